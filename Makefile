@@ -1,0 +1,55 @@
+# Two commands do everything: `make serve` and `make test`. Each sets up what it needs in .venv.
+
+PYTHON ?= python3
+BIN := .venv/bin
+PIP := $(BIN)/python -m pip --disable-pip-version-check --quiet
+
+.PHONY: serve test check bench soak clean lock help
+.DEFAULT_GOAL := help
+
+help: ## this list
+	@sed -n 's/^\([a-z]*\):.*## /  make \1\t/p' $(MAKEFILE_LIST)
+
+serve: .venv/run.stamp ## set up and serve at http://127.0.0.1:8000
+	@exec $(BIN)/mezzotint serve
+
+test: .venv/dev.stamp ## all tests; servers that the machine has are started for them
+	@$(BIN)/pytest -n auto
+
+check: .venv/dev.stamp ## lint, types, who may import whom
+	@$(BIN)/ruff format --check src tests bench
+	@$(BIN)/ruff check src tests bench
+	@$(BIN)/mypy
+	@$(BIN)/lint-imports
+	@$(BIN)/mezzotint manage makemigrations --check --dry-run
+
+bench: .venv/dev.stamp ## ratios against floors and peers, into docs/performance.md's tables
+	@$(BIN)/python -m bench
+
+clean: ## away with .venv and caches; data/ stays
+	rm -rf .venv .mypy_cache .ruff_cache .pytest_cache .import_linter_cache .hypothesis bench/work
+
+lock: ## lock the newest versions that fit, with hashes
+	@$(PYTHON) -m pip install --quiet uv
+	uv pip compile --upgrade --generate-hashes --universal --python-version 3.11 --quiet --no-header --no-annotate \
+	    --no-emit-index-url --no-emit-find-links pyproject.toml requirements/build.in -o requirements/run.txt
+	uv pip compile --upgrade --generate-hashes --universal --python-version 3.11 --quiet --no-header --no-annotate \
+	    --no-emit-index-url --no-emit-find-links requirements/dev.in -o requirements/dev.txt
+
+.venv/venv.stamp:
+	@$(PYTHON) -c 'import sys; sys.exit(sys.version_info < (3, 11))' || \
+	    { echo "Mezzotint needs Python 3.11 or later; PYTHON=... names another one" >&2; exit 1; }
+	@echo "making .venv"
+	@$(PYTHON) -m venv .venv || { rm -rf .venv; echo "on Debian: apt-get install python3-venv" >&2; exit 1; }
+	@touch $@
+
+.venv/run.stamp: requirements/run.txt pyproject.toml | .venv/venv.stamp
+	@echo "installing what Mezzotint runs on"
+	@$(PIP) install --require-hashes -r requirements/run.txt
+	@$(PIP) install --no-deps --no-build-isolation --editable .
+	@touch $@
+
+.venv/dev.stamp: requirements/dev.txt .venv/run.stamp
+	@echo "installing what it is tested with"
+	@$(PIP) install --require-hashes -r requirements/dev.txt
+	@touch $@

@@ -1,0 +1,9 @@
+from django.urls import path
+
+from mezzotint.browse import views
+
+urlpatterns = [
+    path("", views.front, name="front"),
+    path("image/<str:ident>/", views.image, name="image"),
+    path("collection/<str:slug>/", views.collection, name="collection"),
+]

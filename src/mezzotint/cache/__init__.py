@@ -1,0 +1,8 @@
+"""Bounded local disk for derivatives: the files, their index, and the cleaner."""
+
+from mezzotint.cache.cleaner import Cleaner, Cleaning
+from mezzotint.cache.files import Cache, CachedFile
+from mezzotint.cache.index import Entry, Index, Totals
+from mezzotint.cache.sqlite import SqliteIndex
+
+__all__ = ["Cache", "CachedFile", "Cleaner", "Cleaning", "Entry", "Index", "SqliteIndex", "Totals"]

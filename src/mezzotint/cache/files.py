@@ -1,0 +1,155 @@
+"""The cache: whole files in a deep directory, recorded in the index."""
+
+from __future__ import annotations
+
+import hashlib
+import os
+import re
+import threading
+import time
+from collections.abc import Callable, Iterator
+from dataclasses import dataclass
+from pathlib import Path
+
+from mezzotint.cache.generation import Generation
+from mezzotint.cache.index import Entry, Index, Totals
+from mezzotint.cache.locks import HostLocks
+from mezzotint.files import place, temporary
+
+NATIVE = "native"
+_CONTROL = ".control"
+_NAMES = "names"
+_NAME = re.compile(r"[0-9a-f]{64}-?[A-Za-z0-9.-]*")
+
+
+@dataclass(frozen=True, slots=True)
+class CachedFile:
+    """An open cached file: it stays readable when the cleaner takes its name away."""
+
+    descriptor: int
+    size: int
+    digest: str
+
+    @property
+    def path(self) -> Path:
+        """A name for the open file, good until it is closed, whatever becomes of its own."""
+        return Path(f"/proc/self/fd/{self.descriptor}")
+
+    def read(self) -> bytes:
+        """All of it. Closes it."""
+        try:
+            return os.pread(self.descriptor, self.size, 0)
+        finally:
+            os.close(self.descriptor)
+
+
+class Cache:
+    """Derivatives by name. A miss is never an error, and neither is a file that vanished."""
+
+    def __init__(self, directory: Path, open_index: Callable[[Path], Index], max_size: int) -> None:
+        self.directory = directory
+        self.max_size = max_size
+        self.locks = HostLocks(directory / _CONTROL / "locks")
+        self.generation = Generation(directory / _CONTROL / "generation")
+        self.index = open_index(directory / _CONTROL / "index.sqlite3")
+        self._used: dict[str, int] = {}
+        self._used_lock = threading.Lock()
+
+    @staticmethod
+    def path_of(name: str) -> str:
+        """`native/a/ab/abc/abc...-100x50.jpg`, below the cache's directory."""
+        return f"{NATIVE}/{name[0]}/{name[:2]}/{name[:3]}/{name}"
+
+    def open(self, name: str) -> CachedFile | None:
+        """The file of that name, or None. A file that is not as it was written counts as absent."""
+        path = self.path_of(name)
+        try:
+            descriptor = os.open(self.directory / path, os.O_RDONLY | os.O_CLOEXEC)
+        except (FileNotFoundError, NotADirectoryError):
+            return None
+        entry = self.index.find(path)
+        size = os.fstat(descriptor).st_size
+        if entry is None or entry.size != size:
+            os.close(descriptor)
+            return None
+        self.touch(name)
+        return CachedFile(descriptor, size, entry.digest)
+
+    def put(self, name: str, data: bytes) -> str:
+        """Keep `data` under `name`; returns its sha256. Raises StorageFull.
+
+        The index learns of the file first: a crash between the two leaves an
+        entry without a file, which costs nothing, and no file that is not counted.
+        """
+        digest = hashlib.sha256(data).hexdigest()
+        path = self.path_of(name)
+        entry = Entry(path, NATIVE, name[:64], len(data), _now(), digest)
+        self.index.add(entry)
+        target = self.directory / path
+        with temporary(target.parent) as (part, stream):
+            stream.write(data)
+            stream.flush()
+            with self.locks.hold(_NAMES):
+                if self.index.find(path) != entry:
+                    self.index.add(entry)
+                place(part, target, durable=False)
+        return digest
+
+    def touch(self, name: str) -> None:
+        """Note a use; `flush` takes the notes to the index."""
+        self._used[self.path_of(name)] = _now()
+
+    def flush(self) -> None:
+        with self._used_lock:
+            used, self._used = self._used, {}
+        if used:
+            self.index.touch(list(used.items()))
+
+    def purge(self, group: str) -> int:
+        """Remove every derivative of one base, in this host's memory too; returns how many."""
+        entries = self.index.of_group(group)
+        self.drop(entries)
+        self.index.forget(group)
+        self.generation.advance()
+        return len(entries)
+
+    def drop(self, entries: list[Entry]) -> None:
+        """Remove these files. The lock keeps file and entry together against a `put` of the same name."""
+        with self.locks.hold(_NAMES):
+            self.index.remove(entry.path for entry in entries)
+            for entry in entries:
+                (self.directory / entry.path).unlink(missing_ok=True)
+
+    def totals(self) -> Totals:
+        return self.index.totals()
+
+    def rescan(self, progress: Callable[[int], None] = lambda count: None) -> Totals:
+        """Make the index agree with the files: what is on disk is recorded, the rest forgotten."""
+        with self.locks.hold("rescan"):
+            self.index.clear()
+            for count, path in enumerate(self._files(), start=1):
+                with open(path, "rb") as stream:
+                    digest = hashlib.file_digest(stream, "sha256").hexdigest()
+                    status = os.fstat(stream.fileno())
+                used = int(max(status.st_atime, status.st_mtime) * 1000)
+                relative = str(path.relative_to(self.directory))
+                self.index.add(Entry(relative, NATIVE, path.name[:64], status.st_size, used, digest))
+                progress(count)
+        return self.totals()
+
+    def close(self) -> None:
+        self.flush()
+        self.generation.close()
+
+    def _files(self) -> Iterator[Path]:
+        for directory, _, names in os.walk(self.directory / NATIVE):
+            for name in names:
+                path = Path(directory, name)
+                if _NAME.fullmatch(name):
+                    yield path
+                elif time.time() - path.stat().st_mtime > 3600:
+                    path.unlink(missing_ok=True)  # left by a process that was killed as it wrote
+
+
+def _now() -> int:
+    return int(time.time() * 1000)

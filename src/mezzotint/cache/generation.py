@@ -1,0 +1,39 @@
+"""A counter in shared memory that moves on when something is purged.
+
+What a process keeps in its own memory is good only for the generation in
+which it was read; looking costs no system call.
+"""
+
+from __future__ import annotations
+
+import fcntl
+import mmap
+import os
+import struct
+from pathlib import Path
+
+from mezzotint.files import make_directory
+
+
+class Generation:
+    def __init__(self, path: Path) -> None:
+        make_directory(path.parent, durable=False)
+        self._descriptor = os.open(path, os.O_RDWR | os.O_CREAT | os.O_CLOEXEC, 0o644)
+        if os.fstat(self._descriptor).st_size < 8:
+            os.ftruncate(self._descriptor, 8)
+        self._map = mmap.mmap(self._descriptor, 8)
+
+    def now(self) -> bytes:
+        return self._map[:8]
+
+    def advance(self) -> None:
+        fcntl.flock(self._descriptor, fcntl.LOCK_EX)
+        try:
+            (count,) = struct.unpack("<Q", self._map[:8])
+            self._map[:8] = struct.pack("<Q", count + 1)
+        finally:
+            fcntl.flock(self._descriptor, fcntl.LOCK_UN)
+
+    def close(self) -> None:
+        self._map.close()
+        os.close(self._descriptor)

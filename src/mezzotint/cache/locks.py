@@ -1,0 +1,64 @@
+"""Locks between the processes of one host that die with their holder.
+
+One byte of one file for each lock, as open file description locks
+(fcntl(2), F_OFD_SETLK): no lock files pile up, and the kernel releases a
+killed process's locks at once.
+"""
+
+from __future__ import annotations
+
+import fcntl
+import hashlib
+import os
+import struct
+import time
+from collections.abc import Iterator
+from contextlib import contextmanager
+from pathlib import Path
+
+from mezzotint.files import make_directory
+
+_FLOCK = "hhqqi4x"
+_POLL_FIRST, _POLL_MOST = 0.001, 0.02
+
+
+class HostLocks:
+    def __init__(self, path: Path) -> None:
+        make_directory(path.parent, durable=False)
+        self._path = path
+
+    @contextmanager
+    def hold(self, name: str) -> Iterator[bool]:
+        """Wait for the lock `name` and hold it. Gives True where somebody else held it first."""
+        descriptor = self._open()
+        try:
+            waited, pause = False, _POLL_FIRST
+            while not self._try(descriptor, name):
+                waited = True
+                time.sleep(pause)
+                pause = min(pause * 2, _POLL_MOST)
+            yield waited
+        finally:
+            os.close(descriptor)
+
+    @contextmanager
+    def attempt(self, name: str) -> Iterator[bool]:
+        """Hold the lock if it is free; gives whether it is held."""
+        descriptor = self._open()
+        try:
+            yield self._try(descriptor, name)
+        finally:
+            os.close(descriptor)
+
+    def _open(self) -> int:
+        return os.open(self._path, os.O_RDWR | os.O_CREAT | os.O_CLOEXEC, 0o644)
+
+    @staticmethod
+    def _try(descriptor: int, name: str) -> bool:
+        offset = int.from_bytes(hashlib.blake2b(name.encode(), digest_size=8).digest(), "big") >> 2
+        lock = struct.pack(_FLOCK, fcntl.F_WRLCK, os.SEEK_SET, offset, 1, 0)
+        try:
+            fcntl.fcntl(descriptor, fcntl.F_OFD_SETLK, lock)
+        except (BlockingIOError, PermissionError):
+            return False
+        return True

@@ -1,0 +1,113 @@
+"""The cache's index in one SQLite file: one host, any number of processes."""
+
+from __future__ import annotations
+
+import sqlite3
+import threading
+from collections.abc import Iterable, Iterator
+from contextlib import contextmanager
+from pathlib import Path
+
+from mezzotint.cache.index import Entry, Totals
+from mezzotint.files import make_directory
+
+_SCHEMA = """
+CREATE TABLE IF NOT EXISTS entries (
+    path TEXT PRIMARY KEY, kind TEXT NOT NULL, "group" TEXT NOT NULL,
+    size INTEGER NOT NULL, used INTEGER NOT NULL, digest TEXT NOT NULL
+) WITHOUT ROWID;
+CREATE INDEX IF NOT EXISTS entries_used ON entries (used);
+CREATE INDEX IF NOT EXISTS entries_group ON entries ("group");
+CREATE TABLE IF NOT EXISTS totals (kind TEXT PRIMARY KEY, files INTEGER NOT NULL, bytes INTEGER NOT NULL) WITHOUT ROWID;
+CREATE TRIGGER IF NOT EXISTS entries_added AFTER INSERT ON entries BEGIN
+    INSERT INTO totals VALUES (NEW.kind, 1, NEW.size)
+    ON CONFLICT (kind) DO UPDATE SET files = files + 1, bytes = bytes + NEW.size;
+END;
+CREATE TRIGGER IF NOT EXISTS entries_removed AFTER DELETE ON entries BEGIN
+    UPDATE totals SET files = files - 1, bytes = bytes - OLD.size WHERE kind = OLD.kind;
+END;
+CREATE TABLE IF NOT EXISTS facts (key TEXT PRIMARY KEY, value TEXT NOT NULL) WITHOUT ROWID;
+"""
+_COLUMNS = 'path, kind, "group", size, used, digest'
+
+
+class SqliteIndex:
+    """Safe for threads. What it holds can be lost: `Cache.rescan` finds it again,
+    so it is not synced to disk at each change."""
+
+    def __init__(self, path: Path) -> None:
+        make_directory(path.parent, durable=False)
+        self._lock = threading.Lock()
+        self._connection = sqlite3.connect(path, timeout=30, isolation_level=None, check_same_thread=False)
+        self._connection.execute("PRAGMA journal_mode = WAL")
+        self._connection.execute("PRAGMA synchronous = OFF")
+        self._connection.execute("PRAGMA recursive_triggers = ON")  # so that REPLACE counts what it removes
+        with self._lock:
+            self._connection.executescript(_SCHEMA)
+
+    def close(self) -> None:
+        self._connection.close()
+
+    def find(self, path: str) -> Entry | None:
+        rows = self._query(f"SELECT {_COLUMNS} FROM entries WHERE path = ?", path)
+        return Entry(*rows[0]) if rows else None
+
+    def add(self, entry: Entry) -> None:
+        with self._transaction() as run:
+            run.execute(
+                "REPLACE INTO entries VALUES (?, ?, ?, ?, ?, ?)",
+                (entry.path, entry.kind, entry.group, entry.size, entry.used, entry.digest),
+            )
+
+    def touch(self, used: Iterable[tuple[str, int]]) -> None:
+        with self._transaction() as run:
+            run.executemany("UPDATE entries SET used = ?2 WHERE path = ?1 AND used < ?2", used)
+
+    def least_recently_used(self, count: int) -> list[Entry]:
+        return [Entry(*row) for row in self._query(f"SELECT {_COLUMNS} FROM entries ORDER BY used LIMIT ?", count)]
+
+    def of_group(self, group: str) -> list[Entry]:
+        return [Entry(*row) for row in self._query(f'SELECT {_COLUMNS} FROM entries WHERE "group" = ?', group)]
+
+    def remove(self, paths: Iterable[str]) -> None:
+        with self._transaction() as run:
+            run.executemany("DELETE FROM entries WHERE path = ?", ((path,) for path in paths))
+
+    def totals(self) -> Totals:
+        return Totals(*self._query("SELECT coalesce(sum(files), 0), coalesce(sum(bytes), 0) FROM totals")[0])
+
+    def totals_by_kind(self) -> dict[str, Totals]:
+        return {
+            kind: Totals(*rest) for kind, *rest in self._query("SELECT kind, files, bytes FROM totals ORDER BY kind")
+        }
+
+    def clear(self) -> None:
+        with self._transaction() as run:
+            run.execute("DELETE FROM entries")
+
+    def remember(self, key: str, value: str) -> None:
+        with self._transaction() as run:
+            run.execute("REPLACE INTO facts VALUES (?, ?)", (key, value))
+
+    def recall(self, key: str) -> str | None:
+        rows = self._query("SELECT value FROM facts WHERE key = ?", key)
+        return rows[0][0] if rows else None
+
+    def forget(self, key: str) -> None:
+        with self._transaction() as run:
+            run.execute("DELETE FROM facts WHERE key = ?", (key,))
+
+    def _query(self, statement: str, *parameters: object) -> list[tuple]:  # type: ignore[type-arg]
+        with self._lock:
+            return self._connection.execute(statement, parameters).fetchall()
+
+    @contextmanager
+    def _transaction(self) -> Iterator[sqlite3.Connection]:
+        with self._lock:
+            self._connection.execute("BEGIN IMMEDIATE")
+            try:
+                yield self._connection
+            except BaseException:
+                self._connection.execute("ROLLBACK")
+                raise
+            self._connection.execute("COMMIT")

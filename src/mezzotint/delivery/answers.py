@@ -1,0 +1,46 @@
+"""Sending an answer over ASGI."""
+
+from __future__ import annotations
+
+import asyncio
+from collections.abc import Awaitable, Callable, Iterator, MutableMapping
+from typing import Any
+
+from mezzotint.errors import MezzotintError
+from mezzotint.problems import CONTENT_TYPE, problem_body, problem_headers, status_of
+
+Scope = MutableMapping[str, Any]
+Receive = Callable[[], Awaitable[MutableMapping[str, Any]]]
+Send = Callable[[MutableMapping[str, Any]], Awaitable[None]]
+Headers = list[tuple[bytes, bytes]]
+
+COMMON: Headers = [
+    (b"access-control-allow-origin", b"*"),
+    (b"access-control-expose-headers", b"content-length, content-range, etag, link"),
+    (b"x-content-type-options", b"nosniff"),
+]
+
+
+def headers(**values: str) -> Headers:
+    return [(name.replace("_", "-").encode(), value.encode()) for name, value in values.items()] + COMMON
+
+
+async def answer(send: Send, status: int, header_list: Headers, body: bytes = b"") -> None:
+    await send({"type": "http.response.start", "status": status, "headers": header_list})
+    await send({"type": "http.response.body", "body": body})
+
+
+async def stream(send: Send, status: int, header_list: Headers, chunks: Iterator[bytes]) -> None:
+    """Send `chunks`, reading each in a thread."""
+    await send({"type": "http.response.start", "status": status, "headers": header_list})
+    while (chunk := await asyncio.to_thread(next, chunks, None)) is not None:
+        await send({"type": "http.response.body", "body": chunk, "more_body": True})
+    await send({"type": "http.response.body", "body": b""})
+
+
+async def answer_problem(send: Send, error: MezzotintError, *, head: bool, vary: bool = False) -> None:
+    body = problem_body(error)
+    values = {"content-type": CONTENT_TYPE, "content-length": str(len(body)), **problem_headers(error)}
+    if vary:
+        values["vary"] = "Accept"
+    await answer(send, status_of(error), headers(**values), b"" if head else body)

@@ -1,0 +1,86 @@
+"""The ASGI application that gives out pictures."""
+
+from __future__ import annotations
+
+import asyncio
+from urllib.parse import parse_qs
+
+from mezzotint import __version__, tokens
+from mezzotint.delivery.answers import Receive, Scope, Send, answer, answer_problem, headers
+from mezzotint.delivery.images import Images, Request
+from mezzotint.delivery.metrics import exposition
+from mezzotint.errors import MezzotintError, Unauthorized
+from mezzotint.wiring import Engine
+
+PREFIX = "/images/"
+PATHS = frozenset({"/health", "/metrics"})
+_METHODS = {"GET", "HEAD", "OPTIONS"}
+_TALLY_SECONDS = 1.0
+
+
+class Delivery:
+    """`/images/<name>`, `/health`, `/metrics`. Never touches the database."""
+
+    def __init__(self, engine: Engine) -> None:
+        self._engine = engine
+        self._images = Images(engine)
+        self._public = engine.settings.public_read
+
+    def takes(self, path: str) -> bool:
+        return path.startswith(PREFIX) or path in PATHS
+
+    async def __call__(self, scope: Scope, receive: Receive, send: Send) -> None:
+        path: str = scope["path"]
+        method: str = scope["method"]
+        if method not in _METHODS:
+            await answer(send, 405, headers(allow="GET, HEAD, OPTIONS", content_length="0"))
+        elif method == "OPTIONS":
+            await answer(send, 204, headers(allow="GET, HEAD, OPTIONS", **_PREFLIGHT))
+        elif path.startswith(PREFIX):
+            await self._image(path[len(PREFIX) :], scope, send)
+        elif path == "/health":
+            body = b'{"status": "ok", "version": "%s"}\n' % __version__.encode()
+            await self._small(send, method, "application/json", body)
+        else:
+            self._images.tally.flush(self._engine.pool.under_way)
+            body = await asyncio.to_thread(exposition, self._engine)
+            await self._small(send, method, "text/plain; version=0.0.4; charset=utf-8", body)
+
+    async def keep_tally(self) -> None:
+        """Bring the hot path's counts to Prometheus every second, for ever."""
+        while True:
+            await asyncio.sleep(_TALLY_SECONDS)
+            self._images.tally.flush(self._engine.pool.under_way)
+
+    async def _image(self, name: str, scope: Scope, send: Send) -> None:
+        request = Request.of(scope)
+        try:
+            self._authorize(request, scope)
+            await self._images.give(name, request, send)
+        except MezzotintError as error:
+            self._images.tally.answers["error"] += 1
+            await answer_problem(send, error, head=request.head, vary=name.endswith(".auto"))
+
+    def _authorize(self, request: Request, scope: Scope) -> None:
+        """A token that is shown must be good; without one reading is as the settings say."""
+        query = scope["query_string"]
+        if request.authorization is None and not query and self._public:
+            return
+        shown = parse_qs(query.decode("latin-1")).get("token", [None])[0] if query else None
+        text = tokens.bearer(request.authorization, shown)
+        if text is not None:
+            tokens.verify(self._engine.settings.secret_key, text).require(tokens.Scope.READ)
+        elif not self._public:
+            raise Unauthorized("reading needs a token here")
+
+    @staticmethod
+    async def _small(send: Send, method: str, content_type: str, body: bytes) -> None:
+        header_list = headers(content_type=content_type, content_length=str(len(body)), cache_control="no-store")
+        await answer(send, 200, header_list, b"" if method == "HEAD" else body)
+
+
+_PREFLIGHT = {
+    "access_control_allow_methods": "GET, HEAD, OPTIONS",
+    "access_control_allow_headers": "authorization, range, if-none-match, if-range",
+    "access_control_max_age": "86400",
+}

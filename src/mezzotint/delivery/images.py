@@ -1,0 +1,201 @@
+"""Names into answers: memory, then the cache, then the store manager; bases from the store."""
+
+from __future__ import annotations
+
+import asyncio
+import os
+from collections.abc import Iterator
+from dataclasses import dataclass, replace
+
+from mezzotint.cache import CachedFile
+from mezzotint.delivery.answers import COMMON, Headers, Scope, Send, answer, stream
+from mezzotint.delivery.conditional import ByteRange, Unsatisfiable, byte_range, not_modified
+from mezzotint.delivery.metrics import Tally
+from mezzotint.delivery.negotiation import negotiate
+from mezzotint.derivatives.memory import MemoryCache
+from mezzotint.files import CHUNK
+from mezzotint.names import Format, Ident, Rendition, media_type, parse, print_name
+from mezzotint.transforms.sniff import MEDIA_TYPES
+from mezzotint.wiring import Engine
+
+_YEAR = "max-age=31536000, immutable"
+_WHOLE = 1 << 20
+"""Files up to this many bytes are read at once, larger ones in pieces."""
+
+_SVG_POLICY = (b"content-security-policy", b"default-src 'none'; style-src 'unsafe-inline'; sandbox")
+
+
+@dataclass(slots=True)
+class Request:
+    """What delivery reads of a request."""
+
+    head: bool = False
+    if_none_match: str | None = None
+    range: str | None = None
+    if_range: str | None = None
+    accept: str | None = None
+    authorization: str | None = None
+
+    @classmethod
+    def of(cls, scope: Scope) -> Request:
+        request = cls(scope["method"] == "HEAD")
+        for name, value in scope["headers"]:
+            if name == b"if-none-match":
+                request.if_none_match = value.decode("latin-1")
+            elif name == b"range":
+                request.range = value.decode("latin-1")
+            elif name == b"if-range":
+                request.if_range = value.decode("latin-1")
+            elif name == b"accept":
+                request.accept = value.decode("latin-1")
+            elif name == b"authorization":
+                request.authorization = value.decode("latin-1")
+        return request
+
+
+@dataclass(frozen=True, slots=True)
+class Picture:
+    """A representation, ready to be sent: its headers, but for what a range changes, and its bytes."""
+
+    headers: Headers
+    etag: str
+    data: bytes
+
+    @property
+    def weight(self) -> int:
+        return len(self.data) + 1000
+
+
+class Images:
+    def __init__(self, engine: Engine) -> None:
+        self._manager, self._bases, self._cache = engine.manager, engine.bases, engine.cache
+        self._memory: MemoryCache[Picture] = MemoryCache(engine.cache.generation, engine.settings.memory_cache)
+        self._cache_control = f"{'public' if engine.settings.public_read else 'private'}, {_YEAR}".encode()
+        self.tally = Tally()
+
+    async def give(self, name: str, request: Request, send: Send) -> None:
+        """Answer with what `name` names. Raises MezzotintError before anything is sent."""
+        hot = self._memory.get(name)
+        if hot is not None:
+            self._cache.touch(name)
+            await self._send(hot, request, send, "hit")
+            return
+        ident, rendition = parse(name)
+        if rendition is None:
+            await self._give_base(ident, request, send)
+            return
+        varies = rendition.format is Format.AUTO
+        if varies:
+            rendition = replace(rendition, format=negotiate(request.accept))
+        await self._give_derivative(ident, rendition, name, varies, request, send)
+
+    async def _give_derivative(
+        self, ident: Ident, rendition: Rendition, asked: str, varies: bool, request: Request, send: Send
+    ) -> None:
+        generation = self._cache.generation.now()
+        file = None if varies else self._cache.open(asked)
+        name = asked
+        if file is None:
+            rendition = await asyncio.to_thread(self._manager.canonical, ident, rendition)
+            name = print_name(ident, rendition)
+            file = self._cache.open(name)
+        how = "hit"
+        if file is None:
+            how = "miss"
+            derivative = await asyncio.shield(asyncio.wrap_future(self._manager.request(ident, rendition)))
+            digest, data = derivative.digest, derivative.data
+        elif file.size > _WHOLE:
+            await self._stream_file(file, self._headers(rendition, asked, name, varies, file.digest), request, send)
+            return
+        else:
+            digest, data = file.digest, file.read()
+        picture = Picture(self._headers(rendition, asked, name, varies, digest), f'"{digest}"', data)
+        if asked == name:
+            self._memory.put(name, picture, generation)
+        await self._send(picture, request, send, how)
+
+    def _headers(self, rendition: Rendition, asked: str, name: str, varies: bool, digest: str) -> Headers:
+        found = [
+            (b"content-type", media_type(rendition).encode()),
+            (b"etag", f'"{digest}"'.encode()),
+            (b"cache-control", self._cache_control),
+            (b"accept-ranges", b"bytes"),
+            *COMMON,
+        ]
+        if asked != name:
+            found.append((b"link", f'</images/{name}>; rel="canonical"'.encode()))
+        if varies:
+            found.append((b"vary", b"Accept"))
+        return found
+
+    async def _send(self, picture: Picture, request: Request, send: Send, how: str) -> None:
+        data = picture.data
+        status, header_list, part = _conditions(picture.headers, picture.etag, len(data), request)
+        if part is not None:
+            data = data[part.start : part.start + part.length]
+        if request.head or status in (304, 416):
+            data = b""
+        self.tally.answers["not_modified" if status == 304 else how] += 1
+        self.tally.bytes += len(data)
+        await answer(send, status, header_list, data)
+
+    async def _stream_file(self, file: CachedFile, found: Headers, request: Request, send: Send) -> None:
+        try:
+            status, header_list, part = _conditions(found, f'"{file.digest}"', file.size, request)
+            self.tally.answers["not_modified" if status == 304 else "hit"] += 1
+            if request.head or status in (304, 416):
+                await answer(send, status, header_list)
+                return
+            self.tally.bytes += part.length if part else file.size
+            await stream(send, status, header_list, _pieces(file, part or ByteRange(0, file.size)))
+        finally:
+            os.close(file.descriptor)
+
+    async def _give_base(self, ident: Ident, request: Request, send: Send) -> None:
+        reader = await asyncio.to_thread(self._bases.open, ident)
+        try:
+            facts = await asyncio.to_thread(self._bases.facts, ident)
+            found = [
+                (b"content-type", MEDIA_TYPES[facts.format].encode()),
+                (b"etag", f'"{ident}"'.encode()),
+                (b"cache-control", self._cache_control),
+                (b"accept-ranges", b"bytes"),
+                *COMMON,
+            ]
+            if facts.format == "svg":
+                found.append(_SVG_POLICY)
+            status, header_list, part = _conditions(found, f'"{ident}"', reader.size, request)
+            self.tally.answers["not_modified" if status == 304 else "base"] += 1
+            if request.head or status in (304, 416):
+                await answer(send, status, header_list)
+                return
+            if part is not None:
+                reader.close()
+                reader = await asyncio.to_thread(self._bases.open, ident, part.start, part.length)
+            self.tally.bytes += part.length if part else reader.size
+            await stream(send, status, header_list, reader.chunks())
+        finally:
+            reader.close()
+
+
+def _conditions(found: Headers, etag: str, size: int, request: Request) -> tuple[int, Headers, ByteRange | None]:
+    """Status, headers and range after If-None-Match, Range and If-Range have been looked at."""
+    if request.if_none_match is not None and not_modified(request.if_none_match, etag):
+        return 304, [header for header in found if header[0] != b"content-type"], None
+    if request.range is None or request.head:
+        return 200, [*found, (b"content-length", b"%d" % size)], None
+    try:
+        part = byte_range(request.range, request.if_range, etag, size)
+    except Unsatisfiable:
+        return 416, [*COMMON, (b"content-range", b"bytes */%d" % size), (b"content-length", b"0")], None
+    if part is None:
+        return 200, [*found, (b"content-length", b"%d" % size)], None
+    content_range = b"bytes %d-%d/%d" % (part.start, part.start + part.length - 1, size)
+    return 206, [*found, (b"content-range", content_range), (b"content-length", b"%d" % part.length)], part
+
+
+def _pieces(file: CachedFile, part: ByteRange) -> Iterator[bytes]:
+    at, end = part.start, part.start + part.length
+    while at < end and (chunk := os.pread(file.descriptor, min(CHUNK, end - at), at)):
+        at += len(chunk)
+        yield chunk

@@ -1,0 +1,141 @@
+"""The store manager: the one thing that answers (ident, rendition) with bytes."""
+
+from __future__ import annotations
+
+import hashlib
+import logging
+import os
+import time
+from collections.abc import Iterator
+from concurrent.futures import Future
+from contextlib import ExitStack, contextmanager
+from dataclasses import dataclass
+
+from mezzotint.cache import Cache
+from mezzotint.derivatives.bases import Bases
+from mezzotint.derivatives.pool import RenderPool
+from mezzotint.errors import NotFound, StorageFull
+from mezzotint.names import Facts, Ident, Limits, Rendition, canonical, print_name
+from mezzotint.transforms import geometry, libvips
+from mezzotint.transforms.libvips import Source
+
+log = logging.getLogger(__name__)
+
+
+@dataclass(frozen=True, slots=True)
+class Derivative:
+    """`digest` is the sha256 of `data`; `made` is False where the cache had it."""
+
+    name: str
+    data: bytes
+    digest: str
+    made: bool
+
+
+class Observer:
+    """What the manager tells whoever counts; this one does not."""
+
+    def rendered(self, seconds: float) -> None: ...
+
+    def decoded_base(self) -> None: ...
+
+    def kept(self) -> None: ...
+
+
+class StoreManager:
+    def __init__(
+        self, bases: Bases, cache: Cache, pool: RenderPool[Derivative], limits: Limits, observer: Observer
+    ) -> None:
+        self._bases, self._cache, self._pool, self._limits = bases, cache, pool, limits
+        self.observer = observer
+
+    def canonical(self, ident: Ident, rendition: Rendition) -> Rendition:
+        """Raises NotFound, InvalidRendition."""
+        return canonical(rendition, self._bases.facts(ident), self._limits)
+
+    def find(self, name: str) -> Derivative | None:
+        """What the cache holds under a canonical name. Does not wait for anything but the disk."""
+        file = self._cache.open(name)
+        return None if file is None else Derivative(name, file.read(), file.digest, made=False)
+
+    def request(self, ident: Ident, rendition: Rendition) -> Future[Derivative]:
+        """The derivative of a canonical rendition, from the cache or made.
+
+        However many ask, in this process or another of this host, it is made
+        once. The future raises NotFound, DamagedImage. Raises Busy.
+        """
+        name = print_name(ident, rendition)
+        return self._pool.submit(name, lambda: self._make(ident, rendition, name))
+
+    def _make(self, ident: Ident, rendition: Rendition, name: str) -> Derivative:
+        with self._cache.locks.hold(name):
+            if (found := self.find(name)) is not None:
+                return found
+            facts = self._bases.facts(ident)
+            generation = self._cache.generation.now()
+            with self._source(ident, rendition, facts) as source:
+                data = self._render(source, rendition, facts)
+            return Derivative(name, data, self._keep(ident, name, data, generation), made=True)
+
+    @contextmanager
+    def _source(self, ident: Ident, rendition: Rendition, facts: Facts) -> Iterator[Source]:
+        """The nearest larger version: a level, made now if need be, or the base."""
+        usable = [level for level in geometry.levels(facts) if geometry.serves(level, rendition, facts)]
+        if usable:
+            with self._level(ident, usable[-1], facts) as source:
+                yield source
+            return
+        with self._bases.on_disk(ident) as path:
+            yield Source(path, geometry.stored(facts), facts.format, is_base=True)
+
+    @contextmanager
+    def _level(self, ident: Ident, level: Rendition, facts: Facts) -> Iterator[Source]:
+        """A level from the cache, or made from the next larger one and kept.
+
+        One that was made now is given as pixels, so that it need not be decoded again.
+        """
+        name = print_name(ident, level)
+        with ExitStack() as stack:
+            stack.enter_context(self._cache.locks.hold(name))
+            file = self._cache.open(name)
+            if file is not None:
+                stack.callback(os.close, file.descriptor)
+                yield Source(file.path, geometry.level_stored(level), level.format)
+                return
+            generation = self._cache.generation.now()
+            with self._source(ident, level, facts) as larger, self._pool.slot():
+                self._observe(larger)
+                pixels = libvips.reduce(larger, geometry.plan(level, facts, larger.stored))
+                source = Source(pixels, geometry.level_stored(level), level.format)
+            self._keep(ident, name, self._render(source, level, facts), generation)
+            stack.close()
+            yield source
+
+    def _render(self, source: Source, rendition: Rendition, facts: Facts) -> bytes:
+        with self._pool.slot():
+            self._observe(source)
+            started = time.perf_counter()
+            data = libvips.render(source, geometry.plan(rendition, facts, source.stored))
+            self.observer.rendered(time.perf_counter() - started)
+            return data
+
+    def _observe(self, source: Source) -> None:
+        if source.is_base:
+            self.observer.decoded_base()
+
+    def _keep(self, ident: Ident, name: str, data: bytes, generation: bytes) -> str:
+        """Into the cache; returns the digest. A full disk costs only the keeping.
+
+        Where something was purged meanwhile it may have been this image: what was
+        made of a base that is gone must not come back.
+        """
+        try:
+            digest = self._cache.put(name, data)
+        except StorageFull as error:
+            log.warning("not cached: %s", error)
+            return hashlib.sha256(data).hexdigest()
+        if self._cache.generation.now() != generation and not self._bases.exists(ident):
+            self._cache.purge(ident)
+            raise NotFound(f"there is no image {ident}")
+        self.observer.kept()
+        return digest

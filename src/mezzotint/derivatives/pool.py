@@ -1,0 +1,61 @@
+"""The bounded render pool, with one flight for each name."""
+
+from __future__ import annotations
+
+import threading
+from collections.abc import Callable, Iterator
+from concurrent.futures import Future, ThreadPoolExecutor
+from contextlib import contextmanager
+from typing import Generic, TypeVar
+
+from mezzotint.errors import Busy
+
+T = TypeVar("T")
+
+
+class RenderPool(Generic[T]):
+    """At most `renders` at once and `queue` names under way; a name asked for again joins its flight.
+
+    Threads beyond the renders wait: for another process that makes the same
+    thing, or for their turn to render.
+    """
+
+    def __init__(self, renders: int, queue: int) -> None:
+        self._threads = ThreadPoolExecutor(queue, thread_name_prefix="render")
+        self._slots = threading.Semaphore(renders)
+        self._flights: dict[str, Future[T]] = {}
+        self._lock = threading.Lock()
+        self._queue = queue
+
+    @property
+    def under_way(self) -> int:
+        return len(self._flights)
+
+    def submit(self, name: str, work: Callable[[], T]) -> Future[T]:
+        """The flight for `name`: one that is under way, or a new one that does `work`.
+
+        Whoever waits may go away; the flight goes on. Raises Busy when the queue is full.
+        """
+        with self._lock:
+            flight = self._flights.get(name)
+            if flight is not None:
+                return flight
+            if len(self._flights) >= self._queue:
+                raise Busy(f"{self._queue} renditions are waiting to be made, MEZZOTINT_RENDER_QUEUE")
+            flight = self._threads.submit(work)
+            self._flights[name] = flight
+        flight.add_done_callback(lambda _: self._land(name))
+        return flight
+
+    @contextmanager
+    def slot(self) -> Iterator[None]:
+        """Hold one of the places to render in."""
+        with self._slots:
+            yield
+
+    def close(self) -> None:
+        self._threads.shutdown(wait=True, cancel_futures=True)
+
+    def _land(self, name: str) -> None:
+        with self._lock:
+            self._flights.pop(name, None)

@@ -1,0 +1,115 @@
+"""The domain errors. They know no HTTP; each edge maps them in one place.
+
+MezzotintError
+├── InvalidInput            a field of what was sent is wrong: `field`, `detail`, `limit`
+│   ├── InvalidName         a picture's name is not of the grammar
+│   ├── InvalidRendition    a well-formed rendition that this base cannot give
+│   ├── NotAnImage          the bytes are of no accepted picture format
+│   ├── DamagedImage        a picture that is cut off or cannot be decoded
+│   ├── TooManyBytes        larger than MEZZOTINT_MAX_UPLOAD
+│   └── TooManyPixels       larger than MEZZOTINT_MAX_PIXELS
+├── NotFound                no such image, session, collection
+├── Conflict                somebody else changed it first: `fields`
+├── Unauthorized            a token is missing, wrong or expired
+├── Forbidden               the token's scope does not reach
+├── Busy                    the render queue is full: `retry_after`
+├── StorageFull             no space left to keep what was sent
+├── StoreUnavailable        the object store does not answer
+└── JournalBroken           the chain of segments has a gap or a wrong hash
+"""
+
+from __future__ import annotations
+
+
+class MezzotintError(Exception):
+    """Anything that goes wrong in a way that a user can be told about."""
+
+    title = "Something went wrong"
+
+    def __init__(self, detail: str) -> None:
+        super().__init__(detail)
+        self.detail = detail
+
+
+class InvalidInput(MezzotintError):
+    """A field of the input is wrong. `limit` says what would have been right."""
+
+    title = "Invalid input"
+
+    def __init__(self, field: str, detail: str, limit: str | None = None) -> None:
+        super().__init__(detail)
+        self.field = field
+        self.limit = limit
+
+    def __str__(self) -> str:
+        limit = f" (limit: {self.limit})" if self.limit else ""
+        return f"{self.field}: {self.detail}{limit}"
+
+
+class InvalidName(InvalidInput):
+    title = "Malformed name"
+
+
+class InvalidRendition(InvalidInput):
+    title = "Impossible rendition"
+
+
+class NotAnImage(InvalidInput):
+    title = "Not a picture"
+
+
+class DamagedImage(InvalidInput):
+    title = "Damaged picture"
+
+
+class TooManyBytes(InvalidInput):
+    title = "Too many bytes"
+
+
+class TooManyPixels(InvalidInput):
+    title = "Too many pixels"
+
+
+class NotFound(MezzotintError):
+    title = "Not found"
+
+
+class Conflict(MezzotintError):
+    """Committing would overwrite another change. `fields` maps an ident or a
+    collection's slug to the names of the fields in conflict."""
+
+    title = "Conflict"
+
+    def __init__(self, detail: str, fields: dict[str, list[str]] | None = None) -> None:
+        super().__init__(detail)
+        self.fields = fields or {}
+
+
+class Unauthorized(MezzotintError):
+    title = "Not authorized"
+
+
+class Forbidden(MezzotintError):
+    title = "Forbidden"
+
+
+class Busy(MezzotintError):
+    """The render queue is full. `retry_after` is in seconds."""
+
+    title = "Busy"
+
+    def __init__(self, detail: str, retry_after: int = 2) -> None:
+        super().__init__(detail)
+        self.retry_after = retry_after
+
+
+class StorageFull(MezzotintError):
+    title = "Storage full"
+
+
+class StoreUnavailable(MezzotintError):
+    title = "Store unavailable"
+
+
+class JournalBroken(MezzotintError):
+    title = "Journal broken"

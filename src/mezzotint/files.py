@@ -1,0 +1,104 @@
+"""Files appear whole: written aside, made durable, then given their name.
+
+Every file that Mezzotint writes gets its name through `place`, so no reader
+ever sees half of one, and after a crash a name stands for all of its bytes or
+does not exist.
+"""
+
+from __future__ import annotations
+
+import errno
+import os
+import uuid
+from collections.abc import Iterator
+from contextlib import contextmanager
+from pathlib import Path
+from typing import BinaryIO
+
+from mezzotint.errors import StorageFull
+
+FULL = {errno.ENOSPC, errno.EDQUOT, errno.EFBIG}
+CHUNK = 1 << 20
+
+
+@contextmanager
+def full_is_told(what: str) -> Iterator[None]:
+    """Turn "no space left" in its several spellings into `StorageFull`."""
+    try:
+        yield
+    except OSError as error:
+        if error.errno in FULL:
+            raise StorageFull(f"no space left to write {what}") from error
+        raise
+
+
+@contextmanager
+def temporary(directory: Path) -> Iterator[tuple[Path, BinaryIO]]:
+    """A new file in `directory` to write to; it is gone afterwards, unless it was placed."""
+    make_directory(directory)
+    path = directory / f".{uuid.uuid4().hex}.part"
+    try:
+        with full_is_told(directory.name), open(path, "xb") as stream:
+            yield path, stream
+    finally:
+        path.unlink(missing_ok=True)
+
+
+def make_directory(directory: Path, durable: bool = True) -> None:
+    """Make `directory` and its parents; each newly made one is durable in its parent."""
+    if directory.is_dir():
+        return
+    make_directory(directory.parent, durable)
+    try:
+        directory.mkdir()
+    except FileExistsError:
+        return
+    if durable:
+        sync_directory(directory.parent)
+
+
+def sync_directory(directory: Path) -> None:
+    descriptor = os.open(directory, os.O_RDONLY | os.O_DIRECTORY)
+    try:
+        os.fsync(descriptor)
+    finally:
+        os.close(descriptor)
+
+
+def sync(stream: BinaryIO) -> None:
+    """What was written to `stream` is on the disk."""
+    stream.flush()
+    os.fsync(stream.fileno())
+
+
+def place(source: Path, target: Path, *, only_if_absent: bool = False, durable: bool = True) -> bool:
+    """Give the whole file `source` the name `target`, on the same file system.
+
+    `source` must be synced already where `durable` matters. With
+    `only_if_absent` an existing target stays and False is returned (POSIX
+    `link` decides, so of many racers exactly one wins).
+    """
+    make_directory(target.parent, durable)
+    if only_if_absent:
+        try:
+            os.link(source, target)
+        except FileExistsError:
+            return False
+    else:
+        os.replace(source, target)
+    if durable:
+        sync_directory(target.parent)
+    return True
+
+
+def write_whole(path: Path, data: bytes, *, durable: bool = True, mode: int = 0o644) -> None:
+    """Replace `path` by `data`. Without `durable` a power cut may lose it, but
+    no running reader sees a part of it."""
+    with temporary(path.parent) as (part, stream):
+        stream.write(data)
+        os.fchmod(stream.fileno(), mode)
+        if durable:
+            sync(stream)
+        else:
+            stream.flush()
+        place(part, path, durable=durable)

@@ -1,0 +1,200 @@
+"""The canonical form: different requests for the same pixels come to one name.
+
+A canonical rendition has a region in pixels or none, an exact size or none, a
+canvas only where it is larger than the picture on it, and nothing that the
+base or the format would give anyway.
+"""
+
+from __future__ import annotations
+
+import math
+from dataclasses import dataclass, replace
+
+from mezzotint.errors import InvalidRendition
+from mezzotint.names.rendition import SQUARE, Box, Format, Mode, Quality, Region, Rendition, Rotation, Size
+
+
+@dataclass(frozen=True, slots=True)
+class Facts:
+    """What a base says of itself. `width` and `height` are pixels after EXIF orientation."""
+
+    width: int
+    height: int
+    format: str
+    bytes: int
+    orientation: int = 1
+    frames: int = 1
+    alpha: bool = False
+    gray: bool = False
+
+    @property
+    def animated(self) -> bool:
+        return self.frames > 1
+
+    @property
+    def lossless(self) -> bool:
+        """Its format kept every pixel, so whoever stored it cares for single pixels."""
+        return self.format in {"png", "gif", "tif", "bmp", "svg"}
+
+
+@dataclass(frozen=True, slots=True)
+class Output:
+    """A format that derivatives come in. `quality` is the encoder's default, None where it has none."""
+
+    media_type: str
+    max_side: int
+    quality: int | None = None
+
+
+OUTPUTS = {
+    Format.JPG: Output("image/jpeg", 65500, 80),
+    Format.PNG: Output("image/png", 65535),
+    Format.WEBP: Output("image/webp", 16383, 80),
+    Format.AVIF: Output("image/avif", 16384, 60),
+    Format.GIF: Output("image/gif", 65535),
+    Format.TIF: Output("image/tiff", 65535),
+    Format.BMP: Output("image/bmp", 32767),
+}
+
+
+@dataclass(frozen=True, slots=True)
+class Limits:
+    """How large a derivative may be made, in pixels; natural size is always allowed."""
+
+    output_pixels: int = 64_000_000
+
+
+def media_type(rendition: Rendition) -> str:
+    return OUTPUTS[rendition.format].media_type
+
+
+def canonical(rendition: Rendition, facts: Facts, limits: Limits) -> Rendition:
+    """The one rendition that stands for all requests for these pixels of this base.
+
+    `canonical(canonical(r)) == canonical(r)`. `rendition.format` must have been
+    negotiated already (not AUTO). Raises InvalidRendition.
+    """
+    region = _region(rendition, facts)
+    region, width, height = _sized(rendition.size, region)
+    canvas = _canvas(rendition, width, height)
+    full = (region.x, region.y, region.width, region.height) == (0, 0, facts.width, facts.height)
+    natural = (width, height) == (region.width, region.height)
+    rotation = None if rendition.rotation == Rotation() else rendition.rotation
+    gray_already = rendition.quality is Quality.GRAY and facts.gray
+    result = replace(
+        rendition,
+        region=None if full else region,
+        size=None if natural else Size(width, height),
+        canvas=canvas,
+        rotation=rotation,
+        quality=Quality.COLOR if gray_already else rendition.quality,
+        encoding=_encoding(rendition),
+    )
+    _check_output(result, width, height, region, limits)
+    return result
+
+
+def output_size(rendition: Rendition, facts: Facts) -> tuple[int, int]:
+    """Width and height of what a canonical rendition gives, rotation included."""
+    region = rendition.region if isinstance(rendition.region, Region) else Region(0, 0, facts.width, facts.height)
+    width, height = region.width, region.height
+    if rendition.size is not None:
+        width, height = rendition.size.width or width, rendition.size.height or height
+    return _rotated(rendition, width, height)
+
+
+def _region(rendition: Rendition, facts: Facts) -> Region:
+    asked = rendition.region
+    if asked is None:
+        return Region(0, 0, facts.width, facts.height)
+    if asked == SQUARE:
+        side = min(facts.width, facts.height)
+        return Region((facts.width - side) // 2, (facts.height - side) // 2, side, side)
+    assert isinstance(asked, Region)
+    width = min(asked.width, facts.width - asked.x)
+    height = min(asked.height, facts.height - asked.y)
+    if width < 1 or height < 1:
+        raise InvalidRendition("region", "lies outside the picture", f"{facts.width}x{facts.height}")
+    return Region(asked.x, asked.y, width, height)
+
+
+def _sized(size: Size | None, region: Region) -> tuple[Region, int, int]:
+    if size is None:
+        return region, region.width, region.height
+    if size.mode is Mode.COVER:
+        region = _cut_to_aspect(region, size)
+    if size.mode in {Mode.EXACT, Mode.COVER}:
+        assert size.width is not None and size.height is not None
+        return region, size.width, size.height
+    return region, *_fit(size, region)
+
+
+def _fit(size: Size, region: Region) -> tuple[int, int]:
+    """The largest size of the region's aspect within the box, to the nearest pixel."""
+    ratios = [(side, of) for side, of in ((size.width, region.width), (size.height, region.height)) if side]
+    numerator, denominator = min(ratios, key=lambda ratio: ratio[0] / ratio[1])
+    if numerator >= denominator and size.mode is not Mode.ENLARGE:
+        return region.width, region.height
+    return _scale(region.width, numerator, denominator), _scale(region.height, numerator, denominator)
+
+
+def _scale(side: int, numerator: int, denominator: int) -> int:
+    return max(1, (2 * side * numerator + denominator) // (2 * denominator))
+
+
+def _cut_to_aspect(region: Region, size: Size) -> Region:
+    assert size.width is not None and size.height is not None
+    if region.width * size.height > region.height * size.width:
+        width = _scale(region.height, size.width, size.height)
+        return replace(region, x=region.x + (region.width - width) // 2, width=width)
+    height = _scale(region.width, size.height, size.width)
+    return replace(region, y=region.y + (region.height - height) // 2, height=height)
+
+
+def _canvas(rendition: Rendition, width: int, height: int) -> Box | None:
+    canvas, size = rendition.canvas, rendition.size
+    if size is not None and size.mode is Mode.PAD:
+        if canvas is not None:
+            raise InvalidRendition("canvas", "is given by the size already", "pad or canvas, not both")
+        assert size.width is not None and size.height is not None
+        canvas = Box(size.width, size.height)
+    if canvas is None or (canvas.width, canvas.height) == (width, height):
+        return None
+    if canvas.width < width or canvas.height < height:
+        raise InvalidRendition(
+            "canvas", f"{canvas.width}x{canvas.height} is smaller than the picture on it", f"at least {width}x{height}"
+        )
+    return canvas
+
+
+def _encoding(rendition: Rendition) -> int | None:
+    default = OUTPUTS[rendition.format].quality
+    return None if default is None or rendition.encoding == default else rendition.encoding
+
+
+def _rotated(rendition: Rendition, width: int, height: int) -> tuple[int, int]:
+    if rendition.canvas is not None:
+        width, height = rendition.canvas.width, rendition.canvas.height
+    hundredths = rendition.rotation.hundredths if rendition.rotation else 0
+    if hundredths % 18000 == 0:
+        return width, height
+    if hundredths % 9000 == 0:
+        return height, width
+    angle = math.radians(hundredths / 100)
+    cosine, sine = abs(math.cos(angle)), abs(math.sin(angle))
+    return math.ceil(width * cosine + height * sine), math.ceil(width * sine + height * cosine)
+
+
+def _check_output(rendition: Rendition, width: int, height: int, region: Region, limits: Limits) -> None:
+    out_width, out_height = _rotated(rendition, width, height)
+    side = OUTPUTS[rendition.format].max_side
+    if max(out_width, out_height) > side:
+        raise InvalidRendition(
+            "size", f"{out_width}x{out_height} is more than {rendition.format} holds", f"{side} pixels a side"
+        )
+    if out_width * out_height > max(limits.output_pixels, region.width * region.height):
+        raise InvalidRendition(
+            "size",
+            f"{out_width}x{out_height} is too large",
+            f"{limits.output_pixels} pixels, MEZZOTINT_MAX_OUTPUT_PIXELS",
+        )

@@ -1,0 +1,34 @@
+"""Keys in the object store, and what a key may look like."""
+
+from __future__ import annotations
+
+import re
+
+from mezzotint.errors import InvalidInput
+from mezzotint.names.ident import Ident
+
+_COMPONENT = re.compile(r"[A-Za-z0-9][A-Za-z0-9._-]{2,254}")
+MAX_KEY = 512
+
+
+def base_key(ident: Ident) -> str:
+    return f"images/{ident}"
+
+
+def trash_key(ident: Ident) -> str:
+    return f"trash/images/{ident}"
+
+
+def journal_key(seq: int) -> str:
+    return f"journal/{seq:020d}.jsonl.zst"
+
+
+def check_key(key: str) -> str:
+    """`key` itself where it is one that every store can hold. Raises InvalidInput.
+
+    Components are three characters or more, so that a directory store has the
+    two-character names to itself, and begin with a letter or a digit.
+    """
+    if len(key) > MAX_KEY or not all(_COMPONENT.fullmatch(part) for part in key.split("/")):
+        raise InvalidInput("key", f"{key!r} is not an object's key", "components of 3 to 255 of A-Z a-z 0-9 . _ -")
+    return key

@@ -1,0 +1,173 @@
+"""An object store in a directory.
+
+`images/abcd...` lies at `images/ab/abcd...`: each file is one level down, in a
+directory named by its first two characters, so that no directory grows
+without bound and a listing in key order needs the names of one such directory
+at a time. A key's components have three characters or more, so the two kinds
+of directory cannot be confused.
+"""
+
+from __future__ import annotations
+
+import os
+import shutil
+from collections.abc import Iterator
+from pathlib import Path
+from typing import BinaryIO
+
+from mezzotint.errors import NotFound
+from mezzotint.files import CHUNK, full_is_told, make_directory, place, sync, sync_directory, temporary
+from mezzotint.names import check_key
+from mezzotint.objects.protocol import ObjectInfo
+
+_SPOOL = ".incoming"
+
+
+class FileReader:
+    def __init__(self, stream: BinaryIO, start: int, length: int | None) -> None:
+        self._stream = stream
+        self.size = os.fstat(stream.fileno()).st_size
+        stream.seek(min(start, self.size))
+        self._left = self.size - min(start, self.size)
+        if length is not None:
+            self._left = min(self._left, length)
+
+    def chunks(self) -> Iterator[bytes]:
+        while self._left and (chunk := self._stream.read(min(CHUNK, self._left))):
+            self._left -= len(chunk)
+            yield chunk
+
+    def close(self) -> None:
+        self._stream.close()
+
+    def __enter__(self) -> FileReader:
+        return self
+
+    def __exit__(self, *error: object) -> None:
+        self.close()
+
+
+class DirectoryStore:
+    """Objects as files below `root`, durable when a write returns."""
+
+    def __init__(self, root: Path) -> None:
+        self.root = root
+        make_directory(root)
+
+    def put(self, key: str, body: bytes | BinaryIO | Path, content_type: str | None = None) -> None:
+        self._put(key, body, only_if_absent=False)
+
+    def put_if_absent(self, key: str, body: bytes | BinaryIO | Path, content_type: str | None = None) -> bool:
+        target = self.local_path(key)
+        if target.exists():
+            # A racer may have linked it a moment ago: its name must be durable before we vouch for it.
+            sync_directory(target.parent)
+            return False
+        return self._put(key, body, only_if_absent=True)
+
+    def get(self, key: str, start: int = 0, length: int | None = None) -> FileReader:
+        try:
+            return FileReader(open(self.local_path(key), "rb"), start, length)
+        except FileNotFoundError:
+            raise NotFound(f"there is no object {key}") from None
+
+    def read(self, key: str) -> bytes:
+        try:
+            return self.local_path(key).read_bytes()
+        except FileNotFoundError:
+            raise NotFound(f"there is no object {key}") from None
+
+    def stat(self, key: str) -> ObjectInfo:
+        try:
+            status = os.stat(self.local_path(key))
+        except FileNotFoundError:
+            raise NotFound(f"there is no object {key}") from None
+        return ObjectInfo(key, status.st_size, status.st_mtime)
+
+    def list(self, prefix: str = "", start_after: str = "") -> Iterator[ObjectInfo]:
+        for info in self._walk(self.root, "", prefix, start_after):
+            if info.key.startswith(prefix) and info.key > start_after:
+                yield info
+
+    def delete(self, key: str) -> None:
+        path = self.local_path(key)
+        try:
+            path.unlink()
+        except FileNotFoundError:
+            return
+        sync_directory(path.parent)
+
+    def move(self, source: str, target: str) -> None:
+        old = self.local_path(source)
+        if not old.exists():
+            raise NotFound(f"there is no object {source}")
+        place(old, self.local_path(target))
+        sync_directory(old.parent)
+
+    def local_path(self, key: str) -> Path:
+        directory, _, name = check_key(key).rpartition("/")
+        return self.root / directory / name[:2] / name
+
+    def _put(self, key: str, body: bytes | BinaryIO | Path, *, only_if_absent: bool) -> bool:
+        target = self.local_path(key)
+        with full_is_told(key):
+            if isinstance(body, Path) and body.stat().st_dev == self.root.stat().st_dev:
+                with open(body, "rb") as stream:
+                    os.fsync(stream.fileno())
+                return self._adopt(body, target, only_if_absent)
+            with temporary(self.root / _SPOOL) as (part, stream):
+                _copy(body, stream)
+                sync(stream)
+                return place(part, target, only_if_absent=only_if_absent)
+
+    def _adopt(self, body: Path, target: Path, only_if_absent: bool) -> bool:
+        """Take a synced file of the same file system by its name, without copying it."""
+        if only_if_absent:
+            return place(body, target, only_if_absent=True)
+        with temporary(self.root / _SPOOL) as (part, _):
+            part.unlink()
+            os.link(body, part)
+            return place(part, target)
+
+    def _walk(self, directory: Path, above: str, prefix: str, start_after: str) -> Iterator[ObjectInfo]:
+        """The objects below `directory`, in key order, leaving out what cannot be of interest.
+
+        All that begins with the same two characters is one group: the files of
+        one two-character directory and the subdirectories beside it.
+        """
+        groups: dict[str, list[str]] = {}
+        for name in os.listdir(directory):
+            if not name.startswith("."):
+                groups.setdefault(name[:2], []).extend([f"{name}/"] if len(name) > 2 else [])
+        for group in sorted(groups):
+            if not _may_hold(above + group, prefix, start_after):
+                continue
+            shard = directory / group
+            files = os.listdir(shard) if shard.is_dir() else []
+            for name in sorted(groups[group] + files):
+                if not _may_hold(above + name, prefix, start_after):
+                    continue
+                if name.endswith("/"):
+                    yield from self._walk(directory / name[:-1], above + name, prefix, start_after)
+                    continue
+                try:
+                    status = os.stat(shard / name)
+                except FileNotFoundError:
+                    continue
+                yield ObjectInfo(above + name, status.st_size, status.st_mtime)
+
+
+def _may_hold(beginning: str, prefix: str, start_after: str) -> bool:
+    """Whether a key that begins with `beginning` can have `prefix` and come after `start_after`."""
+    length = min(len(beginning), len(prefix))
+    return beginning[:length] == prefix[:length] and beginning >= start_after[: len(beginning)]
+
+
+def _copy(body: bytes | BinaryIO | Path, stream: BinaryIO) -> None:
+    if isinstance(body, bytes):
+        stream.write(body)
+    elif isinstance(body, Path):
+        with open(body, "rb") as source:
+            shutil.copyfileobj(source, stream, CHUNK)
+    else:
+        shutil.copyfileobj(body, stream, CHUNK)

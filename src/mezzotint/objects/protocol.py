@@ -1,0 +1,94 @@
+"""What an object store is. `tests/contracts/` has the suite that each one passes.
+
+The protocol is what Swift, S3 and a directory have in common: whole objects
+under flat keys. A range is read, never written; nothing is changed in place.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Iterator
+from dataclasses import dataclass
+from pathlib import Path
+from typing import BinaryIO, Protocol
+
+
+@dataclass(frozen=True, slots=True)
+class ObjectInfo:
+    """`size` in bytes; `modified` in seconds since the epoch by the store's own clock."""
+
+    key: str
+    size: int
+    modified: float
+
+
+class ObjectReader(Protocol):
+    """An open object. Close it, or use it as a context manager."""
+
+    @property
+    def size(self) -> int:
+        """The size of the whole object in bytes."""
+        ...
+
+    def chunks(self) -> Iterator[bytes]:
+        """The bytes that were asked for, in order, about a megabyte at a time."""
+        ...
+
+    def close(self) -> None: ...
+
+    def __enter__(self) -> ObjectReader: ...
+
+    def __exit__(self, *error: object) -> None: ...
+
+
+class ObjectStore(Protocol):
+    """Every method raises InvalidInput for a key that is none, StorageFull when
+    there is no room, StoreUnavailable when the store does not answer. A write
+    that returns is durable."""
+
+    def put(self, key: str, body: bytes | BinaryIO | Path, content_type: str | None = None) -> None:
+        """Store the whole of `body` under `key`, replacing what was there, all at once.
+
+        A Path is a file on local disk that may be taken over where that saves a
+        copy: its content must not change afterwards.
+        """
+        ...
+
+    def put_if_absent(self, key: str, body: bytes | BinaryIO | Path, content_type: str | None = None) -> bool:
+        """As `put`, but False, and nothing changed, where `key` exists."""
+        ...
+
+    def get(self, key: str, start: int = 0, length: int | None = None) -> ObjectReader:
+        """Open `key` for reading `length` bytes from `start`; to the end without a length.
+
+        A range that reaches past the end is cut to it. Raises NotFound.
+        """
+        ...
+
+    def read(self, key: str) -> bytes:
+        """The whole of a small object. Raises NotFound."""
+        ...
+
+    def stat(self, key: str) -> ObjectInfo:
+        """Raises NotFound, and only on the store's own definite word."""
+        ...
+
+    def list(self, prefix: str = "", start_after: str = "") -> Iterator[ObjectInfo]:
+        """What begins with `prefix` and comes after `start_after`, in the order of
+        the keys' code points, in memory that does not grow with the whole."""
+        ...
+
+    def delete(self, key: str) -> None:
+        """Gone when it returns; deleting what is not there is no error."""
+        ...
+
+    def move(self, source: str, target: str) -> None:
+        """Rename; `target` is replaced. Raises NotFound where `source` does not exist.
+
+        Where a store cannot do it in one step it copies before it deletes, so
+        at no moment is the object under neither key.
+        """
+        ...
+
+    def local_path(self, key: str) -> Path | None:
+        """Where the object lies on local disk, if this store keeps it there. Need not exist."""
+        ...

@@ -1,0 +1,68 @@
+"""Domain errors as HTTP, for every door: the one status map, and RFC 9457 problem details.
+
+Known to the doors only; nothing below them imports it.
+"""
+
+from __future__ import annotations
+
+import json
+from http import HTTPStatus
+from typing import Any
+
+from mezzotint import errors
+
+STATUS: dict[type[errors.MezzotintError], int] = {
+    errors.MezzotintError: 500,
+    errors.InvalidInput: 400,
+    errors.InvalidName: 400,
+    errors.InvalidRendition: 400,
+    errors.NotAnImage: 415,
+    errors.DamagedImage: 422,
+    errors.TooManyBytes: 413,
+    errors.TooManyPixels: 422,
+    errors.NotFound: 404,
+    errors.Conflict: 409,
+    errors.Unauthorized: 401,
+    errors.Forbidden: 403,
+    errors.Busy: 503,
+    errors.StorageFull: 507,
+    errors.StoreUnavailable: 503,
+    errors.JournalBroken: 503,
+}
+
+CONTENT_TYPE = "application/problem+json"
+_NOT_FOUND_SECONDS = 10
+
+
+def status_of(error: errors.MezzotintError) -> int:
+    return STATUS[type(error)]
+
+
+def problem(error: errors.MezzotintError) -> dict[str, Any]:
+    """The problem's members: one clear sentence, and which field with which limit."""
+    status = status_of(error)
+    members: dict[str, Any] = {"type": "about:blank", "title": error.title, "status": status, "detail": str(error)}
+    if isinstance(error, errors.InvalidInput):
+        entry = {"field": error.field, "detail": error.detail}
+        members["errors"] = [entry | ({"limit": error.limit} if error.limit else {})]
+    if isinstance(error, errors.Conflict):
+        members["conflicts"] = error.fields
+    return members
+
+
+def problem_headers(error: errors.MezzotintError) -> dict[str, str]:
+    """What goes with a problem. No error is ever kept for long."""
+    status = status_of(error)
+    brief = status in {404, 400}
+    headers = {"cache-control": f"public, max-age={_NOT_FOUND_SECONDS}" if brief else "no-store"}
+    if isinstance(error, errors.Busy):
+        headers["retry-after"] = str(error.retry_after)
+    elif status == HTTPStatus.SERVICE_UNAVAILABLE:
+        headers["retry-after"] = "5"
+    if status == HTTPStatus.UNAUTHORIZED:
+        headers["www-authenticate"] = 'Bearer realm="mezzotint"'
+    return headers
+
+
+def problem_body(error: errors.MezzotintError) -> bytes:
+    return json.dumps(problem(error)).encode()

@@ -1,0 +1,1 @@
+"""The described collection: images, collections, metadata, and how they change."""

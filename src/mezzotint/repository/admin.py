@@ -1,0 +1,164 @@
+"""Django's admin for the repository. What is saved here goes through a commit, as everything does."""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+from typing import Any
+
+from django import forms
+from django.contrib import admin, messages
+from django.db.models import QuerySet
+from django.http import HttpRequest
+from django.utils.html import format_html
+from django.utils.safestring import SafeString
+
+from mezzotint.errors import MezzotintError
+from mezzotint.repository import metadata, queries, services
+from mezzotint.repository.links import picture
+from mezzotint.repository.models import Collection, Commit, Image, UpdateSession
+
+
+class CommittingAdmin(admin.ModelAdmin[Any]):
+    """An admin whose changes are sessions of their own; a refused one is told and nothing is changed."""
+
+    def commit(self, request: HttpRequest, work: Any, said: str) -> None:
+        try:
+            _, done = services.at_once(request.user.get_username(), work)
+        except MezzotintError as error:
+            self.message_user(request, str(error), messages.ERROR)
+        else:
+            self.message_user(request, f"{said} in commit {done.seq}.", messages.SUCCESS)
+
+    def log_change(self, *args: Any, **kwargs: Any) -> Any: ...
+
+    def log_addition(self, *args: Any, **kwargs: Any) -> Any: ...
+
+
+class ImageForm(forms.ModelForm[Image]):
+    """Edits are based on the version that the form showed."""
+
+    seen_version = forms.IntegerField(widget=forms.HiddenInput)
+    tags = forms.CharField(required=False, help_text="separated by commas", max_length=10_000)
+
+    class Meta:
+        model = Image
+        fields = list(metadata.IMAGE_FIELDS)
+
+    def __init__(self, *args: Any, **kwargs: Any) -> None:
+        super().__init__(*args, **kwargs)
+        self.initial["seen_version"] = self.instance.version
+        self.initial["tags"] = ", ".join(self.instance.tags)
+
+    def clean(self) -> dict[str, Any]:
+        cleaned = super().clean() or {}
+        for name, check in metadata.IMAGE_FIELDS.items():
+            try:
+                cleaned[name] = check(cleaned.get(name, ""))
+            except MezzotintError as error:
+                self.add_error(name, str(error))
+        return cleaned
+
+
+@admin.register(Image)
+class ImageAdmin(CommittingAdmin):
+    form = ImageForm
+    list_display = ["thumbnail", "title", "creator", "captured", "format", "width", "height", "added"]
+    list_display_links = ["thumbnail", "title"]
+    list_filter = ["format", "collections"]
+    search_fields = ["title"]
+    list_per_page = 50
+    show_full_result_count = False
+    readonly_fields = ["preview", "ident", "width", "height", "format", "bytes", "added", "version", "exif"]
+
+    @admin.display(description="")
+    def thumbnail(self, image: Image) -> SafeString:
+        return format_html('<img src="{}" alt="" loading="lazy">', picture(image.ident, "-fit120x120.jpg"))
+
+    @admin.display(description="Picture")
+    def preview(self, image: Image) -> SafeString:
+        address, preview = picture(image.ident), picture(image.ident, "-fit600x600.jpg")
+        return format_html('<a href="{}"><img src="{}" alt=""></a>', address, preview)
+
+    def get_search_results(
+        self, request: HttpRequest, queryset: QuerySet[Image], search_term: str
+    ) -> tuple[QuerySet[Image], bool]:
+        return (queries.search(queryset, search_term) if search_term else queryset), False
+
+    def has_add_permission(self, request: HttpRequest) -> bool:
+        return False  # pictures come in by ingest and by the API
+
+    def save_model(self, request: HttpRequest, obj: Image, form: Any, change: bool) -> None:
+        fields = {name: form.cleaned_data[name] for name in form.changed_data if name in metadata.IMAGE_FIELDS}
+        version = form.cleaned_data["seen_version"]
+        if fields:
+            self.commit(request, lambda s: services.edit_image(s, obj.ident, version, fields), "Changed")
+
+    def delete_model(self, request: HttpRequest, obj: Image) -> None:
+        self.commit(request, lambda s: services.remove_image(s, obj.ident), "Removed")
+
+    def delete_queryset(self, request: HttpRequest, queryset: QuerySet[Image]) -> None:
+        idents = list(queryset.values_list("ident", flat=True))
+        self.commit(request, lambda s: _each(services.remove_image, s, idents), "Removed")
+
+
+class CollectionForm(forms.ModelForm[Collection]):
+    seen_version = forms.IntegerField(widget=forms.HiddenInput, required=False)
+
+    class Meta:
+        model = Collection
+        fields = ["slug", "title", "description"]
+
+    def __init__(self, *args: Any, **kwargs: Any) -> None:
+        super().__init__(*args, **kwargs)
+        self.initial["seen_version"] = self.instance.version if self.instance.pk else None
+
+
+@admin.register(Collection)
+class CollectionAdmin(CommittingAdmin):
+    form = CollectionForm
+    list_display = ["title", "slug", "version"]
+    search_fields = ["title", "slug"]
+
+    def get_readonly_fields(self, request: HttpRequest, obj: Any = None) -> list[str]:
+        return ["slug"] if obj else []
+
+    def save_model(self, request: HttpRequest, obj: Collection, form: Any, change: bool) -> None:
+        fields = {name: form.cleaned_data[name] for name in ("title", "description")}
+        slug = metadata.clean_slug(obj.slug)
+        version = form.cleaned_data["seen_version"]
+        self.commit(request, lambda s: services.put_collection(s, slug, fields, version), "Saved")
+        obj.pk = obj.pk or Collection.objects.filter(slug=slug).values_list("pk", flat=True).first()
+
+    def delete_model(self, request: HttpRequest, obj: Collection) -> None:
+        self.commit(request, lambda s: services.remove_collection(s, obj.slug), "Removed")
+
+    def delete_queryset(self, request: HttpRequest, queryset: QuerySet[Collection]) -> None:
+        slugs = list(queryset.values_list("slug", flat=True))
+        self.commit(request, lambda s: _each(services.remove_collection, s, slugs), "Removed")
+
+
+def _each(work: Callable[[UpdateSession, str], None], session: UpdateSession, keys: list[str]) -> None:
+    for key in keys:
+        work(session, key)
+
+
+class ReadOnlyAdmin(admin.ModelAdmin[Any]):
+    def has_add_permission(self, request: HttpRequest) -> bool:
+        return False
+
+    def has_change_permission(self, request: HttpRequest, obj: Any = None) -> bool:
+        return False
+
+    def has_delete_permission(self, request: HttpRequest, obj: Any = None) -> bool:
+        return False
+
+
+@admin.register(Commit)
+class CommitAdmin(ReadOnlyAdmin):
+    list_display = ["seq", "at", "by", "added", "edited", "removed", "note"]
+
+
+@admin.register(UpdateSession)
+class UpdateSessionAdmin(ReadOnlyAdmin):
+    list_display = ["id", "state", "opened", "by", "note", "seq"]
+    list_filter = ["state"]

@@ -1,0 +1,67 @@
+"""Errors of the API as RFC 9457 problem details."""
+
+from __future__ import annotations
+
+from typing import Any
+
+from django.core.exceptions import PermissionDenied, RequestDataTooBig, SuspiciousOperation, TooManyFieldsSent
+from django.db import OperationalError
+from django.http import Http404, JsonResponse
+from rest_framework import exceptions
+from rest_framework.response import Response
+from rest_framework.views import set_rollback
+
+from mezzotint import errors
+from mezzotint.problems import CONTENT_TYPE, problem, problem_headers, status_of
+
+
+def handle(error: Exception, context: dict[str, Any]) -> Response | None:
+    """DRF's exception handler: whatever is known becomes a problem, the rest stays an error."""
+    set_rollback()
+    known = _as_domain(error)
+    if known is not None:
+        response = Response(problem(known), status_of(known), headers=problem_headers(known))
+    elif isinstance(error, exceptions.APIException):
+        response = Response(_members(error.status_code, str(error.default_detail), error.detail), error.status_code)
+    else:
+        return None
+    response.content_type = CONTENT_TYPE
+    return response
+
+
+def plain(error: errors.MezzotintError) -> JsonResponse:
+    """A problem outside of the API's views."""
+    return JsonResponse(problem(error), status=status_of(error), content_type=CONTENT_TYPE)
+
+
+def _as_domain(error: Exception) -> errors.MezzotintError | None:
+    match error:
+        case errors.MezzotintError():
+            return error
+        case Http404():
+            return errors.NotFound("there is nothing at this address")
+        case RequestDataTooBig() | TooManyFieldsSent() | SuspiciousOperation():
+            return errors.InvalidInput("body", str(error) or "is not acceptable")
+        case exceptions.PermissionDenied():
+            return errors.Forbidden(str(error.detail))
+        case PermissionDenied():
+            return errors.Forbidden("a staff member or a token of scope write may do this")
+        case OperationalError():
+            return errors.StoreUnavailable("the database does not answer")
+    return None
+
+
+def _members(status: int, title: str, detail: Any) -> dict[str, Any]:
+    members: dict[str, Any] = {"type": "about:blank", "title": title.rstrip("."), "status": status}
+    if isinstance(detail, dict):
+        members["detail"] = "; ".join(f"{field}: {_first(messages)}" for field, messages in detail.items())
+        members["errors"] = [{"field": field, "detail": _first(messages)} for field, messages in detail.items()]
+    else:
+        members["detail"] = _first(detail)
+    return members
+
+
+def _first(messages: Any) -> str:
+    while isinstance(messages, list | dict) and messages:
+        messages = messages[0] if isinstance(messages, list) else next(iter(messages.values()))
+    return str(messages)

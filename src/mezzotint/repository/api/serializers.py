@@ -1,0 +1,130 @@
+"""What the API sends and takes. The rules for values are in `metadata`."""
+
+from __future__ import annotations
+
+from typing import Any
+
+from rest_framework import serializers
+
+from mezzotint.names import Ident, base_key
+from mezzotint.repository.models import Collection, Commit, Image, SessionChange, UpdateSession
+
+THUMBNAIL = "fit400x400"
+
+
+class ImageSerializer(serializers.ModelSerializer[Image]):
+    collections: serializers.SlugRelatedField[Collection] = serializers.SlugRelatedField(
+        many=True, read_only=True, slug_field="slug"
+    )
+    url = serializers.SerializerMethodField(help_text="the base, byte for byte")
+    thumbnail = serializers.SerializerMethodField()
+
+    class Meta:
+        model = Image
+        fields = [
+            "ident", "title", "description", "creator", "rights", "source", "tags", "captured", "exif", "width",
+            "height", "format", "bytes", "added", "version", "collections", "url", "thumbnail",
+        ]  # fmt: skip
+
+    def get_url(self, image: Image) -> str:
+        return f"/{base_key(Ident(image.ident))}"
+
+    def get_thumbnail(self, image: Image) -> str:
+        return f"/images/{image.ident}-{THUMBNAIL}.jpg"
+
+
+class MetadataSerializer(serializers.Serializer[Any]):
+    """The editable fields of an image."""
+
+    title = serializers.CharField(required=False, max_length=500)
+    description = serializers.CharField(required=False, max_length=20_000)
+    creator = serializers.CharField(required=False, max_length=500)
+    rights = serializers.CharField(required=False, max_length=2_000)
+    source = serializers.CharField(required=False, max_length=2_000)  # type: ignore[assignment]
+    tags = serializers.ListField(
+        child=serializers.CharField(max_length=100), required=False, help_text="or one text with commas"
+    )
+    captured = serializers.CharField(required=False, help_text="YYYY, YYYY-MM, YYYY-MM-DD or YYYY-MM-DDTHH:MM:SS")
+
+
+class EditSerializer(MetadataSerializer):
+    version = serializers.IntegerField(min_value=1, help_text="the version that the edit is based on")
+
+
+class UploadSerializer(MetadataSerializer):
+    file = serializers.FileField(help_text="the picture; may be given several times")
+    collection = serializers.CharField(
+        required=False, help_text="name of a collection to join; may be given several times"
+    )
+
+
+class UploadedSerializer(serializers.Serializer[Any]):
+    ident = serializers.CharField()
+    known = serializers.BooleanField(help_text="the same bytes were live already")
+    url = serializers.CharField()
+    fields_ = serializers.DictField()
+
+
+class SessionChangeSerializer(serializers.ModelSerializer[SessionChange]):
+    class Meta:
+        model = SessionChange
+        fields = ["kind", "key", "fields", "seen_version"]
+
+
+class SessionSerializer(serializers.ModelSerializer[UpdateSession]):
+    class Meta:
+        model = UpdateSession
+        fields = ["id", "state", "opened", "by", "note", "seq"]
+        read_only_fields = ["state", "opened", "by", "seq"]
+
+
+class CommitSerializer(serializers.ModelSerializer[Commit]):
+    class Meta:
+        model = Commit
+        fields = ["seq", "transaction", "at", "by", "note", "added", "edited", "removed"]
+
+
+class CollectionSerializer(serializers.ModelSerializer[Collection]):
+    class Meta:
+        model = Collection
+        fields = ["slug", "title", "description", "version"]
+
+
+class CollectionInputSerializer(serializers.Serializer[Any]):
+    slug = serializers.CharField(required=False, help_text="made from the title where it is left out")
+    title = serializers.CharField(required=False, max_length=500)
+    description = serializers.CharField(required=False, max_length=20_000)
+    images = serializers.ListField(
+        child=serializers.CharField(), required=False, help_text="all of its idents in order"
+    )
+    version = serializers.IntegerField(required=False, min_value=1, help_text="needed to change one that exists")
+
+
+class StatusSerializer(serializers.Serializer[Any]):
+    version = serializers.CharField()
+    live = serializers.IntegerField(help_text="the last commit that this database shows")
+    durable = serializers.IntegerField(help_text="the last commit that the journal holds")
+    images = serializers.IntegerField()
+    collections = serializers.IntegerField()
+    open_sessions = serializers.IntegerField()
+    cache_files = serializers.IntegerField()
+    cache_bytes = serializers.IntegerField()
+    cache_max_bytes = serializers.IntegerField()
+
+
+class ProblemSerializer(serializers.Serializer[Any]):
+    """RFC 9457."""
+
+    type = serializers.CharField()
+    title = serializers.CharField()
+    status = serializers.IntegerField()
+    detail = serializers.CharField()
+    errors = serializers.ListField(child=serializers.DictField(), required=False)  # type: ignore[assignment]
+    conflicts = serializers.DictField(required=False)
+
+
+def page_of(serializer: type[serializers.BaseSerializer[Any]]) -> type[serializers.Serializer[Any]]:
+    """A page's shape, for the schema."""
+    name = serializer.__name__.removesuffix("Serializer")
+    fields = {"results": serializer(many=True), "next": serializers.CharField(allow_null=True)}
+    return type(f"{name}PageSerializer", (serializers.Serializer,), fields)

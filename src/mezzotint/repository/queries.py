@@ -1,0 +1,187 @@
+"""Reading the repository: filters, search, order, pages. Only what is live."""
+
+from __future__ import annotations
+
+import base64
+import json
+import re
+from collections.abc import Iterable, Mapping
+from dataclasses import dataclass
+from typing import Any, Generic, TypeVar
+
+from django.core.exceptions import ValidationError
+from django.db.models import Model, Q, QuerySet
+from django.db.models.expressions import RawSQL
+
+from mezzotint.errors import InvalidInput, NotFound
+from mezzotint.names import parse_ident
+from mezzotint.repository.metadata import clean_text
+from mezzotint.repository.models import Collection, Commit, Image, UpdateSession
+
+ORDERINGS = ("added", "title", "captured", "bytes", "width", "height")
+DEFAULT_PAGE, MAX_PAGE = 50, 500
+_RANGES = {"width": "width", "height": "height", "bytes": "bytes"}
+_CHUNK = 500
+FILTERS = (
+    "search", "collection", "tag", "format", "creator", "captured_after", "captured_before",
+    *(f"{side}_{name}" for name in _RANGES for side in ("min", "max")),
+)  # fmt: skip
+
+M = TypeVar("M", bound=Model)
+
+
+@dataclass(frozen=True, slots=True)
+class Page(Generic[M]):
+    items: list[M]
+    next: str | None
+    """the cursor of the next page"""
+
+
+def image(ident: str) -> Image:
+    """Raises NotFound, InvalidName."""
+    found = Image.objects.filter(ident=parse_ident(ident)).first()
+    if found is None:
+        raise NotFound(f"there is no image {ident}")
+    return found
+
+
+def collection(slug: str) -> Collection:
+    """Raises NotFound."""
+    found = find_collection(slug)
+    if found is None:
+        raise NotFound(f"there is no collection {slug}")
+    return found
+
+
+def find_collection(slug: str) -> Collection | None:
+    return Collection.objects.filter(slug=slug).first()
+
+
+def session(pk: Any) -> UpdateSession:
+    """Raises NotFound."""
+    found = UpdateSession.objects.filter(pk=pk).first()
+    if found is None:
+        raise NotFound(f"there is no session {pk}")
+    return found
+
+
+def last_commit() -> Commit | None:
+    return Commit.objects.order_by("-seq").first()
+
+
+def live_idents(idents: Iterable[str]) -> list[str]:
+    wanted = list(idents)
+    found: list[str] = []
+    for start in range(0, len(wanted), _CHUNK):
+        chunk = wanted[start : start + _CHUNK]
+        found += Image.objects.filter(ident__in=chunk).values_list("ident", flat=True)
+    return found
+
+
+def images(parameters: Mapping[str, str]) -> QuerySet[Image]:
+    """The images that meet all of the given FILTERS. Raises InvalidInput."""
+    chosen = Image.objects.all()
+    for name in FILTERS:
+        value = clean_text(name, parameters.get(name, ""), 1000)
+        if value:
+            chosen = _filtered(chosen, name, value)
+    return chosen
+
+
+def _filtered(chosen: QuerySet[Image], name: str, value: str) -> QuerySet[Image]:
+    side, _, measure = name.partition("_")
+    if name == "search":
+        return search(chosen, value)
+    if name == "collection":
+        return chosen.filter(collections__slug=value)
+    if name == "tag":
+        return chosen.filter(pk__in=RawSQL(_TAGGED, [value]))
+    if name == "captured_after":
+        return chosen.filter(captured__gte=value)
+    if name == "captured_before":
+        return chosen.exclude(captured="").filter(captured__lt=value)
+    if measure in _RANGES:
+        if not re.fullmatch(r"[0-9]{1,15}", value):
+            raise InvalidInput(name, f"cannot be {value!r}", "a whole number")
+        return chosen.filter(**{f"{measure}__{'gte' if side == 'min' else 'lte'}": int(value)})
+    return chosen.filter(**{f"{name}__iexact": value})
+
+
+_TAGGED = "SELECT i.id FROM repository_image i, json_each(i.tags) t WHERE t.value = %s"
+_MATCHED = "SELECT rowid FROM repository_image_search WHERE repository_image_search MATCH %s"
+
+
+def search(chosen: QuerySet[Image], text: str) -> QuerySet[Image]:
+    """Every word of `text` begins a word of title, description, creator, rights, source or
+    tags; or `text` begins the ident."""
+    words = re.findall(r"\w+", text)
+    if not words:
+        return chosen.none()
+    expression = " ".join(f'"{word}"*' for word in words)
+    matched = Q(pk__in=RawSQL(_MATCHED, [expression]))
+    if re.fullmatch(r"[0-9a-f]{6,64}", text):
+        matched |= Q(ident__startswith=text)
+    return chosen.filter(matched)
+
+
+def page(chosen: QuerySet[M], ordering: str, cursor: str, size: int, tie: str = "ident") -> Page[M]:
+    """The page that begins at `cursor`; `ordering` is a field, with `-` for the largest first.
+
+    Keyset pagination: a page costs the same at any depth, and images that come
+    or go between two pages make none appear twice or not at all.
+    """
+    field, descending = ordering.removeprefix("-"), ordering.startswith("-")
+    if cursor:
+        value, key = _read_cursor(cursor)
+        later = "lt" if descending else "gt"
+        chosen = chosen.filter(Q(**{f"{field}__{later}": value}) | Q(**{field: value, f"{tie}__{later}": key}))
+    sign = "-" if descending else ""
+    try:
+        items = list(chosen.order_by(f"{sign}{field}", f"{sign}{tie}")[: size + 1])
+    except (ValidationError, ValueError):
+        raise InvalidInput("cursor", "is not one of this ordering", "next of a page") from None
+    if len(items) <= size:
+        return Page(items, None)
+    last = items[size - 1]
+    return Page(items[:size], _write_cursor(_plain(_value(last, field)), _plain(_value(last, tie))))
+
+
+def page_size(text: str) -> int:
+    if not text:
+        return DEFAULT_PAGE
+    if not re.fullmatch(r"[0-9]{1,6}", text) or not 1 <= int(text) <= MAX_PAGE:
+        raise InvalidInput("page_size", f"cannot be {text!r}", f"1 to {MAX_PAGE}")
+    return int(text)
+
+
+def ordering(text: str) -> str:
+    if text and text.removeprefix("-") not in ORDERINGS:
+        raise InvalidInput("ordering", f"cannot be {text!r}", " ".join(ORDERINGS) + ", with - for the largest first")
+    return text or "-added"
+
+
+def _value(item: Model, path: str) -> Any:
+    value: Any = item
+    for name in path.split("__"):
+        value = getattr(value, name)
+    return value
+
+
+def _plain(value: Any) -> Any:
+    return value.isoformat() if hasattr(value, "isoformat") else value
+
+
+def _write_cursor(value: Any, key: Any) -> str:
+    return base64.urlsafe_b64encode(json.dumps([value, key]).encode()).decode().rstrip("=")
+
+
+def _read_cursor(cursor: str) -> tuple[Any, Any]:
+    try:
+        value, key = json.loads(base64.urlsafe_b64decode(cursor + "=" * (-len(cursor) % 4)))
+        if not all(isinstance(part, str | int) and not isinstance(part, bool) for part in (value, key)):
+            raise ValueError
+        if any(isinstance(part, int) and abs(part) >= 2**63 for part in (value, key)):
+            raise ValueError
+    except (ValueError, TypeError):
+        raise InvalidInput("cursor", "is not one that this service gave out", "next of a page") from None
+    return value, key

@@ -1,0 +1,201 @@
+"""Update sessions folded into journal changes. No writes."""
+
+from __future__ import annotations
+
+from collections import defaultdict
+from collections.abc import Iterable
+from dataclasses import dataclass, field
+from typing import Any
+
+from mezzotint.errors import Conflict
+from mezzotint.journal import Change
+from mezzotint.repository.metadata import IMAGE_FIELDS, Fields
+from mezzotint.repository.models import Collection, Image, Membership, SessionChange, UpdateSession
+
+FACTS = ("width", "height", "format", "bytes", "exif")
+_EMPTY: Fields = {name: [] if name == "tags" else "" for name in IMAGE_FIELDS}
+_CHUNK = 500
+
+
+@dataclass
+class Pending:
+    """What a session does to one image in the end."""
+
+    added: Fields | None = None
+    edited: Fields = field(default_factory=dict)
+    seen: dict[str, int] = field(default_factory=dict)
+    """for each edited field the version that the edit saw"""
+    removed: bool = False
+    removed_seen: int | None = None
+    collections: dict[str, str] = field(default_factory=dict)
+    """slug to title"""
+
+
+@dataclass
+class Work:
+    images: dict[str, Pending]
+    collections: dict[str, SessionChange]
+
+
+def fold(session: UpdateSession) -> Work:
+    """The session's steps, in their order, as one change for each image and collection."""
+    images: dict[str, Pending] = defaultdict(Pending)
+    collections: dict[str, SessionChange] = {}
+    for step in session.changes.iterator(_CHUNK):
+        if step.kind in {SessionChange.Kind.COLLECTION, SessionChange.Kind.REMOVE_COLLECTION}:
+            before = collections.get(step.key)
+            if before is not None and before.kind == step.kind:
+                step.fields = before.fields | step.fields
+                step.seen_version = before.seen_version or step.seen_version
+            collections[step.key] = step
+            continue
+        pending = images[step.key]
+        if step.kind == SessionChange.Kind.REMOVE:
+            images[step.key] = Pending(removed=True, removed_seen=step.seen_version)
+        elif step.kind == SessionChange.Kind.ADD:
+            pending.removed = False
+            pending.added = step.fields["facts"] | {"fields": step.fields["fields"]}
+            pending.collections |= step.fields["collections"]
+        else:
+            pending.edited |= step.fields
+            if step.seen_version is not None:
+                pending.seen |= dict.fromkeys(step.fields, step.seen_version)
+    return Work(dict(images), collections)
+
+
+def changes_of(session: UpdateSession, at: str) -> list[Change]:
+    """The journal changes that make the session live. Raises Conflict."""
+    work = fold(session)
+    live = live_images(work.images)
+    conflicts: dict[str, list[str]] = {}
+    images: list[Change] = []
+    for ident, pending in work.images.items():
+        change = _image_change(ident, pending, live.get(ident), at, conflicts)
+        if change is not None:
+            images.append(change)
+    collections = _collection_changes(work, conflicts)
+    if conflicts:
+        named = "; ".join(f"{key[:12]}: {', '.join(fields)}" for key, fields in list(conflicts.items())[:5])
+        raise Conflict(f"somebody else has changed this meanwhile ({named}); nothing was committed", conflicts)
+    return images + collections
+
+
+def live_images(idents: Iterable[str]) -> dict[str, Image]:
+    wanted = list(idents)
+    found: dict[str, Image] = {}
+    for start in range(0, len(wanted), _CHUNK):
+        found |= {image.ident: image for image in Image.objects.filter(ident__in=wanted[start : start + _CHUNK])}
+    return found
+
+
+def state_of(image: Image) -> Change:
+    """An image as the journal has it."""
+    names = (*IMAGE_FIELDS, *FACTS, "version", "field_versions")
+    return {"put": "image", "ident": image.ident, "added": image.added.isoformat()} | {
+        name: getattr(image, name) for name in names
+    }
+
+
+def _image_change(
+    ident: str, pending: Pending, live: Image | None, at: str, conflicts: dict[str, list[str]]
+) -> Change | None:
+    if pending.removed:
+        if live is not None and pending.removed_seen is not None and live.version > pending.removed_seen:
+            conflicts[ident] = _changed_since(live, pending.removed_seen)
+        return None if live is None else {"remove": "image", "ident": ident}
+    if live is None:
+        if pending.added is None:
+            conflicts[ident] = ["removed"]
+            return None
+        return _new_image(ident, pending, at)
+    overwritten = [
+        name
+        for name, value in pending.edited.items()
+        if live.field_versions.get(name, 1) > pending.seen.get(name, 0) and getattr(live, name) != value
+    ]
+    if overwritten:
+        conflicts[ident] = overwritten
+        return None
+    edited = {name: value for name, value in pending.edited.items() if getattr(live, name) != value}
+    if not edited:
+        return None
+    version = live.version + 1
+    versions = live.field_versions | dict.fromkeys(edited, version)
+    return {**state_of(live), **edited, "version": version, "field_versions": versions}
+
+
+def _new_image(ident: str, pending: Pending, at: str) -> Change:
+    assert pending.added is not None
+    fields: Fields = _EMPTY | pending.added["fields"] | pending.edited
+    facts: dict[str, Any] = {name: pending.added[name] for name in FACTS}
+    state: Change = {"put": "image", "ident": ident, "added": at, "version": 1, "field_versions": {}}
+    return state | fields | facts
+
+
+def _changed_since(image: Image, version: int) -> list[str]:
+    return [name for name, changed in image.field_versions.items() if changed > version]
+
+
+def _collection_changes(work: Work, conflicts: dict[str, list[str]]) -> list[Change]:
+    joining: dict[str, list[str]] = defaultdict(list)
+    titles: dict[str, str] = {}
+    for ident, pending in work.images.items():
+        for slug, title in pending.collections.items():
+            joining[slug].append(ident)
+            titles[slug] = title
+    live = {c.slug: c for c in Collection.objects.filter(slug__in={*work.collections, *joining})}
+    changes: list[Change] = []
+    for slug in sorted({*work.collections, *joining}):
+        step, existing = work.collections.get(slug), live.get(slug)
+        if step is not None and step.seen_version is not None:
+            if existing is None:
+                conflicts[slug] = ["removed"]
+                continue
+            if existing.version > step.seen_version:
+                conflicts[slug] = sorted(step.fields) or ["version"]
+                continue
+        if step is not None and step.kind == SessionChange.Kind.REMOVE_COLLECTION:
+            changes += [{"remove": "collection", "slug": slug}] if existing else []
+            continue
+        changes += _put_collection(slug, step, existing, titles.get(slug, slug))
+        changes += _memberships(slug, step, existing, joining[slug])
+    return changes
+
+
+def _put_collection(slug: str, step: SessionChange | None, existing: Collection | None, title: str) -> list[Change]:
+    if existing is None:
+        state = {"title": title, "description": "", "version": 1}
+    elif step is not None:
+        state = {"title": existing.title, "description": existing.description, "version": existing.version + 1}
+    else:
+        return []
+    fields = {k: v for k, v in step.fields.items() if k != "images"} if step is not None else {}
+    return [{"put": "collection", "slug": slug} | state | fields]
+
+
+def _memberships(
+    slug: str, step: SessionChange | None, existing: Collection | None, joining: list[str]
+) -> list[Change]:
+    if step is not None and "images" in step.fields:
+        return _reorder(slug, step.fields["images"], existing)
+    members = Membership.objects.filter(collection=existing) if existing is not None else Membership.objects.none()
+    last = members.order_by("-position").values_list("position", flat=True).first() or 0
+    known: set[str] = set()
+    for start in range(0, len(joining), _CHUNK):
+        chunk = joining[start : start + _CHUNK]
+        known |= set(members.filter(image__ident__in=chunk).values_list("image__ident", flat=True))
+    new = [ident for ident in joining if ident not in known]
+    return [{"put": "member", "slug": slug, "ident": ident, "position": last + 1 + i} for i, ident in enumerate(new)]
+
+
+def _reorder(slug: str, idents: list[str], existing: Collection | None) -> list[Change]:
+    members = Membership.objects.filter(collection=existing) if existing is not None else Membership.objects.none()
+    before = dict(members.values_list("image__ident", "position"))
+    after = {ident: position for position, ident in enumerate(idents, start=1)}
+    gone = [{"remove": "member", "slug": slug, "ident": ident} for ident in before if ident not in after]
+    moved = [
+        {"put": "member", "slug": slug, "ident": ident, "position": position}
+        for ident, position in after.items()
+        if before.get(ident) != position
+    ]
+    return gone + moved

@@ -1,0 +1,168 @@
+"""One typed, frozen `Settings`, read from the environment once.
+
+Every field names its environment variable, how it is read and its default;
+`docs/configuration.md` is held to this list by a test.
+"""
+
+from __future__ import annotations
+
+import contextlib
+import os
+import re
+from collections.abc import Callable, Mapping
+from dataclasses import dataclass, field, fields
+from functools import cached_property
+from pathlib import Path
+from typing import Any
+from urllib.parse import urlsplit
+
+from dotenv import dotenv_values
+
+from mezzotint.errors import InvalidInput
+from mezzotint.files import make_directory, sync, temporary
+
+_UNITS = {"": 1, "K": 1 << 10, "M": 1 << 20, "G": 1 << 30, "T": 1 << 40}
+_COUNTS = {"": 1, "K": 10**3, "M": 10**6, "G": 10**9}
+
+
+def parse_bytes(text: str) -> int:
+    """`10G` is 10 * 2**30 bytes. Raises ValueError."""
+    return _suffixed(text, _UNITS)
+
+
+def parse_count(text: str) -> int:
+    """`250M` is 250 million. Raises ValueError."""
+    return _suffixed(text, _COUNTS)
+
+
+def _suffixed(text: str, units: dict[str, int]) -> int:
+    match = re.fullmatch(r"([0-9]+)([KMGT]?)", text.strip().upper())
+    if not match or match[2] not in units:
+        raise ValueError(f"a whole number, or one with a suffix of {' '.join(u for u in units if u)}")
+    return int(match[1]) * units[match[2]]
+
+
+def parse_bool(text: str) -> bool:
+    words = {"true": True, "1": True, "yes": True, "on": True, "false": False, "0": False, "no": False, "off": False}
+    try:
+        return words[text.strip().lower()]
+    except KeyError:
+        raise ValueError("true or false") from None
+
+
+def parse_bind(text: str) -> tuple[str, int]:
+    """`127.0.0.1:8000` or `[::1]:8000`."""
+    host, colon, port = text.strip().rpartition(":")
+    if not colon or not host or not port.isdecimal() or not 0 <= int(port) <= 65535:
+        raise ValueError("host:port")
+    return host.strip("[]"), int(port)
+
+
+def parse_workers(text: str) -> int:
+    count = int(text) if text.strip().isdecimal() else 0
+    if not 1 <= count <= 256:
+        raise ValueError("a whole number from 1 to 256")
+    return count
+
+
+def parse_url(text: str) -> str:
+    parts = urlsplit(text.strip())
+    if parts.scheme not in {"http", "https"} or not parts.netloc:
+        raise ValueError("an address that starts with http:// or https://")
+    return text.strip().rstrip("/")
+
+
+def _path(text: str) -> Path:
+    return Path(text).expanduser().absolute()
+
+
+def _setting(variable: str, parse: Callable[[str], Any], default: str | None, *aliases: str) -> Any:
+    return field(metadata={"variables": (variable, *aliases), "parse": parse, "default": default})
+
+
+@dataclass(frozen=True)
+class Settings:
+    """All that can be set. Sizes are in bytes, areas in pixels."""
+
+    data: Path = _setting("MEZZOTINT_DATA", _path, "./data")
+    bind: tuple[str, int] = _setting("MEZZOTINT_BIND", parse_bind, "127.0.0.1:8000")
+    public_url: str | None = _setting("MEZZOTINT_PUBLIC_URL", parse_url, None)
+    workers: int | None = _setting("MEZZOTINT_WORKERS", parse_workers, None)
+    store: str | None = _setting("MEZZOTINT_STORE", str, None)
+    database_url: str | None = _setting("DATABASE_URL", str, None)
+    secret: str | None = _setting("MEZZOTINT_SECRET_KEY", str, None, "DJANGO_SECRET_KEY")
+    cache_dir: Path | None = _setting("MEZZOTINT_CACHE_DIR", _path, None)
+    cache_max_size: int = _setting("MEZZOTINT_CACHE_MAX_SIZE", parse_bytes, "10G")
+    memory_cache: int = _setting("MEZZOTINT_MEMORY_CACHE", parse_bytes, "64M")
+    public_read: bool = _setting("MEZZOTINT_PUBLIC_READ", parse_bool, "true")
+    max_pixels: int = _setting("MEZZOTINT_MAX_PIXELS", parse_count, "250M")
+    max_output_pixels: int = _setting("MEZZOTINT_MAX_OUTPUT_PIXELS", parse_count, "64M")
+    max_upload: int = _setting("MEZZOTINT_MAX_UPLOAD", parse_bytes, "2G")
+    render_queue: int = _setting("MEZZOTINT_RENDER_QUEUE", parse_count, "64")
+    allow_svg: bool = _setting("MEZZOTINT_ALLOW_SVG", parse_bool, "false")
+
+    @classmethod
+    def read(cls, environment: Mapping[str, str] | None = None) -> Settings:
+        """From `environment`, or the process's own and a `.env` file in the working directory.
+
+        Raises InvalidInput naming the variable and what it takes.
+        """
+        if environment is None:
+            environment = {**{k: v for k, v in dotenv_values(".env").items() if v is not None}, **os.environ}
+        return cls(**{f.name: _value(f.metadata, environment) for f in fields(cls)})
+
+    @property
+    def store_url(self) -> str:
+        return self.store or f"file://{self.data / 'store'}"
+
+    @property
+    def database(self) -> Path:
+        """The SQLite file. Raises InvalidInput where `DATABASE_URL` names another engine."""
+        if self.database_url is None:
+            return self.data / "mezzotint.sqlite3"
+        if not self.database_url.startswith("sqlite:///"):
+            raise InvalidInput("DATABASE_URL", "only SQLite is supported by this version", "sqlite:///path")
+        return _path(self.database_url.removeprefix("sqlite:///"))
+
+    @property
+    def cache(self) -> Path:
+        return self.cache_dir or self.data / "cache"
+
+    @property
+    def worker_count(self) -> int:
+        return self.workers or len(os.sched_getaffinity(0))
+
+    @property
+    def render_threads(self) -> int:
+        """Renders at once in one worker: all workers together use every core once."""
+        return max(1, len(os.sched_getaffinity(0)) // self.worker_count)
+
+    @cached_property
+    def secret_key(self) -> str:
+        """The given key, or the one that is made at the first start and kept in `data`."""
+        return self.secret or _kept_secret(self.data / "secret-key")
+
+
+def _value(metadata: Mapping[str, Any], environment: Mapping[str, str]) -> Any:
+    for variable in metadata["variables"]:
+        text = environment.get(variable, "")
+        if text.strip():
+            try:
+                return metadata["parse"](text)
+            except ValueError as error:
+                raise InvalidInput(variable, f"cannot be {text!r}", str(error)) from None
+    return None if metadata["default"] is None else metadata["parse"](metadata["default"])
+
+
+def _kept_secret(path: Path) -> str:
+    import secrets
+
+    make_directory(path.parent)
+    if not path.exists():
+        with temporary(path.parent) as (part, stream):
+            part.chmod(0o600)
+            stream.write(secrets.token_urlsafe(48).encode())
+            sync(stream)
+            with contextlib.suppress(FileExistsError):
+                os.link(part, path)
+    return path.read_text()

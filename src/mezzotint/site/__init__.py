@@ -1,0 +1,1 @@
+"""Django's settings and addresses, and the ASGI application that holds everything."""

@@ -1,0 +1,97 @@
+"""One ASGI application: pictures by `delivery`, static files, and Django for the rest."""
+
+from __future__ import annotations
+
+import asyncio
+import os
+import tempfile
+
+os.environ.setdefault("DJANGO_SETTINGS_MODULE", "mezzotint.site.settings")
+
+from django.core.asgi import get_asgi_application
+from starlette.staticfiles import StaticFiles
+
+from mezzotint import wiring
+from mezzotint.delivery import Delivery
+from mezzotint.delivery.answers import Receive, Scope, Send, answer_problem
+from mezzotint.delivery.metrics import PrometheusObserver
+from mezzotint.errors import MezzotintError, StorageFull, TooManyBytes
+from mezzotint.files import full_is_told, make_directory
+
+_STATIC = ["django.contrib.admin", "rest_framework", "drf_spectacular_sidecar", "mezzotint.browse"]
+_FORM_ROOM = 1 << 20
+"""What a multipart form may weigh beside the file in it, in bytes."""
+
+
+class Site:
+    def __init__(self) -> None:
+        self._engine = wiring.engine(PrometheusObserver())
+        incoming = self._engine.settings.data / "incoming"
+        make_directory(incoming)
+        tempfile.tempdir = str(incoming)
+        self._delivery = Delivery(self._engine)
+        self._django = get_asgi_application()
+        self._static = StaticFiles(packages=[(package, "static") for package in _STATIC])
+        self._max_body = self._engine.settings.max_upload + _FORM_ROOM
+
+    async def __call__(self, scope: Scope, receive: Receive, send: Send) -> None:
+        if scope["type"] == "lifespan":
+            await self._live(receive, send)
+        elif scope["type"] == "http":
+            if self._delivery.takes(scope["path"]):
+                await self._delivery(scope, receive, send)
+            elif scope["path"].startswith("/static/"):
+                await self._static_file(scope, receive, send)
+            else:
+                await self._managed(scope, receive, send)
+
+    async def _live(self, receive: Receive, send: Send) -> None:
+        await receive()
+        self._engine.housekeeping.start()
+        tally = asyncio.create_task(self._delivery.keep_tally())
+        await send({"type": "lifespan.startup.complete"})
+        await receive()
+        tally.cancel()
+        await asyncio.to_thread(wiring.close_engine)
+        await send({"type": "lifespan.shutdown.complete"})
+
+    async def _static_file(self, scope: Scope, receive: Receive, send: Send) -> None:
+        inner = dict(scope, path=scope["path"].removeprefix("/static"), root_path="")
+        await self._static(inner, receive, send)
+
+    async def _managed(self, scope: Scope, receive: Receive, send: Send) -> None:
+        """Django, with a bound on the body before it is written anywhere."""
+        started = False
+        refusal: MezzotintError | None = None
+        received = 0
+
+        async def count(event_receive: Receive = receive) -> dict[str, object]:
+            nonlocal received, refusal
+            event = await event_receive()
+            received += len(event.get("body", b""))
+            if received > self._max_body:
+                refusal = TooManyBytes("body", "is too large", f"{self._max_body} bytes, MEZZOTINT_MAX_UPLOAD")
+                return {"type": "http.disconnect"}
+            return dict(event)
+
+        async def watch(event: object) -> None:
+            nonlocal started
+            started = True
+            await send(event)  # type: ignore[arg-type]
+
+        try:
+            self._check_length(scope)
+            with full_is_told("the upload"):
+                await self._django(dict(scope), count, watch)
+        except (TooManyBytes, StorageFull) as error:
+            refusal = error
+        if refusal is not None and not started:
+            await answer_problem(send, refusal, head=scope["method"] == "HEAD")
+
+    def _check_length(self, scope: Scope) -> None:
+        for name, value in scope["headers"]:
+            if name == b"content-length" and value.isdigit() and int(value) > self._max_body:
+                raise TooManyBytes("body", "is too large", f"{self._max_body} bytes, MEZZOTINT_MAX_UPLOAD")
+
+
+app = Site()

@@ -1,0 +1,10 @@
+from django.contrib import admin
+from django.urls import include, path
+
+urlpatterns = [
+    path("", include("mezzotint.browse.urls")),
+    path("api/", include("mezzotint.repository.api.urls")),
+    path("admin/", admin.site.urls),
+]
+
+handler404 = "mezzotint.browse.views.not_found"
