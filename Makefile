@@ -4,7 +4,7 @@ PYTHON ?= python3
 BIN := .venv/bin
 PIP := $(BIN)/python -m pip --disable-pip-version-check --quiet
 
-.PHONY: serve test check bench soak clean lock help
+.PHONY: serve test check bench clean lock help
 .DEFAULT_GOAL := help
 
 help: ## this list
@@ -16,12 +16,14 @@ serve: .venv/run.stamp ## set up and serve at http://127.0.0.1:8000
 test: .venv/dev.stamp ## all tests; servers that the machine has are started for them
 	@$(BIN)/pytest -n auto
 
-check: .venv/dev.stamp ## lint, types, who may import whom
+check: export MEZZOTINT_DATA = .venv/check
+check: .venv/dev.stamp ## lint, types, who may import whom, docs held to settings
 	@$(BIN)/ruff format --check src tests bench
 	@$(BIN)/ruff check src tests bench
 	@$(BIN)/mypy
 	@$(BIN)/lint-imports
 	@$(BIN)/mezzotint manage makemigrations --check --dry-run
+	@$(BIN)/pytest -q tests/test_docs.py
 
 bench: .venv/dev.stamp ## ratios against floors and peers, into docs/performance.md's tables
 	@$(BIN)/python -m bench

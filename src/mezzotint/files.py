@@ -33,9 +33,9 @@ def full_is_told(what: str) -> Iterator[None]:
 
 
 @contextmanager
-def temporary(directory: Path) -> Iterator[tuple[Path, BinaryIO]]:
+def temporary(directory: Path, *, durable: bool = True) -> Iterator[tuple[Path, BinaryIO]]:
     """A new file in `directory` to write to; it is gone afterwards, unless it was placed."""
-    make_directory(directory)
+    make_directory(directory, durable)
     path = directory / f".{uuid.uuid4().hex}.part"
     try:
         with full_is_told(directory.name), open(path, "xb") as stream:
@@ -89,16 +89,3 @@ def place(source: Path, target: Path, *, only_if_absent: bool = False, durable: 
     if durable:
         sync_directory(target.parent)
     return True
-
-
-def write_whole(path: Path, data: bytes, *, durable: bool = True, mode: int = 0o644) -> None:
-    """Replace `path` by `data`. Without `durable` a power cut may lose it, but
-    no running reader sees a part of it."""
-    with temporary(path.parent) as (part, stream):
-        stream.write(data)
-        os.fchmod(stream.fileno(), mode)
-        if durable:
-            sync(stream)
-        else:
-            stream.flush()
-        place(part, path, durable=durable)

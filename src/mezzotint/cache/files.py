@@ -52,7 +52,7 @@ class Cache:
         self.locks = HostLocks(directory / _CONTROL / "locks")
         self.generation = Generation(directory / _CONTROL / "generation")
         self.index = open_index(directory / _CONTROL / "index.sqlite3")
-        self._used: dict[str, int] = {}
+        self._used: dict[str, float] = {}
         self._used_lock = threading.Lock()
 
     @staticmethod
@@ -86,24 +86,28 @@ class Cache:
         entry = Entry(path, NATIVE, name[:64], len(data), _now(), digest)
         self.index.add(entry)
         target = self.directory / path
-        with temporary(target.parent) as (part, stream):
-            stream.write(data)
-            stream.flush()
-            with self.locks.hold(_NAMES):
-                if self.index.find(path) != entry:
-                    self.index.add(entry)
-                place(part, target, durable=False)
+        try:
+            with temporary(target.parent, durable=False) as (part, stream):
+                stream.write(data)
+                stream.flush()
+                with self.locks.hold(_NAMES):
+                    if self.index.find(path) != entry:
+                        self.index.add(entry)
+                    place(part, target, durable=False)
+        except BaseException:
+            self.drop([entry])
+            raise
         return digest
 
     def touch(self, name: str) -> None:
         """Note a use; `flush` takes the notes to the index."""
-        self._used[self.path_of(name)] = _now()
+        self._used[name] = time.time()
 
     def flush(self) -> None:
         with self._used_lock:
             used, self._used = self._used, {}
         if used:
-            self.index.touch(list(used.items()))
+            self.index.touch([(self.path_of(name), int(at * 1000)) for name, at in used.items()])
 
     def purge(self, group: str) -> int:
         """Remove every derivative of one base, in this host's memory too; returns how many."""

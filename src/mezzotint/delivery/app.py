@@ -32,7 +32,10 @@ class Delivery:
     async def __call__(self, scope: Scope, receive: Receive, send: Send) -> None:
         path: str = scope["path"]
         method: str = scope["method"]
-        if method not in _METHODS:
+        if self._public and (hit := self._images.plain_hit(path[len(PREFIX) :], scope)) is not None:
+            await send({"type": "http.response.start", "status": 200, "headers": hit.whole})
+            await send({"type": "http.response.body", "body": hit.data})
+        elif method not in _METHODS:
             await answer(send, 405, headers(allow="GET, HEAD, OPTIONS", content_length="0"))
         elif method == "OPTIONS":
             await answer(send, 204, headers(allow="GET, HEAD, OPTIONS", **_PREFLIGHT))

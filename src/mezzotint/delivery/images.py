@@ -25,6 +25,9 @@ _WHOLE = 1 << 20
 _SVG_POLICY = (b"content-security-policy", b"default-src 'none'; style-src 'unsafe-inline'; sandbox")
 
 
+_CONDITIONS = frozenset({b"if-none-match", b"range", b"if-range", b"authorization"})
+
+
 @dataclass(slots=True)
 class Request:
     """What delivery reads of a request."""
@@ -55,9 +58,10 @@ class Request:
 
 @dataclass(frozen=True, slots=True)
 class Picture:
-    """A representation, ready to be sent: its headers, but for what a range changes, and its bytes."""
+    """A representation, ready to be sent: its headers, those of the whole of it, and its bytes."""
 
     headers: Headers
+    whole: Headers
     etag: str
     data: bytes
 
@@ -72,6 +76,19 @@ class Images:
         self._memory: MemoryCache[Picture] = MemoryCache(engine.cache.generation, engine.settings.memory_cache)
         self._cache_control = f"{'public' if engine.settings.public_read else 'private'}, {_YEAR}".encode()
         self.tally = Tally()
+
+    def plain_hit(self, name: str, scope: Scope) -> Picture | None:
+        """What is in memory, for a GET without conditions: most requests, so it is kept short."""
+        picture = self._memory.get(name)
+        if picture is None or scope["method"] != "GET" or scope["query_string"]:
+            return None
+        for header, _ in scope["headers"]:
+            if header in _CONDITIONS:
+                return None
+        self._cache.touch(name)
+        self.tally.answers["hit"] += 1
+        self.tally.bytes += len(picture.data)
+        return picture
 
     async def give(self, name: str, request: Request, send: Send) -> None:
         """Answer with what `name` names. Raises MezzotintError before anything is sent."""
@@ -109,7 +126,8 @@ class Images:
             return
         else:
             digest, data = file.digest, file.read()
-        picture = Picture(self._headers(rendition, asked, name, varies, digest), f'"{digest}"', data)
+        found = self._headers(rendition, asked, name, varies, digest)
+        picture = Picture(found, _with_length(found, len(data)), f'"{digest}"', data)
         if asked == name:
             self._memory.put(name, picture, generation)
         await self._send(picture, request, send, how)
@@ -183,15 +201,19 @@ def _conditions(found: Headers, etag: str, size: int, request: Request) -> tuple
     if request.if_none_match is not None and not_modified(request.if_none_match, etag):
         return 304, [header for header in found if header[0] != b"content-type"], None
     if request.range is None or request.head:
-        return 200, [*found, (b"content-length", b"%d" % size)], None
+        return 200, _with_length(found, size), None
     try:
         part = byte_range(request.range, request.if_range, etag, size)
     except Unsatisfiable:
         return 416, [*COMMON, (b"content-range", b"bytes */%d" % size), (b"content-length", b"0")], None
     if part is None:
-        return 200, [*found, (b"content-length", b"%d" % size)], None
+        return 200, _with_length(found, size), None
     content_range = b"bytes %d-%d/%d" % (part.start, part.start + part.length - 1, size)
     return 206, [*found, (b"content-range", content_range), (b"content-length", b"%d" % part.length)], part
+
+
+def _with_length(found: Headers, size: int) -> Headers:
+    return [*found, (b"content-length", b"%d" % size)]
 
 
 def _pieces(file: CachedFile, part: ByteRange) -> Iterator[bytes]:

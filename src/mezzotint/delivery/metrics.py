@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import os
 import threading
 from collections.abc import Iterator
 
@@ -63,8 +64,12 @@ class _CacheCollector(Collector):
 
 
 def exposition(engine: Engine) -> bytes:
-    """The text format, of this process alone or of all that share PROMETHEUS_MULTIPROC_DIR."""
+    """The text format, of all processes that share PROMETHEUS_MULTIPROC_DIR, or of this one alone."""
     registry = CollectorRegistry()
-    multiprocess.MultiProcessCollector(registry)  # type: ignore[no-untyped-call]
+    if "PROMETHEUS_MULTIPROC_DIR" in os.environ:
+        multiprocess.MultiProcessCollector(registry)  # type: ignore[no-untyped-call]
+    else:
+        for metric in (REQUESTS, BYTES, RENDERS, DECODES, QUEUE):
+            registry.register(metric)
     registry.register(_CacheCollector(engine))
     return generate_latest(registry)

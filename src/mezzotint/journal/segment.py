@@ -51,15 +51,18 @@ def decode(data: bytes) -> Segment:
         head, *changes, end = [json.loads(line) for line in text.splitlines()]
         version = head.pop("format")
         kind = head.pop("mezzotint")
-    except (zstandard.ZstdError, ValueError, KeyError, AttributeError) as error:
+    except (zstandard.ZstdError, ValueError, KeyError, TypeError, AttributeError) as error:
         raise JournalBroken("a segment is torn or damaged") from error
-    if kind != "segment" or version > FORMAT_VERSION:
+    if kind != "segment" or not isinstance(version, int) or version > FORMAT_VERSION:
         raise JournalBroken(
             f"a segment of format {version} was written by a later version; this one reads {FORMAT_VERSION}"
         )
     if not text.endswith("\n") or end != {"end": len(changes)}:
         raise JournalBroken("a segment is torn: its last line is missing")
-    return Segment(**head, changes=tuple(changes))
+    try:
+        return Segment(**head, changes=tuple(changes))
+    except TypeError as error:
+        raise JournalBroken("a segment's head has not the members of its format") from error
 
 
 def fingerprint(data: bytes) -> str:

@@ -17,21 +17,31 @@ from mezzotint.repository import metadata, queries, services
 from mezzotint.repository.links import picture
 from mezzotint.repository.models import Collection, Commit, Image, UpdateSession
 
+_REFUSED = "mezzotint.refused"
+
 
 class CommittingAdmin(admin.ModelAdmin[Any]):
     """An admin whose changes are sessions of their own; a refused one is told and nothing is changed."""
 
-    def commit(self, request: HttpRequest, work: Any, said: str) -> None:
+    def commit(self, request: HttpRequest, work: Callable[[UpdateSession], None]) -> None:
         try:
-            _, done = services.at_once(request.user.get_username(), work)
+            services.at_once(request.user.get_username(), work)
         except MezzotintError as error:
-            self.message_user(request, str(error), messages.ERROR)
-        else:
-            self.message_user(request, f"{said} in commit {done.seq}.", messages.SUCCESS)
+            super().message_user(request, f"Nothing was changed: {error}", messages.ERROR)
+            request.META[_REFUSED] = True
 
-    def log_change(self, *args: Any, **kwargs: Any) -> Any: ...
+    def message_user(
+        self, request: HttpRequest, message: Any, level: Any = messages.INFO, *args: Any, **kwargs: Any
+    ) -> None:
+        """Django tells of success whatever became of the saving."""
+        if not request.META.get(_REFUSED):
+            super().message_user(request, message, level, *args, **kwargs)
 
-    def log_addition(self, *args: Any, **kwargs: Any) -> Any: ...
+    def log_change(self, *args: Any, **kwargs: Any) -> Any:
+        """The journal has the history."""
+
+    def log_addition(self, *args: Any, **kwargs: Any) -> Any:
+        """The journal has the history."""
 
 
 class ImageForm(forms.ModelForm[Image]):
@@ -91,14 +101,14 @@ class ImageAdmin(CommittingAdmin):
         fields = {name: form.cleaned_data[name] for name in form.changed_data if name in metadata.IMAGE_FIELDS}
         version = form.cleaned_data["seen_version"]
         if fields:
-            self.commit(request, lambda s: services.edit_image(s, obj.ident, version, fields), "Changed")
+            self.commit(request, lambda s: services.edit_image(s, obj.ident, version, fields))
 
     def delete_model(self, request: HttpRequest, obj: Image) -> None:
-        self.commit(request, lambda s: services.remove_image(s, obj.ident), "Removed")
+        self.commit(request, lambda s: services.remove_image(s, obj.ident))
 
     def delete_queryset(self, request: HttpRequest, queryset: QuerySet[Image]) -> None:
         idents = list(queryset.values_list("ident", flat=True))
-        self.commit(request, lambda s: _each(services.remove_image, s, idents), "Removed")
+        self.commit(request, lambda s: _each(services.remove_image, s, idents))
 
 
 class CollectionForm(forms.ModelForm[Collection]):
@@ -126,15 +136,15 @@ class CollectionAdmin(CommittingAdmin):
         fields = {name: form.cleaned_data[name] for name in ("title", "description")}
         slug = metadata.clean_slug(obj.slug)
         version = form.cleaned_data["seen_version"]
-        self.commit(request, lambda s: services.put_collection(s, slug, fields, version), "Saved")
+        self.commit(request, lambda s: services.put_collection(s, slug, fields, version))
         obj.pk = obj.pk or Collection.objects.filter(slug=slug).values_list("pk", flat=True).first()
 
     def delete_model(self, request: HttpRequest, obj: Collection) -> None:
-        self.commit(request, lambda s: services.remove_collection(s, obj.slug), "Removed")
+        self.commit(request, lambda s: services.remove_collection(s, obj.slug))
 
     def delete_queryset(self, request: HttpRequest, queryset: QuerySet[Collection]) -> None:
         slugs = list(queryset.values_list("slug", flat=True))
-        self.commit(request, lambda s: _each(services.remove_collection, s, slugs), "Removed")
+        self.commit(request, lambda s: _each(services.remove_collection, s, slugs))
 
 
 def _each(work: Callable[[UpdateSession, str], None], session: UpdateSession, keys: list[str]) -> None:

@@ -140,7 +140,7 @@ def _take(
 ) -> Addition | Refusal:
     """Store one file's bytes and check its metadata."""
     try:
-        fields = table.fields(path, root) if table else {}
+        fields = {"title": _title(path)} | (table.fields(path, root) if table else {})
         with open(path, "rb") as stream:
             base = engine().bases.add(_chunks(stream, progress))
     except InvalidInput as error:
@@ -150,6 +150,12 @@ def _take(
     except OSError as error:
         return Refusal(path, f"file: cannot be read, {error.strerror}")
     return Addition(base, fields, collections)
+
+
+def _title(path: Path) -> str:
+    """A picture that nobody has named yet is called as its file is."""
+    printable = "".join(c for c in path.stem.replace("_", " ") if c.isprintable())
+    return printable[: metadata.TEXT_LIMITS["title"]].strip()
 
 
 def _chunks(stream: BinaryIO, progress: Callable[[int], None]) -> Iterator[bytes]:

@@ -3,12 +3,15 @@
 from __future__ import annotations
 
 import asyncio
+import gc
 import os
 import tempfile
 
 os.environ.setdefault("DJANGO_SETTINGS_MODULE", "mezzotint.site.settings")
 
 from django.core.asgi import get_asgi_application
+from starlette.applications import Starlette
+from starlette.routing import Mount
 from starlette.staticfiles import StaticFiles
 
 from mezzotint import wiring
@@ -31,33 +34,31 @@ class Site:
         tempfile.tempdir = str(incoming)
         self._delivery = Delivery(self._engine)
         self._django = get_asgi_application()
-        self._static = StaticFiles(packages=[(package, "static") for package in _STATIC])
+        files = StaticFiles(packages=[(package, "static") for package in _STATIC])
+        self._static = Starlette(routes=[Mount("/static", files)])
         self._max_body = self._engine.settings.max_upload + _FORM_ROOM
 
     async def __call__(self, scope: Scope, receive: Receive, send: Send) -> None:
-        if scope["type"] == "lifespan":
-            await self._live(receive, send)
-        elif scope["type"] == "http":
+        if scope["type"] == "http":
             if self._delivery.takes(scope["path"]):
                 await self._delivery(scope, receive, send)
             elif scope["path"].startswith("/static/"):
-                await self._static_file(scope, receive, send)
+                await self._static(scope, receive, send)
             else:
                 await self._managed(scope, receive, send)
+        elif scope["type"] == "lifespan":
+            await self._live(receive, send)
 
     async def _live(self, receive: Receive, send: Send) -> None:
         await receive()
         self._engine.housekeeping.start()
+        gc.freeze()  # what is there now stays: the collector need not look at it again
         tally = asyncio.create_task(self._delivery.keep_tally())
         await send({"type": "lifespan.startup.complete"})
         await receive()
         tally.cancel()
         await asyncio.to_thread(wiring.close_engine)
         await send({"type": "lifespan.shutdown.complete"})
-
-    async def _static_file(self, scope: Scope, receive: Receive, send: Send) -> None:
-        inner = dict(scope, path=scope["path"].removeprefix("/static"), root_path="")
-        await self._static(inner, receive, send)
 
     async def _managed(self, scope: Scope, receive: Receive, send: Send) -> None:
         """Django, with a bound on the body before it is written anywhere."""

@@ -98,7 +98,9 @@ class UploadView(APIView):
 class SessionsView(APIView):
     """Update sessions: changes that become visible all at once."""
 
-    @extend_schema(parameters=_PAGING, responses={200: s.page_of(s.SessionSerializer)} | _PROBLEMS)
+    @extend_schema(
+        operation_id="sessions_list", parameters=_PAGING, responses={200: s.page_of(s.SessionSerializer)} | _PROBLEMS
+    )
     def get(self, request: Request) -> Response:
         found = queries.page(UpdateSession.objects.all(), "-opened", **_paging(request), tie="opened")
         return _page(request, found, s.SessionSerializer)
@@ -178,7 +180,9 @@ class SessionCommitView(APIView):
 
 
 class ImagesView(UploadView):
-    @extend_schema(parameters=_LISTING, responses={200: s.page_of(s.ImageSerializer)} | _PROBLEMS)
+    @extend_schema(
+        operation_id="images_list", parameters=_LISTING, responses={200: s.page_of(s.ImageSerializer)} | _PROBLEMS
+    )
     def get(self, request: Request) -> Response:
         chosen = queries.images(request.query_params).prefetch_related("collections")
         order = queries.ordering(request.query_params.get("ordering", ""))
@@ -215,7 +219,11 @@ class ImageView(APIView):
 
 
 class CollectionsView(APIView):
-    @extend_schema(parameters=_PAGING, responses={200: s.page_of(s.CollectionSerializer)} | _PROBLEMS)
+    @extend_schema(
+        operation_id="collections_list",
+        parameters=_PAGING,
+        responses={200: s.page_of(s.CollectionSerializer)} | _PROBLEMS,
+    )
     def get(self, request: Request) -> Response:
         found = queries.page(Collection.objects.all(), "slug", **_paging(request), tie="slug")
         return _page(request, found, s.CollectionSerializer)
@@ -251,7 +259,9 @@ class CollectionView(APIView):
 
 
 class CommitsView(APIView):
-    @extend_schema(parameters=_PAGING, responses={200: s.page_of(s.CommitSerializer)} | _PROBLEMS)
+    @extend_schema(
+        operation_id="commits_list", parameters=_PAGING, responses={200: s.page_of(s.CommitSerializer)} | _PROBLEMS
+    )
     def get(self, request: Request) -> Response:
         found = queries.page(Commit.objects.all(), "-seq", **_paging(request), tie="seq")
         return _page(request, found, s.CommitSerializer)

@@ -1,0 +1,53 @@
+"""Cleaning 1,000 files out of a cache of 1,000,000 against out of one of 10,000."""
+
+from __future__ import annotations
+
+import hashlib
+import sqlite3
+import statistics
+from collections.abc import Iterator
+from pathlib import Path
+
+from bench.figures import Figure, fresh, seconds
+from mezzotint.cache import Cache, Cleaner, SqliteIndex
+from mezzotint.cache.files import NATIVE
+
+SMALL, LARGE, CLEANED, SIZE = 10_000, 1_000_000, 1_000, 100
+ROUNDS = 5
+
+
+def cleaner() -> list[Figure]:
+    small, large = _filled("cleaner-small", SMALL), _filled("cleaner-large", LARGE)
+    pairs = [(_clean(large), _clean(small)) for _ in range(ROUNDS)]
+    ratio = statistics.median(a / b for a, b in pairs)
+    a, b = (statistics.median(times) * 1000 for times in zip(*pairs, strict=True))
+    for name in ("cleaner-small", "cleaner-large"):
+        fresh(name)
+    what = f"cleaning {CLEANED:,} files out of {LARGE:,} against out of {SMALL:,}"
+    return [Figure(what, f"{a:.0f} ms", f"{b:.0f} ms", ratio, "at most 1.5", ratio <= 1.5)]
+
+
+def _filled(name: str, count: int) -> Cache:
+    """A cache of `count` small files, as `Cache.put` would leave it, its least recently used anywhere in it."""
+    directory = fresh(name)
+    Cache(directory, SqliteIndex, 0).close()
+    for first in range(16**3):
+        (directory / NATIVE / f"{first:03x}"[0] / f"{first:03x}"[:2] / f"{first:03x}").mkdir(parents=True)
+    with sqlite3.connect(directory / ".control" / "index.sqlite3") as index:
+        index.executemany("INSERT INTO entries VALUES (?, ?, ?, ?, ?, ?)", _files(directory, count))
+    return Cache(directory, SqliteIndex, 2**62)
+
+
+def _files(directory: Path, count: int) -> Iterator[tuple[str, str, str, int, int, str]]:
+    for i in range(count):
+        ident = hashlib.sha256(str(i).encode()).hexdigest()
+        path = Cache.path_of(f"{ident}-100x100.jpg")
+        (directory / path).write_bytes(b"x" * SIZE)
+        yield path, NATIVE, ident, SIZE, i, ident
+
+
+def _clean(cache: Cache) -> float:
+    target = cache.totals().bytes - CLEANED * SIZE
+    taken = seconds(lambda: Cleaner(cache).clean_to(target))
+    assert cache.totals().bytes == target
+    return taken

@@ -1,0 +1,100 @@
+"""Running `mezzotint` for real: commands, and servers on free ports."""
+
+from __future__ import annotations
+
+import os
+import socket
+import subprocess
+import sys
+import time
+from dataclasses import dataclass, field
+from pathlib import Path
+
+import httpx
+
+from mezzotint import tokens
+from mezzotint.settings import Settings
+
+PROGRAM = Path(sys.executable).with_name("mezzotint")
+
+
+def free_port() -> int:
+    with socket.socket() as probe:
+        probe.bind(("127.0.0.1", 0))
+        return int(probe.getsockname()[1])
+
+
+def environment(data: Path, **more: str) -> dict[str, str]:
+    """What a `mezzotint` of its own is started with."""
+    kept = {k: v for k, v in os.environ.items() if not k.startswith(("MEZZOTINT_", "DJANGO_"))}
+    return kept | {"MEZZOTINT_DATA": str(data), "MEZZOTINT_WORKERS": "1"} | more
+
+
+def run(data: Path, *arguments: str, **more: str) -> subprocess.CompletedProcess[str]:
+    """Run `mezzotint` and wait for it."""
+    return subprocess.run(
+        [PROGRAM, *arguments],
+        env=environment(data, **more),
+        cwd=data.parent,
+        capture_output=True,
+        text=True,
+        timeout=300,
+    )
+
+
+@dataclass
+class Server:
+    """A `mezzotint serve` of its own. `http` has its address; `writer` a token of scope write."""
+
+    data: Path
+    port: int
+    process: subprocess.Popen[bytes]
+    log: Path
+    settings: Settings
+    http: httpx.Client = field(init=False)
+    writer: httpx.Client = field(init=False)
+
+    def __post_init__(self) -> None:
+        self.url = f"http://127.0.0.1:{self.port}"
+        self.http = httpx.Client(base_url=self.url, timeout=60)
+        self.writer = self.client(tokens.Scope.WRITE)
+
+    def client(self, scope: tokens.Scope) -> httpx.Client:
+        headers = {"authorization": f"Bearer {self.token(scope)}"}
+        return httpx.Client(base_url=self.url, timeout=60, headers=headers)
+
+    def token(self, scope: tokens.Scope) -> str:
+        return tokens.issue(self.settings.secret_key, scope, days=1)
+
+    def upload(self, data: bytes, **fields: str) -> str:
+        """One-shot; returns the ident."""
+        answer = self.writer.post("/api/images/", files={"file": ("a.jpg", data)}, data=fields)
+        assert answer.status_code in {200, 201}, answer.text
+        return str(answer.json()["ident"])
+
+    def stop(self) -> None:
+        self.http.close()
+        self.writer.close()
+        self.process.terminate()
+        self.process.wait(30)
+
+
+def start_server(data: Path, **more: str) -> Server:
+    port = free_port()
+    log = data.parent / f"{data.name}-serve.log"
+    variables = environment(data, MEZZOTINT_BIND=f"127.0.0.1:{port}", **more)
+    with open(log, "ab") as output:
+        process = subprocess.Popen(
+            [PROGRAM, "serve"], env=variables, cwd=data.parent, stdout=output, stderr=output, start_new_session=True
+        )
+    deadline = time.monotonic() + 60
+    while time.monotonic() < deadline:
+        try:
+            httpx.get(f"http://127.0.0.1:{port}/health", timeout=5).raise_for_status()
+            return Server(data, port, process, log, Settings.read(variables))
+        except httpx.HTTPError:
+            if process.poll() is not None:
+                break
+            time.sleep(0.05)
+    process.kill()
+    raise AssertionError(f"the server did not come up:\n{log.read_text()}")

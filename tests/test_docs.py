@@ -1,0 +1,42 @@
+"""The documentation is held to the code."""
+
+from __future__ import annotations
+
+import re
+from dataclasses import fields
+from pathlib import Path
+
+import pytest
+
+from mezzotint.settings import Settings
+
+ROOT = Path(__file__).parent.parent
+CONFIGURATION = (ROOT / "docs" / "configuration.md").read_text()
+ROWS = dict(re.findall(r"^\| `([A-Z_]+)` \| ([^|]+) \|", CONFIGURATION, re.MULTILINE))
+
+
+def test_every_setting_is_documented_and_nothing_else() -> None:
+    assert set(ROWS) == {f.metadata["variables"][0] for f in fields(Settings)}
+
+
+@pytest.mark.parametrize("setting", fields(Settings), ids=lambda setting: str(setting.name))
+def test_the_documented_default_is_the_default(setting: object) -> None:
+    variable, *aliases = setting.metadata["variables"]  # type: ignore[attr-defined]
+    default = setting.metadata["default"]  # type: ignore[attr-defined]
+    assert default is None or ROWS[variable].strip() == f"`{default}`"
+    assert all(f"`{alias}`" in CONFIGURATION for alias in aliases)
+
+
+def test_links_between_documents_lead_somewhere() -> None:
+    pages = [ROOT / "README.md", ROOT / "CHANGELOG.md", *(ROOT / "docs").rglob("*.md")]
+    for page in pages:
+        for target in re.findall(r"\]\((?!https?:)([^)#]+)", page.read_text()):
+            assert (page.parent / target).exists(), f"{page.name}: {target}"
+
+
+def test_every_room_is_in_the_architecture() -> None:
+    text = (ROOT / "docs" / "architecture.md").read_text()
+    rooms = [
+        path.name for path in (ROOT / "src" / "mezzotint").iterdir() if path.is_dir() and path.name != "__pycache__"
+    ]
+    assert all(f"`{room}`" in text for room in rooms)
