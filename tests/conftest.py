@@ -17,6 +17,7 @@ os.environ["MEZZOTINT_WORKERS"] = "1"
 os.environ["DJANGO_SETTINGS_MODULE"] = "mezzotint.site.settings"
 
 import pytest
+from django.db import connection
 from hypothesis import HealthCheck, settings
 from prometheus_client.parser import text_string_to_metric_families
 
@@ -44,6 +45,12 @@ def pytest_sessionfinish(session: pytest.Session) -> None:
         session.exitstatus = pytest.ExitCode.TESTS_FAILED  # whatever a machine may lack, CI has it
     wiring.close_engine()
     shutil.rmtree(_DATA, ignore_errors=True)
+
+
+@pytest.fixture(scope="session")
+def django_db_modify_db_settings(django_db_modify_db_settings: None) -> None:
+    """A file, as in life: SQLite in memory locks otherwise."""
+    connection.settings_dict["TEST"]["NAME"] = str(_DATA / "test.sqlite3")
 
 
 @pytest.fixture

@@ -42,7 +42,7 @@ app.add_typer(token_app, name="token")
 app.add_typer(cache_app, name="cache")
 
 told = Console(stderr=True)
-out = Console()
+out = Console(width=None if sys.stdout.isatty() else 400)
 
 
 @app.callback()
@@ -97,7 +97,7 @@ def _serve(settings: Settings, host: str, port: int) -> None:
         workers=settings.worker_count,
         loop=Loops.auto,
         backlog=2048,
-        workers_kill_timeout=10,
+        workers_kill_timeout=3,
         respawn_failed_workers=True,
         websockets=False,
         log_access=False,
@@ -186,9 +186,9 @@ def cache_status(json: Annotated[bool, typer.Option("--json", help="For programs
         table.add_row(kind, f"{t.files:,}", f"{t.bytes:,}")
     table.add_row("all", f"{totals.files:,}", f"{totals.bytes:,}", style="bold")
     out.print(table)
-    used = totals.bytes / cache.max_size
+    used = f" ({totals.bytes / cache.max_size:.1%})" if cache.max_size else ""
     out.print(
-        f"{decimal(totals.bytes)} of {decimal(cache.max_size)} ({used:.1%}) in {cache.directory}",
+        f"{decimal(totals.bytes)} of {decimal(cache.max_size)}{used} in {cache.directory}",
         highlight=False,
         soft_wrap=True,
     )

@@ -11,7 +11,7 @@ import errno
 import os
 import uuid
 from collections.abc import Iterator
-from contextlib import contextmanager
+from contextlib import contextmanager, suppress
 from pathlib import Path
 from typing import BinaryIO
 
@@ -34,14 +34,20 @@ def full_is_told(what: str) -> Iterator[None]:
 
 @contextmanager
 def temporary(directory: Path, *, durable: bool = True) -> Iterator[tuple[Path, BinaryIO]]:
-    """A new file in `directory` to write to; it is gone afterwards, unless it was placed."""
+    """A new file in `directory` to write to; it is gone afterwards, unless it was placed.
+
+    Flush it before anybody reads it by its path.
+    """
     make_directory(directory, durable)
     path = directory / f".{uuid.uuid4().hex}.part"
-    try:
-        with full_is_told(directory.name), open(path, "xb") as stream:
+    with full_is_told(directory.name):
+        stream = open(path, "xb")  # noqa: SIM115  closed below, where a full disk must not be told a second time
+        try:
             yield path, stream
-    finally:
-        path.unlink(missing_ok=True)
+        finally:
+            with suppress(OSError):
+                stream.close()
+            path.unlink(missing_ok=True)
 
 
 def make_directory(directory: Path, durable: bool = True) -> None:
@@ -49,10 +55,8 @@ def make_directory(directory: Path, durable: bool = True) -> None:
     if directory.is_dir():
         return
     make_directory(directory.parent, durable)
-    try:
+    with suppress(FileExistsError):
         directory.mkdir()
-    except FileExistsError:
-        return
     if durable:
         sync_directory(directory.parent)
 

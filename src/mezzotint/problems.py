@@ -31,7 +31,8 @@ STATUS: dict[type[errors.MezzotintError], int] = {
 }
 
 CONTENT_TYPE = "application/problem+json"
-_NOT_FOUND_SECONDS = 10
+_BRIEFLY = 10
+"""seconds"""
 
 
 def status_of(error: errors.MezzotintError) -> int:
@@ -41,20 +42,25 @@ def status_of(error: errors.MezzotintError) -> int:
 def problem(error: errors.MezzotintError) -> dict[str, Any]:
     """The problem's members: one clear sentence, and which field with which limit."""
     status = status_of(error)
-    members: dict[str, Any] = {"type": "about:blank", "title": error.title, "status": status, "detail": str(error)}
+    members: dict[str, Any] = {
+        "type": "about:blank",
+        "title": error.title,
+        "status": status,
+        "detail": _text(str(error)),
+    }
     if isinstance(error, errors.InvalidInput):
-        entry = {"field": error.field, "detail": error.detail}
+        entry = {"field": _text(error.field), "detail": _text(error.detail)}
         members["errors"] = [entry | ({"limit": error.limit} if error.limit else {})]
     if isinstance(error, errors.Conflict):
         members["conflicts"] = error.fields
     return members
 
 
-def problem_headers(error: errors.MezzotintError) -> dict[str, str]:
-    """What goes with a problem. No error is ever kept for long."""
+def problem_headers(error: errors.MezzotintError, *, public: bool) -> dict[str, str]:
+    """What goes with a problem. No error is ever kept for long; `public` says whether everybody may read."""
     status = status_of(error)
-    brief = status in {404, 400}
-    headers = {"cache-control": f"public, max-age={_NOT_FOUND_SECONDS}" if brief else "no-store"}
+    brief = f"{'public' if public else 'private'}, max-age={_BRIEFLY}"
+    headers = {"cache-control": brief if status in {404, 400} else "no-store"}
     if isinstance(error, errors.Busy):
         headers["retry-after"] = str(error.retry_after)
     elif status == HTTPStatus.SERVICE_UNAVAILABLE:
@@ -62,6 +68,11 @@ def problem_headers(error: errors.MezzotintError) -> dict[str, str]:
     if status == HTTPStatus.UNAUTHORIZED:
         headers["www-authenticate"] = 'Bearer realm="mezzotint"'
     return headers
+
+
+def _text(text: str) -> str:
+    """What was sent may hold what UTF-8 cannot."""
+    return text.encode("utf-8", "backslashreplace").decode()
 
 
 def problem_body(error: errors.MezzotintError) -> bytes:

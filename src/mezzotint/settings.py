@@ -42,6 +42,14 @@ def _suffixed(text: str, units: dict[str, int]) -> int:
     return int(match[1]) * units[match[2]]
 
 
+def parse_positive(text: str) -> int:
+    """`parse_count`, and more than zero. Raises ValueError."""
+    count = parse_count(text)
+    if count < 1:
+        raise ValueError("a whole number from 1")
+    return count
+
+
 def parse_bool(text: str) -> bool:
     words = {"true": True, "1": True, "yes": True, "on": True, "false": False, "0": False, "no": False, "off": False}
     try:
@@ -98,7 +106,7 @@ class Settings:
     max_pixels: int = _setting("MEZZOTINT_MAX_PIXELS", parse_count, "250M")
     max_output_pixels: int = _setting("MEZZOTINT_MAX_OUTPUT_PIXELS", parse_count, "64M")
     max_upload: int = _setting("MEZZOTINT_MAX_UPLOAD", parse_bytes, "2G")
-    render_queue: int = _setting("MEZZOTINT_RENDER_QUEUE", parse_count, "64")
+    render_queue: int = _setting("MEZZOTINT_RENDER_QUEUE", parse_positive, "64")
     allow_svg: bool = _setting("MEZZOTINT_ALLOW_SVG", parse_bool, "false")
 
     @classmethod
@@ -134,8 +142,10 @@ class Settings:
 
     @property
     def render_threads(self) -> int:
-        """Renders at once in one worker: all workers together use every core once."""
-        return max(1, len(os.sched_getaffinity(0)) // self.worker_count)
+        """Renders at once in one worker: its share of the cores, and one more, because
+        connections are not spread over the workers evenly."""
+        cores = len(os.sched_getaffinity(0))
+        return min(cores, cores // self.worker_count + 1)
 
     @cached_property
     def secret_key(self) -> str:

@@ -7,6 +7,7 @@ from functools import wraps
 from typing import Any, Concatenate, ParamSpec
 from urllib.parse import urlencode
 
+from django.db import DatabaseError
 from django.http import HttpRequest, HttpResponse, HttpResponseBase
 from django.shortcuts import redirect, render
 from django.views.decorators.http import require_safe
@@ -17,7 +18,7 @@ from mezzotint.names.canonical import output_size
 from mezzotint.names.grammar import parse_rendition
 from mezzotint.problems import problem_headers, status_of
 from mezzotint.repository import queries
-from mezzotint.repository.api.problems import plain
+from mezzotint.repository.api.problems import as_domain, plain
 from mezzotint.repository.links import picture
 from mezzotint.repository.models import Collection, Image
 from mezzotint.wiring import engine
@@ -36,12 +37,15 @@ def _page_for_people(view: View[P]) -> Callable[..., HttpResponseBase]:
     @require_safe
     @wraps(view)
     def shown(request: HttpRequest, *args: P.args, **kwargs: P.kwargs) -> HttpResponseBase:
-        if not engine().settings.public_read and not request.user.is_authenticated:
-            return redirect(f"/admin/login/?{urlencode({'next': request.get_full_path()})}")
         try:
+            if not engine().settings.public_read and not request.user.is_authenticated:
+                return redirect(f"/admin/login/?{urlencode({'next': request.get_full_path()})}")
             return view(request, *args, **kwargs)
-        except MezzotintError as error:
-            return _error_page(request, error)
+        except (MezzotintError, DatabaseError) as error:
+            known = as_domain(error)
+            if known is None:
+                raise
+            return _error_page(request, known)
 
     return shown
 
@@ -103,7 +107,7 @@ def _error_page(request: HttpRequest, error: MezzotintError) -> HttpResponse:
     status = status_of(error)
     context = {"title": error.title, "detail": str(error) if isinstance(error, InvalidInput) else error.detail}
     response = render(request, "browse/error.html", context, status=status)
-    for name, value in problem_headers(error).items():
+    for name, value in problem_headers(error, public=engine().settings.public_read).items():
         response[name] = value
     return response
 

@@ -2,11 +2,14 @@
 
 from __future__ import annotations
 
+import logging
 import threading
 from collections.abc import Callable
 from dataclasses import dataclass
 
 from mezzotint.cache.files import Cache
+
+log = logging.getLogger(__name__)
 
 HIGH_WATER, LOW_WATER = 0.95, 0.90
 _BATCH = 200
@@ -77,5 +80,8 @@ class Housekeeping:
         while not self._stopped:
             self._wake.wait(self._seconds)
             self._wake.clear()
-            self._cache.flush()
-            self._cleaner.clean()
+            try:
+                self._cache.flush()
+                self._cleaner.clean()
+            except Exception:
+                log.exception("housekeeping failed, and goes on")

@@ -8,17 +8,20 @@ import re
 import threading
 import time
 from collections.abc import Callable, Iterator
+from contextlib import suppress
 from dataclasses import dataclass
 from pathlib import Path
 
 from mezzotint.cache.generation import Generation
 from mezzotint.cache.index import Entry, Index, Totals
 from mezzotint.cache.locks import HostLocks
+from mezzotint.errors import StorageFull
 from mezzotint.files import place, temporary
 
 NATIVE = "native"
 _CONTROL = ".control"
 _NAMES = "names"
+_ABANDONED = 3600
 _NAME = re.compile(r"[0-9a-f]{64}-?[A-Za-z0-9.-]*")
 
 
@@ -106,7 +109,7 @@ class Cache:
     def flush(self) -> None:
         with self._used_lock:
             used, self._used = self._used, {}
-        if used:
+        with suppress(StorageFull):  # then the notes are lost, and nothing else
             self.index.touch([(self.path_of(name), int(at * 1000)) for name, at in used.items()])
 
     def purge(self, group: str) -> int:
@@ -132,14 +135,18 @@ class Cache:
         with self.locks.hold("rescan"):
             self.index.clear()
             for count, path in enumerate(self._files(), start=1):
-                with open(path, "rb") as stream:
-                    digest = hashlib.file_digest(stream, "sha256").hexdigest()
-                    status = os.fstat(stream.fileno())
-                used = int(max(status.st_atime, status.st_mtime) * 1000)
-                relative = str(path.relative_to(self.directory))
-                self.index.add(Entry(relative, NATIVE, path.name[:64], status.st_size, used, digest))
+                with suppress(FileNotFoundError):  # the cleaner may be at work
+                    self._record(path)
                 progress(count)
         return self.totals()
+
+    def _record(self, path: Path) -> None:
+        with open(path, "rb") as stream:
+            digest = hashlib.file_digest(stream, "sha256").hexdigest()
+            status = os.fstat(stream.fileno())
+        used = int(max(status.st_atime, status.st_mtime) * 1000)
+        relative = str(path.relative_to(self.directory))
+        self.index.add(Entry(relative, NATIVE, path.name[:64], status.st_size, used, digest))
 
     def close(self) -> None:
         self.flush()
@@ -151,8 +158,10 @@ class Cache:
                 path = Path(directory, name)
                 if _NAME.fullmatch(name):
                     yield path
-                elif time.time() - path.stat().st_mtime > 3600:
-                    path.unlink(missing_ok=True)  # left by a process that was killed as it wrote
+                    continue
+                with suppress(FileNotFoundError):
+                    if time.time() - path.stat().st_mtime > _ABANDONED:
+                        path.unlink()  # left by a process that was killed as it wrote
 
 
 def _now() -> int:

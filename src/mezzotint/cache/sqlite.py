@@ -9,6 +9,7 @@ from contextlib import contextmanager
 from pathlib import Path
 
 from mezzotint.cache.index import Entry, Totals
+from mezzotint.errors import StorageFull
 from mezzotint.files import make_directory
 
 _SCHEMA = """
@@ -103,11 +104,15 @@ class SqliteIndex:
 
     @contextmanager
     def _transaction(self) -> Iterator[sqlite3.Connection]:
+        """Raises StorageFull."""
         with self._lock:
-            self._connection.execute("BEGIN IMMEDIATE")
             try:
+                self._connection.execute("BEGIN IMMEDIATE")
                 yield self._connection
-            except BaseException:
-                self._connection.execute("ROLLBACK")
+                self._connection.execute("COMMIT")
+            except BaseException as error:
+                if self._connection.in_transaction:
+                    self._connection.execute("ROLLBACK")
+                if getattr(error, "sqlite_errorcode", None) == sqlite3.SQLITE_FULL:
+                    raise StorageFull("no space left for the cache's index") from error
                 raise
-            self._connection.execute("COMMIT")

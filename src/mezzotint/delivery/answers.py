@@ -38,9 +38,9 @@ async def stream(send: Send, status: int, header_list: Headers, chunks: Iterator
     await send({"type": "http.response.body", "body": b""})
 
 
-async def answer_problem(send: Send, error: MezzotintError, *, head: bool, vary: bool = False) -> None:
+async def answer_problem(send: Send, error: MezzotintError, *, head: bool, public: bool, vary: bool = False) -> None:
     body = problem_body(error)
-    values = {"content-type": CONTENT_TYPE, "content-length": str(len(body)), **problem_headers(error)}
+    values = {"content-type": CONTENT_TYPE, "content-length": str(len(body)), **problem_headers(error, public=public)}
     if vary:
         values["vary"] = "Accept"
     await answer(send, status_of(error), headers(**values), b"" if head else body)

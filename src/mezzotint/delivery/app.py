@@ -14,6 +14,7 @@ from mezzotint.wiring import Engine
 
 PREFIX = "/images/"
 PATHS = frozenset({"/health", "/metrics"})
+_AUTO = ".auto"
 _METHODS = {"GET", "HEAD", "OPTIONS"}
 _TALLY_SECONDS = 1.0
 
@@ -36,7 +37,8 @@ class Delivery:
             await send({"type": "http.response.start", "status": 200, "headers": hit.whole})
             await send({"type": "http.response.body", "body": hit.data})
         elif method not in _METHODS:
-            await answer(send, 405, headers(allow="GET, HEAD, OPTIONS", content_length="0"))
+            vary = {"vary": "Accept"} if path.endswith(_AUTO) else {}
+            await answer(send, 405, headers(allow="GET, HEAD, OPTIONS", content_length="0", **vary))
         elif method == "OPTIONS":
             await answer(send, 204, headers(allow="GET, HEAD, OPTIONS", **_PREFLIGHT))
         elif path.startswith(PREFIX):
@@ -62,7 +64,7 @@ class Delivery:
             await self._images.give(name, request, send)
         except MezzotintError as error:
             self._images.tally.answers["error"] += 1
-            await answer_problem(send, error, head=request.head, vary=name.endswith(".auto"))
+            await answer_problem(send, error, head=request.head, public=self._public, vary=name.endswith(_AUTO))
 
     def _authorize(self, request: Request, scope: Scope) -> None:
         """A token that is shown must be good; without one reading is as the settings say."""

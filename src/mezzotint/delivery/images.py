@@ -119,7 +119,7 @@ class Images:
         how = "hit"
         if file is None:
             how = "miss"
-            derivative = await asyncio.shield(asyncio.wrap_future(self._manager.request(ident, rendition)))
+            derivative = await asyncio.wrap_future(self._manager.request(ident, rendition))
             digest, data = derivative.digest, derivative.data
         elif file.size > _WHOLE:
             await self._stream_file(file, self._headers(rendition, asked, name, varies, file.digest), request, send)
@@ -205,7 +205,8 @@ def _conditions(found: Headers, etag: str, size: int, request: Request) -> tuple
     try:
         part = byte_range(request.range, request.if_range, etag, size)
     except Unsatisfiable:
-        return 416, [*COMMON, (b"content-range", b"bytes */%d" % size), (b"content-length", b"0")], None
+        vary = [header for header in found if header[0] == b"vary"]
+        return 416, [*COMMON, *vary, (b"content-range", b"bytes */%d" % size), (b"content-length", b"0")], None
     if part is None:
         return 200, _with_length(found, size), None
     content_range = b"bytes %d-%d/%d" % (part.start, part.start + part.length - 1, size)

@@ -7,12 +7,13 @@ import json
 import threading
 from collections import OrderedDict
 from collections.abc import Iterable, Iterator
-from contextlib import contextmanager, suppress
+from contextlib import ExitStack, contextmanager, suppress
 from dataclasses import asdict, dataclass
 from pathlib import Path
+from typing import BinaryIO
 
 from mezzotint.cache import Index
-from mezzotint.errors import NotAnImage, NotFound, TooManyBytes
+from mezzotint.errors import NotAnImage, NotFound, StorageFull, TooManyBytes
 from mezzotint.files import full_is_told, temporary
 from mezzotint.names import Facts, Ident, base_key, trash_key
 from mezzotint.objects import ObjectReader, ObjectStore
@@ -37,7 +38,7 @@ class Base:
 class Spool:
     """A base on its way in: written aside and hashed as its bytes arrive."""
 
-    def __init__(self, path: Path, stream: object, max_bytes: int) -> None:
+    def __init__(self, path: Path, stream: BinaryIO, max_bytes: int) -> None:
         self.path = path
         self.size = 0
         self._stream, self._hash, self._max_bytes = stream, hashlib.sha256(), max_bytes
@@ -48,10 +49,13 @@ class Spool:
         if self.size > self._max_bytes:
             raise TooManyBytes("file", "is too large", f"{self._max_bytes} bytes, MEZZOTINT_MAX_UPLOAD")
         self._hash.update(chunk)
-        self._stream.write(chunk)  # type: ignore[attr-defined]
+        with full_is_told("a picture"):
+            self._stream.write(chunk)
 
     def finish(self) -> Ident:
-        self._stream.flush()  # type: ignore[attr-defined]
+        """Raises StorageFull."""
+        with full_is_told("a picture"):
+            self._stream.flush()
         return Ident(self._hash.hexdigest())
 
 
@@ -119,14 +123,18 @@ class Bases:
         """The base as a local file to decode from. Raises NotFound."""
         path = self._store.local_path(base_key(ident))
         if path is not None:
-            if not path.exists():
-                raise NotFound(f"there is no image {ident}")
-            yield path
+            with ExitStack() as stack:
+                try:
+                    stream = stack.enter_context(open(path, "rb"))
+                except FileNotFoundError:
+                    raise NotFound(f"there is no image {ident}") from None
+                # by its descriptor it stays readable, wherever it is moved meanwhile
+                yield Path(f"/proc/self/fd/{stream.fileno()}")
             return
-        with self._store.get(base_key(ident)) as reader, temporary(self._spool) as (copy, stream):
+        with self._store.get(base_key(ident)) as reader, temporary(self._spool) as (copy, written):
             for chunk in reader.chunks():
-                stream.write(chunk)
-            stream.flush()
+                written.write(chunk)
+            written.flush()
             yield copy
 
     def discard(self, ident: Ident) -> None:
@@ -160,4 +168,5 @@ class Bases:
             if len(self._facts) > _REMEMBERED:
                 self._facts.popitem(last=False)
         if keep:
-            self._index.remember(ident, json.dumps(asdict(facts)))
+            with suppress(StorageFull):
+                self._index.remember(ident, json.dumps(asdict(facts)))

@@ -42,9 +42,9 @@ class RenderPool(Generic[T]):
                 return flight
             if len(self._flights) >= self._queue:
                 raise Busy(f"{self._queue} renditions are waiting to be made, MEZZOTINT_RENDER_QUEUE")
-            flight = self._threads.submit(work)
-            self._flights[name] = flight
-        flight.add_done_callback(lambda _: self._land(name))
+            flight = self._flights[name] = Future()
+            flight.set_running_or_notify_cancel()  # from here on nobody can cancel it for the others
+        self._threads.submit(self._fly, name, flight, work)
         return flight
 
     @contextmanager
@@ -56,6 +56,16 @@ class RenderPool(Generic[T]):
     def close(self) -> None:
         self._threads.shutdown(wait=True, cancel_futures=True)
 
+    def _fly(self, name: str, flight: Future[T], work: Callable[[], T]) -> None:
+        try:
+            result = work()
+        except BaseException as error:
+            self._land(name)
+            flight.set_exception(error)
+        else:
+            self._land(name)
+            flight.set_result(result)
+
     def _land(self, name: str) -> None:
         with self._lock:
-            self._flights.pop(name, None)
+            del self._flights[name]

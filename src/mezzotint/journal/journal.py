@@ -28,9 +28,10 @@ class Journal:
     def append(self, segment: Segment) -> Head | None:
         """Create the segment; it is committed when this returns a Head.
 
-        None means that another segment already has this number: read it, apply
-        it, decide anew. An attempt whose outcome is unknown is looked up by its
-        transaction, and repeated with the same bytes where nothing is there yet.
+        None means that something else has this number: read it, apply it, decide
+        anew. It may be an earlier attempt at the same transaction; applying it
+        finds that out. An attempt whose outcome is unknown is repeated with the
+        same bytes, which are known again where they did arrive.
         Raises StoreUnavailable while the outcome stays unknown.
         """
         data = encode(segment)
@@ -42,7 +43,7 @@ class Journal:
             except StoreUnavailable as error:
                 unknown = error
                 continue
-            if created or decode(self._store.read(key)).transaction == segment.transaction:
+            if created or self._store.read(key) == data:
                 return Head(segment.seq, fingerprint(data))
             return None
         raise StoreUnavailable("the commit's outcome is not known yet; ask again with the same session") from unknown

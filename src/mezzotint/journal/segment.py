@@ -47,8 +47,11 @@ def encode(segment: Segment) -> bytes:
 def decode(data: bytes) -> Segment:
     """Raises JournalBroken where the segment is torn, damaged or of a later format."""
     try:
-        text = zstandard.ZstdDecompressor().decompressobj().decompress(data).decode()
-        head, *changes, end = [json.loads(line) for line in text.splitlines()]
+        frame = zstandard.ZstdDecompressor().decompressobj()
+        text = frame.decompress(data).decode()
+        if not frame.eof or frame.unused_data or not text.endswith("\n"):
+            raise JournalBroken("a segment is torn, or something stands after it")
+        head, *changes, end = [json.loads(line) for line in text[:-1].split("\n")]
         version = head.pop("format")
         kind = head.pop("mezzotint")
     except (zstandard.ZstdError, ValueError, KeyError, TypeError, AttributeError) as error:
@@ -57,7 +60,7 @@ def decode(data: bytes) -> Segment:
         raise JournalBroken(
             f"a segment of format {version} was written by a later version; this one reads {FORMAT_VERSION}"
         )
-    if not text.endswith("\n") or end != {"end": len(changes)}:
+    if end != {"end": len(changes)}:
         raise JournalBroken("a segment is torn: its last line is missing")
     try:
         return Segment(**head, changes=tuple(changes))

@@ -11,7 +11,7 @@ import math
 from dataclasses import dataclass, replace
 
 from mezzotint.errors import InvalidRendition
-from mezzotint.names.rendition import SQUARE, Box, Format, Mode, Quality, Region, Rendition, Rotation, Size
+from mezzotint.names.rendition import SQUARE, WHITE, Box, Format, Mode, Quality, Region, Rendition, Rotation, Size
 
 
 @dataclass(frozen=True, slots=True)
@@ -44,15 +44,16 @@ class Output:
     media_type: str
     max_side: int
     quality: int | None = None
+    alpha: bool = False
 
 
 OUTPUTS = {
     Format.JPG: Output("image/jpeg", 65500, 80),
-    Format.PNG: Output("image/png", 65535),
-    Format.WEBP: Output("image/webp", 16383, 80),
-    Format.AVIF: Output("image/avif", 16384, 60),
-    Format.GIF: Output("image/gif", 65535),
-    Format.TIF: Output("image/tiff", 65535),
+    Format.PNG: Output("image/png", 65535, alpha=True),
+    Format.WEBP: Output("image/webp", 16383, 80, alpha=True),
+    Format.AVIF: Output("image/avif", 16384, 60, alpha=True),
+    Format.GIF: Output("image/gif", 65535, alpha=True),
+    Format.TIF: Output("image/tiff", 65535, alpha=True),
     Format.BMP: Output("image/bmp", 32767),
 }
 
@@ -76,11 +77,11 @@ def canonical(rendition: Rendition, facts: Facts, limits: Limits) -> Rendition:
     """
     region = _region(rendition, facts)
     region, width, height = _sized(rendition.size, region)
-    canvas = _canvas(rendition, width, height)
+    canvas = _canvas(rendition, width, height, facts)
     full = (region.x, region.y, region.width, region.height) == (0, 0, facts.width, facts.height)
     natural = (width, height) == (region.width, region.height)
     rotation = None if rendition.rotation == Rotation() else rendition.rotation
-    gray_already = rendition.quality is Quality.GRAY and facts.gray
+    gray_already = rendition.quality is Quality.GRAY and facts.gray and (canvas is None or _is_neutral(canvas))
     result = replace(
         rendition,
         region=None if full else region,
@@ -151,20 +152,25 @@ def _cut_to_aspect(region: Region, size: Size) -> Region:
     return replace(region, y=region.y + (region.height - height) // 2, height=height)
 
 
-def _canvas(rendition: Rendition, width: int, height: int) -> Box | None:
+def _canvas(rendition: Rendition, width: int, height: int, facts: Facts) -> Box | None:
     canvas, size = rendition.canvas, rendition.size
     if size is not None and size.mode is Mode.PAD:
         if canvas is not None:
             raise InvalidRendition("canvas", "is given by the size already", "pad or canvas, not both")
         assert size.width is not None and size.height is not None
         canvas = Box(size.width, size.height)
-    if canvas is None or (canvas.width, canvas.height) == (width, height):
+    shows_through = facts.alpha and canvas is not None and (OUTPUTS[rendition.format].alpha or canvas.colour != WHITE)
+    if canvas is None or ((canvas.width, canvas.height) == (width, height) and not shows_through):
         return None
     if canvas.width < width or canvas.height < height:
         raise InvalidRendition(
             "canvas", f"{canvas.width}x{canvas.height} is smaller than the picture on it", f"at least {width}x{height}"
         )
     return canvas
+
+
+def _is_neutral(canvas: Box) -> bool:
+    return canvas.colour[:2] == canvas.colour[2:4] == canvas.colour[4:]
 
 
 def _encoding(rendition: Rendition) -> int | None:
@@ -182,7 +188,12 @@ def _rotated(rendition: Rendition, width: int, height: int) -> tuple[int, int]:
         return height, width
     angle = math.radians(hundredths / 100)
     cosine, sine = abs(math.cos(angle)), abs(math.sin(angle))
-    return math.ceil(width * cosine + height * sine), math.ceil(width * sine + height * cosine)
+    return _nearest(width * cosine + height * sine), _nearest(width * sine + height * cosine)
+
+
+def _nearest(length: float) -> int:
+    """As libvips rounds a turned picture's sides."""
+    return max(1, math.floor(length + 0.5))
 
 
 def _check_output(rendition: Rendition, width: int, height: int, region: Region, limits: Limits) -> None:

@@ -101,7 +101,10 @@ class DirectoryStore:
         old = self.local_path(source)
         if not old.exists():
             raise NotFound(f"there is no object {source}")
-        place(old, self.local_path(target))
+        new = self.local_path(target)
+        place(old, new)
+        if new != old:
+            old.unlink(missing_ok=True)  # rename(2) leaves both names where they are links to one file
         sync_directory(old.parent)
 
     def local_path(self, key: str) -> Path:

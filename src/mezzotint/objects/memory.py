@@ -78,7 +78,8 @@ class MemoryStore:
         with self._lock:
             if check_key(source) not in self._objects:
                 raise NotFound(f"there is no object {source}")
-            self._objects[check_key(target)] = self._objects.pop(source)
+            check_key(target)
+            self._objects[target] = self._objects.pop(source)
 
     def local_path(self, key: str) -> Path | None:
         return None

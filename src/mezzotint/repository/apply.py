@@ -7,6 +7,7 @@ applying a segment twice leaves what applying it once left.
 from __future__ import annotations
 
 from collections.abc import Callable, Iterator
+from datetime import datetime
 from itertools import groupby
 
 from django.db import transaction
@@ -43,7 +44,7 @@ def apply(segment: Segment, head: Head) -> Commit:
             seq=segment.seq,
             fingerprint=head.fingerprint,
             transaction=segment.transaction,
-            at=segment.at,
+            at=datetime.fromisoformat(segment.at),
             by=segment.by,
             note=segment.note,
             added=added,

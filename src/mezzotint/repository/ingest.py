@@ -66,6 +66,12 @@ class Table:
                 self._check_columns(columns)
                 self._rows: dict[str, dict[str, str]] = {}
                 for values in reader:
+                    if None in values:
+                        raise InvalidInput(
+                            "metadata",
+                            f"line {reader.line_num} has more columns than the header",
+                            "quote what has commas in it",
+                        )
                     row = {
                         name: (value or "").strip()
                         for name, value in zip(columns, values.values(), strict=False)

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import uuid
-from collections.abc import Callable, Mapping, Sequence
+from collections.abc import Callable, Collection, Mapping, Sequence
 from dataclasses import dataclass
 from datetime import UTC, datetime
 from typing import Any
@@ -154,27 +154,38 @@ def commit(session: UpdateSession) -> Commit:
     for _ in range(_RACES):
         done = _try_commit(session.pk)
         if done is not None:
-            commit, removed = done
-            for ident in removed:
-                engine().bases.discard(Ident(ident))
-                engine().cache.purge(ident)
-            return commit
+            return done
         catch_up()
     raise StoreUnavailable("other commits keep coming first; try again")
 
 
 def catch_up() -> int:
-    """Apply what the journal has and this database has not yet; returns how many segments."""
+    """Apply what the journal has and this database has not yet; returns how many segments.
+
+    What they removed goes at the end, when it is known what was put in again.
+    """
     count = 0
+    removed: set[str] = set()
     while True:
         with transaction.atomic():
             found = engine().journal.read(_head())
             if found is None:
+                _let_go(removed)
                 return count
             apply(*found)
-        for ident in removed_idents(found[0]):
-            engine().cache.purge(ident)
+        removed.update(removed_idents(found[0]))
         count += 1
+
+
+def _let_go(removed: Collection[str]) -> None:
+    """Removed images' bases to the trash, and their derivatives away.
+
+    Under the database's write lock, after the commit point, and only what is
+    not live: nobody can be putting it in again meanwhile.
+    """
+    for ident in set(removed) - set(queries.live_idents(removed)):
+        engine().bases.discard(Ident(ident))
+        engine().cache.purge(ident)
 
 
 def durable_seq() -> int:
@@ -201,12 +212,12 @@ def at_once(by: str, work: Callable[[UpdateSession], Any], note: str = "") -> tu
         raise
 
 
-def _try_commit(pk: uuid.UUID) -> tuple[Commit, list[str]] | None:
+def _try_commit(pk: uuid.UUID) -> Commit | None:
     """One attempt under the database's write lock; None where another segment came first."""
     with transaction.atomic():
         session = UpdateSession.objects.select_for_update().get(pk=pk)
         if session.state == UpdateSession.State.COMMITTED:
-            return Commit.objects.get(transaction=str(session.pk)), []
+            return Commit.objects.get(transaction=str(session.pk))
         _check_open(session)
         head = _head()
         at = datetime.now(UTC).isoformat()
@@ -225,7 +236,8 @@ def _try_commit(pk: uuid.UUID) -> tuple[Commit, list[str]] | None:
             return None
         done = apply(segment, created)
         session.changes.all().delete()
-        return done, list(removed_idents(segment))
+        _let_go(list(removed_idents(segment)))
+        return done
 
 
 def _head() -> Head:

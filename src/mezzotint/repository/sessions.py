@@ -147,19 +147,27 @@ def _collection_changes(work: Work, conflicts: dict[str, list[str]]) -> list[Cha
     changes: list[Change] = []
     for slug in sorted({*work.collections, *joining}):
         step, existing = work.collections.get(slug), live.get(slug)
-        if step is not None and step.seen_version is not None:
-            if existing is None:
-                conflicts[slug] = ["removed"]
-                continue
-            if existing.version > step.seen_version:
-                conflicts[slug] = sorted(step.fields) or ["version"]
-                continue
+        conflict = _collection_conflict(step, existing) if step is not None else []
+        if conflict:
+            conflicts[slug] = conflict
+            continue
         if step is not None and step.kind == SessionChange.Kind.REMOVE_COLLECTION:
             changes += [{"remove": "collection", "slug": slug}] if existing else []
             continue
         changes += _put_collection(slug, step, existing, titles.get(slug, slug))
         changes += _memberships(slug, step, existing, joining[slug])
     return changes
+
+
+def _collection_conflict(step: SessionChange, existing: Collection | None) -> list[str]:
+    """The fields that somebody else has changed since; a collection that was new and is not is all of them."""
+    if step.kind == SessionChange.Kind.COLLECTION and step.seen_version is None:
+        return (sorted(step.fields) or ["slug"]) if existing is not None else []
+    if step.seen_version is None:
+        return []
+    if existing is None:
+        return ["removed"]
+    return (sorted(step.fields) or ["version"]) if existing.version > step.seen_version else []
 
 
 def _put_collection(slug: str, step: SessionChange | None, existing: Collection | None, title: str) -> list[Change]:

@@ -6,10 +6,12 @@ import asyncio
 import gc
 import os
 import tempfile
+from typing import IO, Any
 
 os.environ.setdefault("DJANGO_SETTINGS_MODULE", "mezzotint.site.settings")
 
-from django.core.asgi import get_asgi_application
+import django
+from django.core.handlers.asgi import ASGIHandler
 from starlette.applications import Starlette
 from starlette.routing import Mount
 from starlette.staticfiles import StaticFiles
@@ -23,7 +25,19 @@ from mezzotint.files import full_is_told, make_directory
 
 _STATIC = ["django.contrib.admin", "rest_framework", "drf_spectacular_sidecar", "mezzotint.browse"]
 _FORM_ROOM = 1 << 20
-"""What a multipart form may weigh beside the file in it, in bytes."""
+_DRAINED = 64 << 20
+"""What a multipart form may weigh beside the file in it, and how much of a refused body is read, in bytes."""
+
+
+class _Django(ASGIHandler):
+    """Django, told how long a body is that came without its length (chunked)."""
+
+    def create_request(self, scope: Any, body_file: IO[bytes]) -> Any:
+        if not any(name == b"content-length" for name, _ in scope["headers"]):
+            length = body_file.seek(0, os.SEEK_END)
+            body_file.seek(0)
+            scope = dict(scope, headers=[*scope["headers"], (b"content-length", b"%d" % length)])
+        return super().create_request(scope, body_file)
 
 
 class Site:
@@ -33,7 +47,8 @@ class Site:
         make_directory(incoming)
         tempfile.tempdir = str(incoming)
         self._delivery = Delivery(self._engine)
-        self._django = get_asgi_application()
+        django.setup(set_prefix=False)
+        self._django = _Django()
         files = StaticFiles(packages=[(package, "static") for package in _STATIC])
         self._static = Starlette(routes=[Mount("/static", files)])
         self._max_body = self._engine.settings.max_upload + _FORM_ROOM
@@ -87,12 +102,23 @@ class Site:
         except (TooManyBytes, StorageFull) as error:
             refusal = error
         if refusal is not None and not started:
-            await answer_problem(send, refusal, head=scope["method"] == "HEAD")
+            await _drain(receive)
+            await answer_problem(send, refusal, head=scope["method"] == "HEAD", public=False)
 
     def _check_length(self, scope: Scope) -> None:
         for name, value in scope["headers"]:
             if name == b"content-length" and value.isdigit() and int(value) > self._max_body:
                 raise TooManyBytes("body", "is too large", f"{self._max_body} bytes, MEZZOTINT_MAX_UPLOAD")
+
+
+async def _drain(receive: Receive) -> None:
+    """Read what is still coming, up to a point: who is cut off while sending does not see the answer."""
+    left = _DRAINED
+    while left > 0:
+        event = await receive()
+        left -= len(event.get("body", b""))
+        if event["type"] == "http.disconnect" or not event.get("more_body"):
+            return
 
 
 app = Site()

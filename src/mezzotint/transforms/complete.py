@@ -10,6 +10,7 @@ import mmap
 import struct
 import zlib
 from collections.abc import Callable, Iterator
+from dataclasses import dataclass
 from pathlib import Path
 from xml.parsers import expat
 
@@ -24,7 +25,7 @@ def check_complete(path: Path, image_format: str) -> None:
     with open(path, "rb") as stream, mmap.mmap(stream.fileno(), 0, access=mmap.ACCESS_READ) as data:
         try:
             whole = _CHECKS[image_format](data)
-        except (struct.error, IndexError, ValueError, expat.ExpatError):
+        except (struct.error, IndexError, ValueError, OverflowError, expat.ExpatError):
             whole = False
     if not whole:
         raise DamagedImage("file", f"the {image_format} data is cut off or damaged", "a complete picture")
@@ -108,7 +109,7 @@ def _boxes(data: Buffer) -> Iterator[tuple[bytes, int, int]]:
 
 def _heif(data: Buffer) -> bool:
     kinds = {kind for kind, _, _ in _boxes(data)}
-    return b"meta" in kinds or b"moov" in kinds
+    return b"mdat" in kinds and (b"meta" in kinds or b"moov" in kinds)
 
 
 def _jp2(data: Buffer) -> bool:
@@ -125,8 +126,9 @@ def _bmp(data: Buffer) -> bool:
     else:
         width, height, _, bits, compression = struct.unpack_from("<iiHHI", data, 18)
     stride = (width * bits + 31) // 32 * 4
-    need = stride * abs(height) if compression in {0, 3} else 0
-    return bool(offset + need <= len(data))
+    if compression not in {0, 3}:  # run lengths: only the file's own size tells
+        return bool(struct.unpack_from("<I", data, 2)[0] <= len(data))
+    return bool(offset + stride * abs(height) <= len(data))
 
 
 def _svg(data: Buffer) -> bool:
@@ -135,45 +137,60 @@ def _svg(data: Buffer) -> bool:
     return True
 
 
-_STRIP_OFFSETS, _STRIP_COUNTS, _TILE_OFFSETS, _TILE_COUNTS = 273, 279, 324, 325
-_TYPE_CODES = {3: ("H", 2), 4: ("I", 4), 16: ("Q", 8)}
+_STRIP_OFFSETS, _STRIP_COUNTS, _TILE_OFFSETS, _TILE_COUNTS, _SUB_DIRECTORIES = 273, 279, 324, 325, 330
+_TYPE_SIZES = {1: 1, 2: 1, 3: 2, 4: 4, 5: 8, 6: 1, 7: 1, 8: 2, 9: 4, 10: 8, 11: 4, 12: 8, 13: 4, 16: 8, 17: 8, 18: 8}
+_TYPE_CODES = {3: "H", 4: "I", 13: "I", 16: "Q", 18: "Q"}
+
+
+@dataclass(frozen=True, slots=True)
+class _Tiff:
+    """How a TIFF's numbers are written: `word` is the struct code of its offsets."""
+
+    data: Buffer
+    order: str
+    big: bool
+
+    def read(self, code: str, at: int) -> int:
+        return int(struct.unpack_from(self.order + code, self.data, at)[0])
+
+    @property
+    def word(self) -> str:
+        return "Q" if self.big else "I"
 
 
 def _tif(data: Buffer) -> bool:
+    """Every directory, with every value, and every strip or tile that one names, lies within the file."""
     order = "<" if data[:2] == b"II" else ">"
-    big = struct.unpack_from(order + "H", data, 2)[0] == 43
-    head, entry, word = (8, 20, "Q") if big else (4, 12, "I")
-    (at,) = struct.unpack_from(order + word, data, head)
-    for _ in range(_MAX_DIRECTORIES):
-        (count,) = struct.unpack_from(order + ("Q" if big else "H"), data, at)
-        first = at + (8 if big else 2)
-        tags = {}
-        for i in range(first, first + count * entry, entry):
-            tag, code = struct.unpack_from(order + "HH", data, i)
-            if tag in {_STRIP_OFFSETS, _STRIP_COUNTS, _TILE_OFFSETS, _TILE_COUNTS}:
-                tags[tag] = _tiff_values(data, order, word, code, i + 4)
+    tiff = _Tiff(data, order, struct.unpack_from(order + "H", data, 2)[0] == 43)
+    pending, seen = [tiff.read(tiff.word, 8 if tiff.big else 4)], set[int]()
+    while pending and len(seen) < _MAX_DIRECTORIES:
+        at = pending.pop()
+        if at in seen:
+            continue
+        seen.add(at)
+        tags, following = _tiff_directory(tiff, at)
+        pending += [offset for offset in (following, *tags.get(_SUB_DIRECTORIES, ())) if offset]
         for offsets, counts in ((_STRIP_OFFSETS, _STRIP_COUNTS), (_TILE_OFFSETS, _TILE_COUNTS)):
             if any(o + c > len(data) for o, c in zip(tags.get(offsets, ()), tags.get(counts, ()), strict=False)):
                 return False
-        (at,) = struct.unpack_from(order + word, data, first + count * entry)
-        if at == 0:
-            return True
-    return False
+    return bool(seen)
 
 
-def _tiff_values(data: Buffer, order: str, word: str, code: int, at: int) -> tuple[int, ...]:
-    letter, size = _TYPE_CODES[code] if code in _TYPE_CODES else _unknown_type()
-    (count,) = struct.unpack_from(order + word, data, at)
-    at += struct.calcsize(word)
-    if count * size > struct.calcsize(word):
-        (at,) = struct.unpack_from(order + word, data, at)
-    if at + count * size > len(data):
-        raise ValueError("values overhang")
-    return struct.unpack_from(f"{order}{count}{letter}", data, at)
-
-
-def _unknown_type() -> tuple[str, int]:
-    raise ValueError("not an offset's type")
+def _tiff_directory(tiff: _Tiff, at: int) -> tuple[dict[int, tuple[int, ...]], int]:
+    """The whole-number tags of a directory, and where the next one is. Raises where anything overhangs."""
+    count, first, length = (tiff.read("Q", at), at + 8, 20) if tiff.big else (tiff.read("H", at), at + 2, 12)
+    tags = {}
+    for entry in range(first, first + count * length, length):
+        tag, kind = tiff.read("H", entry), tiff.read("H", entry + 2)
+        values = tiff.read(tiff.word, entry + 4)
+        inline = entry + 4 + struct.calcsize(tiff.word)
+        size = values * _TYPE_SIZES.get(kind, 0)
+        start = inline if size <= struct.calcsize(tiff.word) else tiff.read(tiff.word, inline)
+        if start + size > len(tiff.data):
+            raise ValueError("values overhang")
+        if kind in _TYPE_CODES:
+            tags[tag] = struct.unpack_from(f"{tiff.order}{values}{_TYPE_CODES[kind]}", tiff.data, start)
+    return tags, tiff.read(tiff.word, first + count * length)
 
 
 _CHECKS: dict[str, Callable[[Buffer], bool]] = {

@@ -8,7 +8,7 @@ the turning is done on the small result.
 
 from __future__ import annotations
 
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 
 from mezzotint.names import Box, Facts, Format, Quality, Region, Rendition, Rotation, Size
 from mezzotint.names.canonical import OUTPUTS
@@ -22,11 +22,10 @@ SHRINK_OVERSAMPLE = 2.0
 LEVEL_SIDES = (1920, 960)
 """Half of a 3840 or 4000 pixel base, so that the JPEG decoder does most of the reducing."""
 LEVEL_WORTH = 1.5
-"""A base is worth a level where its longer side is at least this many times the level's."""
+"""A base is worth levels where it has at least this many times the largest one's pixels, each way."""
 LEVEL_QUALITY = 92
 
 ANIMATED_OUTPUTS = {Format.GIF, Format.WEBP}
-ALPHA_OUTPUTS = {Format.PNG, Format.WEBP, Format.AVIF, Format.GIF, Format.TIF}
 
 
 @dataclass(frozen=True, slots=True)
@@ -50,7 +49,7 @@ class Plan:
 
     @property
     def keeps_alpha(self) -> bool:
-        return self.format in ALPHA_OUTPUTS
+        return OUTPUTS[self.format].alpha
 
 
 @dataclass(frozen=True, slots=True)
@@ -100,7 +99,8 @@ def plan(rendition: Rendition, facts: Facts, source: Stored) -> Plan:
 def _crop(region: object, facts: Facts, source: Stored) -> Region | None:
     if not isinstance(region, Region):
         return None
-    return _scaled(_unoriented(region, facts, source.orientation), stored(facts), source)
+    whole = replace(facts, orientation=source.orientation)  # a level is oriented already, its base may not be
+    return _scaled(_unoriented(region, facts, source.orientation), stored(whole), source)
 
 
 def _unoriented(region: Region, facts: Facts, orientation: int) -> Region:
@@ -147,8 +147,8 @@ def levels(facts: Facts) -> list[Rendition]:
     """
     if facts.animated or facts.format == "svg":
         return []
-    longer = max(facts.width, facts.height)
-    if longer < LEVEL_SIDES[0] * LEVEL_WORTH:
+    largest = _within(LEVEL_SIDES[0], facts)
+    if facts.width * facts.height < (largest.width or 0) * (largest.height or 0) * LEVEL_WORTH**2:
         return []
     lossless = facts.lossless or facts.alpha
     return [

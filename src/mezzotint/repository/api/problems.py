@@ -2,10 +2,11 @@
 
 from __future__ import annotations
 
+import logging
 from typing import Any
 
 from django.core.exceptions import PermissionDenied, RequestDataTooBig, SuspiciousOperation, TooManyFieldsSent
-from django.db import OperationalError
+from django.db import DatabaseError, DataError, IntegrityError
 from django.http import Http404, JsonResponse
 from rest_framework import exceptions
 from rest_framework.response import Response
@@ -13,14 +14,19 @@ from rest_framework.views import set_rollback
 
 from mezzotint import errors
 from mezzotint.problems import CONTENT_TYPE, problem, problem_headers, status_of
+from mezzotint.wiring import engine
+
+log = logging.getLogger(__name__)
 
 
 def handle(error: Exception, context: dict[str, Any]) -> Response | None:
     """DRF's exception handler: whatever is known becomes a problem, the rest stays an error."""
     set_rollback()
-    known = _as_domain(error)
+    known = as_domain(error)
     if known is not None:
-        response = Response(problem(known), status_of(known), headers=problem_headers(known))
+        response = Response(
+            problem(known), status_of(known), headers=problem_headers(known, public=engine().settings.public_read)
+        )
     elif isinstance(error, exceptions.APIException):
         response = Response(_members(error.status_code, str(error.default_detail), error.detail), error.status_code)
     else:
@@ -34,7 +40,7 @@ def plain(error: errors.MezzotintError) -> JsonResponse:
     return JsonResponse(problem(error), status=status_of(error), content_type=CONTENT_TYPE)
 
 
-def _as_domain(error: Exception) -> errors.MezzotintError | None:
+def as_domain(error: Exception) -> errors.MezzotintError | None:
     match error:
         case errors.MezzotintError():
             return error
@@ -46,8 +52,15 @@ def _as_domain(error: Exception) -> errors.MezzotintError | None:
             return errors.Forbidden(str(error.detail))
         case PermissionDenied():
             return errors.Forbidden("a staff member or a token of scope write may do this")
-        case OperationalError():
+        case IntegrityError() | DataError():
+            return None
+        case DatabaseError() if "is full" in str(error):
+            return errors.StorageFull("no space left for the database")
+        case DatabaseError():
+            log.error("the database does not answer: %s", error)
             return errors.StoreUnavailable("the database does not answer")
+        case RecursionError():
+            return errors.InvalidInput("body", "is nested too deeply")
     return None
 
 

@@ -6,7 +6,7 @@ from contextlib import ExitStack
 from typing import Any
 from uuid import UUID
 
-from django.http import HttpRequest, QueryDict
+from django.http import HttpRequest, HttpResponseBase, QueryDict
 from drf_spectacular.utils import OpenApiParameter, extend_schema
 from rest_framework.parsers import MultiPartParser
 from rest_framework.request import Request
@@ -78,19 +78,25 @@ class UploadView(APIView):
 
     parser_classes = [MultiPartParser]
 
-    def initialize_request(self, request: HttpRequest, *args: Any, **kwargs: Any) -> Request:
+    def __init__(self, **kwargs: Any) -> None:
+        super().__init__(**kwargs)
         self.spools = ExitStack()
+
+    def initialize_request(self, request: HttpRequest, *args: Any, **kwargs: Any) -> Request:
         request.upload_handlers = [SpoolHandler(self.spools)]
         return super().initialize_request(request, *args, **kwargs)
 
-    def finalize_response(self, request: Request, response: Any, *args: Any, **kwargs: Any) -> Response:
-        self.spools.close()
-        return super().finalize_response(request, response, *args, **kwargs)
+    def dispatch(self, request: HttpRequest, *args: Any, **kwargs: Any) -> HttpResponseBase:
+        with self.spools:
+            return super().dispatch(request, *args, **kwargs)
 
-    def add(self, session: UpdateSession, request: Request, file: SpooledFile) -> dict[str, Any]:
-        fields, collections = _form_fields(request), _form_collections(request)
-        metadata.clean_image(fields)
-        upload = services.add_image(session, file.keep(), fields, collections)
+    def addition(self, request: Request, file: SpooledFile) -> services.Addition:
+        """The form's fields, checked before its file is stored."""
+        fields, collections = metadata.clean_image(_form_fields(request)), _form_collections(request)
+        return services.Addition(file.keep(), fields, collections)
+
+    def add(self, session: UpdateSession, addition: services.Addition) -> dict[str, Any]:
+        upload = services.add_images(session, [addition])[0]
         url = f"/{base_key(upload.ident)}"
         return {"ident": upload.ident, "known": upload.known, "url": url} | upload.fields
 
@@ -134,14 +140,14 @@ class SessionImagesView(UploadView):
         session = queries.session(pk)
         files = uploaded_files(request)
         if len(files) == 1:
-            added = self.add(session, request, files[0])
+            added = self.add(session, self.addition(request, files[0]))
             return Response(added, 200 if added["known"] else 201)
         images: list[dict[str, Any]] = []
         refused: list[dict[str, Any]] = []
         metadata.clean_image(_form_fields(request))
         for file in files:
             try:
-                images.append(self.add(session, request, file))
+                images.append(self.add(session, self.addition(request, file)))
             except InvalidInput as error:
                 refused.append({"name": file.name, "field": error.field, "detail": error.detail, "limit": error.limit})
         return Response({"images": images, "refused": refused}, 201 if images else 422)
@@ -194,7 +200,8 @@ class ImagesView(UploadView):
         files = uploaded_files(request)
         if len(files) > 1:
             raise InvalidInput("file", f"is there {len(files)} times", "one; use a session for several")
-        added, done = services.at_once(who(request), lambda session: self.add(session, request, files[0]))
+        addition = self.addition(request, files[0])
+        added, done = services.at_once(who(request), lambda session: self.add(session, addition))
         image = s.ImageSerializer(queries.image(added["ident"])).data
         return Response(image | {"known": added["known"], "commit": _committed(done)}, 200 if added["known"] else 201)
 

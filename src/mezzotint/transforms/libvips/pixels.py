@@ -1,0 +1,111 @@
+"""What a plan does to pixels, one step a function, in the plan's order."""
+
+from __future__ import annotations
+
+from typing import Any
+
+from mezzotint.names import Box, Quality, Region, Rotation
+from mezzotint.names.rendition import WHITE
+from mezzotint.transforms.geometry import Plan
+
+
+def transform(image: Any, scale: float, plan: Plan, with_profile: bool) -> Any:
+    if plan.crop is not None:
+        image = _cropped(image, scale, plan.crop)
+    image = _resized(image, plan, with_profile)
+    image = image.copy()
+    image.remove("orientation")  # it is applied here, and must not be written into what comes out
+    if plan.orientation != 1:
+        image = _oriented(image.copy_memory(), plan.orientation)
+    if plan.canvas is not None:
+        image = _on_canvas(image, plan.canvas)
+    if image.hasalpha() and not plan.keeps_alpha:
+        image = image.flatten(background=_background(image, WHITE))
+    if plan.rotation is not None:
+        image = _rotated(image.copy_memory(), plan.rotation, plan.keeps_alpha)
+    return _in_quality(image, plan.quality)
+
+
+def _cropped(image: Any, scale: float, crop: Region) -> Any:
+    """`crop`, in the pixels of the source, out of an image that was loaded at `scale`."""
+    left, top = min(round(crop.x * scale), image.width - 1), min(round(crop.y * scale), image.height - 1)
+    width = min(max(1, round(crop.width * scale)), image.width - left)
+    height = min(max(1, round(crop.height * scale)), image.height - top)
+    return image.crop(left, top, width, height)
+
+
+def _resized(image: Any, plan: Plan, with_profile: bool) -> Any:
+    """At the plan's size, in 8-bit sRGB or gray. Reduced by area and Lanczos, alpha premultiplied."""
+    fields = set(image.get_fields())
+    options: dict[str, Any] = {}
+    if "icc-profile-data" in fields:
+        if not with_profile:
+            image = image.copy()
+            image.remove("icc-profile-data")
+        elif not _is_srgb(image.get("icc-profile-data")):
+            options = {"output_profile": "srgb", "intent": "relative"}
+    if image.format not in {"uchar", "ushort"}:
+        image = image.colourspace("srgb")
+    image = image.thumbnail_image(plan.width, height=plan.height, size="force", no_rotate=True, **options)
+    gray = image.interpretation in {"b-w", "grey16"} or image.bands <= 2
+    space = "b-w" if gray else "srgb"
+    if image.interpretation != space:
+        image = image.colourspace(space)
+    most = 2 if gray else 4
+    return (image if image.bands <= most else image.extract_band(0, n=most)).cast("uchar")
+
+
+def _is_srgb(profile: bytes) -> bool:
+    return b"sRGB IEC61966" in profile or b"s\x00R\x00G\x00B\x00 \x00I\x00E\x00C" in profile
+
+
+def _oriented(image: Any, orientation: int) -> Any:
+    """EXIF 2.3, tag 0x0112."""
+    return {
+        2: lambda: image.fliphor(),
+        3: lambda: image.rot180(),
+        4: lambda: image.flipver(),
+        5: lambda: image.rot90().fliphor(),
+        6: lambda: image.rot90(),
+        7: lambda: image.rot270().fliphor(),
+        8: lambda: image.rot270(),
+    }[orientation]()
+
+
+def _background(image: Any, colour: str) -> list[int]:
+    red, green, blue = bytes.fromhex(colour)
+    if image.bands <= 2:
+        return [round(0.2126 * red + 0.7152 * green + 0.0722 * blue)]
+    return [red, green, blue]
+
+
+def _on_canvas(image: Any, canvas: Box) -> Any:
+    if image.bands <= 2 and len(set(bytes.fromhex(canvas.colour))) > 1:
+        image = image.colourspace("srgb")
+    background = _background(image, canvas.colour)
+    if image.hasalpha():
+        image = image.flatten(background=background)
+    left, top = (canvas.width - image.width) // 2, (canvas.height - image.height) // 2
+    return image.embed(left, top, canvas.width, canvas.height, extend="background", background=background)
+
+
+def _rotated(image: Any, rotation: Rotation, keeps_alpha: bool) -> Any:
+    if rotation.mirror:
+        image = image.fliphor()
+    if rotation.hundredths % 9000 == 0:
+        quarter = rotation.hundredths // 9000
+        return (image, image.rot90(), image.rot180(), image.rot270())[quarter] if quarter else image
+    if keeps_alpha and not image.hasalpha():
+        image = image.addalpha()
+    background = [0] * image.bands if image.hasalpha() else _background(image, WHITE)
+    return image.rotate(rotation.hundredths / 100, background=background)
+
+
+def _in_quality(image: Any, quality: Quality) -> Any:
+    if quality is Quality.COLOR:
+        return image
+    alpha = image[image.bands - 1] if image.hasalpha() else None
+    gray = image.colourspace("b-w")[0]
+    if quality is Quality.BITONAL:
+        gray = (gray >= 128).copy(interpretation="b-w")
+    return gray if alpha is None else gray.bandjoin(alpha)

@@ -1,0 +1,80 @@
+"""Runs plans. This package is the only importer of pyvips."""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any, TypeVar
+
+import pyvips
+
+from mezzotint.errors import DamagedImage
+from mezzotint.transforms.geometry import SHRINK_OVERSAMPLE, Plan, Stored
+from mezzotint.transforms.libvips.loading import first_line, open_image, open_reduced
+from mezzotint.transforms.libvips.pixels import transform
+from mezzotint.transforms.libvips.saving import encode
+
+T = TypeVar("T")
+
+
+@dataclass(frozen=True, slots=True)
+class Pixels:
+    """A reduced copy of a base in memory: oriented, 8-bit, sRGB or gray."""
+
+    image: Any
+
+
+@dataclass(frozen=True, slots=True)
+class Source:
+    """What a rendition is made from: a base's file, a level's file, or a level's pixels."""
+
+    data: Path | Pixels
+    stored: Stored
+    format: str
+    is_base: bool = False
+
+
+def render(source: Source, plan: Plan) -> bytes:
+    """The bytes of the derivative that `plan` describes. Raises DamagedImage."""
+    return _decoding(lambda with_profile: encode(_run(source, plan, with_profile), plan))
+
+
+def reduce(source: Source, plan: Plan) -> Pixels:
+    """The pixels that `plan` describes, kept in memory to derive from. Raises DamagedImage.
+
+    What is made of them is reduced again, so the decoder may reduce all the way.
+    """
+    return _decoding(lambda with_profile: Pixels(_run(source, plan, with_profile, oversample=1.0).copy_memory()))
+
+
+def _decoding(work: Callable[[bool], T]) -> T:
+    """Do `work` with the source's own colour profile; where that profile is broken, without it."""
+    try:
+        return work(True)
+    except pyvips.Error as error:
+        if "profile" not in str(error) and "icc" not in str(error):
+            raise DamagedImage("image", "cannot be decoded", first_line(error)) from error
+    try:
+        return work(False)
+    except pyvips.Error as error:
+        raise DamagedImage("image", "cannot be decoded", first_line(error)) from error
+
+
+def _run(source: Source, plan: Plan, with_profile: bool, oversample: float = SHRINK_OVERSAMPLE) -> Any:
+    """The finished pixels, 8-bit sRGB or gray, with alpha where the plan keeps it."""
+    if isinstance(source.data, Pixels):
+        return transform(source.data.image, 1.0, plan, with_profile)
+    if not plan.animated:
+        return transform(*open_reduced(source.data, source.format, plan, oversample), plan, with_profile)
+    strip = open_image(source.data, source.format, n=-1).copy_memory()
+    height, count = strip.get_page_height(), strip.get_n_pages()
+    frames = [transform(strip.crop(0, i * height, strip.width, height), 1.0, plan, with_profile) for i in range(count)]
+    frames = [frame if frame.hasalpha() else frame.addalpha() for frame in frames]
+    joined = pyvips.Image.arrayjoin(frames, across=1).copy()
+    joined.set_type(pyvips.GValue.gint_type, "page-height", frames[0].height)
+    for field in ("delay", "loop"):
+        if field in strip.get_fields():
+            kind = pyvips.GValue.array_int_type if field == "delay" else pyvips.GValue.gint_type
+            joined.set_type(kind, field, strip.get(field))
+    return joined

@@ -1,0 +1,210 @@
+"""Pages for people."""
+
+from __future__ import annotations
+
+import re
+from collections.abc import Iterator
+from html import unescape
+from html.parser import HTMLParser
+from urllib.parse import quote
+
+import httpx
+import pytest
+
+from tests import pictures
+from tests.conftest import Server, start_server
+
+HOSTILE = "<script>alert(1)</script><img src=x onerror=alert(2)> \"' & {{ 7*7 }}"
+
+
+class Page(HTMLParser):
+    """What a browser makes of a page: its tags and their attributes."""
+
+    def __init__(self, text: str) -> None:
+        super().__init__()
+        self.tags: list[tuple[str, dict[str, str]]] = []
+        self.text = ""
+        self.feed(text)
+
+    def handle_starttag(self, tag: str, attributes: list[tuple[str, str | None]]) -> None:
+        self.tags.append((tag, {name: value or "" for name, value in attributes}))
+
+    def handle_data(self, data: str) -> None:
+        self.text += data
+
+    def all(self, tag: str, attribute: str) -> list[str]:
+        return [found[attribute] for name, found in self.tags if name == tag and attribute in found]
+
+
+def page(server: Server, path: str, status: int = 200, client: httpx.Client | None = None) -> Page:
+    answer = (client or server.http).get(path)
+    assert answer.status_code == status, answer.text
+    assert answer.headers["content-type"].startswith("text/html")
+    return Page(answer.text)
+
+
+@pytest.fixture(scope="module")
+def ident(server: Server) -> str:
+    return server.upload(
+        pictures.jpeg(2600, 1300, seed=900),
+        title="The harbour of Visby",
+        description="One line\nand another",
+        creator="Somebody Known",
+        rights="CC BY 4.0",
+        tags="sea, winter",
+        captured="1899-04",
+        collection="Harbours",
+    )
+
+
+@pytest.fixture(scope="module")
+def hostile(server: Server) -> str:
+    fields = dict.fromkeys(("title", "description", "creator", "rights", "source", "tags"), HOSTILE)
+    return server.upload(pictures.png(seed=901), **fields, collection=f"Hostile {HOSTILE}")
+
+
+def test_the_front_page_shows_the_newest_first(server: Server, ident: str) -> None:
+    new = server.upload(pictures.png(seed=902), title="Just now")
+    shown = [link for link in page(server, "/").all("a", "href") if link.startswith("/image/")]
+    assert shown[0] == f"/image/{new}/"
+    assert shown.index(f"/image/{new}/") < shown.index(f"/image/{ident}/")
+    assert "/collection/harbours/" in page(server, "/").all("a", "href")
+
+
+def test_thumbnails_come_in_the_size_that_the_page_says(server: Server, ident: str) -> None:
+    tags = page(server, "/collection/harbours/").tags
+    (thumbnail,) = [found for name, found in tags if name == "img" and ident in found["src"]]
+    picture = pictures.opened(server.http.get(thumbnail["src"]).raise_for_status().content)
+    assert picture.size == (int(thumbnail["width"]), int(thumbnail["height"])) == (400, 200)
+    assert "alt" in thumbnail
+
+
+def test_search_finds_and_says_when_it_does_not(server: Server, ident: str) -> None:
+    found = page(server, "/?search=visby+harb")
+    assert f"/image/{ident}/" in found.all("a", "href")
+    assert found.all("input", "value") == ["visby harb"]
+    nothing = page(server, "/?search=zzzzzz")
+    assert not [link for link in nothing.all("a", "href") if link.startswith("/image/")]
+
+
+def test_the_page_of_an_image_has_its_metadata_and_sizes(server: Server, ident: str) -> None:
+    shown = page(server, f"/image/{ident}/")
+    told = ("The harbour of Visby", "One line", "Somebody Known", "CC BY 4.0", "sea", "winter", "1899-04", "Harbours")
+    assert all(text in shown.text for text in told)
+    assert ident in shown.text
+    links = [link for link in shown.all("a", "href") if link.startswith("/images/")]
+    assert f"/images/{ident}" in links
+    sizes = set()
+    for link in links:
+        answer = server.http.get(link)
+        assert answer.status_code == 200
+        assert "link" not in answer.headers  # canonical already
+        sizes.add(pictures.opened(answer.content).size)
+    assert (2600, 1300) in sizes
+    assert len(sizes) >= 3
+    (preview,) = [source for source in shown.all("img", "src") if ident in source]
+    assert server.http.get(preview).status_code == 200
+
+
+@pytest.mark.parametrize("path", ["/nothing", "/image/" + "0" * 64 + "/", "/collection/nothing/"])
+def test_what_is_not_there_is_a_page_too(server: Server, path: str) -> None:
+    shown = page(server, path, 404)
+    assert "/" in shown.all("a", "href")
+    assert "script" not in {name for name, _ in shown.tags}
+
+
+WRONG = ["/image/nonsense/", "/image/%00/", "/collection/%00/", "/?cursor=x", "/?search=%00", "/?search=" + "x" * 3000]
+
+
+@pytest.mark.parametrize("path", WRONG, ids=[path[:20] for path in WRONG])
+def test_a_wrong_address_is_told_in_a_page(server: Server, path: str) -> None:
+    answer = server.http.get(path)
+    assert answer.status_code in {400, 404}
+    assert answer.headers["content-type"].startswith("text/html")
+    assert "Mezzotint" in answer.text
+
+
+@pytest.mark.parametrize("method", ["POST", "PUT", "DELETE"])
+def test_pages_are_only_read(server: Server, method: str) -> None:
+    assert server.http.request(method, "/").status_code in {403, 405}
+
+
+def test_nothing_that_people_write_becomes_markup(server: Server, hostile: str) -> None:
+    paths = ["/", f"/image/{hostile}/", f"/?search={quote(HOSTILE)}", f"/{quote(HOSTILE)}"]
+    collections = server.http.get("/api/collections/?page_size=500").json()["results"]
+    paths += [f"/collection/{one['slug']}/" for one in collections if one["slug"].startswith("hostile")]
+    assert len(paths) == 5
+    for path in paths:
+        shown = Page(server.http.get(path).text)
+        assert "script" not in {name for name, _ in shown.tags}
+        assert not [name for _, found in shown.tags for name in found if name.startswith("on")]
+        assert not [link for link in shown.all("a", "href") if link.lower().startswith("javascript")]
+    assert HOSTILE in unescape(server.http.get(f"/image/{hostile}/").text)
+
+
+def test_a_source_that_is_no_address_is_no_link(server: Server) -> None:
+    ident = server.upload(pictures.png(seed=903), source="javascript:alert(1)", rights="https://example.org/rights")
+    links = page(server, f"/image/{ident}/").all("a", "href")
+    assert "https://example.org/rights" in links
+    assert not [link for link in links if link.startswith("javascript")]
+
+
+def test_pages_do_without_script(server: Server, ident: str) -> None:
+    for path in ("/", "/?search=harbour", f"/image/{ident}/", "/collection/harbours/"):
+        shown = page(server, path)
+        assert "script" not in {name for name, _ in shown.tags}
+        assert "viewport" in shown.all("meta", "name")
+        assert shown.all("html", "lang") == ["en"]
+        for sheet in shown.all("link", "href"):
+            assert server.http.get(sheet).status_code == 200
+
+
+def test_more_pictures_are_on_the_next_page(server: Server) -> None:
+    session = server.writer.post("/api/sessions/", json={}).json()["id"]
+    parts = [("file", (f"{seed}.png", pictures.png(16, 12, seed=seed))) for seed in range(904, 1004)]
+    added = server.writer.post(f"/api/sessions/{session}/images/", files=parts, data={"collection": "Paged"}).json()
+    server.writer.post(f"/api/sessions/{session}/commit/").raise_for_status()
+    for start in ("/collection/paged/", "/"):
+        seen: list[str] = []
+        address: str | None = start
+        while address is not None:
+            shown = page(server, address)
+            seen += re.findall(r"/image/([0-9a-f]{64})/", " ".join(shown.all("a", "href")))
+            following = [found["href"] for name, found in shown.tags if found.get("rel") == "next"]
+            address = str(httpx.URL(server.url + start).join(following[0]).raw_path.decode()) if following else None
+        assert len(seen) == len(set(seen))
+        assert {image["ident"] for image in added["images"]} <= set(seen)
+
+
+@pytest.fixture(scope="module")
+def private(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Server]:
+    server = start_server(tmp_path_factory.mktemp("private") / "data", MEZZOTINT_PUBLIC_READ="false")
+    yield server
+    server.stop()
+
+
+def test_where_reading_is_private_people_log_in_first(private: Server) -> None:
+    ident = private.upload(pictures.jpeg(900, 600, seed=920), title="Private", collection="Closed")
+    paths = ["/", f"/image/{ident}/", "/collection/closed/", "/image/" + "0" * 64 + "/", "/?search=private"]
+    for path in paths:
+        answer = private.http.get(path)
+        assert answer.status_code == 302
+        assert answer.headers["location"].startswith("/admin/login/?next=")
+        assert "Private" not in answer.text
+
+    password = re.search(r"password: (\S+)", private.log.read_text())
+    assert password is not None
+    with httpx.Client(base_url=private.url, follow_redirects=True) as client:
+        login = client.get("/")
+        token = re.search(r'name="csrfmiddlewaretoken" value="([^"]+)"', login.text)
+        assert token is not None
+        fields = {"username": "admin", "password": password[1], "csrfmiddlewaretoken": token[1], "next": "/"}
+        front = client.post("/admin/login/", data=fields, headers={"referer": private.url})
+        assert front.status_code == 200
+        shown = Page(front.text).all("img", "src") + page(private, f"/image/{ident}/", client=client).all("img", "src")
+        links = page(private, f"/image/{ident}/", client=client).all("a", "href")
+        addresses = shown + [link for link in links if link.startswith("/images/")]
+        assert len(addresses) >= 4
+        for address in addresses:
+            assert private.http.get(address.partition("?")[0]).status_code == 401
+            assert private.http.get(address).status_code == 200

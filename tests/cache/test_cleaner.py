@@ -1,0 +1,155 @@
+"""The cleaner removes the least recently used, from above 95 % down to 90 %."""
+
+from __future__ import annotations
+
+import threading
+from collections.abc import Iterator
+from pathlib import Path
+
+import pytest
+
+from mezzotint.cache import Cache, Cleaner, Cleaning, Totals
+from mezzotint.cache.cleaner import Housekeeping
+from tests.cache.caches import file_of, held, name_of, on_disk, open_cache
+
+SIZE = 100
+
+
+@pytest.fixture
+def cache(tmp_path: Path) -> Iterator[Cache]:
+    """Holds 10,000 bytes: a hundred files of SIZE."""
+    opened = open_cache(tmp_path / "cache", max_size=10_000)
+    yield opened
+    opened.close()
+
+
+def fill(cache: Cache, count: int) -> None:
+    """Files 0, 1, 2, ... in the order of their use."""
+    for n in range(count):
+        cache.put(name_of(n), b"x" * SIZE)
+    cache.index.touch([(cache.path_of(name_of(n)), 2**50 + n) for n in range(count)])
+
+
+@pytest.mark.parametrize(("files", "left"), [(0, 0), (90, 90), (95, 95), (96, 90), (100, 90), (130, 90)])
+def test_cleaning_begins_above_the_upper_mark_and_ends_at_the_lower(cache: Cache, files: int, left: int) -> None:
+    fill(cache, files)
+    cleaner = Cleaner(cache)
+    assert cleaner.is_needed() == (files > 95)
+    assert cleaner.clean() == Cleaning(files - left, (files - left) * SIZE)
+    assert cache.totals() == Totals(left, left * SIZE)
+    assert not cleaner.is_needed()
+
+
+def test_the_least_recently_used_go_first(cache: Cache) -> None:
+    fill(cache, 100)
+    for n in (0, 1, 2):
+        assert held(cache, name_of(n)) is not None
+    cache.index.touch([(cache.path_of(name_of(n)), 2**51) for n in (0, 1, 2)])
+    Cleaner(cache).clean()
+    gone = {n for n in range(100) if not file_of(cache, name_of(n)).exists()}
+    assert gone == set(range(3, 13))
+
+
+def test_a_hit_saves_a_file_from_the_next_cleaning(cache: Cache) -> None:
+    for n in range(100):
+        cache.put(name_of(n), b"x" * SIZE)
+    assert held(cache, name_of(0)) is not None
+    cache.flush()
+    Cleaner(cache).clean()
+    assert file_of(cache, name_of(0)).exists()
+    assert not file_of(cache, name_of(1)).exists()
+
+
+def test_files_and_index_agree_after_a_cleaning(cache: Cache) -> None:
+    fill(cache, 120)
+    Cleaner(cache).clean()
+    files = on_disk(cache)
+    assert cache.totals() == Totals(len(files), sum(files.values()))
+    assert all(held(cache, name) == b"x" * SIZE for name in files)
+
+
+def test_a_reader_finishes_what_the_cleaner_took_away(cache: Cache) -> None:
+    fill(cache, 100)
+    found = cache.open(name_of(0))
+    assert found is not None
+    Cleaner(cache).clean_to(0)
+    assert on_disk(cache) == {}
+    assert found.read() == b"x" * SIZE
+
+
+def test_entries_without_files_are_cleaned_like_others(cache: Cache) -> None:
+    fill(cache, 100)
+    for n in range(50):
+        file_of(cache, name_of(n)).unlink()
+    Cleaner(cache).clean()
+    assert cache.totals() == Totals(90, 9000)
+
+
+def test_cleaning_tells_how_far_it_is(cache: Cache) -> None:
+    fill(cache, 250)
+    told: list[Cleaning] = []
+    done = Cleaner(cache).clean_to(0, told.append)
+    assert done == Cleaning(250, 250 * SIZE) == told[-1]
+    assert [one.removed_files for one in told] == sorted(one.removed_files for one in told)
+
+
+def test_one_cleaner_works_at_a_time(cache: Cache) -> None:
+    fill(cache, 100)
+    with cache.locks.hold("cleaner"):
+        assert Cleaner(open_cache(cache.directory, max_size=10_000)).clean() == Cleaning(0, 0)
+    assert Cleaner(cache).clean().removed_files == 10
+
+
+def test_many_cleaners_together_remove_no_more_than_one(cache: Cache) -> None:
+    fill(cache, 130)
+    others = [open_cache(cache.directory, max_size=10_000) for _ in range(4)]
+    removed: list[int] = []
+    threads = [threading.Thread(target=lambda c=c: removed.append(Cleaner(c).clean().removed_files)) for c in others]
+    for thread in threads:
+        thread.start()
+    for thread in threads:
+        thread.join()
+    for other in others:
+        other.close()
+    assert sum(removed) == 40
+    assert cache.totals() == Totals(90, 9000)
+
+
+def test_putting_while_cleaning_keeps_the_count(cache: Cache) -> None:
+    fill(cache, 100)
+    stop = threading.Event()
+
+    def clean() -> None:
+        while not stop.is_set():
+            Cleaner(cache).clean_to(2000)
+
+    cleaner = threading.Thread(target=clean)
+    cleaner.start()
+    for n in range(150):
+        cache.put(name_of(n % 20, f"{n}x1"), b"x" * SIZE)
+    stop.set()
+    cleaner.join()
+    files = on_disk(cache)
+    assert cache.totals() == Totals(len(files), sum(files.values()))
+
+
+def test_housekeeping_cleans_when_it_is_nudged(cache: Cache) -> None:
+    fill(cache, 100)
+    cleaned = threading.Event()
+    drop = cache.drop
+
+    def dropping(entries: list) -> None:  # type: ignore[type-arg]
+        drop(entries)
+        cleaned.set()
+
+    cache.drop = dropping  # type: ignore[method-assign]
+    housekeeping = Housekeeping(cache, seconds=3600)
+    housekeeping.start()
+    housekeeping.nudge()
+    assert cleaned.wait(30)
+    housekeeping.stop()
+    assert cache.totals() == Totals(90, 9000)
+
+
+def test_an_empty_cache_has_nothing_to_clean(cache: Cache) -> None:
+    assert Cleaner(cache).clean_to(0) == Cleaning(0, 0)

@@ -1,0 +1,21 @@
+"""Each test of the suite runs once on each kind of store."""
+
+from __future__ import annotations
+
+from pathlib import Path
+from typing import cast
+
+import pytest
+
+from mezzotint.objects import ObjectStore
+from tests.contracts.stores import STORES, Kind
+
+
+@pytest.fixture(params=STORES, ids=lambda kind: kind.name)
+def kind(request: pytest.FixtureRequest) -> Kind:
+    return cast(Kind, request.param)
+
+
+@pytest.fixture
+def store(kind: Kind, tmp_path: Path) -> ObjectStore:
+    return kind.open(tmp_path)

@@ -1,0 +1,161 @@
+"""Bases: verified on their way in, the same bytes on their way out."""
+
+from __future__ import annotations
+
+import hashlib
+from collections.abc import Iterator
+from pathlib import Path
+
+import pytest
+
+from mezzotint.cache import SqliteIndex
+from mezzotint.derivatives import Bases
+from mezzotint.errors import DamagedImage, InvalidInput, NotAnImage, NotFound, TooManyBytes, TooManyPixels
+from mezzotint.names import Ident
+from mezzotint.objects import DirectoryStore, MemoryStore, ObjectStore
+from tests.pictures import jpeg, png
+
+ABSENT = Ident("ab" * 32)
+
+
+def open_bases(directory: Path, store: ObjectStore, index: SqliteIndex, max_bytes: int = 1_000_000) -> Bases:
+    return Bases(store, index, directory / "incoming", max_bytes=max_bytes, max_pixels=100_000, allow_svg=False)
+
+
+@pytest.fixture
+def index(tmp_path: Path) -> Iterator[SqliteIndex]:
+    opened = SqliteIndex(tmp_path / "index.sqlite3")
+    yield opened
+    opened.close()
+
+
+@pytest.fixture(params=["directory", "memory"])
+def store(request: pytest.FixtureRequest, tmp_path: Path) -> ObjectStore:
+    return DirectoryStore(tmp_path / "store") if request.param == "directory" else MemoryStore()
+
+
+@pytest.fixture
+def bases(tmp_path: Path, store: ObjectStore, index: SqliteIndex) -> Bases:
+    return open_bases(tmp_path, store, index)
+
+
+def whole(bases: Bases, ident: Ident, start: int = 0, length: int | None = None) -> bytes:
+    with bases.open(ident, start, length) as reader:
+        return b"".join(reader.chunks())
+
+
+def test_a_base_is_kept_byte_for_byte_under_its_hash(bases: Bases, store: ObjectStore) -> None:
+    data = jpeg(200, 100)
+    base = bases.add([data[:7], b"", data[7:]])
+    assert base.ident == hashlib.sha256(data).hexdigest()
+    assert whole(bases, base.ident) == data
+    assert whole(bases, base.ident, 10, 20) == data[10:30]
+    assert store.read(f"images/{base.ident}") == data
+    assert (base.facts.width, base.facts.height, base.facts.format, base.facts.bytes) == (200, 100, "jpg", len(data))
+    assert base.new
+
+
+def test_the_same_bytes_again_are_the_same_base(bases: Bases, store: ObjectStore) -> None:
+    first, second = bases.add([jpeg(200, 100)]), bases.add([jpeg(200, 100)])
+    assert first.ident == second.ident
+    assert (first.new, second.new) == (True, False)
+    assert len(list(store.list())) == 1
+
+
+@pytest.mark.parametrize(
+    ("data", "error"),
+    [
+        (b"", NotAnImage),
+        (b"no picture at all", NotAnImage),
+        (jpeg(200, 100)[:-30], DamagedImage),
+        (png(500, 400), TooManyPixels),
+        (b"\xff\xd8\xff" + b"x" * 1_000_000, TooManyBytes),
+    ],
+)
+def test_what_is_refused_leaves_nothing_behind(
+    bases: Bases, store: ObjectStore, tmp_path: Path, data: bytes, error: type[InvalidInput]
+) -> None:
+    with pytest.raises(error) as refused:
+        bases.add([data])
+    assert refused.value.field == "file"
+    assert list(store.list()) == []
+    assert list((tmp_path / "incoming").iterdir()) == []
+
+
+def test_too_many_bytes_are_refused_while_they_arrive(tmp_path: Path, store: ObjectStore, index: SqliteIndex) -> None:
+    taken = []
+
+    def pouring() -> Iterator[bytes]:
+        for n in range(1000):
+            taken.append(n)
+            yield b"\xff\xd8\xff" + b"x" * 997
+
+    with pytest.raises(TooManyBytes) as refused:
+        open_bases(tmp_path, store, index, max_bytes=5000).add(pouring())
+    assert len(taken) == 6
+    assert "5000" in str(refused.value.limit)
+
+
+def test_a_sender_that_breaks_off_leaves_nothing_behind(bases: Bases, store: ObjectStore, tmp_path: Path) -> None:
+    def breaking() -> Iterator[bytes]:
+        yield jpeg(200, 100)[:1000]
+        raise ConnectionResetError
+
+    with pytest.raises(ConnectionResetError):
+        bases.add(breaking())
+    assert list(store.list()) == []
+    assert list((tmp_path / "incoming").iterdir()) == []
+
+
+def test_facts_are_found_again_by_a_process_that_never_saw_the_base(
+    bases: Bases, store: ObjectStore, index: SqliteIndex, tmp_path: Path
+) -> None:
+    base = bases.add([jpeg(200, 100)])
+    remembered = open_bases(tmp_path, store, index)
+    assert remembered.facts(base.ident) == base.facts
+    index.forget(base.ident)
+    from_the_header = open_bases(tmp_path, store, index)
+    assert from_the_header.facts(base.ident) == base.facts
+    assert index.recall(base.ident) is not None
+
+
+def test_what_is_not_there_is_not_found(bases: Bases) -> None:
+    assert not bases.exists(ABSENT)
+    with pytest.raises(NotFound):
+        bases.facts(ABSENT)
+    with pytest.raises(NotFound):
+        bases.open(ABSENT)
+    with pytest.raises(NotFound), bases.on_disk(ABSENT):
+        pass
+
+
+def test_a_base_is_given_as_a_local_file_whatever_its_store(bases: Bases, tmp_path: Path) -> None:
+    data = jpeg(200, 100)
+    ident = bases.add([data]).ident
+    with bases.on_disk(ident) as path:
+        assert path.read_bytes() == data
+    assert list((tmp_path / "incoming").iterdir()) == []
+    assert whole(bases, ident) == data
+
+
+def test_a_discarded_base_is_in_the_trash_and_can_be_recovered(bases: Bases, store: ObjectStore) -> None:
+    data = jpeg(200, 100)
+    ident = bases.add([data]).ident
+    bases.discard(ident)
+    bases.discard(ident)
+    assert not bases.exists(ident)
+    with pytest.raises(NotFound):
+        bases.facts(ident)
+    assert [info.key.split("/")[0] for info in store.list()] == ["trash"]
+    assert bases.recover(ident) is True
+    assert bases.recover(ident) is False
+    assert whole(bases, ident) == data
+    assert bases.facts(ident).width == 200
+
+
+def test_a_discarded_base_can_be_added_anew(bases: Bases) -> None:
+    data = jpeg(200, 100)
+    ident = bases.add([data]).ident
+    bases.discard(ident)
+    assert bases.add([data]).new
+    assert whole(bases, ident) == data

@@ -1,0 +1,105 @@
+"""The REST interface as its own schema describes it: whatever is sent, no 500."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator
+from typing import Any
+
+import httpx
+import pytest
+import schemathesis
+from hypothesis import HealthCheck, Phase, given, settings
+from hypothesis import strategies as st
+
+from tests import pictures
+from tests.conftest import Server
+
+OPERATIONS = [
+    ("get", "/api/collections/"),
+    ("post", "/api/collections/"),
+    ("get", "/api/collections/{slug}/"),
+    ("patch", "/api/collections/{slug}/"),
+    ("delete", "/api/collections/{slug}/"),
+    ("get", "/api/commits/"),
+    ("get", "/api/images/"),
+    ("post", "/api/images/"),
+    ("get", "/api/images/{ident}/"),
+    ("patch", "/api/images/{ident}/"),
+    ("delete", "/api/images/{ident}/"),
+    ("get", "/api/sessions/"),
+    ("post", "/api/sessions/"),
+    ("get", "/api/sessions/{id}/"),
+    ("delete", "/api/sessions/{id}/"),
+    ("put", "/api/sessions/{id}/collections/{slug}/"),
+    ("delete", "/api/sessions/{id}/collections/{slug}/"),
+    ("post", "/api/sessions/{id}/commit/"),
+    ("post", "/api/sessions/{id}/images/"),
+    ("patch", "/api/sessions/{id}/images/{ident}/"),
+    ("delete", "/api/sessions/{id}/images/{ident}/"),
+    ("get", "/api/status/"),
+]
+EXAMPLES = 25
+
+
+@pytest.fixture(scope="module")
+def schema(server: Server) -> Any:
+    answer = server.http.get("/api/schema/", headers={"accept": "application/json"})
+    return schemathesis.openapi.from_dict(answer.raise_for_status().json())
+
+
+@pytest.fixture(scope="module")
+def there(server: Server) -> Iterator[dict[str, Any]]:
+    """Something to change that is there."""
+    ident = server.upload(pictures.png(seed=950), title="There", collection="There")
+    session = server.writer.post("/api/sessions/", json={}).json()["id"]
+    yield {"ident": ident, "slug": "there", "id": session, "pk": session}
+    server.writer.delete(f"/api/sessions/{session}/")
+
+
+def test_the_schema_names_every_operation(server: Server) -> None:
+    described = server.http.get("/api/schema/", headers={"accept": "application/json"}).json()
+    found = {(method, path) for path, methods in described["paths"].items() for method in methods}
+    assert {(method, path) for method, path in found} == set(OPERATIONS)
+    assert server.http.get("/api/docs/").status_code == 200
+
+
+CASES = [(method, path, real) for method, path in OPERATIONS for real in (False, True) if "{" in path or not real]
+
+
+@pytest.mark.parametrize(
+    ("method", "path", "real"), CASES, ids=[f"{m} {p} {'there' if real else 'any'}" for m, p, real in CASES]
+)
+def test_nothing_that_is_sent_is_a_server_error(
+    server: Server, schema: Any, there: dict[str, Any], method: str, path: str, real: bool
+) -> None:
+    operation = schema[path][method.upper()]
+    statuses: list[int] = []
+
+    @settings(
+        max_examples=EXAMPLES,
+        deadline=None,
+        database=None,
+        derandomize=True,
+        phases=[Phase.explicit, Phase.generate],
+        suppress_health_check=list(HealthCheck),
+    )
+    @given(data=st.data())
+    def sent(data: Any) -> None:
+        mode = data.draw(st.sampled_from([schemathesis.GenerationMode.POSITIVE, schemathesis.GenerationMode.NEGATIVE]))
+        try:
+            strategy = operation.as_strategy(generation_mode=mode)
+            case = data.draw(strategy)
+        except schemathesis.errors.SchemathesisError:
+            return
+        if real and method != "delete":
+            for name in case.path_parameters or {}:
+                case.path_parameters[name] = there[name]
+        try:
+            answer = case.call(base_url=server.url, headers=dict(server.writer.headers))
+        except (ValueError, httpx.InvalidURL):
+            return  # no client can send it
+        statuses.append(answer.status_code)
+        assert answer.status_code < 500, (case.as_curl_command(), answer.text[:300])
+
+    sent()
+    assert len(statuses) > EXAMPLES // 3

@@ -1,0 +1,189 @@
+"""Settings: read once, from the environment, each refusal naming its variable."""
+
+from __future__ import annotations
+
+import dataclasses
+import stat
+import threading
+from pathlib import Path
+
+import pytest
+from hypothesis import given
+from hypothesis import strategies as st
+
+from mezzotint.errors import InvalidInput
+from mezzotint.settings import Settings, parse_bool, parse_bytes, parse_count
+
+VARIABLES = [field.metadata["variables"][0] for field in dataclasses.fields(Settings)]
+
+
+def test_the_defaults_are_those_of_the_design() -> None:
+    settings = Settings.read({})
+    assert settings.data == Path("data").absolute()
+    assert settings.bind == ("127.0.0.1", 8000)
+    assert settings.public_url is None
+    assert settings.store_url == f"file://{settings.data}/store"
+    assert settings.cache == settings.data / "cache"
+    assert settings.cache_max_size == 10 * 2**30
+    assert settings.public_read is True
+    assert settings.max_pixels == 250_000_000
+    assert settings.max_upload == 2 * 2**30
+    assert settings.allow_svg is False
+    assert settings.worker_count >= 1
+    assert settings.render_threads >= 1
+
+
+@pytest.mark.parametrize(
+    ("text", "size"),
+    [("0", 0), ("17", 17), ("1K", 1024), ("1k", 1024), ("250M", 250 * 2**20), ("10G", 10 * 2**30), ("2T",
+    2 * 2**40), (" 5M ", 5 * 2**20)],
+)  # fmt: skip
+def test_sizes_take_suffixes(text: str, size: int) -> None:
+    assert parse_bytes(text) == size
+
+
+@pytest.mark.parametrize(
+    "text", ["", "K", "-1", "1.5G", "1 G", "1GB", "1KK", "0x10", "1_000", "ten", "1P", "\u0661", "1\n2"]
+)
+def test_what_is_no_size_is_refused(text: str) -> None:
+    with pytest.raises(ValueError):
+        parse_bytes(text)
+    with pytest.raises(ValueError):
+        parse_count(text)
+
+
+@given(st.integers(0, 10**12))
+def test_plain_numbers_mean_themselves(number: int) -> None:
+    assert parse_bytes(str(number)) == parse_count(str(number)) == number
+
+
+def test_counts_are_decimal() -> None:
+    assert parse_count("250M") == 250_000_000
+    assert parse_count("3K") == 3000
+
+
+@pytest.mark.parametrize("text", ["true", "TRUE", "1", "yes", "on", " True "])
+def test_many_words_are_true_and_their_opposites_false(text: str) -> None:
+    opposite = {"true": "false", "1": "0", "yes": "no", "on": "off"}[text.strip().lower()]
+    assert parse_bool(text) is True
+    assert parse_bool(opposite) is False
+
+
+@pytest.mark.parametrize(
+    ("variable", "text"),
+    [
+        ("MEZZOTINT_BIND", "8000"),
+        ("MEZZOTINT_BIND", "127.0.0.1"),
+        ("MEZZOTINT_BIND", "127.0.0.1:"),
+        ("MEZZOTINT_BIND", ":8000"),
+        ("MEZZOTINT_BIND", "127.0.0.1:65536"),
+        ("MEZZOTINT_BIND", "127.0.0.1:http"),
+        ("MEZZOTINT_WORKERS", "0"),
+        ("MEZZOTINT_WORKERS", "-1"),
+        ("MEZZOTINT_WORKERS", "two"),
+        ("MEZZOTINT_WORKERS", "100000"),
+        ("MEZZOTINT_CACHE_MAX_SIZE", "10 gigabytes"),
+        ("MEZZOTINT_MAX_PIXELS", "-5"),
+        ("MEZZOTINT_MAX_UPLOAD", "2.5G"),
+        ("MEZZOTINT_PUBLIC_READ", "maybe"),
+        ("MEZZOTINT_ALLOW_SVG", "2"),
+        ("MEZZOTINT_PUBLIC_URL", "pictures.example.org"),
+        ("MEZZOTINT_PUBLIC_URL", "ftp://example.org"),
+        ("MEZZOTINT_RENDER_QUEUE", "0"),
+    ],
+)
+def test_a_refusal_names_the_variable_and_what_it_takes(variable: str, text: str) -> None:
+    with pytest.raises(InvalidInput) as refused:
+        Settings.read({variable: text})
+    assert refused.value.field == variable
+    assert repr(text) in refused.value.detail
+    assert refused.value.limit
+
+
+@pytest.mark.parametrize("variable", VARIABLES)
+@pytest.mark.parametrize("nothing", ["", "  "])
+def test_a_variable_that_is_empty_is_a_variable_that_is_not_set(variable: str, nothing: str) -> None:
+    assert Settings.read({variable: nothing}) == Settings.read({})
+
+
+def test_variables_have_names_of_their_own() -> None:
+    assert len(set(VARIABLES)) == len(VARIABLES)
+
+
+def test_addresses_are_read(tmp_path: Path) -> None:
+    settings = Settings.read(
+        {
+            "MEZZOTINT_BIND": "[::1]:9000",
+            "MEZZOTINT_PUBLIC_URL": "https://pictures.example.org/",
+            "MEZZOTINT_STORE": "memory://",
+        }
+    )
+    assert settings.bind == ("::1", 9000)
+    assert settings.public_url == "https://pictures.example.org"
+    assert settings.store_url == "memory://"
+
+
+def test_everything_lies_below_the_data_directory(tmp_path: Path) -> None:
+    settings = Settings.read({"MEZZOTINT_DATA": str(tmp_path / "data")})
+    assert settings.cache.is_relative_to(settings.data)
+    assert settings.database.is_relative_to(settings.data)
+    assert settings.store_url.startswith(f"file://{settings.data}/")
+    assert not settings.data.exists()
+
+
+def test_other_databases_are_refused_by_name(tmp_path: Path) -> None:
+    settings = Settings.read({"DATABASE_URL": "postgresql://localhost/x"})
+    with pytest.raises(InvalidInput) as refused:
+        _ = settings.database
+    assert refused.value.field == "DATABASE_URL"
+    assert Settings.read({"DATABASE_URL": f"sqlite:///{tmp_path}/x.sqlite3"}).database == tmp_path / "x.sqlite3"
+
+
+def test_settings_cannot_be_changed() -> None:
+    with pytest.raises(dataclasses.FrozenInstanceError):
+        Settings.read({}).max_pixels = 1  # type: ignore[misc]
+
+
+def test_the_environment_wins_over_the_file(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    (tmp_path / ".env").write_text("MEZZOTINT_MAX_UPLOAD=5M\nMEZZOTINT_MAX_PIXELS=7\nUNKNOWN\n")
+    monkeypatch.chdir(tmp_path)
+    monkeypatch.setenv("MEZZOTINT_MAX_PIXELS", "9")
+    monkeypatch.delenv("MEZZOTINT_MAX_UPLOAD", raising=False)
+    settings = Settings.read()
+    assert (settings.max_upload, settings.max_pixels) == (5 * 2**20, 9)
+
+
+def test_a_given_secret_is_used_and_nothing_is_written(tmp_path: Path) -> None:
+    data = {"MEZZOTINT_DATA": str(tmp_path / "data")}
+    assert Settings.read(data | {"MEZZOTINT_SECRET_KEY": "given"}).secret_key == "given"
+    assert Settings.read(data | {"DJANGO_SECRET_KEY": "old"}).secret_key == "old"
+    both = Settings.read(data | {"DJANGO_SECRET_KEY": "old", "MEZZOTINT_SECRET_KEY": "given"})
+    assert both.secret_key == "given"
+    assert not (tmp_path / "data").exists()
+
+
+def test_a_secret_is_made_once_and_kept_to_its_owner(tmp_path: Path) -> None:
+    environment = {"MEZZOTINT_DATA": str(tmp_path / "data")}
+    first = Settings.read(environment).secret_key
+    assert len(first) >= 32
+    assert Settings.read(environment).secret_key == first
+    (kept,) = list((tmp_path / "data").iterdir())
+    assert stat.S_IMODE(kept.stat().st_mode) == 0o600
+    other = Settings.read({"MEZZOTINT_DATA": str(tmp_path / "other")}).secret_key
+    assert other != first
+
+
+def test_processes_that_start_together_agree_on_the_secret(tmp_path: Path) -> None:
+    barrier, seen = threading.Barrier(8), list[str]()
+
+    def start() -> None:
+        barrier.wait()
+        seen.append(Settings.read({"MEZZOTINT_DATA": str(tmp_path / "data")}).secret_key)
+
+    threads = [threading.Thread(target=start) for _ in range(8)]
+    for thread in threads:
+        thread.start()
+    for thread in threads:
+        thread.join()
+    assert len(seen) == 8
+    assert len(set(seen)) == 1
