@@ -82,7 +82,7 @@ def serve() -> None:
 
 def _serve(settings: Settings, host: str, port: int) -> None:
     from granian import Granian
-    from granian.constants import Interfaces, Loops
+    from granian.constants import HTTPModes, Interfaces, Loops
 
     metrics = settings.data / "metrics"
     shutil.rmtree(metrics, ignore_errors=True)
@@ -90,15 +90,16 @@ def _serve(settings: Settings, host: str, port: int) -> None:
     os.environ["PROMETHEUS_MULTIPROC_DIR"] = str(metrics)
     os.environ.setdefault("MALLOC_ARENA_MAX", "2")  # one arena a thread would keep a render's peak for each of them
     Granian(
-        "mezzotint.site.asgi:app",
+        "mezzotint.site.server:app",
         address=host,
         port=port,
-        interface=Interfaces.ASGI,
+        interface=Interfaces.RSGI,
         workers=settings.worker_count,
         loop=Loops.auto,
         backlog=2048,
         workers_kill_timeout=3,
         respawn_failed_workers=True,
+        http=HTTPModes.http1,
         websockets=False,
         log_access=False,
         log_level="warning",  # type: ignore[arg-type]

@@ -6,6 +6,7 @@ import hashlib
 import os
 import subprocess
 from collections.abc import Iterator
+from contextlib import suppress
 from pathlib import Path
 
 import httpx
@@ -43,7 +44,8 @@ def tight(disk: Path) -> Iterator[Server]:
 def fill(disk: Path, left: int) -> Path:
     filler = disk / "filler"
     status = os.statvfs(disk)
-    filler.write_bytes(bytes(max(0, status.f_bavail * status.f_frsize - left)))
+    with suppress(OSError):  # the server may have taken the last of it first
+        filler.write_bytes(bytes(max(0, status.f_bavail * status.f_frsize - left)))
     return filler
 
 

@@ -3,20 +3,27 @@
 from __future__ import annotations
 
 import asyncio
+from typing import Protocol
 from urllib.parse import parse_qs
 
 from mezzotint import __version__, tokens
 from mezzotint.delivery.answers import Receive, Scope, Send, answer, answer_problem, headers
-from mezzotint.delivery.images import Images, Request
+from mezzotint.delivery.images import PREFIX, Images, Picture, Request
 from mezzotint.delivery.metrics import exposition
 from mezzotint.errors import MezzotintError, Unauthorized
 from mezzotint.wiring import Engine
 
-PREFIX = "/images/"
+_CONDITIONS = ("if-none-match", "range", "if-range", "authorization")
 PATHS = frozenset({"/health", "/metrics"})
 _AUTO = ".auto"
 _METHODS = {"GET", "HEAD", "OPTIONS"}
 _TALLY_SECONDS = 1.0
+
+
+class Names(Protocol):
+    """The names of a request's headers, in lower case."""
+
+    def __contains__(self, name: str, /) -> bool: ...
 
 
 class Delivery:
@@ -33,10 +40,7 @@ class Delivery:
     async def __call__(self, scope: Scope, receive: Receive, send: Send) -> None:
         path: str = scope["path"]
         method: str = scope["method"]
-        if self._public and (hit := self._images.plain_hit(path[len(PREFIX) :], scope)) is not None:
-            await send({"type": "http.response.start", "status": 200, "headers": hit.whole})
-            await send({"type": "http.response.body", "body": hit.data})
-        elif method not in _METHODS:
+        if method not in _METHODS:
             vary = {"vary": "Accept"} if path.endswith(_AUTO) else {}
             await answer(send, 405, headers(allow="GET, HEAD, OPTIONS", content_length="0", **vary))
         elif method == "OPTIONS":
@@ -50,6 +54,14 @@ class Delivery:
             self._images.tally.flush(self._engine.pool.under_way)
             body = await asyncio.to_thread(exposition, self._engine)
             await self._small(send, method, "text/plain; version=0.0.4; charset=utf-8", body)
+
+    def plain_hit(self, path: str, method: str, query: str, headers: Names) -> Picture | None:
+        """What is in memory, for a GET by everybody without conditions: most requests, so it is kept short."""
+        hit = self._images.in_memory(path)
+        if hit is None or method != "GET" or query or not self._public or any(name in headers for name in _CONDITIONS):
+            return None
+        self._images.count_hit(path, hit)
+        return hit
 
     async def keep_tally(self) -> None:
         """Bring the hot path's counts to Prometheus every second, for ever."""

@@ -18,14 +18,12 @@ from mezzotint.names import Format, Ident, Rendition, media_type, parse, print_n
 from mezzotint.transforms.sniff import MEDIA_TYPES
 from mezzotint.wiring import Engine
 
+PREFIX = "/images/"
 _YEAR = "max-age=31536000, immutable"
 _WHOLE = 1 << 20
 """Files up to this many bytes are read at once, larger ones in pieces."""
 
 _SVG_POLICY = (b"content-security-policy", b"default-src 'none'; style-src 'unsafe-inline'; sandbox")
-
-
-_CONDITIONS = frozenset({b"if-none-match", b"range", b"if-range", b"authorization"})
 
 
 @dataclass(slots=True)
@@ -58,10 +56,10 @@ class Request:
 
 @dataclass(frozen=True, slots=True)
 class Picture:
-    """A representation, ready to be sent: its headers, those of the whole of it, and its bytes."""
+    """A representation, ready to be sent: its headers, those of the whole of it as texts, and its bytes."""
 
     headers: Headers
-    whole: Headers
+    whole_text: list[tuple[str, str]]
     etag: str
     data: bytes
 
@@ -77,22 +75,18 @@ class Images:
         self._cache_control = f"{'public' if engine.settings.public_read else 'private'}, {_YEAR}".encode()
         self.tally = Tally()
 
-    def plain_hit(self, name: str, scope: Scope) -> Picture | None:
-        """What is in memory, for a GET without conditions: most requests, so it is kept short."""
-        picture = self._memory.get(name)
-        if picture is None or scope["method"] != "GET" or scope["query_string"]:
-            return None
-        for header, _ in scope["headers"]:
-            if header in _CONDITIONS:
-                return None
-        self._cache.touch(name)
+    def in_memory(self, path: str) -> Picture | None:
+        """What this process's memory holds for `/images/<name>`."""
+        return self._memory.get(path)
+
+    def count_hit(self, path: str, picture: Picture) -> None:
+        self._cache.touch(path[len(PREFIX) :])
         self.tally.answers["hit"] += 1
         self.tally.bytes += len(picture.data)
-        return picture
 
     async def give(self, name: str, request: Request, send: Send) -> None:
         """Answer with what `name` names. Raises MezzotintError before anything is sent."""
-        hot = self._memory.get(name)
+        hot = self._memory.get(PREFIX + name)
         if hot is not None:
             self._cache.touch(name)
             await self._send(hot, request, send, "hit")
@@ -127,9 +121,9 @@ class Images:
         else:
             digest, data = file.digest, file.read()
         found = self._headers(rendition, asked, name, varies, digest)
-        picture = Picture(found, _with_length(found, len(data)), f'"{digest}"', data)
+        picture = Picture(found, _text(_with_length(found, len(data))), f'"{digest}"', data)
         if asked == name:
-            self._memory.put(name, picture, generation)
+            self._memory.put(PREFIX + name, picture, generation)
         await self._send(picture, request, send, how)
 
     def _headers(self, rendition: Rendition, asked: str, name: str, varies: bool, digest: str) -> Headers:
@@ -215,6 +209,10 @@ def _conditions(found: Headers, etag: str, size: int, request: Request) -> tuple
 
 def _with_length(found: Headers, size: int) -> Headers:
     return [*found, (b"content-length", b"%d" % size)]
+
+
+def _text(found: Headers) -> list[tuple[str, str]]:
+    return [(name.decode("latin-1"), value.decode("latin-1")) for name, value in found]
 
 
 def _pieces(file: CachedFile, part: ByteRange) -> Iterator[bytes]:

@@ -46,7 +46,7 @@ class Site:
         incoming = self._engine.settings.data / "incoming"
         make_directory(incoming)
         tempfile.tempdir = str(incoming)
-        self._delivery = Delivery(self._engine)
+        self.delivery = Delivery(self._engine)
         django.setup(set_prefix=False)
         self._django = _Django()
         files = StaticFiles(packages=[(package, "static") for package in _STATIC])
@@ -55,24 +55,31 @@ class Site:
 
     async def __call__(self, scope: Scope, receive: Receive, send: Send) -> None:
         if scope["type"] == "http":
-            if self._delivery.takes(scope["path"]):
-                await self._delivery(scope, receive, send)
+            if self.delivery.takes(scope["path"]):
+                await self.delivery(scope, receive, send)
             elif scope["path"].startswith("/static/"):
                 await self._static(scope, receive, send)
             else:
                 await self._managed(scope, receive, send)
         elif scope["type"] == "lifespan":
-            await self._live(receive, send)
+            await self._lifespan(receive, send)
 
-    async def _live(self, receive: Receive, send: Send) -> None:
-        await receive()
+    async def live(self) -> None:
+        """What goes on as long as the server runs. Cancel it at the end, then `close`."""
         self._engine.housekeeping.start()
         gc.freeze()  # what is there now stays: the collector need not look at it again
-        tally = asyncio.create_task(self._delivery.keep_tally())
+        await self.delivery.keep_tally()
+
+    def close(self) -> None:
+        wiring.close_engine()
+
+    async def _lifespan(self, receive: Receive, send: Send) -> None:
+        await receive()
+        living = asyncio.create_task(self.live())
         await send({"type": "lifespan.startup.complete"})
         await receive()
-        tally.cancel()
-        await asyncio.to_thread(wiring.close_engine)
+        living.cancel()
+        await asyncio.to_thread(self.close)
         await send({"type": "lifespan.shutdown.complete"})
 
     async def _managed(self, scope: Scope, receive: Receive, send: Send) -> None:
