@@ -25,7 +25,7 @@ check: .venv/dev.stamp ## lint, types, who may import whom, docs held to setting
 	@$(BIN)/mezzotint manage makemigrations --check --dry-run
 	@$(BIN)/pytest -q tests/test_docs.py
 
-bench: .venv/dev.stamp ## ratios against floors and peers, into docs/performance.md's tables
+bench: .venv/dev.stamp ## ratios against floors and peers
 	@$(BIN)/python -m bench
 
 clean: ## away with .venv and caches; data/ stays

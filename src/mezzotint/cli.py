@@ -2,9 +2,12 @@
 
 from __future__ import annotations
 
+import dataclasses
+import json
 import os
 import shutil
 import socket
+import subprocess
 import sys
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager
@@ -14,6 +17,7 @@ from typing import Annotated
 import typer
 from rich.console import Console
 from rich.filesize import decimal
+from rich.markup import escape
 from rich.progress import (
     BarColumn,
     DownloadColumn,
@@ -27,8 +31,9 @@ from rich.progress import (
 from rich.table import Table
 
 from mezzotint import __version__, tokens
-from mezzotint.errors import MezzotintError
+from mezzotint.errors import InvalidInput, MezzotintError
 from mezzotint.settings import Settings
+from mezzotint.site.prepare import Ready
 
 app = typer.Typer(
     no_args_is_help=True,
@@ -57,14 +62,12 @@ def _options(
 @app.command()
 def serve() -> None:
     """Set up what is missing and serve, until Ctrl-C."""
-    from mezzotint.site.prepare import prepare
-    from mezzotint.wiring import close_engine
-
     settings = Settings.read()
     host, port = settings.bind
     _check_free(host, port)
-    ready = prepare()
-    close_engine()
+    if settings.store_url.startswith("memory:") and settings.worker_count > 1:
+        raise InvalidInput("MEZZOTINT_WORKERS", "has to be 1 with a store in memory, which no other process sees", "1")
+    ready = _prepared_apart()
     address = settings.public_url or f"http://{f'[{host}]' if ':' in host else host}:{port}"
     told.print(f"Mezzotint {__version__} at [bold]{address}[/]  (Ctrl-C stops it)", highlight=False, soft_wrap=True)
     if ready.password:
@@ -76,8 +79,24 @@ def serve() -> None:
             "  Both are shown this once. `mezzotint token issue` makes further tokens.", highlight=False, soft_wrap=True
         )
     if ready.alarm:
-        told.print(f"[bold red]ALARM[/] {ready.alarm}", highlight=False, soft_wrap=True)
+        told.print(f"[bold red]ALARM[/] {escape(ready.alarm)}", highlight=False, soft_wrap=True)
     _serve(settings, host, port)
+
+
+def _prepared_apart() -> Ready:
+    """Get ready in a process of its own: this one forks the workers, and must have nothing open then."""
+    done = subprocess.run([sys.executable, "-m", "mezzotint.cli", "prepare"], stdout=subprocess.PIPE, text=True)
+    if done.returncode:
+        raise SystemExit(done.returncode)
+    return Ready(**json.loads(done.stdout))
+
+
+@app.command("prepare", hidden=True)
+def prepare_alone() -> None:
+    """Get ready to serve, and say as JSON what there is to tell."""
+    from mezzotint.site.prepare import prepare
+
+    print(json.dumps(dataclasses.asdict(prepare())))
 
 
 def _serve(settings: Settings, host: str, port: int) -> None:
@@ -145,7 +164,7 @@ def ingest(
     if report.refused:
         refused = Table("file", "why", title="Refused", title_justify="left")
         for refusal in report.refused:
-            refused.add_row(str(refusal.path), refusal.why)
+            refused.add_row(escape(str(refusal.path)), escape(refusal.why))
         out.print(refused)
     left_out = f", {others} other files left out" if others else ""
     out.print(
@@ -170,17 +189,15 @@ def token_issue(
 
 
 @cache_app.command("status")
-def cache_status(json: Annotated[bool, typer.Option("--json", help="For programs.")] = False) -> None:
+def cache_status(as_json: Annotated[bool, typer.Option("--json", help="For programs.")] = False) -> None:
     """How much is in the cache."""
-    from json import dumps
-
     from mezzotint.wiring import engine
 
     cache = engine().cache
     totals, kinds = cache.totals(), cache.index.totals_by_kind()
-    if json:
+    if as_json:
         by_kind = {kind: {"files": t.files, "bytes": t.bytes} for kind, t in kinds.items()}
-        print(dumps({"files": totals.files, "bytes": totals.bytes, "max_bytes": cache.max_size, "kinds": by_kind}))
+        print(json.dumps({"files": totals.files, "bytes": totals.bytes, "max_bytes": cache.max_size, "kinds": by_kind}))
         return
     table = Table("kind", "files", "bytes")
     for kind, t in kinds.items():
@@ -203,7 +220,6 @@ def cache_clean(
     """Remove the least recently used derivatives, where the cache is too full."""
     from mezzotint.cache import Cleaner
     from mezzotint.cache.cleaner import LOW_WATER
-    from mezzotint.errors import InvalidInput
     from mezzotint.settings import parse_bytes
     from mezzotint.wiring import engine
 
@@ -273,7 +289,7 @@ def _bytes_progress(what: str, total: int) -> Iterator[Callable[[int], None]]:
 
 
 def _fail(message: str) -> None:
-    told.print(f"mezzotint: {message}", style="red", highlight=False, soft_wrap=True)
+    told.print(f"mezzotint: {escape(message)}", style="red", highlight=False, soft_wrap=True)
     raise SystemExit(2)
 
 

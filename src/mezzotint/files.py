@@ -9,6 +9,7 @@ from __future__ import annotations
 
 import errno
 import os
+import time
 import uuid
 from collections.abc import Iterator
 from contextlib import contextmanager, suppress
@@ -19,6 +20,7 @@ from mezzotint.errors import StorageFull
 
 FULL = {errno.ENOSPC, errno.EDQUOT, errno.EFBIG}
 CHUNK = 1 << 20
+_ABANDONED = 86_400
 
 
 @contextmanager
@@ -48,6 +50,14 @@ def temporary(directory: Path, *, durable: bool = True) -> Iterator[tuple[Path, 
             with suppress(OSError):
                 stream.close()
             path.unlink(missing_ok=True)
+
+
+def remove_abandoned(directory: Path) -> None:
+    """What killed processes left half-written in `directory`: temporary files of more than a day."""
+    for path in directory.glob(".*.part"):
+        with suppress(FileNotFoundError):
+            if time.time() - path.stat().st_mtime > _ABANDONED:
+                path.unlink()
 
 
 def make_directory(directory: Path, durable: bool = True) -> None:

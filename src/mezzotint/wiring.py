@@ -13,6 +13,7 @@ from mezzotint.derivatives import Bases, Derivative, StoreManager
 from mezzotint.derivatives.manager import Observer
 from mezzotint.derivatives.pool import RenderPool
 from mezzotint.errors import InvalidInput
+from mezzotint.files import remove_abandoned
 from mezzotint.journal import Journal
 from mezzotint.names import Limits
 from mezzotint.objects import DirectoryStore, MemoryStore, ObjectStore
@@ -59,6 +60,7 @@ def open_store(url: str) -> ObjectStore:
 
 def open_engine(settings: Settings, observer: Observer | None = None) -> Engine:
     store = open_store(settings.store_url)
+    remove_abandoned(settings.data / "incoming")
     cache = Cache(settings.cache, SqliteIndex, settings.cache_max_size)
     housekeeping = Housekeeping(cache)
     bases = Bases(

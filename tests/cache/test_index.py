@@ -106,11 +106,20 @@ def test_totals_are_kept_for_each_kind(index: SqliteIndex) -> None:
     assert index.totals() == Totals(3, 20)
 
 
-def test_clearing_leaves_nothing(index: SqliteIndex) -> None:
-    for path in "abc":
+def test_all_of_it_can_be_gone_through_in_order(index: SqliteIndex) -> None:
+    for path in "bcaed":
         index.add(entry(path))
-    index.clear()
-    assert index.totals() == Totals(0, 0) == counted(index)
+    assert [found.path for found in index.after("", 2)] == ["a", "b"]
+    assert [found.path for found in index.after("b", 10)] == ["c", "d", "e"]
+    assert index.after("e", 10) == []
+
+
+def test_a_damaged_index_begins_anew(tmp_path: Path) -> None:
+    (tmp_path / "index.sqlite3").write_bytes(b"no database at all " * 500)
+    opened = SqliteIndex(tmp_path / "index.sqlite3")
+    opened.add(entry("a", 5))
+    assert opened.totals() == Totals(1, 5)
+    opened.close()
 
 
 def test_facts_are_remembered_until_they_are_forgotten(index: SqliteIndex, tmp_path: Path) -> None:
@@ -146,9 +155,6 @@ def test_totals_are_exact_whatever_is_done(
                 model.pop(path, None)
             case "touch":
                 index.touch([(path, number)])
-            case "clear" if number % 5 == 0:
-                index.clear()
-                model.clear()
         assert index.totals() == Totals(len(model), sum(model.values()))
     index.close()
 

@@ -295,3 +295,16 @@ def test_an_upload_that_is_cut_off_leaves_nothing(small: Server, chunked: bool) 
             time.sleep(0.05)
     unchanged()
     assert small.http.get(f"/images/{hashlib.sha256(data).hexdigest()}").status_code == 404
+
+
+def test_a_form_of_unknown_length_that_breaks_off_behind_the_picture_is_refused(small: Server) -> None:
+    unchanged = stays_the_same(small)
+
+    def body() -> Iterator[bytes]:
+        yield b'--b\r\ncontent-disposition: form-data; name="file"; filename="a.jpg"\r\n\r\n'
+        yield pictures.jpeg(200, 100, seed=410)
+        yield b'\r\n--b\r\ncontent-disposition: form-data; name="title"\r\n\r\nhalf a ti'
+
+    headers = {"content-type": "multipart/form-data; boundary=b"}
+    is_told(small.writer.post("/api/images/", content=body(), headers=headers), 400, "body")
+    unchanged()

@@ -12,9 +12,10 @@ from django.db import connection
 
 from mezzotint import wiring
 from mezzotint.derivatives import Bases
-from mezzotint.errors import MezzotintError, StoreUnavailable
+from mezzotint.errors import Conflict, JournalBroken, MezzotintError, StoreUnavailable
 from mezzotint.journal import Head, Journal, Segment
 from mezzotint.names import Ident, parse
+from mezzotint.objects import MemoryStore
 from mezzotint.repository import queries, services
 from mezzotint.repository.models import Collection, Commit, Image, Membership, UpdateSession
 from mezzotint.wiring import Engine
@@ -266,3 +267,24 @@ def test_a_database_that_is_behind_catches_up(repository: Engine) -> None:
     Commit.objects.filter(seq=3).delete()
     assert services.catch_up() == 1
     assert rows() == before
+
+
+def test_nothing_goes_into_a_session_that_was_committed_meanwhile(repository: Engine) -> None:
+    session = session_with(repository, 1)
+    late = UpdateSession.objects.get(pk=session.pk)
+    services.commit(session)
+    with pytest.raises(Conflict):
+        services.add_image(late, repository.bases.add([pictures.png(seed=2)]), {})
+
+
+def test_an_empty_store_in_the_place_of_the_right_one_is_not_committed_to(
+    repository: Engine, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    put_in(repository, 1)
+    session = session_with(repository, 2)
+    use(monkeypatch, repository, journal=Journal(MemoryStore()))
+    with pytest.raises(JournalBroken):
+        services.commit(session)
+    monkeypatch.undo()
+    use(monkeypatch, repository)
+    assert services.commit(session).seq == 2

@@ -206,3 +206,10 @@ def test_the_state_of_things_is_told(server: Server) -> None:
     status = server.http.get("/api/status/").json()
     assert status["live"] == status["durable"] >= 1
     assert status["images"] >= 1
+
+
+def test_a_version_that_nobody_has_seen_yet_is_a_conflict(server: Server) -> None:
+    ident = server.upload(pictures.png(seed=990), title="First")
+    answer = server.writer.patch(f"/api/images/{ident}/", json={"version": 999_999, "title": "Second"})
+    assert answer.status_code == 409
+    assert answer.json()["conflicts"] == {ident: ["title"]}

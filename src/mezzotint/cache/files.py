@@ -22,6 +22,7 @@ NATIVE = "native"
 _CONTROL = ".control"
 _NAMES = "names"
 _ABANDONED = 3600
+_BATCH = 500
 _NAME = re.compile(r"[0-9a-f]{64}-?[A-Za-z0-9.-]*")
 
 
@@ -70,7 +71,11 @@ class Cache:
             descriptor = os.open(self.directory / path, os.O_RDONLY | os.O_CLOEXEC)
         except (FileNotFoundError, NotADirectoryError):
             return None
-        entry = self.index.find(path)
+        try:
+            entry = self.index.find(path)
+        except BaseException:
+            os.close(descriptor)
+            raise
         size = os.fstat(descriptor).st_size
         if entry is None or entry.size != size:
             os.close(descriptor)
@@ -109,13 +114,22 @@ class Cache:
     def flush(self) -> None:
         with self._used_lock:
             used, self._used = self._used, {}
+        if not used:
+            return
         with suppress(StorageFull):  # then the notes are lost, and nothing else
             self.index.touch([(self.path_of(name), int(at * 1000)) for name, at in used.items()])
 
     def purge(self, group: str) -> int:
-        """Remove every derivative of one base, in this host's memory too; returns how many."""
+        """Remove every derivative of one base, in this host's memory too; returns how many.
+
+        The generation moves on before, so that whoever keeps something now looks
+        at the base again, and after, so that no memory still holds what has gone.
+        """
+        self.generation.advance()
         entries = self.index.of_group(group)
         self.drop(entries)
+        for path in (self.directory / self.path_of(group)).parent.glob(f"{group}*"):
+            path.unlink(missing_ok=True)  # what the index does not know of
         self.index.forget(group)
         self.generation.advance()
         return len(entries)
@@ -133,11 +147,14 @@ class Cache:
     def rescan(self, progress: Callable[[int], None] = lambda count: None) -> Totals:
         """Make the index agree with the files: what is on disk is recorded, the rest forgotten."""
         with self.locks.hold("rescan"):
-            self.index.clear()
             for count, path in enumerate(self._files(), start=1):
                 with suppress(FileNotFoundError):  # the cleaner may be at work
                     self._record(path)
                 progress(count)
+            last = ""
+            while batch := self.index.after(last, _BATCH):
+                self.drop([entry for entry in batch if not (self.directory / entry.path).exists()])
+                last = batch[-1].path
         return self.totals()
 
     def _record(self, path: Path) -> None:
@@ -146,10 +163,14 @@ class Cache:
             status = os.fstat(stream.fileno())
         used = int(max(status.st_atime, status.st_mtime) * 1000)
         relative = str(path.relative_to(self.directory))
-        self.index.add(Entry(relative, NATIVE, path.name[:64], status.st_size, used, digest))
+        entry = Entry(relative, NATIVE, path.name[:64], status.st_size, used, digest)
+        with self.locks.hold(_NAMES):
+            if path.exists() and self.index.find(relative) != entry:
+                self.index.add(entry)
 
     def close(self) -> None:
         self.flush()
+        self.index.close()
         self.generation.close()
 
     def _files(self) -> Iterator[Path]:

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import logging
 import sqlite3
 import threading
 from collections.abc import Iterable, Iterator
@@ -11,6 +12,8 @@ from pathlib import Path
 from mezzotint.cache.index import Entry, Totals
 from mezzotint.errors import StorageFull
 from mezzotint.files import make_directory
+
+log = logging.getLogger(__name__)
 
 _SCHEMA = """
 CREATE TABLE IF NOT EXISTS entries (
@@ -38,15 +41,27 @@ class SqliteIndex:
 
     def __init__(self, path: Path) -> None:
         make_directory(path.parent, durable=False)
-        self._lock = threading.Lock()
-        self._connection = sqlite3.connect(path, timeout=30, isolation_level=None, check_same_thread=False)
+        try:
+            self._open(path)
+        except sqlite3.DatabaseError as error:
+            if error.sqlite_errorcode not in {sqlite3.SQLITE_NOTADB, sqlite3.SQLITE_CORRUPT}:
+                raise
+            log.warning("the cache's index was damaged and begins anew; `mezzotint cache rescan` fills it")
+            for suffix in ("", "-wal", "-shm"):
+                path.with_name(path.name + suffix).unlink(missing_ok=True)
+            self._open(path)
+
+    def _open(self, path: Path) -> None:
+        self._lock, self._reading = threading.Lock(), threading.Lock()
+        self._connection = _connect(path)
         self._connection.execute("PRAGMA journal_mode = WAL")
         self._connection.execute("PRAGMA synchronous = OFF")
         self._connection.execute("PRAGMA recursive_triggers = ON")  # so that REPLACE counts what it removes
-        with self._lock:
-            self._connection.executescript(_SCHEMA)
+        self._connection.executescript(_SCHEMA)
+        self._reader = _connect(path)  # so that no reader waits for a writer
 
     def close(self) -> None:
+        self._reader.close()
         self._connection.close()
 
     def find(self, path: str) -> Entry | None:
@@ -82,9 +97,9 @@ class SqliteIndex:
             kind: Totals(*rest) for kind, *rest in self._query("SELECT kind, files, bytes FROM totals ORDER BY kind")
         }
 
-    def clear(self) -> None:
-        with self._transaction() as run:
-            run.execute("DELETE FROM entries")
+    def after(self, path: str, count: int) -> list[Entry]:
+        rows = self._query(f"SELECT {_COLUMNS} FROM entries WHERE path > ? ORDER BY path LIMIT ?", path, count)
+        return [Entry(*row) for row in rows]
 
     def remember(self, key: str, value: str) -> None:
         with self._transaction() as run:
@@ -99,8 +114,8 @@ class SqliteIndex:
             run.execute("DELETE FROM facts WHERE key = ?", (key,))
 
     def _query(self, statement: str, *parameters: object) -> list[tuple]:  # type: ignore[type-arg]
-        with self._lock:
-            return self._connection.execute(statement, parameters).fetchall()
+        with self._reading:
+            return self._reader.execute(statement, parameters).fetchall()
 
     @contextmanager
     def _transaction(self) -> Iterator[sqlite3.Connection]:
@@ -116,3 +131,7 @@ class SqliteIndex:
                 if getattr(error, "sqlite_errorcode", None) == sqlite3.SQLITE_FULL:
                     raise StorageFull("no space left for the cache's index") from error
                 raise
+
+
+def _connect(path: Path) -> sqlite3.Connection:
+    return sqlite3.connect(path, timeout=30, isolation_level=None, check_same_thread=False)

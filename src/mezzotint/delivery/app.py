@@ -60,7 +60,7 @@ class Delivery:
         hit = self._images.in_memory(path)
         if hit is None or method != "GET" or query or not self._public or any(name in headers for name in _CONDITIONS):
             return None
-        self._images.count_hit(path, hit)
+        self._images.count_hit(hit)
         return hit
 
     async def keep_tally(self) -> None:

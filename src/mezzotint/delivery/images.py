@@ -13,6 +13,7 @@ from mezzotint.delivery.conditional import ByteRange, Unsatisfiable, byte_range,
 from mezzotint.delivery.metrics import Tally
 from mezzotint.delivery.negotiation import negotiate
 from mezzotint.derivatives.memory import MemoryCache
+from mezzotint.errors import InvalidRendition
 from mezzotint.files import CHUNK
 from mezzotint.names import Format, Ident, Rendition, media_type, parse, print_name
 from mezzotint.transforms.sniff import MEDIA_TYPES
@@ -56,8 +57,9 @@ class Request:
 
 @dataclass(frozen=True, slots=True)
 class Picture:
-    """A representation, ready to be sent: its headers, those of the whole of it as texts, and its bytes."""
+    """A representation, ready to be sent: its canonical name, headers, those of the whole of it as texts, bytes."""
 
+    name: str
     headers: Headers
     whole_text: list[tuple[str, str]]
     etag: str
@@ -79,8 +81,8 @@ class Images:
         """What this process's memory holds for `/images/<name>`."""
         return self._memory.get(path)
 
-    def count_hit(self, path: str, picture: Picture) -> None:
-        self._cache.touch(path[len(PREFIX) :])
+    def count_hit(self, picture: Picture) -> None:
+        self._cache.touch(picture.name)
         self.tally.answers["hit"] += 1
         self.tally.bytes += len(picture.data)
 
@@ -88,7 +90,7 @@ class Images:
         """Answer with what `name` names. Raises MezzotintError before anything is sent."""
         hot = self._memory.get(PREFIX + name)
         if hot is not None:
-            self._cache.touch(name)
+            self._cache.touch(hot.name)
             await self._send(hot, request, send, "hit")
             return
         ident, rendition = parse(name)
@@ -107,7 +109,7 @@ class Images:
         file = None if varies else self._cache.open(asked)
         name = asked
         if file is None:
-            rendition = await asyncio.to_thread(self._manager.canonical, ident, rendition)
+            rendition = await asyncio.to_thread(self._canonical, ident, rendition, varies)
             name = print_name(ident, rendition)
             file = self._cache.open(name)
         how = "hit"
@@ -121,10 +123,19 @@ class Images:
         else:
             digest, data = file.digest, file.read()
         found = self._headers(rendition, asked, name, varies, digest)
-        picture = Picture(found, _text(_with_length(found, len(data))), f'"{digest}"', data)
-        if asked == name:
-            self._memory.put(PREFIX + name, picture, generation)
+        picture = Picture(name, found, _text(_with_length(found, len(data))), f'"{digest}"', data)
+        if not varies:
+            self._memory.put(PREFIX + asked, picture, generation)
         await self._send(picture, request, send, how)
+
+    def _canonical(self, ident: Ident, rendition: Rendition, varies: bool) -> Rendition:
+        """Where the client leaves the format open and the chosen one cannot hold the picture, JPEG does."""
+        try:
+            return self._manager.canonical(ident, rendition)
+        except InvalidRendition:
+            if not varies:
+                raise
+            return self._manager.canonical(ident, replace(rendition, format=Format.JPG))
 
     def _headers(self, rendition: Rendition, asked: str, name: str, varies: bool, digest: str) -> Headers:
         found = [

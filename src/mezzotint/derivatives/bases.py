@@ -53,9 +53,9 @@ class Spool:
             self._stream.write(chunk)
 
     def finish(self) -> Ident:
-        """Raises StorageFull."""
+        """No more is coming. Raises StorageFull."""
         with full_is_told("a picture"):
-            self._stream.flush()
+            self._stream.close()
         return Ident(self._hash.hexdigest())
 
 

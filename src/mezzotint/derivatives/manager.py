@@ -8,7 +8,7 @@ import os
 import time
 from collections.abc import Iterator
 from concurrent.futures import Future
-from contextlib import ExitStack, contextmanager
+from contextlib import contextmanager
 from dataclasses import dataclass
 
 from mezzotint.cache import Cache
@@ -95,21 +95,28 @@ class StoreManager:
         One that was made now is given as pixels, so that it need not be decoded again.
         """
         name = print_name(ident, level)
-        with ExitStack() as stack:
-            stack.enter_context(self._cache.locks.hold(name))
-            file = self._cache.open(name)
-            if file is not None:
-                stack.callback(os.close, file.descriptor)
-                yield Source(file.path, geometry.level_stored(level), level.format)
+        file = self._cache.open(name)
+        if file is None:
+            with self._cache.locks.hold(name):
+                file = self._cache.open(name)
+                made = self._make_level(ident, level, name, facts) if file is None else None
+            if made is not None:
+                yield made
                 return
-            generation = self._cache.generation.now()
-            with self._source(ident, level, facts) as larger, self._pool.slot():
-                self._observe(larger)
-                pixels = libvips.reduce(larger, geometry.plan(level, facts, larger.stored))
-                source = Source(pixels, geometry.level_stored(level), level.format)
-            self._keep(ident, name, self._render(source, level, facts), generation)
-            stack.close()
-            yield source
+        assert file is not None
+        try:
+            yield Source(file.path, geometry.level_stored(level), level.format)
+        finally:
+            os.close(file.descriptor)
+
+    def _make_level(self, ident: Ident, level: Rendition, name: str, facts: Facts) -> Source:
+        generation = self._cache.generation.now()
+        with self._source(ident, level, facts) as larger, self._pool.slot():
+            self._observe(larger)
+            pixels = libvips.reduce(larger, geometry.plan(level, facts, larger.stored))
+        source = Source(pixels, geometry.level_stored(level), level.format)
+        self._keep(ident, name, self._render(source, level, facts), generation)
+        return source
 
     def _render(self, source: Source, rendition: Rendition, facts: Facts) -> bytes:
         with self._pool.slot():

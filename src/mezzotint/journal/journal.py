@@ -48,6 +48,21 @@ class Journal:
             return None
         raise StoreUnavailable("the commit's outcome is not known yet; ask again with the same session") from unknown
 
+    def segment(self, seq: int) -> Segment:
+        """The segment of that number. Raises NotFound, JournalBroken."""
+        return decode(self._store.read(journal_key(seq)))
+
+    def check(self, head: Head) -> None:
+        """That `head` is in this store: an empty or another store is nothing to append to. Raises JournalBroken."""
+        if head.seq == 0:
+            return
+        try:
+            found = fingerprint(self._store.read(journal_key(head.seq)))
+        except NotFound:
+            found = None
+        if found != head.fingerprint:
+            raise JournalBroken(f"this store does not hold segment {head.seq} of this database: is it the right store?")
+
     def read(self, after: Head) -> tuple[Segment, Head] | None:
         """The segment that follows `after`, or None. Raises JournalBroken where the chain does not fit."""
         try:

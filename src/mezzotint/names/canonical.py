@@ -45,14 +45,15 @@ class Output:
     max_side: int
     quality: int | None = None
     alpha: bool = False
+    animation: bool = False
 
 
 OUTPUTS = {
     Format.JPG: Output("image/jpeg", 65500, 80),
     Format.PNG: Output("image/png", 65535, alpha=True),
-    Format.WEBP: Output("image/webp", 16383, 80, alpha=True),
+    Format.WEBP: Output("image/webp", 16383, 80, alpha=True, animation=True),
     Format.AVIF: Output("image/avif", 16384, 60, alpha=True),
-    Format.GIF: Output("image/gif", 65535, alpha=True),
+    Format.GIF: Output("image/gif", 65535, alpha=True, animation=True),
     Format.TIF: Output("image/tiff", 65535, alpha=True),
     Format.BMP: Output("image/bmp", 32767),
 }
@@ -91,7 +92,7 @@ def canonical(rendition: Rendition, facts: Facts, limits: Limits) -> Rendition:
         quality=Quality.COLOR if gray_already else rendition.quality,
         encoding=_encoding(rendition),
     )
-    _check_output(result, width, height, region, limits)
+    _check_output(result, width, height, region, facts, limits)
     return result
 
 
@@ -196,16 +197,17 @@ def _nearest(length: float) -> int:
     return max(1, math.floor(length + 0.5))
 
 
-def _check_output(rendition: Rendition, width: int, height: int, region: Region, limits: Limits) -> None:
+def _check_output(rendition: Rendition, width: int, height: int, region: Region, facts: Facts, limits: Limits) -> None:
     out_width, out_height = _rotated(rendition, width, height)
     side = OUTPUTS[rendition.format].max_side
     if max(out_width, out_height) > side:
         raise InvalidRendition(
             "size", f"{out_width}x{out_height} is more than {rendition.format} holds", f"{side} pixels a side"
         )
-    if out_width * out_height > max(limits.output_pixels, region.width * region.height):
+    frames = facts.frames if OUTPUTS[rendition.format].animation else 1
+    if out_width * out_height * frames > max(limits.output_pixels, region.width * region.height * frames):
         raise InvalidRendition(
             "size",
-            f"{out_width}x{out_height} is too large",
+            f"{out_width}x{out_height}{f' x {frames} frames' if frames > 1 else ''} is too large",
             f"{limits.output_pixels} pixels, MEZZOTINT_MAX_OUTPUT_PIXELS",
         )

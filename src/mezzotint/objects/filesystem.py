@@ -12,11 +12,21 @@ from __future__ import annotations
 import os
 import shutil
 from collections.abc import Iterator
+from contextlib import contextmanager, suppress
 from pathlib import Path
 from typing import BinaryIO
 
-from mezzotint.errors import NotFound
-from mezzotint.files import CHUNK, full_is_told, make_directory, place, sync, sync_directory, temporary
+from mezzotint.errors import NotFound, StoreUnavailable
+from mezzotint.files import (
+    CHUNK,
+    full_is_told,
+    make_directory,
+    place,
+    remove_abandoned,
+    sync,
+    sync_directory,
+    temporary,
+)
 from mezzotint.names import check_key
 from mezzotint.objects.protocol import ObjectInfo
 
@@ -53,6 +63,7 @@ class DirectoryStore:
     def __init__(self, root: Path) -> None:
         self.root = root
         make_directory(root)
+        remove_abandoned(root / _SPOOL)
 
     def put(self, key: str, body: bytes | BinaryIO | Path, content_type: str | None = None) -> None:
         self._put(key, body, only_if_absent=False)
@@ -66,22 +77,16 @@ class DirectoryStore:
         return self._put(key, body, only_if_absent=True)
 
     def get(self, key: str, start: int = 0, length: int | None = None) -> FileReader:
-        try:
+        with _answering(key):
             return FileReader(open(self.local_path(key), "rb"), start, length)
-        except FileNotFoundError:
-            raise NotFound(f"there is no object {key}") from None
 
     def read(self, key: str) -> bytes:
-        try:
+        with _answering(key):
             return self.local_path(key).read_bytes()
-        except FileNotFoundError:
-            raise NotFound(f"there is no object {key}") from None
 
     def stat(self, key: str) -> ObjectInfo:
-        try:
+        with _answering(key):
             status = os.stat(self.local_path(key))
-        except FileNotFoundError:
-            raise NotFound(f"there is no object {key}") from None
         return ObjectInfo(key, status.st_size, status.st_mtime)
 
     def list(self, prefix: str = "", start_after: str = "") -> Iterator[ObjectInfo]:
@@ -91,21 +96,17 @@ class DirectoryStore:
 
     def delete(self, key: str) -> None:
         path = self.local_path(key)
-        try:
+        with suppress(NotFound), _answering(key):
             path.unlink()
-        except FileNotFoundError:
-            return
-        sync_directory(path.parent)
+            sync_directory(path.parent)
 
     def move(self, source: str, target: str) -> None:
-        old = self.local_path(source)
-        if not old.exists():
-            raise NotFound(f"there is no object {source}")
-        new = self.local_path(target)
-        place(old, new)
-        if new != old:
-            old.unlink(missing_ok=True)  # rename(2) leaves both names where they are links to one file
-        sync_directory(old.parent)
+        old, new = self.local_path(source), self.local_path(target)
+        with _answering(source):
+            place(old, new)
+            if new != old:
+                old.unlink(missing_ok=True)  # rename(2) leaves both names where they are links to one file
+            sync_directory(old.parent)
 
     def local_path(self, key: str) -> Path:
         directory, _, name = check_key(key).rpartition("/")
@@ -113,7 +114,7 @@ class DirectoryStore:
 
     def _put(self, key: str, body: bytes | BinaryIO | Path, *, only_if_absent: bool) -> bool:
         target = self.local_path(key)
-        with full_is_told(key):
+        with _answering(key), full_is_told(key):
             if isinstance(body, Path) and body.stat().st_dev == self.root.stat().st_dev:
                 with open(body, "rb") as stream:
                     os.fsync(stream.fileno())
@@ -158,6 +159,19 @@ class DirectoryStore:
                 except FileNotFoundError:
                     continue
                 yield ObjectInfo(above + name, status.st_size, status.st_mtime)
+
+
+@contextmanager
+def _answering(key: str) -> Iterator[None]:
+    """A file that is not there is a definite answer; a disk that fails is none."""
+    try:
+        yield
+    except FileNotFoundError:
+        raise NotFound(f"there is no object {key}") from None
+    except ConnectionError:
+        raise  # of whoever sends the body
+    except OSError as error:
+        raise StoreUnavailable(f"the store does not answer: {error.strerror}") from error
 
 
 def _may_hold(beginning: str, prefix: str, start_after: str) -> bool:

@@ -40,6 +40,9 @@ class CommittingAdmin(admin.ModelAdmin[Any]):
     def log_change(self, *args: Any, **kwargs: Any) -> Any:
         """The journal has the history."""
 
+    def log_deletions(self, *args: Any, **kwargs: Any) -> Any:
+        """The journal has the history."""
+
     def log_addition(self, *args: Any, **kwargs: Any) -> Any:
         """The journal has the history."""
 

@@ -88,6 +88,7 @@ class Commit(models.Model):
     added = models.PositiveIntegerField(default=0)
     edited = models.PositiveIntegerField(default=0)
     removed = models.PositiveIntegerField(default=0)
+    settled = models.BooleanField(default=False, help_text="what it removed has been let go of")
 
     class Meta:
         ordering = ["-seq"]

@@ -168,7 +168,9 @@ def _value(item: Model, path: str) -> Any:
 
 
 def _plain(value: Any) -> Any:
-    return value.isoformat() if hasattr(value, "isoformat") else value
+    if isinstance(value, int):
+        return value
+    return value.isoformat() if hasattr(value, "isoformat") else str(value)
 
 
 def _write_cursor(value: Any, key: Any) -> str:

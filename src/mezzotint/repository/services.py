@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import uuid
-from collections.abc import Callable, Collection, Mapping, Sequence
+from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass
 from datetime import UTC, datetime
 from typing import Any
@@ -60,20 +60,19 @@ def add_image(
 
 def add_images(session: UpdateSession, additions: Sequence[Addition]) -> list[Upload]:
     """`add_image` for many, with checked fields, at the cost of a few queries."""
-    _check_open(session)
     live = set(queries.live_idents(addition.base.ident for addition in additions))
     steps = [
         SessionChange(session=session, kind=Kind.ADD, key=addition.base.ident, fields=_addition_fields(addition))
         for addition in additions
     ]
-    SessionChange.objects.bulk_create(steps, batch_size=_CHUNK)
+    _write(session, steps)
     return [Upload(Ident(step.key), step.key in live, step.fields["fields"]) for step in steps]
 
 
 def _addition_fields(addition: Addition) -> dict[str, Any]:
     facts, exif = addition.base.facts, addition.base.exif
     said_by_the_file = {
-        "captured": captured(exif),
+        "captured": _valid_date(captured(exif)),
         "creator": _short(exif.get("Artist"), "creator"),
         "rights": _short(exif.get("Copyright"), "rights"),
         "description": _short(exif.get("ImageDescription"), "description"),
@@ -96,18 +95,16 @@ def edit_image(session: UpdateSession, ident: str, version: object, fields: Mapp
     cleaned = metadata.clean_image(fields)
     if not cleaned:
         raise InvalidInput("fields", "are missing", " ".join(metadata.IMAGE_FIELDS))
-    _check_open(session)
     seen = _seen(session, parse_ident(ident), version)
-    SessionChange.objects.create(session=session, kind=Kind.EDIT, key=ident, fields=cleaned, seen_version=seen)
+    _write(session, [SessionChange(session=session, kind=Kind.EDIT, key=ident, fields=cleaned, seen_version=seen)])
 
 
 def remove_image(session: UpdateSession, ident: str, version: object = None) -> None:
     """Have the session remove an image; with a version, only if nobody changes it until then."""
-    _check_open(session)
     if not _is_live(ident) and not _is_added(session, parse_ident(ident)):
         raise NotFound(f"there is no image {ident}")
     seen = None if version is None else metadata.clean_version(version)
-    SessionChange.objects.create(session=session, kind=Kind.REMOVE, key=ident, seen_version=seen)
+    _write(session, [SessionChange(session=session, kind=Kind.REMOVE, key=ident, seen_version=seen)])
 
 
 def put_collection(
@@ -118,21 +115,20 @@ def put_collection(
     Changing one that is live names the version that was seen.
     """
     cleaned = metadata.clean_collection(fields)
-    _check_open(session)
     live = queries.find_collection(slug)
     seen = metadata.clean_version(version) if live is not None else None
     if live is None:
         cleaned.setdefault("title", slug)
     if images is not None:
         cleaned["images"] = _member_idents(session, images)
-    SessionChange.objects.create(session=session, kind=Kind.COLLECTION, key=slug, fields=cleaned, seen_version=seen)
+    step = SessionChange(session=session, kind=Kind.COLLECTION, key=slug, fields=cleaned, seen_version=seen)
+    _write(session, [step])
 
 
 def remove_collection(session: UpdateSession, slug: str) -> None:
     """Have the session remove a collection. Its images stay."""
-    _check_open(session)
     queries.collection(slug)
-    SessionChange.objects.create(session=session, kind=Kind.REMOVE_COLLECTION, key=slug)
+    _write(session, [SessionChange(session=session, kind=Kind.REMOVE_COLLECTION, key=slug)])
 
 
 def abort(session: UpdateSession) -> None:
@@ -165,27 +161,35 @@ def catch_up() -> int:
     What they removed goes at the end, when it is known what was put in again.
     """
     count = 0
-    removed: set[str] = set()
     while True:
         with transaction.atomic():
             found = engine().journal.read(_head())
             if found is None:
-                _let_go(removed)
-                return count
+                break
             apply(*found)
-        removed.update(removed_idents(found[0]))
         count += 1
+    for seq in Commit.objects.filter(settled=False).order_by("seq").values_list("seq", flat=True):
+        with transaction.atomic():
+            _settle(seq, engine().journal.segment(seq))
+    return count
 
 
-def _let_go(removed: Collection[str]) -> None:
-    """Removed images' bases to the trash, and their derivatives away.
+def check_store() -> None:
+    """That the store is this database's. Raises JournalBroken."""
+    engine().journal.check(_head())
+
+
+def _settle(seq: int, segment: Segment) -> None:
+    """What a commit removed: bases to the trash, derivatives away.
 
     Under the database's write lock, after the commit point, and only what is
     not live: nobody can be putting it in again meanwhile.
     """
-    for ident in set(removed) - set(queries.live_idents(removed)):
+    removed = set(removed_idents(segment))
+    for ident in removed - set(queries.live_idents(removed)):
         engine().bases.discard(Ident(ident))
         engine().cache.purge(ident)
+    Commit.objects.filter(seq=seq).update(settled=True)
 
 
 def durable_seq() -> int:
@@ -197,17 +201,20 @@ def durable_seq() -> int:
 
 
 def at_once(by: str, work: Callable[[UpdateSession], Any], note: str = "") -> tuple[Any, Commit]:
-    """A session for one change: opened, filled by `work`, committed; aborted where that fails.
+    """A session for one change: opened, filled by `work`, committed; gone where it is refused.
 
-    The outcome of a commit that is unknown stays open to be asked again.
+    Where the commit ends in anything but a refusal its outcome is not known: the
+    session stays, for whatever reached the journal to find.
     """
     session = open_session(by, note)
     try:
         result = work(session)
-        return result, commit(session)
-    except StoreUnavailable:
-        raise
     except BaseException:
+        session.delete()
+        raise
+    try:
+        return result, commit(session)
+    except (Conflict, InvalidInput, NotFound):
         session.delete()
         raise
 
@@ -220,6 +227,7 @@ def _try_commit(pk: uuid.UUID) -> Commit | None:
             return Commit.objects.get(transaction=str(session.pk))
         _check_open(session)
         head = _head()
+        engine().journal.check(head)
         at = datetime.now(UTC).isoformat()
         segment = Segment(
             seq=head.seq + 1,
@@ -236,7 +244,7 @@ def _try_commit(pk: uuid.UUID) -> Commit | None:
             return None
         done = apply(segment, created)
         session.changes.all().delete()
-        _let_go(list(removed_idents(segment)))
+        _settle(segment.seq, segment)
         return done
 
 
@@ -252,6 +260,13 @@ def _check_bases(segment: Segment) -> None:
             ident = Ident(change["ident"])
             if not engine().bases.exists(ident) and not engine().bases.recover(ident):
                 raise Conflict(f"the bytes of {ident} were removed meanwhile; upload it again", {ident: ["file"]})
+
+
+def _write(session: UpdateSession, steps: list[SessionChange]) -> None:
+    """Add steps to a session that is open now: somebody may have committed it since this request began."""
+    with transaction.atomic():
+        _check_open(UpdateSession.objects.select_for_update().get(pk=session.pk))
+        SessionChange.objects.bulk_create(steps, batch_size=_CHUNK)
 
 
 def _check_open(session: UpdateSession) -> None:
@@ -288,6 +303,14 @@ def _member_idents(session: UpdateSession, images: object) -> list[str]:
     if missing:
         raise InvalidInput("images", f"has {len(missing)} that are not here, {min(missing)} first", "live images")
     return [str(ident) for ident in idents]
+
+
+def _valid_date(text: str) -> str:
+    """Cameras without a clock write dates that are none."""
+    try:
+        return metadata.clean_captured(text)
+    except InvalidInput:
+        return ""
 
 
 def _short(value: object, field: str) -> str:

@@ -111,7 +111,8 @@ def _image_change(
     overwritten = [
         name
         for name, value in pending.edited.items()
-        if live.field_versions.get(name, 1) > pending.seen.get(name, 0) and getattr(live, name) != value
+        if not live.field_versions.get(name, 1) <= pending.seen.get(name, 0) <= live.version
+        and getattr(live, name) != value
     ]
     if overwritten:
         conflicts[ident] = overwritten
@@ -167,7 +168,7 @@ def _collection_conflict(step: SessionChange, existing: Collection | None) -> li
         return []
     if existing is None:
         return ["removed"]
-    return (sorted(step.fields) or ["version"]) if existing.version > step.seen_version else []
+    return (sorted(step.fields) or ["version"]) if existing.version != step.seen_version else []
 
 
 def _put_collection(slug: str, step: SessionChange | None, existing: Collection | None, title: str) -> list[Change]:

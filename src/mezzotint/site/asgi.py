@@ -6,7 +6,9 @@ import asyncio
 import gc
 import os
 import tempfile
+from email.message import Message
 from typing import IO, Any
+from urllib.parse import parse_qs
 
 os.environ.setdefault("DJANGO_SETTINGS_MODULE", "mezzotint.site.settings")
 
@@ -16,28 +18,47 @@ from starlette.applications import Starlette
 from starlette.routing import Mount
 from starlette.staticfiles import StaticFiles
 
-from mezzotint import wiring
+from mezzotint import tokens, wiring
 from mezzotint.delivery import Delivery
 from mezzotint.delivery.answers import Receive, Scope, Send, answer_problem
 from mezzotint.delivery.metrics import PrometheusObserver
-from mezzotint.errors import MezzotintError, StorageFull, TooManyBytes
+from mezzotint.errors import InvalidInput, MezzotintError, TooManyBytes, Unauthorized
 from mezzotint.files import full_is_told, make_directory
 
 _STATIC = ["django.contrib.admin", "rest_framework", "drf_spectacular_sidecar", "mezzotint.browse"]
 _FORM_ROOM = 1 << 20
+"""What a multipart form may weigh beside the file in it, in bytes."""
+_STRANGERS = 1 << 20
+"""What a body may weigh whose sender shows neither a token nor a login."""
 _DRAINED = 64 << 20
-"""What a multipart form may weigh beside the file in it, and how much of a refused body is read, in bytes."""
+"""How much of a refused body is read, so that its sender gets to see the answer."""
+_END = 4096
+"""How much of a form's end may stand behind its closing boundary."""
 
 
 class _Django(ASGIHandler):
     """Django, told how long a body is that came without its length (chunked)."""
 
     def create_request(self, scope: Any, body_file: IO[bytes]) -> Any:
-        if not any(name == b"content-length" for name, _ in scope["headers"]):
+        headers = dict(scope["headers"])
+        if b"content-length" not in headers:
             length = body_file.seek(0, os.SEEK_END)
+            content_type = headers.get(b"content-type", b"").decode("latin-1")
+            if content_type.startswith("multipart/"):
+                _check_closed(body_file, length, content_type)
             body_file.seek(0)
             scope = dict(scope, headers=[*scope["headers"], (b"content-length", b"%d" % length)])
         return super().create_request(scope, body_file)
+
+
+def _check_closed(body: IO[bytes], length: int, content_type: str) -> None:
+    """A form of unknown length that broke off is told by its missing end (RFC 2046 section 5.1.1)."""
+    message = Message()
+    message["content-type"] = content_type
+    boundary = str(message.get_param("boundary", "")).encode("latin-1", "replace")
+    body.seek(max(0, length - _END))
+    if b"--" + boundary + b"--" not in body.read():
+        raise InvalidInput("body", "broke off before its end", "a form's closing boundary")
 
 
 class Site:
@@ -84,16 +105,17 @@ class Site:
 
     async def _managed(self, scope: Scope, receive: Receive, send: Send) -> None:
         """Django, with a bound on the body before it is written anywhere."""
-        started = False
+        started = complete = False
         refusal: MezzotintError | None = None
-        received = 0
+        received, limit = 0, _STRANGERS
 
         async def count(event_receive: Receive = receive) -> dict[str, object]:
-            nonlocal received, refusal
+            nonlocal received, refusal, complete
             event = await event_receive()
+            complete = not event.get("more_body")
             received += len(event.get("body", b""))
-            if received > self._max_body:
-                refusal = TooManyBytes("body", "is too large", f"{self._max_body} bytes, MEZZOTINT_MAX_UPLOAD")
+            if received > limit:
+                refusal = self._too_large(limit)
                 return {"type": "http.disconnect"}
             return dict(event)
 
@@ -103,19 +125,35 @@ class Site:
             await send(event)  # type: ignore[arg-type]
 
         try:
-            self._check_length(scope)
+            limit = self._limit(scope)
             with full_is_told("the upload"):
                 await self._django(dict(scope), count, watch)
-        except (TooManyBytes, StorageFull) as error:
+        except MezzotintError as error:
             refusal = error
         if refusal is not None and not started:
-            await _drain(receive)
+            if not complete:
+                await _drain(receive)
             await answer_problem(send, refusal, head=scope["method"] == "HEAD", public=False)
 
-    def _check_length(self, scope: Scope) -> None:
-        for name, value in scope["headers"]:
-            if name == b"content-length" and value.isdigit() and int(value) > self._max_body:
-                raise TooManyBytes("body", "is too large", f"{self._max_body} bytes, MEZZOTINT_MAX_UPLOAD")
+    def _limit(self, scope: Scope) -> int:
+        """The bytes that this body may have: few where its sender is nobody known, as it is written to disk before
+        anybody looks at it. Raises what a wrong token deserves."""
+        headers = {name: value.decode("latin-1") for name, value in scope["headers"]}
+        query = parse_qs(scope["query_string"].decode("latin-1")).get("token", [None])[0]
+        shown = tokens.bearer(headers.get(b"authorization"), query)
+        known = "sessionid=" in headers.get(b"cookie", "")
+        if shown is not None:
+            known = tokens.verify(self._engine.settings.secret_key, shown).allows(tokens.Scope.WRITE)
+        limit = self._max_body if known else _STRANGERS
+        length = headers.get(b"content-length", "")
+        if length.isdecimal() and int(length) > limit:
+            raise self._too_large(limit)
+        return limit
+
+    def _too_large(self, limit: int) -> MezzotintError:
+        if limit < self._max_body:
+            return Unauthorized("sending this much needs a token of scope write, or a login")
+        return TooManyBytes("body", "is too large", f"{limit} bytes, MEZZOTINT_MAX_UPLOAD")
 
 
 async def _drain(receive: Receive) -> None:

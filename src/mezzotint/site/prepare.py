@@ -31,16 +31,19 @@ def prepare() -> Ready:
     from django.db import DatabaseError, connections
 
     from mezzotint.errors import MezzotintError
-    from mezzotint.repository.services import catch_up
+    from mezzotint.repository.services import catch_up, check_store
 
     try:
         call_command("migrate", verbosity=0, interactive=False)
         catch_up()
+        check_store()
         return _first_person()
     except DatabaseError as error:
         return Ready(alarm=f"the database does not answer ({error}); pictures are served, the rest is not")
     except MezzotintError as error:
-        return Ready(alarm=f"the journal cannot be followed ({error}); what is shown may be old")
+        return Ready(
+            alarm=f"the journal cannot be followed ({error}); what is shown may be old, and nothing can be committed"
+        )
     finally:
         connections.close_all()
 

@@ -8,15 +8,15 @@ from mezzotint.wiring import engine
 
 django_stubs_ext.monkeypatch()  # generic classes of Django can be subscripted, as its types say
 
-_engine = engine()
-_settings = _engine.settings
+_settings = engine().settings
 
 SECRET_KEY = _settings.secret_key
 DEBUG = False
 ALLOWED_HOSTS = ["*"]  # no address in an answer is built from the Host header
 CSRF_TRUSTED_ORIGINS = [_settings.public_url] if _settings.public_url else []
-SECURE_PROXY_SSL_HEADER = ("HTTP_X_FORWARDED_PROTO", "https")
 SESSION_COOKIE_SECURE = CSRF_COOKIE_SECURE = bool(_settings.public_url and _settings.public_url.startswith("https:"))
+if SESSION_COOKIE_SECURE:
+    SECURE_PROXY_SSL_HEADER = ("HTTP_X_FORWARDED_PROTO", "https")
 SECURE_REFERRER_POLICY = "same-origin"
 X_FRAME_OPTIONS = "DENY"
 

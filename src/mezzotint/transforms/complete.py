@@ -138,6 +138,7 @@ def _svg(data: Buffer) -> bool:
 
 
 _STRIP_OFFSETS, _STRIP_COUNTS, _TILE_OFFSETS, _TILE_COUNTS, _SUB_DIRECTORIES = 273, 279, 324, 325, 330
+_OFFSET_TAGS = {_STRIP_OFFSETS, _STRIP_COUNTS, _TILE_OFFSETS, _TILE_COUNTS, _SUB_DIRECTORIES}
 _TYPE_SIZES = {1: 1, 2: 1, 3: 2, 4: 4, 5: 8, 6: 1, 7: 1, 8: 2, 9: 4, 10: 8, 11: 4, 12: 8, 13: 4, 16: 8, 17: 8, 18: 8}
 _TYPE_CODES = {3: "H", 4: "I", 13: "I", 16: "Q", 18: "Q"}
 
@@ -177,7 +178,7 @@ def _tif(data: Buffer) -> bool:
 
 
 def _tiff_directory(tiff: _Tiff, at: int) -> tuple[dict[int, tuple[int, ...]], int]:
-    """The whole-number tags of a directory, and where the next one is. Raises where anything overhangs."""
+    """The tags of a directory that say where things lie, and where the next one is. Raises where anything overhangs."""
     count, first, length = (tiff.read("Q", at), at + 8, 20) if tiff.big else (tiff.read("H", at), at + 2, 12)
     tags = {}
     for entry in range(first, first + count * length, length):
@@ -188,7 +189,7 @@ def _tiff_directory(tiff: _Tiff, at: int) -> tuple[dict[int, tuple[int, ...]], i
         start = inline if size <= struct.calcsize(tiff.word) else tiff.read(tiff.word, inline)
         if start + size > len(tiff.data):
             raise ValueError("values overhang")
-        if kind in _TYPE_CODES:
+        if tag in _OFFSET_TAGS and kind in _TYPE_CODES:
             tags[tag] = struct.unpack_from(f"{tiff.order}{values}{_TYPE_CODES[kind]}", tiff.data, start)
     return tags, tiff.read(tiff.word, first + count * length)
 

@@ -43,7 +43,7 @@ def read_exif(block: bytes | None) -> dict[str, str | float]:
 
 def captured(exif: dict[str, str | float]) -> str:
     """DateTimeOriginal as ISO 8601 without a zone, or nothing."""
-    match = re.fullmatch(r"(\d{4}):(\d\d):(\d\d) (\d\d):(\d\d):(\d\d)", str(exif.get("DateTimeOriginal", "")))
+    match = re.fullmatch(r"(\d{4}):(\d\d):(\d\d) (\d\d):(\d\d):(\d\d)", str(exif.get("DateTimeOriginal", "")), re.ASCII)
     if not match or match[1] == "0000":
         return ""
     return f"{match[1]}-{match[2]}-{match[3]}T{match[4]}:{match[5]}:{match[6]}"

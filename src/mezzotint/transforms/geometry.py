@@ -25,8 +25,6 @@ LEVEL_WORTH = 1.5
 """A base is worth levels where it has at least this many times the largest one's pixels, each way."""
 LEVEL_QUALITY = 92
 
-ANIMATED_OUTPUTS = {Format.GIF, Format.WEBP}
-
 
 @dataclass(frozen=True, slots=True)
 class Plan:
@@ -92,7 +90,7 @@ def plan(rendition: Rendition, facts: Facts, source: Stored) -> Plan:
         quality=rendition.quality,
         format=rendition.format,
         encoding=rendition.encoding if rendition.encoding is not None else default,
-        animated=facts.animated and rendition.format in ANIMATED_OUTPUTS,
+        animated=facts.animated and OUTPUTS[rendition.format].animation,
     )
 
 

@@ -58,13 +58,6 @@ class UploadSerializer(MetadataSerializer):
     )
 
 
-class UploadedSerializer(serializers.Serializer[Any]):
-    ident = serializers.CharField()
-    known = serializers.BooleanField(help_text="the same bytes were live already")
-    url = serializers.CharField()
-    fields_ = serializers.DictField()
-
-
 class SessionChangeSerializer(serializers.ModelSerializer[SessionChange]):
     class Meta:
         model = SessionChange

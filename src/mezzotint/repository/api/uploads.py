@@ -56,6 +56,10 @@ class SpoolHandler(FileUploadHandler):
 
     def file_complete(self, file_size: int) -> SpooledFile:
         assert self._spool is not None
+        try:
+            self._spool.finish()  # not to hold a descriptor for each of many files
+        except MezzotintError as error:
+            self._error = self._error or error
         return SpooledFile(self.file_name or "file", self._spool, self._error)
 
 

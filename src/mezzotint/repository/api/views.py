@@ -96,7 +96,7 @@ class UploadView(APIView):
         return services.Addition(file.keep(), fields, collections)
 
     def add(self, session: UpdateSession, addition: services.Addition) -> dict[str, Any]:
-        upload = services.add_images(session, [addition])[0]
+        upload = services.add_image(session, addition.base, addition.fields, addition.collections)
         url = f"/{base_key(upload.ident)}"
         return {"ident": upload.ident, "known": upload.known, "url": url} | upload.fields
 
@@ -108,7 +108,7 @@ class SessionsView(APIView):
         operation_id="sessions_list", parameters=_PAGING, responses={200: s.page_of(s.SessionSerializer)} | _PROBLEMS
     )
     def get(self, request: Request) -> Response:
-        found = queries.page(UpdateSession.objects.all(), "-opened", **_paging(request), tie="opened")
+        found = queries.page(UpdateSession.objects.all(), "-opened", **_paging(request), tie="id")
         return _page(request, found, s.SessionSerializer)
 
     @extend_schema(request=s.SessionSerializer, responses={201: s.SessionSerializer} | _PROBLEMS)
@@ -296,7 +296,7 @@ class StatusView(APIView):
 
 
 def _put_collection(session: UpdateSession, slug: str, fields: dict[str, Any]) -> None:
-    version, images = fields.pop("version", None), fields.pop("images", None)
+    version, images, _ = fields.pop("version", None), fields.pop("images", None), fields.pop("slug", None)
     services.put_collection(session, metadata.clean_slug(slug), fields, version, images)
 
 

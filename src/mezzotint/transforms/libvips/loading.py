@@ -64,10 +64,9 @@ def read_header(path: Path, *, max_pixels: int, allow_svg: bool = False) -> Head
         return Header(facts, None)
     try:
         image = open_image(path, image_format)
-        names = set(image.get_fields())
-        frames = image.get("n-pages") if image_format in _FRAMED and "n-pages" in names else 1
-        orientation = image.get("orientation") if "orientation" in names else 1
-        exif = image.get("exif-data") if "exif-data" in names else None
+        frames = field(image, "n-pages", 1) if image_format in _FRAMED else 1
+        orientation = field(image, "orientation", 1)
+        exif = field(image, "exif-data", None)
     except pyvips.Error as error:
         raise DamagedImage("file", f"the {image_format} header cannot be read", first_line(error)) from error
     if image_format in {"avif", "heic"} or orientation not in range(1, 9):
@@ -87,6 +86,11 @@ def read_header(path: Path, *, max_pixels: int, allow_svg: bool = False) -> Head
     if image_format == "heic":
         _check_decodable(path, facts)
     return Header(facts, exif)
+
+
+def field(image: Any, name: str, otherwise: Any) -> Any:
+    """One field of an image's metadata. (Names of other fields may be any bytes, so they are not listed.)"""
+    return image.get(name) if image.get_typeof(name) else otherwise
 
 
 def open_image(path: Path, image_format: str, **options: Any) -> Any:

@@ -36,9 +36,8 @@ def _cropped(image: Any, scale: float, crop: Region) -> Any:
 
 def _resized(image: Any, plan: Plan, with_profile: bool) -> Any:
     """At the plan's size, in 8-bit sRGB or gray. Reduced by area and Lanczos, alpha premultiplied."""
-    fields = set(image.get_fields())
     options: dict[str, Any] = {}
-    if "icc-profile-data" in fields:
+    if image.get_typeof("icc-profile-data"):
         if not with_profile:
             image = image.copy()
             image.remove("icc-profile-data")

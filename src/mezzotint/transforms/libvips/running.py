@@ -74,7 +74,7 @@ def _run(source: Source, plan: Plan, with_profile: bool, oversample: float = SHR
     joined = pyvips.Image.arrayjoin(frames, across=1).copy()
     joined.set_type(pyvips.GValue.gint_type, "page-height", frames[0].height)
     for field in ("delay", "loop"):
-        if field in strip.get_fields():
+        if strip.get_typeof(field):
             kind = pyvips.GValue.array_int_type if field == "delay" else pyvips.GValue.gint_type
             joined.set_type(kind, field, strip.get(field))
     return joined
