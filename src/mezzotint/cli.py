@@ -107,7 +107,6 @@ def _serve(settings: Settings, host: str, port: int) -> None:
     shutil.rmtree(metrics, ignore_errors=True)
     metrics.mkdir(parents=True)
     os.environ["PROMETHEUS_MULTIPROC_DIR"] = str(metrics)
-    os.environ.setdefault("MALLOC_ARENA_MAX", "2")  # one arena a thread would keep a render's peak for each of them
     Granian(
         "mezzotint.site.server:app",
         address=host,

@@ -101,7 +101,7 @@ class Settings:
     secret: str | None = _setting("MEZZOTINT_SECRET_KEY", str, None, "DJANGO_SECRET_KEY")
     cache_dir: Path | None = _setting("MEZZOTINT_CACHE_DIR", _path, None)
     cache_max_size: int = _setting("MEZZOTINT_CACHE_MAX_SIZE", parse_bytes, "10G")
-    memory_cache: int = _setting("MEZZOTINT_MEMORY_CACHE", parse_bytes, "64M")
+    memory_cache: int = _setting("MEZZOTINT_MEMORY_CACHE", parse_bytes, "32M")
     public_read: bool = _setting("MEZZOTINT_PUBLIC_READ", parse_bool, "true")
     max_pixels: int = _setting("MEZZOTINT_MAX_PIXELS", parse_count, "250M")
     max_output_pixels: int = _setting("MEZZOTINT_MAX_OUTPUT_PIXELS", parse_count, "64M")

@@ -1,10 +1,10 @@
 """An object store in a directory.
 
 `images/abcd...` lies at `images/ab/abcd...`: each file is one level down, in a
-directory named by its first two characters, so that no directory grows
-without bound and a listing in key order needs the names of one such directory
-at a time. A key's components have three characters or more, so the two kinds
-of directory cannot be confused.
+directory named by its first two characters. Idents spread over 256 of them, and
+a listing in key order needs the names of one at a time; the journal's segments,
+whose names begin alike, lie in one. A key's components have three characters or
+more, so the two kinds of directory cannot be confused.
 """
 
 from __future__ import annotations

@@ -196,7 +196,7 @@ class ImagesView(UploadView):
 
     @extend_schema(request={"multipart/form-data": s.UploadSerializer}, responses={201: s.ImageSerializer} | _PROBLEMS)
     def post(self, request: Request) -> Response:
-        """Upload one picture and commit it: the one-shot form."""
+        """Upload one picture and commit it. Bytes that are here already keep their metadata: 200, `known`."""
         files = uploaded_files(request)
         if len(files) > 1:
             raise InvalidInput("file", f"is there {len(files)} times", "one; use a session for several")
