@@ -107,7 +107,7 @@ def _serve(settings: Settings, host: str, port: int) -> None:
     shutil.rmtree(metrics, ignore_errors=True)
     metrics.mkdir(parents=True)
     os.environ["PROMETHEUS_MULTIPROC_DIR"] = str(metrics)
-    Granian(
+    server = Granian(
         "mezzotint.site.server:app",
         address=host,
         port=port,
@@ -121,7 +121,13 @@ def _serve(settings: Settings, host: str, port: int) -> None:
         websockets=False,
         log_access=False,
         log_level="warning",  # type: ignore[arg-type]
-    ).serve()
+    )
+    try:
+        server.serve()
+    except SystemExit:
+        # Ctrl-C reaches the workers too: one that ends first is taken for one that failed.
+        if not server.interrupt_signal:
+            raise
 
 
 def _check_free(host: str, port: int) -> None:
