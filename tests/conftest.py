@@ -105,5 +105,11 @@ def figure(server: Server, name: str, **labels: str) -> float:
 
 @pytest.fixture
 def repository(transactional_db: None, engine: Engine) -> Engine:
-    """An empty repository on an empty store."""
+    """An empty repository on an empty store. What the emptying of the tables left captured is of no interest."""
+    from mezzotint.repository.models import Captured
+
+    Captured.objects.all().delete()
     return engine
+
+
+pytest_plugins = ["tests.backends.fixtures"]

@@ -14,7 +14,7 @@ from hypothesis import strategies as st
 from mezzotint.errors import InvalidInput
 from mezzotint.settings import Settings, parse_bool, parse_bytes, parse_count
 
-VARIABLES = [field.metadata["variables"][0] for field in dataclasses.fields(Settings)]
+VARIABLES = [field.metadata["variables"][0] for field in dataclasses.fields(Settings) if field.metadata]
 
 
 def test_the_defaults_are_those_of_the_design() -> None:
@@ -126,17 +126,19 @@ def test_addresses_are_read(tmp_path: Path) -> None:
 def test_everything_lies_below_the_data_directory(tmp_path: Path) -> None:
     settings = Settings.read({"MEZZOTINT_DATA": str(tmp_path / "data")})
     assert settings.cache.is_relative_to(settings.data)
-    assert settings.database.is_relative_to(settings.data)
+    assert settings.sqlite is not None
+    assert settings.sqlite.is_relative_to(settings.data)
     assert settings.store_url.startswith(f"file://{settings.data}/")
     assert not settings.data.exists()
 
 
 def test_other_databases_are_refused_by_name(tmp_path: Path) -> None:
-    settings = Settings.read({"DATABASE_URL": "postgresql://localhost/x"})
+    settings = Settings.read({"DATABASE_URL": "mysql://localhost/x"})
     with pytest.raises(InvalidInput) as refused:
-        _ = settings.database
+        _ = settings.sqlite
     assert refused.value.field == "DATABASE_URL"
-    assert Settings.read({"DATABASE_URL": f"sqlite:///{tmp_path}/x.sqlite3"}).database == tmp_path / "x.sqlite3"
+    assert Settings.read({"DATABASE_URL": "postgresql://localhost/x"}).sqlite is None
+    assert Settings.read({"DATABASE_URL": f"sqlite:///{tmp_path}/x.sqlite3"}).sqlite == tmp_path / "x.sqlite3"
 
 
 def test_settings_cannot_be_changed() -> None:

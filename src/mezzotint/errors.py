@@ -15,6 +15,8 @@ MezzotintError
 ├── Busy                    the render queue is full: `retry_after`
 ├── StorageFull             no space left to keep what was sent
 ├── StoreUnavailable        the object store does not answer
+├── DamagedBase             a base's bytes are not those that its name says
+├── ReadOnly                nothing is written here: a read node, or one that raised an alarm
 └── JournalBroken           the chain of segments has a gap or a wrong hash
 """
 
@@ -109,6 +111,14 @@ class StorageFull(MezzotintError):
 
 class StoreUnavailable(MezzotintError):
     title = "Store unavailable"
+
+
+class DamagedBase(MezzotintError):
+    title = "Damaged in the store"
+
+
+class ReadOnly(MezzotintError):
+    title = "Read-only"
 
 
 class JournalBroken(MezzotintError):

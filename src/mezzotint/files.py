@@ -17,6 +17,7 @@ from pathlib import Path
 from typing import BinaryIO
 
 from mezzotint.errors import StorageFull
+from mezzotint.failpoints import failpoint
 
 FULL = {errno.ENOSPC, errno.EDQUOT, errno.EFBIG}
 CHUNK = 1 << 20
@@ -93,6 +94,7 @@ def place(source: Path, target: Path, *, only_if_absent: bool = False, durable: 
     `link` decides, so of many racers exactly one wins).
     """
     make_directory(target.parent, durable)
+    failpoint("files.before-place")
     if only_if_absent:
         try:
             os.link(source, target)
@@ -100,6 +102,7 @@ def place(source: Path, target: Path, *, only_if_absent: bool = False, durable: 
             return False
     else:
         os.replace(source, target)
+    failpoint("files.after-place")
     if durable:
         sync_directory(target.parent)
     return True

@@ -27,6 +27,8 @@ STATUS: dict[type[errors.MezzotintError], int] = {
     errors.Busy: 503,
     errors.StorageFull: 507,
     errors.StoreUnavailable: 503,
+    errors.DamagedBase: 503,
+    errors.ReadOnly: 503,
     errors.JournalBroken: 503,
 }
 

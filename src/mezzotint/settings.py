@@ -50,6 +50,14 @@ def parse_positive(text: str) -> int:
     return count
 
 
+def parse_duration(text: str) -> float:
+    """`7d` is 604800 seconds; `s m h d` are seconds, minutes, hours, days. Raises ValueError."""
+    match = re.fullmatch(r"([0-9]+(?:\.[0-9]+)?)([smhd])", text.strip().lower())
+    if not match:
+        raise ValueError("a number with a suffix of s m h d")
+    return float(match[1]) * {"s": 1, "m": 60, "h": 3600, "d": 86400}[match[2]]
+
+
 def parse_bool(text: str) -> bool:
     words = {"true": True, "1": True, "yes": True, "on": True, "false": False, "0": False, "no": False, "off": False}
     try:
@@ -108,6 +116,14 @@ class Settings:
     max_upload: int = _setting("MEZZOTINT_MAX_UPLOAD", parse_bytes, "2G")
     render_queue: int = _setting("MEZZOTINT_RENDER_QUEUE", parse_positive, "64")
     allow_svg: bool = _setting("MEZZOTINT_ALLOW_SVG", parse_bool, "false")
+    read_only: bool = _setting("MEZZOTINT_READ_ONLY", parse_bool, "false")
+    store_timeout: int = _setting("MEZZOTINT_STORE_TIMEOUT", parse_positive, "30")
+    store_connections: int = _setting("MEZZOTINT_STORE_CONNECTIONS", parse_positive, "16")
+    checkpoint_segments: int = _setting("MEZZOTINT_CHECKPOINT_SEGMENTS", parse_positive, "1000")
+    checkpoint_bytes: int = _setting("MEZZOTINT_CHECKPOINT_BYTES", parse_bytes, "64M")
+    grace: float = _setting("MEZZOTINT_GRACE", parse_duration, "7d")
+    credentials: Mapping[str, str] = field(default_factory=dict, repr=False)
+    """the variables of other systems that open the store: OS_*, ST_*, AWS_*"""
 
     @classmethod
     def read(cls, environment: Mapping[str, str] | None = None) -> Settings:
@@ -117,20 +133,24 @@ class Settings:
         """
         if environment is None:
             environment = {**{k: v for k, v in dotenv_values(".env").items() if v is not None}, **os.environ}
-        return cls(**{f.name: _value(f.metadata, environment) for f in fields(cls)})
+        given = {k: v for k, v in environment.items() if k.startswith(("OS_", "ST_", "AWS_")) and v}
+        own = {f.name: _value(f.metadata, environment) for f in fields(cls) if f.metadata}
+        return cls(**own, credentials=given)
 
     @property
     def store_url(self) -> str:
         return self.store or f"file://{self.data / 'store'}"
 
     @property
-    def database(self) -> Path:
-        """The SQLite file. Raises InvalidInput where `DATABASE_URL` names another engine."""
+    def sqlite(self) -> Path | None:
+        """The SQLite file; None where `DATABASE_URL` names PostgreSQL. Raises InvalidInput for anything else."""
         if self.database_url is None:
             return self.data / "mezzotint.sqlite3"
-        if not self.database_url.startswith("sqlite:///"):
-            raise InvalidInput("DATABASE_URL", "only SQLite is supported by this version", "sqlite:///path")
-        return _path(self.database_url.removeprefix("sqlite:///"))
+        if self.database_url.startswith("sqlite:///"):
+            return _path(self.database_url.removeprefix("sqlite:///"))
+        if self.database_url.startswith(("postgresql://", "postgres://")):
+            return None
+        raise InvalidInput("DATABASE_URL", "names no database that is known", "sqlite:///path or postgresql://...")
 
     @property
     def cache(self) -> Path:

@@ -83,7 +83,7 @@ def test_a_database_that_breaks_stops_no_picture(serve: Callable[..., Server], f
     server = serve()
     ident = server.upload(BASE)
     server.http.get(f"/images/{ident}-200x150.jpg").raise_for_status()
-    fault(server.settings.database)
+    fault(server.settings.sqlite)
     is_served(server, ident, "-200x150.jpg", "-100x75.jpg", "-fit50x50.webp", "-w60.auto")
     is_told(server)
 
@@ -91,7 +91,7 @@ def test_a_database_that_breaks_stops_no_picture(serve: Callable[..., Server], f
 @pytest.mark.parametrize("fault", [replaced_by_garbage, without_tables])
 def test_pages_for_people_tell_it_too(serve: Callable[..., Server], fault: Fault) -> None:
     server = serve()
-    fault(server.settings.database)
+    fault(server.settings.sqlite)
     answer = server.http.get("/")
     assert answer.status_code == 503
     assert "database" in answer.text
@@ -103,7 +103,7 @@ def test_a_server_starts_without_its_database(serve: Callable[..., Server], tmp_
     ident = before.upload(BASE)
     before.http.get(f"/images/{ident}-200x150.jpg").raise_for_status()
     before.stop()
-    fault(before.settings.database)
+    fault(before.settings.sqlite)
     server = serve()
     is_served(server, ident, "-200x150.jpg", "-100x75.jpg")
     is_told(server)
@@ -113,7 +113,7 @@ def test_a_server_starts_without_its_database(serve: Callable[..., Server], tmp_
 def test_a_database_that_comes_back_is_used_again(serve: Callable[..., Server]) -> None:
     server = serve()
     ident = server.upload(BASE, title="Before")
-    database = server.settings.database
+    database = server.settings.sqlite
     kept = database.with_suffix(".kept")
     connection = sqlite3.connect(database)
     connection.execute("VACUUM INTO ?", [str(kept)])

@@ -8,7 +8,7 @@ from pathlib import Path
 
 import pytest
 
-from mezzotint.cache import SqliteIndex
+from mezzotint.cache import Cache, SqliteIndex
 from mezzotint.derivatives import Bases
 from mezzotint.errors import DamagedImage, InvalidInput, NotAnImage, NotFound, TooManyBytes, TooManyPixels
 from mezzotint.names import Ident
@@ -18,13 +18,13 @@ from tests.pictures import jpeg, png
 ABSENT = Ident("ab" * 32)
 
 
-def open_bases(directory: Path, store: ObjectStore, index: SqliteIndex, max_bytes: int = 1_000_000) -> Bases:
-    return Bases(store, index, directory / "incoming", max_bytes=max_bytes, max_pixels=100_000, allow_svg=False)
+def open_bases(directory: Path, store: ObjectStore, cache: Cache, max_bytes: int = 1_000_000) -> Bases:
+    return Bases(store, cache, directory / "incoming", max_bytes=max_bytes, max_pixels=100_000, allow_svg=False)
 
 
 @pytest.fixture
-def index(tmp_path: Path) -> Iterator[SqliteIndex]:
-    opened = SqliteIndex(tmp_path / "index.sqlite3")
+def cache(tmp_path: Path) -> Iterator[Cache]:
+    opened = Cache(tmp_path / "cache", SqliteIndex, 1 << 30)
     yield opened
     opened.close()
 
@@ -35,8 +35,8 @@ def store(request: pytest.FixtureRequest, tmp_path: Path) -> ObjectStore:
 
 
 @pytest.fixture
-def bases(tmp_path: Path, store: ObjectStore, index: SqliteIndex) -> Bases:
-    return open_bases(tmp_path, store, index)
+def bases(tmp_path: Path, store: ObjectStore, cache: Cache) -> Bases:
+    return open_bases(tmp_path, store, cache)
 
 
 def whole(bases: Bases, ident: Ident, start: int = 0, length: int | None = None) -> bytes:
@@ -82,7 +82,7 @@ def test_what_is_refused_leaves_nothing_behind(
     assert list((tmp_path / "incoming").iterdir()) == []
 
 
-def test_too_many_bytes_are_refused_while_they_arrive(tmp_path: Path, store: ObjectStore, index: SqliteIndex) -> None:
+def test_too_many_bytes_are_refused_while_they_arrive(tmp_path: Path, store: ObjectStore, cache: Cache) -> None:
     taken = []
 
     def pouring() -> Iterator[bytes]:
@@ -91,7 +91,7 @@ def test_too_many_bytes_are_refused_while_they_arrive(tmp_path: Path, store: Obj
             yield b"\xff\xd8\xff" + b"x" * 997
 
     with pytest.raises(TooManyBytes) as refused:
-        open_bases(tmp_path, store, index, max_bytes=5000).add(pouring())
+        open_bases(tmp_path, store, cache, max_bytes=5000).add(pouring())
     assert len(taken) == 6
     assert "5000" in str(refused.value.limit)
 
@@ -108,15 +108,15 @@ def test_a_sender_that_breaks_off_leaves_nothing_behind(bases: Bases, store: Obj
 
 
 def test_facts_are_found_again_by_a_process_that_never_saw_the_base(
-    bases: Bases, store: ObjectStore, index: SqliteIndex, tmp_path: Path
+    bases: Bases, store: ObjectStore, cache: Cache, tmp_path: Path
 ) -> None:
     base = bases.add([jpeg(200, 100)])
-    remembered = open_bases(tmp_path, store, index)
+    remembered = open_bases(tmp_path, store, cache)
     assert remembered.facts(base.ident) == base.facts
-    index.forget(base.ident)
-    from_the_header = open_bases(tmp_path, store, index)
+    cache.index.forget(base.ident)
+    from_the_header = open_bases(tmp_path, store, cache)
     assert from_the_header.facts(base.ident) == base.facts
-    assert index.recall(base.ident) is not None
+    assert cache.index.recall(base.ident) is not None
 
 
 def test_what_is_not_there_is_not_found(bases: Bases) -> None:

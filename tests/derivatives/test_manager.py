@@ -14,7 +14,7 @@ from mezzotint.cache import Cache, SqliteIndex
 from mezzotint.derivatives import Derivative, StoreManager
 from mezzotint.derivatives.manager import Observer
 from mezzotint.derivatives.pool import RenderPool
-from mezzotint.errors import Busy, DamagedImage, InvalidRendition, NotFound, StorageFull
+from mezzotint.errors import Busy, DamagedBase, InvalidRendition, NotFound, StorageFull
 from mezzotint.names import Ident, Limits, Rendition, parse, print_name
 from mezzotint.settings import Settings
 from mezzotint.wiring import Engine
@@ -238,7 +238,7 @@ def test_a_failure_is_told_to_all_who_asked_and_not_remembered(made: Engine, cou
     futures = [request(made, ident, "-w50.jpg") for _ in range(3)]
     counting.gate.set()
     for future in futures:
-        with pytest.raises(DamagedImage):
+        with pytest.raises(DamagedBase):
             future.result(60)
     assert cached_names(made, ident) == []
     path.write_bytes(data)

@@ -17,20 +17,12 @@ from mezzotint.objects import DirectoryStore
 KEY = "images/" + "ab" * 32
 
 KILLED_WRITER = """
-import os, signal, sys
+import os, sys
+os.environ["MEZZOTINT_FAILPOINT"] = "files.before-place"
 from pathlib import Path
 from mezzotint.objects import DirectoryStore
 
-class Dying:
-    def __init__(self):
-        self.reads = 0
-    def read(self, size=-1):
-        self.reads += 1
-        if self.reads == 3:
-            os.kill(os.getpid(), signal.SIGKILL)
-        return b"half" * 100_000
-
-DirectoryStore(Path(sys.argv[1])).put(sys.argv[2], Dying())
+DirectoryStore(Path(sys.argv[1])).put(sys.argv[2], b"half" * 100_000)
 """
 
 LIMITED_WRITER = """

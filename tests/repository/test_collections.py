@@ -5,7 +5,7 @@ from __future__ import annotations
 import pytest
 
 from mezzotint.errors import Conflict, InvalidInput, InvalidName, NotFound
-from mezzotint.repository import queries, services
+from mezzotint.repository import commits, queries, services
 from mezzotint.wiring import Engine
 from tests import pictures
 
@@ -16,7 +16,7 @@ def idents(repository: Engine) -> list[str]:
     bases = [repository.bases.add([pictures.png(seed=seed)]) for seed in range(5)]
     for base in bases:
         services.add_image(session, base, {}, {"shelf": "The shelf"})
-    services.commit(session)
+    commits.commit(session)
     return [str(base.ident) for base in bases]
 
 
@@ -73,7 +73,7 @@ def test_a_collection_may_hold_what_the_same_session_adds(repository: Engine) ->
     for base in bases:
         services.add_image(session, base, {})
     services.put_collection(session, "new", {}, None, [base.ident for base in bases])
-    services.commit(session)
+    commits.commit(session)
     assert members("new") == [base.ident for base in bases]
 
 
@@ -82,7 +82,7 @@ def test_a_collection_changed_meanwhile_is_refused(idents: list[str]) -> None:
     services.put_collection(late, "shelf", {"title": "Late"}, 1)
     put("shelf", 1, title="Early")
     with pytest.raises(Conflict) as refused:
-        services.commit(late)
+        commits.commit(late)
     assert refused.value.fields == {"shelf": ["title"]}
     assert queries.collection("shelf").title == "Early"
 
@@ -92,7 +92,7 @@ def test_a_collection_removed_meanwhile_is_refused(idents: list[str]) -> None:
     services.put_collection(late, "shelf", {"title": "Late"}, 1)
     services.at_once("tester", lambda s: services.remove_collection(s, "shelf"))
     with pytest.raises(Conflict) as refused:
-        services.commit(late)
+        commits.commit(late)
     assert "shelf" in refused.value.fields
     assert queries.find_collection("shelf") is None
 
@@ -101,9 +101,9 @@ def test_two_who_make_the_same_collection_do_not_overwrite_each_other(idents: li
     one, two = services.open_session("one"), services.open_session("two")
     services.put_collection(one, "new", {"title": "One"}, None, idents[:2])
     services.put_collection(two, "new", {"title": "Two"}, None, idents[2:])
-    services.commit(one)
+    commits.commit(one)
     with pytest.raises(Conflict) as refused:
-        services.commit(two)
+        commits.commit(two)
     assert "new" in refused.value.fields
     assert (queries.collection("new").title, members("new")) == ("One", idents[:2])
 

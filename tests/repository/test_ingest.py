@@ -142,8 +142,8 @@ def test_a_dry_run_changes_nothing(tmp_path: Path) -> None:
     done = run(tmp_path / "data", "ingest", str(folder), "--dry-run")
     assert done.returncode == 0
     assert "2 pictures" in done.stdout
-    assert titles(tmp_path / "data") == {}
     assert not [path for path in (tmp_path / "data" / "store").rglob("*") if path.is_file()]
+    assert not (tmp_path / "data" / "mezzotint.sqlite3").exists()
 
 
 def test_an_ingest_that_is_killed_goes_on_where_it_was(tmp_path: Path) -> None:

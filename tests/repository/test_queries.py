@@ -9,7 +9,7 @@ from typing import Any
 import pytest
 
 from mezzotint.errors import InvalidInput, NotFound
-from mezzotint.repository import queries, services
+from mezzotint.repository import commits, queries, services
 from mezzotint.repository.models import Image
 from mezzotint.wiring import Engine
 from tests import pictures
@@ -32,7 +32,7 @@ def idents(repository: Engine) -> list[str]:
     ] + [repository.bases.add([pictures.jpeg(30, 30, seed=99)])]  # fmt: skip
     for base, row in zip(bases, [*ROWS, {}], strict=True):
         services.add_image(session, base, row, {"shelf": "Shelf"} if "town" in row.get("tags", []) else {})
-    services.commit(session)
+    commits.commit(session)
     return [str(base.ident) for base in bases]
 
 

@@ -16,8 +16,8 @@ from mezzotint.errors import Conflict, JournalBroken, MezzotintError, StoreUnava
 from mezzotint.journal import Head, Journal, Segment
 from mezzotint.names import Ident, parse
 from mezzotint.objects import MemoryStore
-from mezzotint.repository import queries, services
-from mezzotint.repository.models import Collection, Commit, Image, Membership, UpdateSession
+from mezzotint.repository import capture, commits, queries, services, standing
+from mezzotint.repository.models import Collection, Commit, Image, Membership, Removal, UpdateSession
 from mezzotint.wiring import Engine
 from tests import pictures
 
@@ -86,7 +86,7 @@ def session_with(engine: Engine, seed: int, **fields: object) -> UpdateSession:
 
 def put_in(engine: Engine, seed: int, **fields: object) -> Ident:
     session = session_with(engine, seed, **fields)
-    services.commit(session)
+    commits.commit(session)
     return engine.bases.add([pictures.png(seed=seed)]).ident
 
 
@@ -95,7 +95,7 @@ def broken_off(monkeypatch: pytest.MonkeyPatch, engine: Engine, session: UpdateS
     with monkeypatch.context() as patch:
         use(patch, engine, journal=JournalThatIsTheLastThing(engine.store))
         with pytest.raises(Killed):
-            services.commit(session)
+            commits.commit(session)
 
 
 def rows() -> dict[str, list[dict[str, Any]]]:
@@ -117,14 +117,19 @@ def without_id(row: dict[str, Any]) -> dict[str, Any]:
 
 
 def emptied_database() -> None:
-    for model in (Membership, Image, Collection, Commit, UpdateSession):
-        model.objects.all().delete()
+    with capture.silenced():
+        for model in (Membership, Image, Collection, Removal, Commit, UpdateSession):
+            model.objects.all().delete()
+
+
+def durable_seq() -> int:
+    return wiring.engine().journal.last(standing.head().seq)
 
 
 def rebuilt_equals_live() -> None:
     before = rows()
     emptied_database()
-    assert services.catch_up() == len(before["commits"])
+    assert commits.catch_up() == len(before["commits"])
     assert rows() == before
 
 
@@ -132,7 +137,7 @@ def test_a_commit_that_is_broken_off_shows_nothing(repository: Engine, monkeypat
     broken_off(monkeypatch, repository, session_with(repository, 1))
     assert list(queries.images({})) == []
     assert queries.find_collection("shelf") is None
-    assert (services.durable_seq(), queries.last_commit()) == (1, None)
+    assert (durable_seq(), queries.last_commit()) == (1, None)
 
 
 def test_asking_again_finishes_a_commit_that_was_broken_off(
@@ -140,9 +145,9 @@ def test_asking_again_finishes_a_commit_that_was_broken_off(
 ) -> None:
     session = session_with(repository, 1, title="Once")
     broken_off(monkeypatch, repository, session)
-    assert services.commit(session).seq == 1
+    assert commits.commit(session).seq == 1
     assert [image.title for image in queries.images({})] == ["Once"]
-    assert services.commit(session).seq == services.durable_seq() == 1
+    assert commits.commit(session).seq == durable_seq() == 1
 
 
 def test_commits_go_on_after_one_that_was_broken_off_and_asked_again(
@@ -150,7 +155,7 @@ def test_commits_go_on_after_one_that_was_broken_off_and_asked_again(
 ) -> None:
     session = session_with(repository, 1)
     broken_off(monkeypatch, repository, session)
-    services.commit(session)
+    commits.commit(session)
     put_in(repository, 2)
     rebuilt_equals_live()
 
@@ -162,7 +167,7 @@ def test_the_next_commit_takes_one_that_was_broken_off_along(
     broken_off(monkeypatch, repository, session)
     put_in(repository, 2, title="Second")
     assert [image.title for image in queries.images({}).order_by("added")] == ["First", "Second"]
-    assert services.commit(session).seq == 1
+    assert commits.commit(session).seq == 1
     session.refresh_from_db()
     assert (session.state, session.seq) == (UpdateSession.State.COMMITTED, 1)
     rebuilt_equals_live()
@@ -171,10 +176,10 @@ def test_the_next_commit_takes_one_that_was_broken_off_along(
 def test_catching_up_takes_one_that_was_broken_off_along(repository: Engine, monkeypatch: pytest.MonkeyPatch) -> None:
     session = session_with(repository, 1, title="First")
     broken_off(monkeypatch, repository, session)
-    assert services.catch_up() == 1
-    assert services.catch_up() == 0
+    assert commits.catch_up() == 1
+    assert commits.catch_up() == 0
     assert [image.title for image in queries.images({})] == ["First"]
-    assert services.commit(session).seq == 1
+    assert commits.commit(session).seq == 1
     rebuilt_equals_live()
 
 
@@ -187,7 +192,7 @@ def test_a_session_that_conflicts_with_one_that_was_broken_off_is_refused(
         services.edit_image(session, ident, 1, {"title": session.by})
     broken_off(monkeypatch, repository, first)
     with pytest.raises(MezzotintError) as refused:
-        services.commit(second)
+        commits.commit(second)
     assert getattr(refused.value, "fields", None) == {ident: ["title"]}
     assert queries.image(ident).title == "first"
 
@@ -202,7 +207,7 @@ def test_a_removal_that_was_broken_off_takes_the_base_and_its_derivatives_in_the
     session = services.open_session("tester")
     services.remove_image(session, ident)
     broken_off(monkeypatch, repository, session)
-    services.catch_up()
+    commits.catch_up()
     assert list(queries.images({})) == []
     assert repository.manager.find(f"{ident}-32x24.png") is None
     assert not repository.bases.exists(ident)
@@ -211,7 +216,7 @@ def test_a_removal_that_was_broken_off_takes_the_base_and_its_derivatives_in_the
 def test_a_lost_answer_is_looked_up(repository: Engine, monkeypatch: pytest.MonkeyPatch) -> None:
     session = session_with(repository, 1)
     use(monkeypatch, repository, journal=Journal(StoreWithoutAnswers(repository.store, 1)))
-    assert services.commit(session).seq == 1
+    assert commits.commit(session).seq == 1
     put_in(repository, 2)
     rebuilt_equals_live()
 
@@ -227,7 +232,7 @@ def test_an_outcome_that_stays_unknown_can_be_asked_for_later(
     assert list(queries.images({})) == []
     session = UpdateSession.objects.get()
     assert session.state == UpdateSession.State.OPEN
-    assert services.commit(session).seq == services.durable_seq() == 1
+    assert commits.commit(session).seq == durable_seq() == 1
     put_in(repository, 2)
     rebuilt_equals_live()
 
@@ -237,7 +242,7 @@ def test_an_image_that_is_put_in_again_while_it_goes_keeps_its_bytes(
 ) -> None:
     ident = put_in(repository, 1, title="First")
     again = session_with(repository, 1, title="Second")
-    meanwhile = BasesWithSomebodyQuicker(repository.bases, lambda: services.commit(again))
+    meanwhile = BasesWithSomebodyQuicker(repository.bases, lambda: commits.commit(again))
     use(monkeypatch, repository, bases=meanwhile)
     services.at_once("tester", lambda session: services.remove_image(session, ident))
     meanwhile.somebody.join()
@@ -265,14 +270,14 @@ def test_a_database_that_is_behind_catches_up(repository: Engine) -> None:
     last = Image.objects.latest("added")
     last.delete()
     Commit.objects.filter(seq=3).delete()
-    assert services.catch_up() == 1
+    assert commits.catch_up() == 1
     assert rows() == before
 
 
 def test_nothing_goes_into_a_session_that_was_committed_meanwhile(repository: Engine) -> None:
     session = session_with(repository, 1)
     late = UpdateSession.objects.get(pk=session.pk)
-    services.commit(session)
+    commits.commit(session)
     with pytest.raises(Conflict):
         services.add_image(late, repository.bases.add([pictures.png(seed=2)]), {})
 
@@ -284,7 +289,7 @@ def test_an_empty_store_in_the_place_of_the_right_one_is_not_committed_to(
     session = session_with(repository, 2)
     use(monkeypatch, repository, journal=Journal(MemoryStore()))
     with pytest.raises(JournalBroken):
-        services.commit(session)
+        commits.commit(session)
     monkeypatch.undo()
     use(monkeypatch, repository)
-    assert services.commit(session).seq == 2
+    assert commits.commit(session).seq == 2

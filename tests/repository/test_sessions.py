@@ -10,7 +10,7 @@ import pytest
 from mezzotint.derivatives import Base
 from mezzotint.errors import Conflict, InvalidInput, InvalidName, NotFound
 from mezzotint.names import Ident
-from mezzotint.repository import queries, services
+from mezzotint.repository import commits, queries, services
 from mezzotint.repository.models import Commit, Image, UpdateSession
 from mezzotint.wiring import Engine
 from tests import pictures
@@ -49,7 +49,7 @@ def test_nothing_of_an_open_session_is_seen(repository: Engine) -> None:
     with pytest.raises(NotFound):
         queries.image(bases[0].ident)
     assert queries.last_commit() is None
-    assert services.durable_seq() == 0
+    assert repository.journal.last(0) == 0
 
 
 def test_a_commit_shows_all_of_it(repository: Engine) -> None:
@@ -61,7 +61,7 @@ def test_a_commit_shows_all_of_it(repository: Engine) -> None:
         services.add_image(session, base, {"title": "New"}, {"shelf": "The shelf"})
     services.edit_image(session, old, 1, {"title": "Edited"})
     services.remove_image(session, gone)
-    done = services.commit(session)
+    done = commits.commit(session)
     assert (done.added, done.edited, done.removed) == (2, 1, 1)
     assert (done.by, done.note, done.transaction) == ("tester", "a note", str(session.pk))
     assert set(shown()) == {old, *(base.ident for base in new)}
@@ -89,17 +89,17 @@ def test_an_aborted_session_leaves_nothing(repository: Engine) -> None:
     services.add_image(session, base, {}, {"shelf": "Shelf"})
     services.abort(session)
     with pytest.raises(Conflict):
-        services.commit(session)
+        commits.commit(session)
     with pytest.raises(Conflict):
         services.add_image(UpdateSession.objects.get(pk=session.pk), base, {})
     with pytest.raises(Conflict):
         services.abort(session)
     assert shown() == []
-    assert Commit.objects.count() == services.durable_seq() == 0
+    assert Commit.objects.count() == repository.journal.last(0) == 0
 
 
 def test_an_empty_session_can_be_committed(repository: Engine) -> None:
-    done = services.commit(services.open_session("tester"))
+    done = commits.commit(services.open_session("tester"))
     assert (done.seq, done.added, done.edited, done.removed) == (1, 0, 0, 0)
 
 
@@ -107,7 +107,7 @@ def test_the_same_bytes_are_one_image(repository: Engine) -> None:
     ident = put_in(repository, 1, title="First")
     session = services.open_session("tester")
     again = services.add_image(session, stored(repository, 1), {"title": "Second"}, {"shelf": "Shelf"})
-    services.commit(session)
+    commits.commit(session)
     assert (again.ident, again.known) == (ident, True)
     assert shown() == [ident]
     assert queries.image(ident).title == "First"
@@ -118,8 +118,8 @@ def test_the_same_bytes_in_two_sessions_are_one_image(repository: Engine) -> Non
     first, second = services.open_session("one"), services.open_session("two")
     for session in (first, second):
         services.add_image(session, stored(repository, 1), {"title": session.by}, {session.by: session.by})
-    services.commit(first)
-    services.commit(second)
+    commits.commit(first)
+    commits.commit(second)
     (ident,) = shown()
     assert queries.image(ident).title == "one"
     assert members("one") == members("two") == [ident]
@@ -129,7 +129,7 @@ def test_the_same_bytes_twice_in_one_session_are_one_image(repository: Engine) -
     session = services.open_session("tester")
     for slug in ("a", "b"):
         services.add_image(session, stored(repository, 1), {}, {slug: slug})
-    assert services.commit(session).added == 1
+    assert commits.commit(session).added == 1
     assert len(shown()) == 1
     assert members("a") == members("b") == shown()
 
@@ -137,11 +137,11 @@ def test_the_same_bytes_twice_in_one_session_are_one_image(repository: Engine) -
 def test_committing_again_gives_the_same_answer(repository: Engine) -> None:
     session = services.open_session("tester")
     services.add_image(session, stored(repository, 1), {})
-    first = services.commit(session)
+    first = commits.commit(session)
     put_in(repository, 2)
-    second = services.commit(session)
+    second = commits.commit(session)
     assert (first.seq, first.fingerprint, first.added) == (second.seq, second.fingerprint, second.added)
-    assert services.durable_seq() == 2
+    assert repository.journal.last(0) == 2
     with pytest.raises(Conflict):
         services.add_image(UpdateSession.objects.get(pk=session.pk), stored(repository, 3), {})
 
@@ -172,7 +172,7 @@ def test_overwriting_somebody_elses_change_is_refused_with_the_fields(repository
     services.add_image(late, bystander, {})
     edit(ident, 1, title="Early", creator="Early")
     with pytest.raises(Conflict) as refused:
-        services.commit(late)
+        commits.commit(late)
     assert {key: set(fields) for key, fields in refused.value.fields.items()} == {ident: {"title", "creator"}}
     image = queries.image(ident)
     assert (image.title, image.creator, image.rights, image.version) == ("Early", "Early", "", 2)
@@ -187,9 +187,9 @@ def test_a_refused_session_can_be_mended_and_committed(repository: Engine) -> No
     services.edit_image(late, ident, 1, {"title": "Late"})
     edit(ident, 1, title="Early")
     with pytest.raises(Conflict):
-        services.commit(late)
+        commits.commit(late)
     services.edit_image(late, ident, 2, {"title": "Agreed"})
-    services.commit(late)
+    commits.commit(late)
     assert queries.image(ident).title == "Agreed"
 
 
@@ -198,8 +198,8 @@ def test_edits_of_different_fields_are_merged(repository: Engine) -> None:
     one, two = services.open_session("one"), services.open_session("two")
     services.edit_image(one, ident, 1, {"title": "Two"})
     services.edit_image(two, ident, 1, {"creator": "Somebody", "tags": ["x"]})
-    services.commit(one)
-    services.commit(two)
+    commits.commit(one)
+    commits.commit(two)
     image = queries.image(ident)
     assert (image.title, image.creator, image.tags, image.version) == ("Two", "Somebody", ["x"], 3)
 
@@ -209,7 +209,7 @@ def test_several_edits_of_one_session_are_one(repository: Engine) -> None:
     session = services.open_session("tester")
     services.edit_image(session, ident, 1, {"title": "First", "creator": "First"})
     services.edit_image(session, ident, 1, {"title": "Second"})
-    services.commit(session)
+    commits.commit(session)
     image = queries.image(ident)
     assert (image.title, image.creator, image.version) == ("Second", "First", 2)
 
@@ -219,7 +219,7 @@ def test_an_image_can_be_described_in_the_session_that_adds_it(repository: Engin
     base = stored(repository, 1)
     services.add_image(session, base, {"title": "One", "rights": "Mine"})
     services.edit_image(session, base.ident, None, {"title": "Two"})
-    services.commit(session)
+    commits.commit(session)
     image = queries.image(base.ident)
     assert (image.title, image.rights) == ("Two", "Mine")
 
@@ -229,7 +229,7 @@ def test_what_a_session_adds_and_removes_is_not_there(repository: Engine) -> Non
     base = stored(repository, 1)
     services.add_image(session, base, {}, {"shelf": "Shelf"})
     services.remove_image(session, base.ident)
-    services.commit(session)
+    commits.commit(session)
     assert shown() == []
 
 
@@ -250,7 +250,7 @@ def test_a_removal_that_saw_an_older_version_is_refused(repository: Engine) -> N
     services.remove_image(session, ident, 1)
     edit(ident, 1, title="Two")
     with pytest.raises(Conflict) as refused:
-        services.commit(session)
+        commits.commit(session)
     assert refused.value.fields == {ident: ["title"]}
     assert shown() == [ident]
 
@@ -261,7 +261,7 @@ def test_an_edit_of_what_was_removed_meanwhile_is_refused(repository: Engine) ->
     services.edit_image(session, ident, 1, {"title": "Late"})
     services.at_once("other", lambda other: services.remove_image(other, ident))
     with pytest.raises(Conflict) as refused:
-        services.commit(session)
+        commits.commit(session)
     assert ident in refused.value.fields
     assert Image.objects.count() == 0
 
@@ -279,6 +279,6 @@ def test_bytes_that_another_removal_took_are_brought_back(repository: Engine) ->
     session = services.open_session("tester")
     services.add_image(session, stored(repository, 1), {"title": "Again"})
     services.at_once("other", lambda other: services.remove_image(other, ident))
-    services.commit(session)
+    commits.commit(session)
     assert queries.image(ident).title == "Again"
     assert repository.bases.exists(ident)

@@ -8,15 +8,16 @@ import re
 import threading
 import time
 from collections.abc import Callable, Iterator
-from contextlib import suppress
+from contextlib import contextmanager, suppress
 from dataclasses import dataclass
 from pathlib import Path
+from typing import BinaryIO
 
 from mezzotint.cache.generation import Generation
 from mezzotint.cache.index import Entry, Index, Totals
 from mezzotint.cache.locks import HostLocks
 from mezzotint.errors import StorageFull
-from mezzotint.files import place, temporary
+from mezzotint.files import full_is_told, place, temporary
 
 NATIVE = "native"
 _CONTROL = ".control"
@@ -45,6 +46,39 @@ class CachedFile:
             return os.pread(self.descriptor, self.size, 0)
         finally:
             os.close(self.descriptor)
+
+
+class Receiving:
+    """A file on its way into the cache, hashed as it comes."""
+
+    def __init__(self, cache: Cache, name: str, part: Path, stream: BinaryIO) -> None:
+        self._cache, self._name, self._part, self._stream = cache, name, part, stream
+        self._hash, self._size = hashlib.sha256(), 0
+
+    def write(self, chunk: bytes) -> None:
+        """Raises StorageFull."""
+        with full_is_told("a base's copy"):
+            self._stream.write(chunk)
+        self._hash.update(chunk)
+        self._size += len(chunk)
+
+    def digest(self) -> str:
+        return self._hash.hexdigest()
+
+    def keep(self) -> int:
+        """Give it its name; returns a descriptor to read it by. Raises StorageFull."""
+        with full_is_told("a base's copy"):
+            self._stream.flush()
+        cache, path = self._cache, self._cache.path_of(self._name)
+        descriptor = os.open(self._part, os.O_RDONLY | os.O_CLOEXEC)
+        try:
+            with cache.locks.hold(_NAMES):
+                cache.index.add(Entry(path, NATIVE, self._name[:64], self._size, _now(), self.digest()))
+                place(self._part, cache.directory / path, durable=False)
+        except BaseException:
+            os.close(descriptor)
+            raise
+        return descriptor
 
 
 class Cache:
@@ -106,6 +140,24 @@ class Cache:
             self.drop([entry])
             raise
         return digest
+
+    @contextmanager
+    def receiving(self, name: str) -> Iterator[Receiving]:
+        """Somewhere to write a large file to, which `keep` gives its name. Gone afterwards, unless it was kept.
+
+        Raises StorageFull.
+        """
+        target = self.directory / self.path_of(name)
+        with temporary(target.parent, durable=False) as (part, stream):
+            yield Receiving(self, name, part, stream)
+
+    def purge_file(self, name: str) -> None:
+        """Remove one file, whatever the index knows of it."""
+        path = self.path_of(name)
+        entry = self.index.find(path)
+        if entry is not None:
+            self.drop([entry])
+        (self.directory / path).unlink(missing_ok=True)
 
     def touch(self, name: str) -> None:
         """Note a use; `flush` takes the notes to the index."""

@@ -4,19 +4,23 @@ from __future__ import annotations
 
 import hashlib
 import json
+import os
 import threading
 from collections import OrderedDict
 from collections.abc import Iterable, Iterator
-from contextlib import ExitStack, contextmanager, suppress
+from contextlib import contextmanager, suppress
 from dataclasses import asdict, dataclass
 from pathlib import Path
 from typing import BinaryIO
 
-from mezzotint.cache import Index
-from mezzotint.errors import NotAnImage, NotFound, StorageFull, TooManyBytes
+from mezzotint.cache import Cache
+from mezzotint.derivatives.vouching import Vouching
+from mezzotint.errors import DamagedBase, NotAnImage, NotFound, StorageFull, TooManyBytes
+from mezzotint.failpoints import failpoint
 from mezzotint.files import full_is_told, temporary
 from mezzotint.names import Facts, Ident, base_key, trash_key
 from mezzotint.objects import ObjectReader, ObjectStore
+from mezzotint.objects.filesystem import FileReader
 from mezzotint.transforms import libvips
 from mezzotint.transforms.complete import check_complete
 from mezzotint.transforms.exif import read_exif
@@ -61,9 +65,10 @@ class Spool:
 
 class Bases:
     def __init__(
-        self, store: ObjectStore, index: Index, spool: Path, *, max_bytes: int, max_pixels: int, allow_svg: bool
+        self, store: ObjectStore, cache: Cache, spool: Path, *, max_bytes: int, max_pixels: int, allow_svg: bool
     ) -> None:
-        self._store, self._index, self._spool = store, index, spool
+        self._store, self._cache, self._index, self._spool = store, cache, cache.index, spool
+        self._vouching = Vouching(cache.index)
         self._max_bytes, self._max_pixels, self._allow_svg = max_bytes, max_pixels, allow_svg
         self._facts: OrderedDict[str, Facts] = OrderedDict()
         self._facts_lock = threading.Lock()
@@ -93,7 +98,11 @@ class Bases:
         header = libvips.read_header(spool.path, max_pixels=self._max_pixels, allow_svg=self._allow_svg)
         check_complete(spool.path, header.facts.format)
         content_type = MEDIA_TYPES[header.facts.format]
+        failpoint("upload.before-put")
         new = self._store.put_if_absent(base_key(ident), spool.path, content_type)
+        failpoint("upload.after-put")
+        if not new:
+            self._heal(ident, spool, content_type)
         self._remember(ident, header.facts)
         return Base(ident, header.facts, read_exif(header.exif), new)
 
@@ -115,27 +124,33 @@ class Bases:
         return True
 
     def open(self, ident: Ident, start: int = 0, length: int | None = None) -> ObjectReader:
-        """Raises NotFound."""
-        return self._store.get(base_key(ident), start, length)
+        """The base's bytes, which were seen to be those of its name. Raises NotFound, DamagedBase."""
+        if self._store.local_path(base_key(ident)) is not None:
+            return self._vouched(ident, start, length)
+        try:
+            descriptor = self._local_copy(ident)
+        except StorageFull:
+            return self._vouched(ident, start, length)
+        return FileReader(os.fdopen(descriptor, "rb"), start, length)
 
     @contextmanager
     def on_disk(self, ident: Ident) -> Iterator[Path]:
-        """The base as a local file to decode from. Raises NotFound."""
+        """The base as a local file to decode from. Raises NotFound, DamagedBase, StorageFull."""
         path = self._store.local_path(base_key(ident))
-        if path is not None:
-            with ExitStack() as stack:
-                try:
-                    stream = stack.enter_context(open(path, "rb"))
-                except FileNotFoundError:
-                    raise NotFound(f"there is no image {ident}") from None
-                # by its descriptor it stays readable, wherever it is moved meanwhile
-                yield Path(f"/proc/self/fd/{stream.fileno()}")
-            return
-        with self._store.get(base_key(ident)) as reader, temporary(self._spool) as (copy, written):
-            for chunk in reader.chunks():
-                written.write(chunk)
-            written.flush()
-            yield copy
+        if path is None:
+            descriptor = self._local_copy(ident)
+        else:
+            try:
+                descriptor = os.open(path, os.O_RDONLY | os.O_CLOEXEC)
+            except FileNotFoundError:
+                raise NotFound(f"there is no image {ident}") from None
+        try:
+            if path is not None:
+                self._vouching.check_file(ident, descriptor)
+            # by its descriptor it stays readable, wherever it is moved meanwhile
+            yield Path(f"/proc/self/fd/{descriptor}")
+        finally:
+            os.close(descriptor)
 
     def discard(self, ident: Ident) -> None:
         """To the trash; nobody finds it under its ident any more. No error where it is gone already."""
@@ -155,6 +170,58 @@ class Bases:
         with self._facts_lock:
             self._facts.pop(ident, None)
         self._index.forget(ident)
+        self._vouching.forget(ident)
+
+    def _vouched(self, ident: Ident, start: int, length: int | None) -> ObjectReader:
+        reader = self._store.get(base_key(ident), start, length)
+        try:
+            self._vouching.check(ident, reader.version, lambda: self._store.get(base_key(ident)))
+        except BaseException:
+            reader.close()
+            raise
+        return reader
+
+    def _local_copy(self, ident: Ident) -> int:
+        """A descriptor of this host's own copy of a base that lies elsewhere, fetched where it has none.
+
+        Raises NotFound, DamagedBase, StorageFull.
+        """
+        if (kept := self._kept_copy(ident)) is not None:
+            return kept
+        with self._cache.locks.hold(ident):
+            if (kept := self._kept_copy(ident)) is not None:
+                return kept
+            with self._store.get(base_key(ident)) as reader, self._cache.receiving(ident) as received:
+                for chunk in reader.chunks():
+                    received.write(chunk)
+                if received.digest() != ident:
+                    raise DamagedBase(f"the bytes of {ident} are damaged in the store; `mezzotint verify` says more")
+                descriptor = received.keep()
+                self._vouching.vouch_file(ident, descriptor)
+                return descriptor
+
+    def _kept_copy(self, ident: Ident) -> int | None:
+        file = self._cache.open(ident)
+        if file is None:
+            return None
+        try:
+            self._vouching.check_file(ident, file.descriptor)
+        except DamagedBase:
+            os.close(file.descriptor)
+            self._cache.purge_file(ident)
+            return None
+        return file.descriptor
+
+    def _heal(self, ident: Ident, spool: Spool, content_type: str) -> None:
+        """The same bytes are there, as it says: where they are not, these take their place."""
+        try:
+            with self._vouched(ident, 0, None):
+                return
+        except NotFound:
+            self._store.put_if_absent(base_key(ident), spool.path, content_type)
+        except DamagedBase:
+            self._store.put(base_key(ident), spool.path, content_type)
+        self._vouching.forget(ident)
 
     def _read_facts(self, ident: Ident) -> Facts:
         with self.on_disk(ident) as path:

@@ -8,6 +8,7 @@ from mezzotint.errors import InvalidInput
 from mezzotint.names.ident import Ident
 
 _COMPONENT = re.compile(r"[A-Za-z0-9][A-Za-z0-9._-]{2,254}")
+_CHECKPOINT = re.compile(r"journal/checkpoint-([0-9]{20})-[0-9a-f]{32}\.jsonl\.zst")
 MAX_KEY = 512
 
 
@@ -21,6 +22,30 @@ def trash_key(ident: Ident) -> str:
 
 def journal_key(seq: int) -> str:
     return f"journal/{seq:020d}.jsonl.zst"
+
+
+JOURNAL = "journal/"
+CHECKPOINTS = f"{JOURNAL}checkpoint-"
+LATEST_KEY = f"{JOURNAL}latest"
+MARKER_KEY = f"{JOURNAL}marker"
+COPYING_KEY = f"{JOURNAL}copying"
+"""is there while a copy into this store goes on"""
+IMAGES = "images/"
+TRASH = "trash/images/"
+
+
+def damaged_key(ident: Ident) -> str:
+    return f"trash/damaged/{ident}"
+
+
+def checkpoint_key(seq: int, name: str) -> str:
+    return f"{CHECKPOINTS}{seq:020d}-{name}.jsonl.zst"
+
+
+def checkpoint_seq(key: str) -> int | None:
+    """The seq that a checkpoint's key has; None for what is no such key."""
+    match = _CHECKPOINT.fullmatch(key)
+    return int(match[1]) if match else None
 
 
 def check_key(key: str) -> str:

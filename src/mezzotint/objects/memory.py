@@ -6,17 +6,16 @@ import threading
 import time
 from collections.abc import Iterator
 from pathlib import Path
-from typing import BinaryIO
 
 from mezzotint.errors import NotFound
 from mezzotint.names import check_key
-from mezzotint.objects.protocol import ObjectInfo
+from mezzotint.objects.protocol import ObjectInfo, clip
 
 
 class MemoryReader:
-    def __init__(self, data: bytes, size: int) -> None:
+    def __init__(self, data: bytes, size: int, version: str) -> None:
         self._data = data
-        self.size = size
+        self.size, self.version = size, version
 
     def chunks(self) -> Iterator[bytes]:
         if self._data:
@@ -39,12 +38,12 @@ class MemoryStore:
         self._objects: dict[str, tuple[bytes, float]] = {}
         self._lock = threading.Lock()
 
-    def put(self, key: str, body: bytes | BinaryIO | Path, content_type: str | None = None) -> None:
+    def put(self, key: str, body: bytes | Path, content_type: str | None = None) -> None:
         data = _bytes(body)
         with self._lock:
             self._objects[check_key(key)] = (data, time.time())
 
-    def put_if_absent(self, key: str, body: bytes | BinaryIO | Path, content_type: str | None = None) -> bool:
+    def put_if_absent(self, key: str, body: bytes | Path, content_type: str | None = None) -> bool:
         data = _bytes(body)
         with self._lock:
             if check_key(key) in self._objects:
@@ -53,22 +52,25 @@ class MemoryStore:
             return True
 
     def get(self, key: str, start: int = 0, length: int | None = None) -> MemoryReader:
-        data = self.read(key)
-        end = len(data) if length is None else start + length
-        return MemoryReader(data[start:end], len(data))
+        data, modified = self._find(key)
+        begin, count = clip(start, length, len(data))
+        return MemoryReader(data[begin : begin + count], len(data), str(modified))
+
+    def arbitrates(self) -> bool:
+        return True
 
     def read(self, key: str) -> bytes:
         return self._find(key)[0]
 
     def stat(self, key: str) -> ObjectInfo:
         data, modified = self._find(key)
-        return ObjectInfo(key, len(data), modified)
+        return ObjectInfo(key, len(data), modified, str(modified))
 
     def list(self, prefix: str = "", start_after: str = "") -> Iterator[ObjectInfo]:
         with self._lock:
             found = sorted((k, v) for k, v in self._objects.items() if k.startswith(prefix) and k > start_after)
         for key, (data, modified) in found:
-            yield ObjectInfo(key, len(data), modified)
+            yield ObjectInfo(key, len(data), modified, str(modified))
 
     def delete(self, key: str) -> None:
         with self._lock:
@@ -79,7 +81,7 @@ class MemoryStore:
             if check_key(source) not in self._objects:
                 raise NotFound(f"there is no object {source}")
             check_key(target)
-            self._objects[target] = self._objects.pop(source)
+            self._objects[target] = (self._objects.pop(source)[0], time.time())
 
     def local_path(self, key: str) -> Path | None:
         return None
@@ -92,7 +94,5 @@ class MemoryStore:
                 raise NotFound(f"there is no object {key}") from None
 
 
-def _bytes(body: bytes | BinaryIO | Path) -> bytes:
-    if isinstance(body, bytes):
-        return body
-    return body.read_bytes() if isinstance(body, Path) else body.read()
+def _bytes(body: bytes | Path) -> bytes:
+    return body.read_bytes() if isinstance(body, Path) else body

@@ -9,16 +9,18 @@ from __future__ import annotations
 from collections.abc import Iterator
 from dataclasses import dataclass
 from pathlib import Path
-from typing import BinaryIO, Protocol
+from typing import Protocol
 
 
 @dataclass(frozen=True, slots=True)
 class ObjectInfo:
-    """`size` in bytes; `modified` in seconds since the epoch by the store's own clock."""
+    """`size` in bytes; `modified` in seconds since the epoch by the store's own clock;
+    `version` is another one whenever other bytes have been stored."""
 
     key: str
     size: int
     modified: float
+    version: str = ""
 
 
 class ObjectReader(Protocol):
@@ -29,8 +31,16 @@ class ObjectReader(Protocol):
         """The size of the whole object in bytes."""
         ...
 
+    @property
+    def version(self) -> str:
+        """As in ObjectInfo."""
+        ...
+
     def chunks(self) -> Iterator[bytes]:
-        """The bytes that were asked for, in order, about a megabyte at a time."""
+        """The bytes that were asked for, in order, about a megabyte at a time.
+
+        Raises StoreUnavailable where they break off.
+        """
         ...
 
     def close(self) -> None: ...
@@ -42,19 +52,28 @@ class ObjectReader(Protocol):
 
 class ObjectStore(Protocol):
     """Every method raises InvalidInput for a key that is none, StorageFull when
-    there is no room, StoreUnavailable when the store does not answer. A write
-    that returns is durable."""
+    there is no room, StoreUnavailable when the store does not answer: then it is
+    not known whether a write was done. A write that returns is durable.
 
-    def put(self, key: str, body: bytes | BinaryIO | Path, content_type: str | None = None) -> None:
-        """Store the whole of `body` under `key`, replacing what was there, all at once.
+    A body is bytes, or the path of a file on local disk, whose content must not
+    change afterwards: the store may take the file over where that saves a copy.
+    """
 
-        A Path is a file on local disk that may be taken over where that saves a
-        copy: its content must not change afterwards.
+    def put(self, key: str, body: bytes | Path, content_type: str | None = None) -> None:
+        """Store the whole of `body` under `key`, replacing what was there, all at once."""
+        ...
+
+    def put_if_absent(self, key: str, body: bytes | Path, content_type: str | None = None) -> bool:
+        """As `put`, but False, and nothing changed, where `key` exists.
+
+        False may mean this very call, where it was repeated after a lost answer:
+        who needs to know looks at what is there. Of racers exactly one is told
+        True where the store `arbitrates`.
         """
         ...
 
-    def put_if_absent(self, key: str, body: bytes | BinaryIO | Path, content_type: str | None = None) -> bool:
-        """As `put`, but False, and nothing changed, where `key` exists."""
+    def arbitrates(self) -> bool:
+        """Whether several may create the same key at once and exactly one succeeds. May try it out."""
         ...
 
     def get(self, key: str, start: int = 0, length: int | None = None) -> ObjectReader:
@@ -74,7 +93,10 @@ class ObjectStore(Protocol):
 
     def list(self, prefix: str = "", start_after: str = "") -> Iterator[ObjectInfo]:
         """What begins with `prefix` and comes after `start_after`, in the order of
-        the keys' code points, in memory that does not grow with the whole."""
+        the keys' code points, in memory that does not grow with the whole.
+
+        A remote store may be late to show what was put or deleted a moment ago.
+        """
         ...
 
     def delete(self, key: str) -> None:
@@ -82,7 +104,8 @@ class ObjectStore(Protocol):
         ...
 
     def move(self, source: str, target: str) -> None:
-        """Rename; `target` is replaced. Raises NotFound where `source` does not exist.
+        """Rename; `target` is replaced and counts as modified now. Raises NotFound
+        where `source` does not exist.
 
         Where a store cannot do it in one step it copies before it deletes, so
         at no moment is the object under neither key.
@@ -92,3 +115,9 @@ class ObjectStore(Protocol):
     def local_path(self, key: str) -> Path | None:
         """Where the object lies on local disk, if this store keeps it there. Need not exist."""
         ...
+
+
+def clip(start: int, length: int | None, size: int) -> tuple[int, int]:
+    """The part of `size` bytes that a range means: where it begins, and how many."""
+    start = min(start, size)
+    return start, size - start if length is None else min(length, size - start)

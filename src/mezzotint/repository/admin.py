@@ -15,7 +15,7 @@ from django.utils.safestring import SafeString
 from mezzotint.errors import MezzotintError
 from mezzotint.repository import metadata, queries, services
 from mezzotint.repository.links import picture
-from mezzotint.repository.models import Collection, Commit, Image, UpdateSession
+from mezzotint.repository.models import Collection, Commit, Image, Removal, Snapshot, UpdateSession
 
 _REFUSED = "mezzotint.refused"
 
@@ -175,3 +175,25 @@ class CommitAdmin(ReadOnlyAdmin):
 class UpdateSessionAdmin(ReadOnlyAdmin):
     list_display = ["id", "state", "opened", "by", "note", "seq"]
     list_filter = ["state"]
+
+
+@admin.register(Removal)
+class RemovalAdmin(ReadOnlyAdmin):
+    list_display = ["ident", "at", "by", "seq"]
+    search_fields = ["ident"]
+    actions = ["bring_back"]
+
+    @admin.action(description="Bring the selected images back")
+    def bring_back(self, request: HttpRequest, queryset: QuerySet[Removal]) -> None:
+        idents = list(queryset.values_list("ident", flat=True))
+        try:
+            services.at_once(request.user.get_username(), lambda s: _each(services.bring_back, s, idents))
+        except MezzotintError as error:
+            self.message_user(request, f"Nothing was changed: {error}", messages.ERROR)
+        else:
+            self.message_user(request, f"{len(idents)} images are back.")
+
+
+@admin.register(Snapshot)
+class SnapshotAdmin(ReadOnlyAdmin):
+    list_display = ["asked", "state", "seq", "bytes", "by", "error"]

@@ -1,7 +1,8 @@
-"""The repository's tables. All but the sessions can be rebuilt from the journal.
+"""The repository's tables: what the journal holds, and what is this database's own.
 
-Nothing here is written but by `apply` (what was committed) and `services`
-(what is being prepared); reading goes through `queries`.
+What the journal holds is written by `apply` alone, from committed segments;
+whatever else changes it is caught by `capture` and committed in its turn.
+Reading goes through `queries`.
 """
 
 from __future__ import annotations
@@ -76,6 +77,25 @@ class Membership(models.Model):
         return f"{self.collection_id}[{self.position}]"
 
 
+class Removal(models.Model):
+    """An image that was removed: its base is in the trash, and can be had back, until the grace is over."""
+
+    ident = models.CharField(max_length=64, unique=True, editable=False)
+    state = models.JSONField(editable=False)
+    seq = models.BigIntegerField(db_index=True, editable=False)
+    at = models.DateTimeField(editable=False)
+    by = models.TextField(editable=False)
+    settled = models.BooleanField(
+        default=False, db_default=False, help_text="its base is in the trash, its derivatives are gone"
+    )
+
+    class Meta:
+        ordering = ["-seq", "ident"]
+
+    def __str__(self) -> str:
+        return self.state.get("title") or self.ident[:12]
+
+
 class Commit(models.Model):
     """A segment of the journal that has been applied. The last one is the head."""
 
@@ -88,7 +108,8 @@ class Commit(models.Model):
     added = models.PositiveIntegerField(default=0)
     edited = models.PositiveIntegerField(default=0)
     removed = models.PositiveIntegerField(default=0)
-    settled = models.BooleanField(default=False, help_text="what it removed has been let go of")
+    epoch = models.BigIntegerField(default=0)
+    bytes = models.BigIntegerField(default=0)
 
     class Meta:
         ordering = ["-seq"]
@@ -140,3 +161,74 @@ class SessionChange(models.Model):
 
     def __str__(self) -> str:
         return f"{self.kind} {self.key[:12]}"
+
+
+class Installation(models.Model):
+    """What this database knows of itself. One row; it is not journaled."""
+
+    store = models.CharField(max_length=64, blank=True, help_text="the marker of the store that it belongs to")
+    epoch = models.BigIntegerField(default=0, help_text="its turn in writing, where the store does not arbitrate")
+    alarm = models.TextField(blank=True, help_text="why nothing may be written now, and what to do")
+    pinned = models.BigIntegerField(null=True, help_text="the commit that it was restored at, to look at")
+    schema = models.JSONField(default=dict, help_text="the migrations that a checkpoint was made with")
+    followed = models.DateTimeField(null=True, help_text="when the journal's end was last seen")
+
+    def __str__(self) -> str:
+        return self.store
+
+
+class Captured(models.Model):
+    """A row of a journaled table that was changed otherwise than by a commit, noted by a trigger."""
+
+    kind = models.CharField(max_length=20)
+    key = models.TextField()
+
+    class Meta:
+        ordering = ["id"]
+
+    def __str__(self) -> str:
+        return f"{self.kind} {self.key}"
+
+
+class Applying(models.Model):
+    """Has a row, seen by the transaction that put it there alone, while that applies a segment:
+    what it changes needs no capture."""
+
+    def __str__(self) -> str:
+        return str(self.pk)
+
+
+class Sighting(models.Model):
+    """An object that no entry refers to, and when it was seen so, in seconds by the store's clock."""
+
+    key = models.CharField(max_length=255, unique=True)
+    first_seen = models.FloatField()
+    last_seen = models.FloatField()
+
+    def __str__(self) -> str:
+        return self.key
+
+
+class Snapshot(models.Model):
+    """A checkpoint that was asked for or made."""
+
+    class State(models.TextChoices):
+        WAITING = "waiting"
+        RUNNING = "running"
+        DONE = "done"
+        FAILED = "failed"
+
+    id = models.UUIDField(primary_key=True, default=uuid.uuid4, editable=False)
+    state = models.CharField(max_length=10, choices=State.choices, default=State.WAITING)
+    by = models.TextField()
+    asked = models.DateTimeField(default=timezone.now)
+    seq = models.BigIntegerField(null=True, blank=True)
+    key = models.CharField(max_length=255, blank=True)
+    bytes = models.BigIntegerField(null=True, blank=True)
+    error = models.TextField(blank=True)
+
+    class Meta:
+        ordering = ["-asked"]
+
+    def __str__(self) -> str:
+        return f"{self.state} {self.seq or ''}"

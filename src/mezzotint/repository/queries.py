@@ -5,11 +5,13 @@ from __future__ import annotations
 import base64
 import json
 import re
+import unicodedata
 from collections.abc import Iterable, Mapping
 from dataclasses import dataclass
 from typing import Any, Generic, TypeVar
 
 from django.core.exceptions import ValidationError
+from django.db import DataError, connection
 from django.db.models import Model, Q, QuerySet
 from django.db.models.expressions import RawSQL
 
@@ -94,6 +96,8 @@ def _filtered(chosen: QuerySet[Image], name: str, value: str) -> QuerySet[Image]
         return search(chosen, value)
     if name == "collection":
         return chosen.filter(collections__slug=value)
+    if name == "tag" and connection.vendor == "postgresql":
+        return chosen.filter(tags__contains=[value])
     if name == "tag":
         return chosen.filter(pk__in=RawSQL(_TAGGED, [value]))
     if name == "captured_after":
@@ -109,6 +113,10 @@ def _filtered(chosen: QuerySet[Image], name: str, value: str) -> QuerySet[Image]
 
 _TAGGED = "SELECT i.id FROM repository_image i, json_each(i.tags) t WHERE t.value = %s"
 _MATCHED = "SELECT rowid FROM repository_image_search WHERE repository_image_search MATCH %s"
+_MATCHED_ON_POSTGRESQL = (
+    "SELECT id FROM repository_image WHERE repository_search_words("
+    "title, description, creator, rights, source, tags::text) @@ to_tsquery('simple', %s)"
+)
 
 
 def search(chosen: QuerySet[Image], text: str) -> QuerySet[Image]:
@@ -117,11 +125,19 @@ def search(chosen: QuerySet[Image], text: str) -> QuerySet[Image]:
     words = re.findall(r"\w+", text)
     if not words:
         return chosen.none()
-    expression = " ".join(f'"{word}"*' for word in words)
-    matched = Q(pk__in=RawSQL(_MATCHED, [expression]))
+    if connection.vendor == "postgresql":
+        matched = Q(pk__in=RawSQL(_MATCHED_ON_POSTGRESQL, [" & ".join(f"{word}:*" for word in _unaccented(words))]))
+    else:
+        matched = Q(pk__in=RawSQL(_MATCHED, [" ".join(f'"{word}"*' for word in words)]))
     if re.fullmatch(r"[0-9a-f]{6,64}", text):
         matched |= Q(ident__startswith=text)
     return chosen.filter(matched)
+
+
+def _unaccented(words: list[str]) -> list[str]:
+    """Words as PostgreSQL's index has them: see the migration that makes it."""
+    plain = "".join(c for c in unicodedata.normalize("NFKD", " ".join(words)) if not unicodedata.combining(c))
+    return re.findall(r"[^\W_]+", plain.lower())
 
 
 def page(chosen: QuerySet[M], ordering: str, cursor: str, size: int, tie: str = "ident") -> Page[M]:
@@ -138,7 +154,7 @@ def page(chosen: QuerySet[M], ordering: str, cursor: str, size: int, tie: str = 
             later = "lt" if descending else "gt"
             chosen = chosen.filter(Q(**{f"{field}__{later}": value}) | Q(**{field: value, f"{tie}__{later}": key}))
         items = list(chosen.order_by(f"{sign}{field}", f"{sign}{tie}")[: size + 1])
-    except (ValidationError, ValueError, TypeError, RecursionError, OverflowError):
+    except (ValidationError, ValueError, TypeError, RecursionError, OverflowError, DataError):
         raise InvalidInput("cursor", "is not one that this service gave out", "next of a page") from None
     if len(items) <= size:
         return Page(items, None)

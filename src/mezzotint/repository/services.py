@@ -2,27 +2,22 @@
 
 from __future__ import annotations
 
-import uuid
 from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass
-from datetime import UTC, datetime
 from typing import Any
 
 from django.db import transaction
 
 from mezzotint.derivatives import Base
-from mezzotint.errors import Conflict, InvalidInput, NotFound, StoreUnavailable
-from mezzotint.journal import Head, Segment
+from mezzotint.errors import Conflict, InvalidInput, NotFound
 from mezzotint.names import Ident, parse_ident
-from mezzotint.repository import metadata, queries
-from mezzotint.repository.apply import apply, removed_idents
+from mezzotint.repository import metadata, queries, removals, standing
+from mezzotint.repository.commits import commit
 from mezzotint.repository.models import Commit, Image, SessionChange, UpdateSession
-from mezzotint.repository.sessions import changes_of
+from mezzotint.repository.sessions import FACTS
 from mezzotint.transforms.exif import captured
-from mezzotint.wiring import engine
 
 Kind = SessionChange.Kind
-_RACES = 100
 _CHUNK = 500
 
 
@@ -45,6 +40,8 @@ class Addition:
 
 
 def open_session(by: str, note: str = "") -> UpdateSession:
+    """Raises ReadOnly, InvalidInput."""
+    standing.check_writable()
     return UpdateSession.objects.create(by=by, note=metadata.clean_text("note", note, 2000))
 
 
@@ -107,6 +104,17 @@ def remove_image(session: UpdateSession, ident: str, version: object = None) -> 
     _write(session, [SessionChange(session=session, kind=Kind.REMOVE, key=ident, seen_version=seen)])
 
 
+def bring_back(session: UpdateSession, ident: str) -> None:
+    """Have the session add an image that was removed, as it was, out of the trash. Raises NotFound."""
+    state = removals.bring_back(ident)
+    fields = {
+        "fields": {name: state[name] for name in metadata.IMAGE_FIELDS},
+        "facts": {name: state[name] for name in FACTS},
+        "collections": {},
+    }
+    _write(session, [SessionChange(session=session, kind=Kind.ADD, key=ident, fields=fields)])
+
+
 def put_collection(
     session: UpdateSession, slug: str, fields: Mapping[str, object], version: object = None, images: object = None
 ) -> None:
@@ -140,66 +148,6 @@ def abort(session: UpdateSession) -> None:
         session.save(update_fields=["state"])
 
 
-def commit(session: UpdateSession) -> Commit:
-    """Make the session durable and live, all at once. Doing it again gives the same answer.
-
-    Raises Conflict, where another's change would be overwritten; then the
-    session stays open and nothing of it is visible. StoreUnavailable says that
-    the outcome is not known; committing again finds out.
-    """
-    for _ in range(_RACES):
-        done = _try_commit(session.pk)
-        if done is not None:
-            return done
-        catch_up()
-    raise StoreUnavailable("other commits keep coming first; try again")
-
-
-def catch_up() -> int:
-    """Apply what the journal has and this database has not yet; returns how many segments.
-
-    What they removed goes at the end, when it is known what was put in again.
-    """
-    count = 0
-    while True:
-        with transaction.atomic():
-            found = engine().journal.read(_head())
-            if found is None:
-                break
-            apply(*found)
-        count += 1
-    for seq in Commit.objects.filter(settled=False).order_by("seq").values_list("seq", flat=True):
-        with transaction.atomic():
-            _settle(seq, engine().journal.segment(seq))
-    return count
-
-
-def check_store() -> None:
-    """That the store is this database's. Raises JournalBroken."""
-    engine().journal.check(_head())
-
-
-def _settle(seq: int, segment: Segment) -> None:
-    """What a commit removed: bases to the trash, derivatives away.
-
-    Under the database's write lock, after the commit point, and only what is
-    not live: nobody can be putting it in again meanwhile.
-    """
-    removed = set(removed_idents(segment))
-    for ident in removed - set(queries.live_idents(removed)):
-        engine().bases.discard(Ident(ident))
-        engine().cache.purge(ident)
-    Commit.objects.filter(seq=seq).update(settled=True)
-
-
-def durable_seq() -> int:
-    """The last commit that the journal holds, which this database may be about to apply."""
-    head = _head()
-    for _, following in engine().journal.follow(head):
-        head = following
-    return head.seq
-
-
 def at_once(by: str, work: Callable[[UpdateSession], Any], note: str = "") -> tuple[Any, Commit]:
     """A session for one change: opened, filled by `work`, committed; gone where it is refused.
 
@@ -219,51 +167,9 @@ def at_once(by: str, work: Callable[[UpdateSession], Any], note: str = "") -> tu
         raise
 
 
-def _try_commit(pk: uuid.UUID) -> Commit | None:
-    """One attempt under the database's write lock; None where another segment came first."""
-    with transaction.atomic():
-        session = UpdateSession.objects.select_for_update().get(pk=pk)
-        if session.state == UpdateSession.State.COMMITTED:
-            return Commit.objects.get(transaction=str(session.pk))
-        _check_open(session)
-        head = _head()
-        engine().journal.check(head)
-        at = datetime.now(UTC).isoformat()
-        segment = Segment(
-            seq=head.seq + 1,
-            transaction=str(session.pk),
-            previous=head.fingerprint,
-            at=at,
-            by=session.by,
-            changes=tuple(changes_of(session, at)),
-            note=session.note,
-        )
-        _check_bases(segment)
-        created = engine().journal.append(segment)
-        if created is None:
-            return None
-        done = apply(segment, created)
-        session.changes.all().delete()
-        _settle(segment.seq, segment)
-        return done
-
-
-def _head() -> Head:
-    last = Commit.objects.order_by("-seq").first()
-    return Head() if last is None else Head(last.seq, last.fingerprint)
-
-
-def _check_bases(segment: Segment) -> None:
-    """Durable before visible: every added image's base is in the store, or is brought back from the trash."""
-    for change in segment.changes:
-        if change.get("put") == "image" and change["version"] == 1:
-            ident = Ident(change["ident"])
-            if not engine().bases.exists(ident) and not engine().bases.recover(ident):
-                raise Conflict(f"the bytes of {ident} were removed meanwhile; upload it again", {ident: ["file"]})
-
-
 def _write(session: UpdateSession, steps: list[SessionChange]) -> None:
     """Add steps to a session that is open now: somebody may have committed it since this request began."""
+    standing.check_writable()
     with transaction.atomic():
         _check_open(UpdateSession.objects.select_for_update().get(pk=session.pk))
         SessionChange.objects.bulk_create(steps, batch_size=_CHUNK)

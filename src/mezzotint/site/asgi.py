@@ -70,6 +70,9 @@ class Site:
         self.delivery = Delivery(self._engine)
         django.setup(set_prefix=False)
         self._django = _Django()
+        from mezzotint.repository.maintenance import Maintenance  # knows models, which want Django set up
+
+        self._maintenance = Maintenance()
         files = StaticFiles(packages=[(package, "static") for package in _STATIC])
         self._static = Starlette(routes=[Mount("/static", files)])
         self._max_body = self._engine.settings.max_upload + _FORM_ROOM
@@ -88,10 +91,12 @@ class Site:
     async def live(self) -> None:
         """What goes on as long as the server runs. Cancel it at the end, then `close`."""
         self._engine.housekeeping.start()
+        self._maintenance.start()
         gc.freeze()  # what is there now stays: the collector need not look at it again
         await self.delivery.keep_tally()
 
     def close(self) -> None:
+        self._maintenance.stop()
         wiring.close_engine()
 
     async def _lifespan(self, receive: Receive, send: Send) -> None:

@@ -2,17 +2,23 @@
 
 from __future__ import annotations
 
+import logging
 import os
 import secrets
+from collections.abc import Callable
 from dataclasses import dataclass
+
+log = logging.getLogger(__name__)
 
 
 @dataclass(frozen=True, slots=True)
 class Ready:
-    """`password` and `token` are there at the very first start only; `alarm` says what is not ready."""
+    """`password` and `token` are there at the very first start only; `restored` is the commit that an
+    empty database was brought to; `alarm` says what is not ready."""
 
     password: str | None = None
     token: str | None = None
+    restored: int | None = None
     alarm: str | None = None
 
 
@@ -23,21 +29,16 @@ def django_setup() -> None:
     django.setup()
 
 
-def prepare() -> Ready:
-    """Bring the database up to date and to the journal's end. A database that does
-    not answer is an alarm and no error: pictures are served without it."""
+def prepare(progress: Callable[[str, int], None] = lambda what, count: None) -> Ready:
+    """Bring the database up to date and to the journal's end, from nothing if need be. A
+    database that does not answer is an alarm and no error: pictures are served without it."""
     django_setup()
-    from django.core.management import call_command
     from django.db import DatabaseError, connections
 
     from mezzotint.errors import MezzotintError
-    from mezzotint.repository.services import catch_up, check_store
 
     try:
-        call_command("migrate", verbosity=0, interactive=False)
-        catch_up()
-        check_store()
-        return _first_person()
+        return _prepare(progress)
     except DatabaseError as error:
         return Ready(alarm=f"the database does not answer ({error}); pictures are served, the rest is not")
     except MezzotintError as error:
@@ -48,15 +49,47 @@ def prepare() -> Ready:
         connections.close_all()
 
 
-def _first_person() -> Ready:
+def _prepare(progress: Callable[[str, int], None]) -> Ready:
+    from django.core.management import call_command
+
+    from mezzotint.errors import StoreUnavailable
+    from mezzotint.repository import checkpointing, commits, removals, restoring, standing
+    from mezzotint.wiring import engine
+
+    restored = None
+    try:
+        if restoring.is_fresh() and not engine().journal.is_empty():
+            restored = restoring.restore(progress=progress)
+    except StoreUnavailable:
+        pass  # compare() raises the alarm
+    call_command("migrate", verbosity=0, interactive=False)
+    pinned = standing.installation().pinned
+    if pinned is not None:
+        return Ready(alarm=f"this database shows the repository as it was at commit {pinned}; nothing can be changed")
+    alarm = standing.compare()
+    if alarm:
+        return Ready(alarm=alarm)
+    commits.catch_up()
+    removals.settle()
+    if engine().settings.read_only:
+        return Ready(restored=restored)
+    if restored is not None:
+        checkpointing.register()
+    checkpointing.after_upgrade()
+    ready = _first_person(restored)
+    commits.flush("setup")
+    return ready
+
+
+def _first_person(restored: int | None) -> Ready:
     from django.contrib.auth.models import User
 
     from mezzotint import tokens
     from mezzotint.wiring import engine
 
     if User.objects.exists():
-        return Ready()
+        return Ready(restored=restored)
     password = secrets.token_urlsafe(12)
     User.objects.create_superuser("admin", password=password)
     token = tokens.issue(engine().settings.secret_key, tokens.Scope.WRITE, days=90, name="first")
-    return Ready(password, token)
+    return Ready(password, token, restored)

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import django_stubs_ext
 
+from mezzotint.site.databases import database
 from mezzotint.wiring import engine
 
 django_stubs_ext.monkeypatch()  # generic classes of Django can be subscripted, as its types say
@@ -41,6 +42,7 @@ MIDDLEWARE = [
     "django.contrib.auth.middleware.AuthenticationMiddleware",
     "django.contrib.messages.middleware.MessageMiddleware",
     "django.middleware.clickjacking.XFrameOptionsMiddleware",
+    "mezzotint.repository.middleware.Durable",
 ]
 TEMPLATES = [
     {
@@ -58,17 +60,7 @@ TEMPLATES = [
 ROOT_URLCONF = "mezzotint.site.urls"
 STATIC_URL = "/static/"
 
-DATABASES = {
-    "default": {
-        "ENGINE": "django.db.backends.sqlite3",
-        "NAME": str(_settings.database),
-        "OPTIONS": {
-            "timeout": 30,
-            "transaction_mode": "IMMEDIATE",  # a writer waits at the start, instead of failing half-way
-            "init_command": "PRAGMA journal_mode = WAL; PRAGMA synchronous = NORMAL; PRAGMA mmap_size = 134217728;",
-        },
-    }
-}
+DATABASES = {"default": database(_settings)}
 DEFAULT_AUTO_FIELD = "django.db.models.BigAutoField"
 AUTH_PASSWORD_VALIDATORS = [{"NAME": "django.contrib.auth.password_validation.MinimumLengthValidator"}]
 LOGIN_URL = "/admin/login/"

@@ -7,7 +7,7 @@ from typing import Any
 from rest_framework import serializers
 
 from mezzotint.names import Ident, base_key
-from mezzotint.repository.models import Collection, Commit, Image, SessionChange, UpdateSession
+from mezzotint.repository.models import Collection, Commit, Image, Removal, SessionChange, Snapshot, UpdateSession
 
 THUMBNAIL = "fit400x400"
 
@@ -93,10 +93,33 @@ class CollectionInputSerializer(serializers.Serializer[Any]):
     version = serializers.IntegerField(required=False, min_value=1, help_text="needed to change one that exists")
 
 
+class RemovalSerializer(serializers.ModelSerializer[Removal]):
+    class Meta:
+        model = Removal
+        fields = ["ident", "state", "seq", "at", "by"]
+
+
+class SnapshotSerializer(serializers.ModelSerializer[Snapshot]):
+    class Meta:
+        model = Snapshot
+        fields = ["id", "state", "by", "asked", "seq", "key", "bytes", "error"]
+
+
 class StatusSerializer(serializers.Serializer[Any]):
     version = serializers.CharField()
     live = serializers.IntegerField(help_text="the last commit that this database shows")
-    durable = serializers.IntegerField(help_text="the last commit that the journal holds")
+    durable = serializers.IntegerField(
+        help_text="the last commit that the journal holds; null where the store does not answer", allow_null=True
+    )
+    waiting = serializers.BooleanField(
+        help_text="whether something was changed in the database, a user say, that is not durable yet"
+    )
+    read_only = serializers.BooleanField(help_text="whether nothing may be written here")  # type: ignore[assignment]
+    alarm = serializers.CharField(help_text="why that is so, and what to do; empty on a read node")
+    lag = serializers.FloatField(
+        help_text="seconds since a read node last saw the journal's end; null elsewhere", allow_null=True
+    )
+    checkpoint = serializers.IntegerField(help_text="the commit of the newest checkpoint", allow_null=True)
     images = serializers.IntegerField()
     collections = serializers.IntegerField()
     open_sessions = serializers.IntegerField()

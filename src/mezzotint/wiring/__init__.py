@@ -4,20 +4,18 @@ from __future__ import annotations
 
 import threading
 from dataclasses import dataclass
-from pathlib import Path
-from urllib.parse import unquote, urlsplit
 
 from mezzotint.cache import Cache, SqliteIndex
 from mezzotint.cache.cleaner import Housekeeping
 from mezzotint.derivatives import Bases, Derivative, StoreManager
 from mezzotint.derivatives.manager import Observer
 from mezzotint.derivatives.pool import RenderPool
-from mezzotint.errors import InvalidInput
 from mezzotint.files import remove_abandoned
 from mezzotint.journal import Journal
 from mezzotint.names import Limits
-from mezzotint.objects import DirectoryStore, MemoryStore, ObjectStore
+from mezzotint.objects import ObjectStore
 from mezzotint.settings import Settings
+from mezzotint.wiring.stores import open_store
 
 
 @dataclass(frozen=True)
@@ -48,24 +46,14 @@ class _NudgingObserver(Observer):
         self.kept = housekeeping.nudge  # type: ignore[method-assign]
 
 
-def open_store(url: str) -> ObjectStore:
-    """The object store that a `MEZZOTINT_STORE` address names. Raises InvalidInput."""
-    parts = urlsplit(url)
-    if parts.scheme == "file" and not parts.netloc and parts.path:
-        return DirectoryStore(Path(unquote(parts.path)))
-    if parts.scheme == "memory":
-        return MemoryStore()
-    raise InvalidInput("MEZZOTINT_STORE", f"cannot be {url!r}", "file:///absolute/path or memory://")
-
-
 def open_engine(settings: Settings, observer: Observer | None = None) -> Engine:
-    store = open_store(settings.store_url)
+    store = open_store(settings.store_url, settings)
     remove_abandoned(settings.data / "incoming")
     cache = Cache(settings.cache, SqliteIndex, settings.cache_max_size)
     housekeeping = Housekeeping(cache)
     bases = Bases(
         store,
-        cache.index,
+        cache,
         settings.data / "incoming",
         max_bytes=settings.max_upload,
         max_pixels=settings.max_pixels,
@@ -79,7 +67,9 @@ def open_engine(settings: Settings, observer: Observer | None = None) -> Engine:
         Limits(output_pixels=settings.max_output_pixels),
         _NudgingObserver(observer or Observer(), housekeeping),
     )
-    return Engine(settings, store, cache, bases, Journal(store), pool, manager, housekeeping)
+    return Engine(
+        settings, store, cache, bases, Journal(store, settings.data / "incoming"), pool, manager, housekeeping
+    )
 
 
 _engine: Engine | None = None

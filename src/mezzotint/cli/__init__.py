@@ -1,0 +1,19 @@
+"""The command line: `mezzotint`."""
+
+from __future__ import annotations
+
+import sys
+
+from mezzotint.cli import adding, caching, durability, serving  # noqa: F401  each adds its commands
+from mezzotint.cli.app import app
+from mezzotint.cli.output import fail
+from mezzotint.errors import MezzotintError
+
+
+def main() -> None:
+    try:
+        app()
+    except MezzotintError as error:
+        fail(str(error))
+    except KeyboardInterrupt:
+        sys.exit(130)

@@ -1,0 +1,38 @@
+"""The program, for its commands to join."""
+
+from __future__ import annotations
+
+from typing import Annotated
+
+import typer
+
+from mezzotint import __version__
+from mezzotint.cli.output import count_progress, fail, out, tell
+
+app = typer.Typer(
+    no_args_is_help=True,
+    add_completion=False,
+    pretty_exceptions_enable=False,
+    help="A self-hosted image store and image server.",
+)
+
+
+@app.callback()
+def _options(
+    version: Annotated[bool, typer.Option("--version", help="Print the version.", is_eager=True)] = False,
+) -> None:
+    if version:
+        out.print(__version__)
+        raise typer.Exit
+
+
+def ready_database() -> None:
+    """Bring the database up to date and to the journal's end; end the program where that cannot be."""
+    from mezzotint.site.prepare import prepare
+
+    with count_progress("getting ready", passing=True) as progress:
+        ready = prepare(lambda what, count: progress(count, None))
+    if ready.alarm:
+        fail(ready.alarm)
+    if ready.password:
+        tell(f"made the user admin, password: {ready.password} (shown this once)")

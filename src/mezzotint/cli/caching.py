@@ -1,0 +1,83 @@
+"""`mezzotint cache`."""
+
+from __future__ import annotations
+
+import json
+from typing import Annotated
+
+import typer
+from rich.filesize import decimal
+from rich.progress import MofNCompleteColumn, Progress, SpinnerColumn, TextColumn
+from rich.table import Table
+
+from mezzotint.cli.app import app
+from mezzotint.cli.output import bytes_progress, out, say, told
+from mezzotint.errors import InvalidInput
+
+cache_app = typer.Typer(no_args_is_help=True, help="The cache of derivatives on this host.")
+app.add_typer(cache_app, name="cache")
+
+
+@cache_app.command("status")
+def cache_status(as_json: Annotated[bool, typer.Option("--json", help="For programs.")] = False) -> None:
+    """How much is in the cache."""
+    from mezzotint.wiring import engine
+
+    cache = engine().cache
+    totals, kinds = cache.totals(), cache.index.totals_by_kind()
+    if as_json:
+        by_kind = {kind: {"files": t.files, "bytes": t.bytes} for kind, t in kinds.items()}
+        print(json.dumps({"files": totals.files, "bytes": totals.bytes, "max_bytes": cache.max_size, "kinds": by_kind}))
+        return
+    table = Table("kind", "files", "bytes")
+    for kind, t in kinds.items():
+        table.add_row(kind, f"{t.files:,}", f"{t.bytes:,}")
+    table.add_row("all", f"{totals.files:,}", f"{totals.bytes:,}", style="bold")
+    out.print(table)
+    used = f" ({totals.bytes / cache.max_size:.1%})" if cache.max_size else ""
+    say(f"{decimal(totals.bytes)} of {decimal(cache.max_size)}{used} in {cache.directory}")
+
+
+@cache_app.command("clean")
+def cache_clean(
+    to: Annotated[str | None, typer.Option(help="Clean down to this size, e.g. 500M or 0, however full it is.")] = None,
+    dry_run: Annotated[bool, typer.Option("--dry-run", help="Only say what would be removed.")] = False,
+) -> None:
+    """Remove the least recently used derivatives, where the cache is too full."""
+    from mezzotint.cache import Cleaner
+    from mezzotint.cache.cleaner import LOW_WATER
+    from mezzotint.settings import parse_bytes
+    from mezzotint.wiring import engine
+
+    cache = engine().cache
+    cleaner = Cleaner(cache)
+    try:
+        target = parse_bytes(to) if to is not None else int(cache.max_size * LOW_WATER)
+    except ValueError as error:
+        raise InvalidInput("to", f"cannot be {to!r}", str(error)) from None
+    excess = max(0, cache.totals().bytes - target) if to is not None or cleaner.is_needed() else 0
+    if dry_run:
+        say(f"would remove about {decimal(excess)}")
+        return
+    with bytes_progress("clean", excess) as advance:
+        done_bytes = 0
+
+        def step(done: object) -> None:
+            nonlocal done_bytes
+            removed = getattr(done, "removed_bytes", 0)
+            advance(removed - done_bytes)
+            done_bytes = removed
+
+        done = cleaner.clean_to(target, step) if excess else cleaner.clean(step)
+    say(f"removed {done.removed_files:,} files, {decimal(done.removed_bytes)}")
+
+
+@cache_app.command("rescan")
+def cache_rescan() -> None:
+    """Make the cache's index agree with the files that are there."""
+    from mezzotint.wiring import engine
+
+    with Progress(SpinnerColumn(), TextColumn("rescan"), MofNCompleteColumn(), console=told) as progress:
+        task = progress.add_task("rescan", total=None)
+        totals = engine().cache.rescan(lambda count: progress.update(task, completed=count))
+    say(f"{totals.files:,} files, {decimal(totals.bytes)}")

@@ -1,0 +1,69 @@
+"""What the commands write: results to standard output, everything else to standard error."""
+
+from __future__ import annotations
+
+import sys
+from collections.abc import Callable, Iterator
+from contextlib import contextmanager
+
+from rich.console import Console
+from rich.markup import escape
+from rich.progress import (
+    BarColumn,
+    DownloadColumn,
+    MofNCompleteColumn,
+    Progress,
+    SpinnerColumn,
+    TextColumn,
+    TimeElapsedColumn,
+    TimeRemainingColumn,
+    TransferSpeedColumn,
+)
+
+told = Console(stderr=True)
+out = Console(width=None if sys.stdout.isatty() else 400)
+
+
+def say(text: str) -> None:
+    out.print(text, highlight=False, soft_wrap=True)
+
+
+def tell(text: str) -> None:
+    told.print(text, highlight=False, soft_wrap=True)
+
+
+def fail(message: str) -> None:
+    """End the program, saying why."""
+    told.print(f"mezzotint: {escape(message)}", style="red", highlight=False, soft_wrap=True)
+    raise SystemExit(2)
+
+
+@contextmanager
+def bytes_progress(what: str, total: int) -> Iterator[Callable[[int], None]]:
+    """A bar that is told of bytes as they are done."""
+    columns = (TextColumn(what), BarColumn(), DownloadColumn(), TransferSpeedColumn(), TimeRemainingColumn())
+    with Progress(*columns, console=told) as progress:
+        task = progress.add_task(what, total=total)
+        yield lambda count: progress.advance(task, count)
+
+
+@contextmanager
+def count_progress(
+    what: str, total: int | None = None, *, passing: bool = False
+) -> Iterator[Callable[[int, int | None], None]]:
+    """A bar that is told how many are done, and of how many, where that is known."""
+    spinner = SpinnerColumn() if total is None else BarColumn()
+    with Progress(
+        spinner,
+        TextColumn("{task.description}"),
+        MofNCompleteColumn(),
+        TimeElapsedColumn(),
+        console=told,
+        transient=passing,
+    ) as p:
+        task = p.add_task(what, total=total)
+
+        def step(done: int, of: int | None) -> None:
+            p.update(task, completed=done, total=of if of is not None else total)
+
+        yield step

@@ -1,0 +1,108 @@
+"""`mezzotint serve`."""
+
+from __future__ import annotations
+
+import dataclasses
+import json
+import os
+import shutil
+import socket
+import subprocess
+import sys
+from typing import Annotated
+
+import typer
+from rich.markup import escape
+
+from mezzotint import __version__
+from mezzotint.cli.app import app
+from mezzotint.cli.output import count_progress, fail, tell
+from mezzotint.errors import InvalidInput
+from mezzotint.settings import Settings
+from mezzotint.site.prepare import Ready
+
+
+@app.command()
+def serve(
+    read_only: Annotated[
+        bool, typer.Option("--read-only", help="Be a read node: follow the store's journal, accept no write.")
+    ] = False,
+) -> None:
+    """Set up what is missing and serve, until Ctrl-C."""
+    if read_only:
+        os.environ["MEZZOTINT_READ_ONLY"] = "true"
+    settings = Settings.read()
+    host, port = settings.bind
+    _check_free(host, port)
+    if settings.store_url.startswith("memory:") and settings.worker_count > 1:
+        raise InvalidInput("MEZZOTINT_WORKERS", "has to be 1 with a store in memory, which no other process sees", "1")
+    ready = _prepared_apart()
+    address = settings.public_url or f"http://{f'[{host}]' if ':' in host else host}:{port}"
+    tell(f"Mezzotint {__version__} at [bold]{address}[/]  (Ctrl-C stops it)")
+    if ready.password:
+        tell(f"  admin    {address}/admin/   user: admin   password: {ready.password}")
+        tell(f"  token    {ready.token}")
+        tell("  Both are shown this once. `mezzotint token issue` makes further tokens.")
+    if ready.restored is not None:
+        tell(f"  restored from the object store, up to commit {ready.restored}")
+    if ready.alarm:
+        tell(f"[bold red]ALARM[/] {escape(ready.alarm)}")
+    _serve(settings, host, port)
+
+
+def _prepared_apart() -> Ready:
+    """Get ready in a process of its own: this one forks the workers, and must have nothing open then."""
+    done = subprocess.run([sys.executable, "-m", "mezzotint.cli", "prepare"], stdout=subprocess.PIPE, text=True)
+    if done.returncode:
+        raise SystemExit(done.returncode)
+    return Ready(**json.loads(done.stdout))
+
+
+@app.command("prepare", hidden=True)
+def prepare_alone() -> None:
+    """Get ready to serve, and say as JSON what there is to tell."""
+    from mezzotint.site.prepare import prepare
+
+    with count_progress("getting ready", passing=True) as progress:
+        ready = prepare(lambda what, count: progress(count, None))
+    print(json.dumps(dataclasses.asdict(ready)))
+
+
+def _serve(settings: Settings, host: str, port: int) -> None:
+    from granian import Granian
+    from granian.constants import HTTPModes, Interfaces, Loops
+
+    metrics = settings.data / "metrics"
+    shutil.rmtree(metrics, ignore_errors=True)
+    metrics.mkdir(parents=True)
+    os.environ["PROMETHEUS_MULTIPROC_DIR"] = str(metrics)
+    server = Granian(
+        "mezzotint.site.server:app",
+        address=host,
+        port=port,
+        interface=Interfaces.RSGI,
+        workers=settings.worker_count,
+        loop=Loops.auto,
+        backlog=2048,
+        workers_kill_timeout=3,
+        respawn_failed_workers=True,
+        http=HTTPModes.http1,
+        websockets=False,
+        log_access=False,
+        log_level="warning",  # type: ignore[arg-type]
+    )
+    try:
+        server.serve()
+    except SystemExit:
+        # Ctrl-C reaches the workers too: one that ends first is taken for one that failed.
+        if not server.interrupt_signal:
+            raise
+
+
+def _check_free(host: str, port: int) -> None:
+    with socket.socket(socket.AF_INET6 if ":" in host else socket.AF_INET) as probe:
+        probe.setsockopt(socket.SOL_SOCKET, socket.SO_REUSEADDR, 1)
+        try:
+            probe.bind((host, port))
+        except OSError as error:
+            fail(f"MEZZOTINT_BIND: cannot listen at {host}:{port}: {error.strerror}")

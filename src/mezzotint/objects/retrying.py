@@ -1,0 +1,133 @@
+"""A wrapper that asks again, after a growing and random pause, where a store does not answer."""
+
+from __future__ import annotations
+
+import logging
+import random
+import time
+from collections.abc import Callable, Iterator
+from pathlib import Path
+from typing import TypeVar
+
+from mezzotint.errors import NotFound, StoreUnavailable
+from mezzotint.objects.protocol import ObjectInfo, ObjectReader, ObjectStore
+
+log = logging.getLogger(__name__)
+T = TypeVar("T")
+_FIRST_PAUSE, _LONGEST_PAUSE = 0.1, 5.0
+"""seconds; each pause is up to twice the one before, and of a random length (full jitter)"""
+
+
+class Retrying:
+    """As `store`, asking up to `attempts` times. Every operation may be repeated: see
+    the protocol on what `put_if_absent` then says, and a `move` whose source is gone
+    the second time has been done. What breaks off as it is read goes on where it stopped."""
+
+    def __init__(self, store: ObjectStore, attempts: int = 5, pause: Callable[[float], None] = time.sleep) -> None:
+        self._store, self._attempts, self._pause = store, attempts, pause
+
+    def put(self, key: str, body: bytes | Path, content_type: str | None = None) -> None:
+        self._try(lambda: self._store.put(key, body, content_type))
+
+    def put_if_absent(self, key: str, body: bytes | Path, content_type: str | None = None) -> bool:
+        return self._try(lambda: self._store.put_if_absent(key, body, content_type))
+
+    def arbitrates(self) -> bool:
+        return self._try(self._store.arbitrates)
+
+    def get(self, key: str, start: int = 0, length: int | None = None) -> ObjectReader:
+        return _Resuming(self, key, start, length, self.opened(key, start, length))
+
+    def opened(self, key: str, start: int, length: int | None) -> ObjectReader:
+        return self._try(lambda: self._store.get(key, start, length))
+
+    def read(self, key: str) -> bytes:
+        return self._try(lambda: self._store.read(key))
+
+    def stat(self, key: str) -> ObjectInfo:
+        return self._try(lambda: self._store.stat(key))
+
+    def list(self, prefix: str = "", start_after: str = "") -> Iterator[ObjectInfo]:
+        failures = 0
+        while True:
+            try:
+                for info in self._store.list(prefix, start_after):
+                    failures, start_after = 0, info.key
+                    yield info
+                return
+            except StoreUnavailable as error:
+                failures += 1
+                self.rest(failures, error)
+
+    def delete(self, key: str) -> None:
+        self._try(lambda: self._store.delete(key))
+
+    def move(self, source: str, target: str) -> None:
+        repeated = False
+
+        def once() -> None:
+            nonlocal repeated
+            try:
+                self._store.move(source, target)
+            except StoreUnavailable:
+                repeated = True
+                raise
+            except NotFound:
+                if not repeated:
+                    raise
+                self._store.stat(target)
+
+        self._try(once)
+
+    def local_path(self, key: str) -> Path | None:
+        return self._store.local_path(key)
+
+    def rest(self, failures: int, error: StoreUnavailable) -> None:
+        """Pause after this many failures in a row. Raises the error where it was the last attempt."""
+        if failures >= self._attempts:
+            raise error
+        log.info("asking the store again: %s", error)
+        self._pause(random.uniform(0, min(_LONGEST_PAUSE, _FIRST_PAUSE * 2**failures)))
+
+    def _try(self, work: Callable[[], T]) -> T:
+        failures = 0
+        while True:
+            try:
+                return work()
+            except StoreUnavailable as error:
+                failures += 1
+                self.rest(failures, error)
+
+
+class _Resuming:
+    def __init__(self, store: Retrying, key: str, start: int, length: int | None, reader: ObjectReader) -> None:
+        self._store, self._key, self._at, self._length, self._reader = store, key, start, length, reader
+        self.size, self.version = reader.size, reader.version
+
+    def chunks(self) -> Iterator[bytes]:
+        failures = 0
+        while True:
+            try:
+                for chunk in self._reader.chunks():
+                    failures = 0
+                    self._at += len(chunk)
+                    if self._length is not None:
+                        self._length -= len(chunk)
+                    yield chunk
+                return
+            except StoreUnavailable as error:
+                failures += 1
+                self._reader.close()
+                self._store.rest(failures, error)
+                self._reader = self._store.opened(self._key, self._at, self._length)
+                if self._reader.version != self.version:
+                    raise StoreUnavailable(f"{self._key} was replaced as it was read") from error
+
+    def close(self) -> None:
+        self._reader.close()
+
+    def __enter__(self) -> _Resuming:
+        return self
+
+    def __exit__(self, *error: object) -> None:
+        self.close()

@@ -1,0 +1,298 @@
+"""An object store in an OpenStack Swift container, through its native API (python-swiftclient)."""
+
+from __future__ import annotations
+
+import hashlib
+import threading
+from collections.abc import Callable, Iterator, Sequence
+from contextlib import contextmanager, suppress
+from dataclasses import dataclass, field
+from datetime import UTC, datetime
+from pathlib import Path
+from typing import Any, BinaryIO, Protocol, TypeVar, cast
+from urllib.parse import quote
+
+import requests
+from keystoneauth1.exceptions import ClientException as KeystoneError
+from swiftclient.client import Connection
+from swiftclient.exceptions import ClientException
+
+from mezzotint.errors import NotFound, StorageFull, StoreUnavailable
+from mezzotint.files import CHUNK
+from mezzotint.names import check_key
+from mezzotint.objects.protocol import ObjectInfo, clip
+
+T = TypeVar("T")
+_PAGE = 10_000
+MAX_OBJECT = 5 << 30
+"""bytes; what Swift takes in one piece where its operator has not changed it"""
+
+
+class SwiftLogin(Protocol):
+    """Makes connections that will log in by themselves. `timeout` in seconds."""
+
+    def __call__(self, timeout: float) -> Connection: ...
+
+
+@dataclass
+class SwiftReader:
+    """One object on its way; the connection goes back when it is read to its end."""
+
+    body: Any
+    size: int
+    version: str
+    left: int
+    give_back: Callable[[bool], None]
+    _open: bool = field(default=True, init=False)
+
+    def chunks(self) -> Iterator[bytes]:
+        while self.left:
+            with _answering("the object"):
+                chunk = self.body.read(min(CHUNK, self.left))
+            if not chunk:
+                raise StoreUnavailable("an object broke off as it was read")
+            self.left -= len(chunk)
+            yield chunk
+
+    def close(self) -> None:
+        if self._open:
+            self._open = False
+            with suppress(Exception):
+                self.body.close()
+            self.give_back(self.left == 0)
+
+    def __enter__(self) -> SwiftReader:
+        return self
+
+    def __exit__(self, *error: object) -> None:
+        self.close()
+
+
+class SwiftStore:
+    """Objects below `prefix` in `container`, which is made when the first is put.
+
+    Swift looks at `If-None-Match` before the body has arrived and not again, so
+    two who create at once may both succeed: it does not arbitrate.
+    """
+
+    def __init__(self, container: str, prefix: str, login: SwiftLogin, timeout: float) -> None:
+        self._container, self._login, self._timeout = container, login, timeout
+        self._prefix = f"{prefix.strip('/')}/" if prefix.strip("/") else ""
+        self._idle: list[Connection] = []
+        self._access: tuple[str, str] | None = None
+        self._lock = threading.Lock()
+
+    def put(self, key: str, body: bytes | Path, content_type: str | None = None) -> None:
+        self._put(key, body, content_type, {})
+
+    def put_if_absent(self, key: str, body: bytes | Path, content_type: str | None = None) -> bool:
+        with suppress(NotFound):  # spares sending what is there
+            self.stat(key)
+            return False
+        try:
+            self._put(key, body, content_type, {"If-None-Match": "*"})
+        except _Exists:
+            return False
+        return True
+
+    def arbitrates(self) -> bool:
+        return False
+
+    def get(self, key: str, start: int = 0, length: int | None = None) -> SwiftReader:
+        name, headers = self._name(key), {}
+        if start or length is not None:
+            info = self.stat(key)
+            start, length = clip(start, length, info.size)
+            if not length:
+                return SwiftReader(None, info.size, info.version, 0, lambda whole: None)
+            headers = {"Range": f"bytes={start}-{start + length - 1}", "If-Match": info.version}
+        connection = self._take()
+        try:
+            with _answering(key):
+                found, body = self._try(
+                    connection,
+                    lambda c: c.get_object(self._container, name, resp_chunk_size=CHUNK, headers=headers),
+                )
+        except BaseException as error:
+            self._give_back(connection, usable=False)
+            if isinstance(error, _Exists):
+                raise StoreUnavailable(f"{key} was replaced as it was opened") from None
+            raise
+        size = int(found["content-range"].rpartition("/")[2]) if length is not None else int(found["content-length"])
+        left = length if length is not None else size
+        return SwiftReader(body, size, found["etag"], left, lambda whole: self._give_back(connection, whole))
+
+    def read(self, key: str) -> bytes:
+        with self.get(key) as reader:
+            return b"".join(reader.chunks())
+
+    def stat(self, key: str) -> ObjectInfo:
+        name = self._name(key)
+        found = self._ask(key, lambda connection: connection.head_object(self._container, name))
+        return ObjectInfo(key, int(found["content-length"]), float(found["x-timestamp"]), found["etag"])
+
+    def list(self, prefix: str = "", start_after: str = "") -> Iterator[ObjectInfo]:
+        marker = self._prefix + start_after if start_after else ""
+        while page := self._page(self._prefix + prefix, marker):
+            for entry in page:
+                key = entry["name"].removeprefix(self._prefix)
+                modified = datetime.fromisoformat(entry["last_modified"]).replace(tzinfo=UTC).timestamp()
+                yield ObjectInfo(key, entry["bytes"], modified, entry["hash"])
+            marker = page[-1]["name"]
+
+    def delete(self, key: str) -> None:
+        name = self._name(key)
+        with suppress(NotFound):
+            self._ask(key, lambda connection: connection.delete_object(self._container, name))
+
+    def move(self, source: str, target: str) -> None:
+        old, new = self._name(source), self._name(target)
+        destination = f"/{self._container}/{new}"
+        self._ask(source, lambda connection: connection.copy_object(self._container, old, quote(destination)))
+        if new != old:
+            self.delete(source)
+
+    def local_path(self, key: str) -> Path | None:
+        return None
+
+    def _put(self, key: str, body: bytes | Path, content_type: str | None, headers: dict[str, str]) -> None:
+        """Raises _Exists where the headers' condition is not met."""
+        name = self._name(key)
+
+        def send(connection: Connection) -> None:
+            answer: dict[str, Any] = {}
+            with _Body(body) as contents:
+                etag = connection.put_object(
+                    self._container,
+                    name,
+                    contents,
+                    content_length=contents.size,
+                    content_type=content_type or "application/octet-stream",
+                    headers=headers,
+                    response_dict=answer,
+                )
+            if answer["status"] != 201:
+                raise StoreUnavailable(f"{key} was not stored: another body of a later time is there")
+            if etag != contents.digest.hexdigest():
+                raise StoreUnavailable(f"{key} was damaged on its way")
+
+        try:
+            self._ask(key, send)
+        except NotFound:
+            self._ask(key, lambda connection: connection.put_container(self._container))
+            self._ask(key, send)
+
+    def _page(self, prefix: str, marker: str) -> Sequence[dict[str, Any]]:
+        try:
+            _, page = self._ask(
+                prefix or self._container,
+                lambda connection: connection.get_container(self._container, prefix=prefix, marker=marker, limit=_PAGE),
+            )
+        except NotFound:
+            return ()
+        return cast(Sequence[dict[str, Any]], page)
+
+    def _name(self, key: str) -> str:
+        return self._prefix + check_key(key)
+
+    def _ask(self, key: str, work: Callable[[Connection], T]) -> T:
+        """Do `work` with a connection of its own; anew after a login where the old one has expired."""
+        connection, usable = self._take(), False
+        try:
+            with _answering(key):
+                done = self._try(connection, work)
+            usable = True
+            return done
+        except (NotFound, _Exists):
+            usable = True
+            raise
+        finally:
+            self._give_back(connection, usable)
+
+    def _try(self, connection: Connection, work: Callable[[Connection], T]) -> T:
+        try:
+            return work(connection)
+        except ClientException as error:
+            if error.http_status != 401:
+                raise
+        with self._lock:
+            self._access = None
+        if connection.session is not None:
+            connection.session.invalidate()
+        connection.url = connection.token = None
+        connection.close()
+        return work(connection)
+
+    def _take(self) -> Connection:
+        with self._lock:
+            if self._idle:
+                return self._idle.pop()
+            access = self._access
+        connection = self._login(self._timeout)
+        if access is not None:
+            connection.url, connection.token = access
+        return connection
+
+    def _give_back(self, connection: Connection, usable: bool) -> None:
+        if not usable:
+            connection.close()
+            return
+        with self._lock:
+            self._access = (connection.url, connection.token)
+            self._idle.append(connection)
+
+
+class _Exists(Exception):
+    """The key is there already (412)."""
+
+
+class _Body:
+    """A body as a file to read from, hashed as it goes: Swift says what it has received."""
+
+    def __init__(self, body: bytes | Path) -> None:
+        self._body = body
+        self.size = len(body) if isinstance(body, bytes) else body.stat().st_size
+        self.digest = hashlib.md5(usedforsecurity=False)
+        self._stream: BinaryIO | None = None
+        self._at = 0
+
+    def __len__(self) -> int:
+        return self.size
+
+    def read(self, count: int = -1) -> bytes:
+        count = self.size - self._at if count < 0 else count
+        if self._stream is not None:
+            chunk = self._stream.read(count)
+        else:
+            assert isinstance(self._body, bytes)
+            chunk = self._body[self._at : self._at + count]
+        self._at += len(chunk)
+        self.digest.update(chunk)
+        return chunk
+
+    def __enter__(self) -> _Body:
+        if isinstance(self._body, Path):
+            self._stream = open(self._body, "rb")
+        return self
+
+    def __exit__(self, *error: object) -> None:
+        if self._stream is not None:
+            self._stream.close()
+
+
+@contextmanager
+def _answering(key: str) -> Iterator[None]:
+    """Swift's answers as domain errors. Only a 404 says that something is not there."""
+    try:
+        yield
+    except ClientException as error:
+        if error.http_status == 404:
+            raise NotFound(f"there is no object {key}") from None
+        if error.http_status == 412:
+            raise _Exists from None
+        if error.http_status in {413, 507}:
+            raise StorageFull(f"Swift has no room for {key}, or it is larger than Swift takes") from error
+        refused = "refuses the credentials" if error.http_status in {401, 403} else "does not answer as it should"
+        raise StoreUnavailable(f"Swift {refused}: {error.http_status or ''} {error.msg}".strip()) from error
+    except (requests.RequestException, KeystoneError, OSError) as error:
+        raise StoreUnavailable(f"Swift does not answer: {type(error).__name__}") from error

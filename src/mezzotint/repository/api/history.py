@@ -1,0 +1,107 @@
+"""What was committed, what was removed, checkpoints, and how all stands."""
+
+from __future__ import annotations
+
+from uuid import UUID
+
+from django.utils import timezone
+from drf_spectacular.utils import extend_schema
+from rest_framework.request import Request
+from rest_framework.response import Response
+
+from mezzotint import __version__
+from mezzotint.errors import NotFound, StoreUnavailable
+from mezzotint.repository import capture, checkpointing, queries, services, standing
+from mezzotint.repository.api import serializers as s
+from mezzotint.repository.api.auth import who
+from mezzotint.repository.api.views import PAGING, PROBLEMS, View, committed, paged, paging
+from mezzotint.repository.models import Collection, Commit, Image, Removal, Snapshot, UpdateSession
+from mezzotint.wiring import engine
+
+
+class CommitsView(View):
+    @extend_schema(
+        operation_id="commits_list", parameters=PAGING, responses={200: s.page_of(s.CommitSerializer)} | PROBLEMS
+    )
+    def get(self, request: Request) -> Response:
+        found = queries.page(Commit.objects.all(), "-seq", **paging(request), tie="seq")
+        return paged(request, found, s.CommitSerializer)
+
+
+class RemovalsView(View):
+    @extend_schema(
+        operation_id="removals_list", parameters=PAGING, responses={200: s.page_of(s.RemovalSerializer)} | PROBLEMS
+    )
+    def get(self, request: Request) -> Response:
+        """Images that were removed and can still be had back."""
+        found = queries.page(Removal.objects.all(), "-seq", **paging(request))
+        return paged(request, found, s.RemovalSerializer)
+
+
+class BringBackView(View):
+    @extend_schema(request=None, responses={200: s.ImageSerializer} | PROBLEMS)
+    def post(self, request: Request, ident: str) -> Response:
+        """Bring an image back as it was, collections apart."""
+        _, done = services.at_once(who(request), lambda session: services.bring_back(session, ident))
+        return Response(s.ImageSerializer(queries.image(ident)).data | {"commit": committed(done)})
+
+
+class SnapshotsView(View):
+    durable = False
+
+    @extend_schema(
+        operation_id="snapshots_list", parameters=PAGING, responses={200: s.page_of(s.SnapshotSerializer)} | PROBLEMS
+    )
+    def get(self, request: Request) -> Response:
+        found = queries.page(Snapshot.objects.all(), "-asked", **paging(request), tie="id")
+        return paged(request, found, s.SnapshotSerializer)
+
+    @extend_schema(request=None, responses={202: s.SnapshotSerializer} | PROBLEMS)
+    def post(self, request: Request) -> Response:
+        """Have a checkpoint made; its state is at `/api/snapshots/{id}/`."""
+        asked = checkpointing.ask(who(request))
+        headers = {"Location": f"/api/snapshots/{asked.pk}/"}
+        return Response(s.SnapshotSerializer(asked).data, 202, headers=headers)
+
+
+class SnapshotView(View):
+    @extend_schema(responses={200: s.SnapshotSerializer} | PROBLEMS)
+    def get(self, request: Request, pk: UUID) -> Response:
+        found = Snapshot.objects.filter(pk=pk).first()
+        if found is None:
+            raise NotFound(f"there is no snapshot {pk}")
+        return Response(s.SnapshotSerializer(found).data)
+
+
+class StatusView(View):
+    @extend_schema(responses={200: s.StatusSerializer} | PROBLEMS)
+    def get(self, request: Request) -> Response:
+        live = standing.head().seq
+        totals = engine().cache.totals()
+        mine = standing.installation()
+        followed = mine.followed if engine().settings.read_only else None
+        return Response(
+            {
+                "version": __version__,
+                "live": live,
+                "durable": _durable(live),
+                "waiting": capture.pending(),
+                "read_only": not standing.is_writable(),
+                "alarm": mine.alarm,
+                "lag": (timezone.now() - followed).total_seconds() if followed else None,
+                "checkpoint": checkpointing.newest(),
+                "images": Image.objects.count(),
+                "collections": Collection.objects.count(),
+                "open_sessions": UpdateSession.objects.filter(state=UpdateSession.State.OPEN).count(),
+                "cache_files": totals.files,
+                "cache_bytes": totals.bytes,
+                "cache_max_bytes": engine().cache.max_size,
+            }
+        )
+
+
+def _durable(live: int) -> int | None:
+    try:
+        return engine().journal.last(live)
+    except StoreUnavailable:
+        return None

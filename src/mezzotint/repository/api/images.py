@@ -1,0 +1,111 @@
+"""Images and collections: reading them, and changes that are a commit of their own."""
+
+from __future__ import annotations
+
+from drf_spectacular.utils import OpenApiParameter, extend_schema
+from rest_framework.request import Request
+from rest_framework.response import Response
+
+from mezzotint.errors import InvalidInput
+from mezzotint.repository import metadata, queries, services
+from mezzotint.repository.api import serializers as s
+from mezzotint.repository.api.auth import who
+from mezzotint.repository.api.uploads import uploaded_files
+from mezzotint.repository.api.views import (
+    PAGING,
+    PROBLEMS,
+    UploadView,
+    View,
+    committed,
+    json_object,
+    paged,
+    paging,
+    put_collection,
+)
+from mezzotint.repository.models import Collection
+
+_LISTING = [
+    *(OpenApiParameter(name, str) for name in queries.FILTERS),
+    OpenApiParameter("ordering", str, enum=[f"{sign}{name}" for name in queries.ORDERINGS for sign in ("", "-")]),
+    *PAGING,
+]
+
+
+class ImagesView(UploadView):
+    @extend_schema(
+        operation_id="images_list", parameters=_LISTING, responses={200: s.page_of(s.ImageSerializer)} | PROBLEMS
+    )
+    def get(self, request: Request) -> Response:
+        chosen = queries.images(request.query_params).prefetch_related("collections")
+        order = queries.ordering(request.query_params.get("ordering", ""))
+        return paged(request, queries.page(chosen, order, **paging(request)), s.ImageSerializer)
+
+    @extend_schema(request={"multipart/form-data": s.UploadSerializer}, responses={201: s.ImageSerializer} | PROBLEMS)
+    def post(self, request: Request) -> Response:
+        """Upload one picture and commit it. Bytes that are here already keep their metadata: 200, `known`."""
+        files = uploaded_files(request)
+        if len(files) > 1:
+            raise InvalidInput("file", f"is there {len(files)} times", "one; use a session for several")
+        addition = self.addition(request, files[0])
+        added, done = services.at_once(who(request), lambda session: self.add(session, addition))
+        image = s.ImageSerializer(queries.image(added["ident"])).data
+        return Response(image | {"known": added["known"], "commit": committed(done)}, 200 if added["known"] else 201)
+
+
+class ImageView(View):
+    @extend_schema(responses={200: s.ImageSerializer} | PROBLEMS)
+    def get(self, request: Request, ident: str) -> Response:
+        return Response(s.ImageSerializer(queries.image(ident)).data)
+
+    @extend_schema(request=s.EditSerializer, responses={200: s.ImageSerializer} | PROBLEMS)
+    def patch(self, request: Request, ident: str) -> Response:
+        fields = json_object(request)
+        version = fields.pop("version", None)
+        services.at_once(who(request), lambda session: services.edit_image(session, ident, version, fields))
+        return Response(s.ImageSerializer(queries.image(ident)).data)
+
+    @extend_schema(request=None, responses={200: s.CommitSerializer} | PROBLEMS)
+    def delete(self, request: Request, ident: str) -> Response:
+        version = request.query_params.get("version")
+        _, done = services.at_once(who(request), lambda session: services.remove_image(session, ident, version))
+        return Response(committed(done))
+
+
+class CollectionsView(View):
+    @extend_schema(
+        operation_id="collections_list",
+        parameters=PAGING,
+        responses={200: s.page_of(s.CollectionSerializer)} | PROBLEMS,
+    )
+    def get(self, request: Request) -> Response:
+        found = queries.page(Collection.objects.all(), "slug", **paging(request), tie="slug")
+        return paged(request, found, s.CollectionSerializer)
+
+    @extend_schema(request=s.CollectionInputSerializer, responses={201: s.CollectionSerializer} | PROBLEMS)
+    def post(self, request: Request) -> Response:
+        fields = json_object(request)
+        slug = metadata.clean_slug(fields.pop("slug", None) or fields.get("title", ""))
+        services.at_once(who(request), lambda session: put_collection(session, slug, fields))
+        return Response(s.CollectionSerializer(queries.collection(slug)).data, 201)
+
+
+class CollectionView(View):
+    @extend_schema(parameters=PAGING, responses={200: s.CollectionSerializer} | PROBLEMS)
+    def get(self, request: Request, slug: str) -> Response:
+        """The collection, with a page of its images in order."""
+        found = queries.collection(slug)
+        members = queries.page(found.memberships.select_related("image"), "position", **paging(request), tie="pk")
+        images = s.ImageSerializer([member.image for member in members.items], many=True).data
+        return Response(s.CollectionSerializer(found).data | {"images": images, "next": members.next})
+
+    @extend_schema(request=s.CollectionInputSerializer, responses={200: s.CollectionSerializer} | PROBLEMS)
+    def patch(self, request: Request, slug: str) -> Response:
+        queries.collection(slug)
+        fields = json_object(request)
+        services.at_once(who(request), lambda session: put_collection(session, slug, fields))
+        return Response(s.CollectionSerializer(queries.collection(slug)).data)
+
+    @extend_schema(request=None, responses={200: s.CommitSerializer} | PROBLEMS)
+    def delete(self, request: Request, slug: str) -> Response:
+        _, done = services.at_once(who(request), lambda session: services.remove_collection(session, slug))
+        return Response(committed(done))

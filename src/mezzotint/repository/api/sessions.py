@@ -1,0 +1,122 @@
+"""Update sessions: changes that become visible all at once. Until then only the bytes are durable."""
+
+from __future__ import annotations
+
+from typing import Any
+from uuid import UUID
+
+from drf_spectacular.utils import extend_schema
+from rest_framework.request import Request
+from rest_framework.response import Response
+
+from mezzotint.errors import InvalidInput
+from mezzotint.repository import metadata, queries, services
+from mezzotint.repository.api import serializers as s
+from mezzotint.repository.api.auth import who
+from mezzotint.repository.api.uploads import uploaded_files
+from mezzotint.repository.api.views import (
+    PAGING,
+    PROBLEMS,
+    UploadView,
+    View,
+    committed,
+    form_fields,
+    json_object,
+    paged,
+    paging,
+    put_collection,
+)
+from mezzotint.repository.commits import commit
+from mezzotint.repository.models import UpdateSession
+
+
+class SessionsView(View):
+    durable = False
+
+    """Update sessions: changes that become visible all at once."""
+
+    @extend_schema(
+        operation_id="sessions_list", parameters=PAGING, responses={200: s.page_of(s.SessionSerializer)} | PROBLEMS
+    )
+    def get(self, request: Request) -> Response:
+        found = queries.page(UpdateSession.objects.all(), "-opened", **paging(request), tie="id")
+        return paged(request, found, s.SessionSerializer)
+
+    @extend_schema(request=s.SessionSerializer, responses={201: s.SessionSerializer} | PROBLEMS)
+    def post(self, request: Request) -> Response:
+        note = json_object(request).get("note", "")
+        session = services.open_session(who(request), note)
+        return Response(s.SessionSerializer(session).data, 201)
+
+
+class SessionView(View):
+    durable = False
+
+    @extend_schema(parameters=PAGING, responses={200: s.SessionSerializer} | PROBLEMS)
+    def get(self, request: Request, pk: UUID) -> Response:
+        session = queries.session(pk)
+        steps = queries.page(session.changes.all(), "id", **paging(request), tie="id")
+        changes = s.SessionChangeSerializer(steps.items, many=True).data
+        return Response(s.SessionSerializer(session).data | {"changes": changes, "next": steps.next})
+
+    @extend_schema(description="Abort the session.", request=None, responses={204: None} | PROBLEMS)
+    def delete(self, request: Request, pk: UUID) -> Response:
+        services.abort(queries.session(pk))
+        return Response(status=204)
+
+
+class SessionImagesView(UploadView):
+    durable = False
+
+    @extend_schema(request={"multipart/form-data": s.UploadSerializer}, responses={201: dict} | PROBLEMS)
+    def post(self, request: Request, pk: UUID) -> Response:
+        """Upload one picture, or several. Of several, the broken ones are listed under
+        `refused` and the others go in."""
+        session = queries.session(pk)
+        files = uploaded_files(request)
+        if len(files) == 1:
+            added = self.add(session, self.addition(request, files[0]))
+            return Response(added, 200 if added["known"] else 201)
+        images: list[dict[str, Any]] = []
+        refused: list[dict[str, Any]] = []
+        metadata.clean_image(form_fields(request))
+        for file in files:
+            try:
+                images.append(self.add(session, self.addition(request, file)))
+            except InvalidInput as error:
+                refused.append({"name": file.name, "field": error.field, "detail": error.detail, "limit": error.limit})
+        return Response({"images": images, "refused": refused}, 201 if images else 422)
+
+
+class SessionImageView(View):
+    durable = False
+
+    @extend_schema(request=s.EditSerializer, responses={204: None} | PROBLEMS)
+    def patch(self, request: Request, pk: UUID, ident: str) -> Response:
+        fields = json_object(request)
+        services.edit_image(queries.session(pk), ident, fields.pop("version", None), fields)
+        return Response(status=204)
+
+    @extend_schema(request=None, responses={204: None} | PROBLEMS)
+    def delete(self, request: Request, pk: UUID, ident: str) -> Response:
+        services.remove_image(queries.session(pk), ident, request.query_params.get("version"))
+        return Response(status=204)
+
+
+class SessionCollectionView(View):
+    @extend_schema(request=s.CollectionInputSerializer, responses={204: None} | PROBLEMS)
+    def put(self, request: Request, pk: UUID, slug: str) -> Response:
+        put_collection(queries.session(pk), slug, json_object(request))
+        return Response(status=204)
+
+    @extend_schema(request=None, responses={204: None} | PROBLEMS)
+    def delete(self, request: Request, pk: UUID, slug: str) -> Response:
+        services.remove_collection(queries.session(pk), slug)
+        return Response(status=204)
+
+
+class SessionCommitView(View):
+    @extend_schema(request=None, responses={200: s.CommitSerializer} | PROBLEMS)
+    def post(self, request: Request, pk: UUID) -> Response:
+        """Make the session durable and visible, all at once. Asking again gives the same answer."""
+        return Response(committed(commit(queries.session(pk))))

@@ -1,0 +1,131 @@
+"""Changes that were made otherwise than by a commit: noted by triggers, and committed in their turn.
+
+The triggers stand on every table that the journal holds, so users and their
+permissions, a shell's raw SQL, a bulk update or a data migration are noted in
+the transaction that makes them. `Applying` silences them for what a segment does.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Iterator
+from contextlib import contextmanager
+
+from django.db.backends.base.base import BaseDatabaseWrapper
+
+from mezzotint.journal import Change
+from mezzotint.repository.models import Applying, Captured
+from mezzotint.repository.records import KINDS, Records
+
+_MEMBER = (
+    "(SELECT c.slug FROM repository_collection c WHERE c.id = {row}.collection_id)"
+    " || '/' || (SELECT i.ident FROM repository_image i WHERE i.id = {row}.image_id)"
+)
+_USER = "(SELECT u.username FROM auth_user u WHERE u.id = {row}.user_id)"
+_GROUP = "(SELECT g.name FROM auth_group g WHERE g.id = {row}.group_id)"
+_WATCHED = {
+    "repository_image": ("image", "{row}.ident"),
+    "repository_collection": ("collection", "{row}.slug"),
+    "repository_membership": ("member", _MEMBER),
+    "repository_removal": ("removal", "{row}.ident"),
+    "auth_group": ("group", "{row}.name"),
+    "auth_group_permissions": ("group", _GROUP),
+    "auth_user": ("user", "{row}.username"),
+    "auth_user_groups": ("user", _USER),
+    "auth_user_user_permissions": ("user", _USER),
+}
+"""table: the kind of what it says, and the key of that"""
+_UNNOTED = {"auth_user": {"last_login"}, "repository_removal": {"settled"}}
+"""columns that the journal does not hold"""
+_SILENT = "EXISTS (SELECT 1 FROM repository_applying)"
+
+
+def install(database: BaseDatabaseWrapper) -> None:
+    """Make the triggers, over whatever an earlier version made."""
+    statements = _on_sqlite if database.vendor == "sqlite" else _on_postgresql
+    with database.cursor() as cursor:
+        for table, (kind, key) in _WATCHED.items():
+            columns = [column.name for column in database.introspection.get_table_description(cursor, table)]
+            noted = [name for name in columns if name not in _UNNOTED.get(table, set())]
+            for statement in statements(table, kind, key, noted):
+                cursor.execute(statement)
+
+
+@contextmanager
+def silenced() -> Iterator[None]:
+    """What this transaction writes meanwhile is what a segment says, and is not noted."""
+    mark = Applying.objects.create()
+    yield
+    mark.delete()
+
+
+def pending() -> bool:
+    return Captured.objects.exists()
+
+
+def captured(records: Records) -> tuple[list[int], list[Change]]:
+    """What was noted: the notes' numbers, and for each row that they name its state now, or its removal.
+
+    Removals come first, and what a row refers to before the row.
+    """
+    notes = list(Captured.objects.values_list("id", "kind", "key"))
+    wanted = {(kind, key) for _, kind, key in notes}
+    puts: list[Change] = []
+    removals: list[Change] = []
+    for name in KINDS:
+        for key in sorted(key for kind, key in wanted if kind == name):
+            parts = tuple(key.split("/")) if name == "member" else (key,)
+            found = list(records.rows(name, [parts]))
+            puts += found
+            if not found:
+                removals.append({"remove": name} | dict(zip(KINDS[name].key, parts, strict=True)))
+    return [number for number, _, _ in notes], removals + puts
+
+
+def forget(numbers: list[int]) -> None:
+    for start in range(0, len(numbers), 500):
+        Captured.objects.filter(id__in=numbers[start : start + 500]).delete()
+
+
+def _note(kind: str, key: str, row: str) -> str:
+    value = key.format(row=row)
+    source = f"SELECT '{kind}', k FROM (SELECT {value} AS k) n WHERE k IS NOT NULL"
+    return f"INSERT INTO repository_captured (kind, key) {source};"
+
+
+def _on_sqlite(table: str, kind: str, key: str, noted: list[str]) -> Iterator[str]:
+    old, new = _note(kind, key, "OLD"), _note(kind, key, "NEW")
+    # INSERT OR REPLACE takes the row of the same number away, and no trigger for deletion hears of it
+    replaced = (
+        f"INSERT INTO repository_captured (kind, key) SELECT '{kind}', {key.format(row='r')} FROM {table} r "
+        "WHERE r.id = NEW.id;"
+    )
+    events = {
+        "add": ("AFTER INSERT", new),
+        "change": (f"AFTER UPDATE OF {', '.join(noted)}", old + new),
+        "remove": ("AFTER DELETE", old),
+        "replace": ("BEFORE INSERT", replaced),
+    }
+    for name, (event, body) in events.items():
+        trigger = f"capture_{table}_{name}"
+        yield f"DROP TRIGGER IF EXISTS {trigger}"
+        yield f"CREATE TRIGGER {trigger} {event} ON {table} WHEN NOT {_SILENT} BEGIN {body} END"
+
+
+def _on_postgresql(table: str, kind: str, key: str, noted: list[str]) -> Iterator[str]:
+    every = f"INSERT INTO repository_captured (kind, key) SELECT '{kind}', {key.format(row='r')} FROM {table} r;"
+    yield f"""
+        CREATE OR REPLACE FUNCTION capture_{table}() RETURNS trigger LANGUAGE plpgsql AS $$ BEGIN
+            IF {_SILENT} THEN RETURN NULL; END IF;
+            IF TG_OP = 'TRUNCATE' THEN {every} RETURN NULL; END IF;
+            IF TG_OP <> 'INSERT' THEN {_note(kind, key, "OLD")} END IF;
+            IF TG_OP <> 'DELETE' THEN {_note(kind, key, "NEW")} END IF;
+            RETURN NULL;
+        END $$"""
+    events = {
+        "rows": f"AFTER INSERT OR DELETE OR UPDATE OF {', '.join(noted)} ON {table} FOR EACH ROW",
+        "truncate": f"BEFORE TRUNCATE ON {table} FOR EACH STATEMENT",
+    }
+    for name, event in events.items():
+        trigger = f"capture_{table}_{name}"
+        yield f"DROP TRIGGER IF EXISTS {trigger} ON {table}"
+        yield f"CREATE TRIGGER {trigger} {event} EXECUTE FUNCTION capture_{table}()"

@@ -1,0 +1,165 @@
+"""The commit, and following the journal: what makes database and store agree."""
+
+from __future__ import annotations
+
+import uuid
+from datetime import UTC, datetime
+
+from django.db import connection
+from django.db.migrations.recorder import MigrationRecorder
+
+from mezzotint.errors import Conflict, ReadOnly, StoreUnavailable
+from mezzotint.failpoints import failpoint
+from mezzotint.journal import Change, Schema, Segment
+from mezzotint.names import Ident
+from mezzotint.repository import capture, removals, standing
+from mezzotint.repository.apply import apply
+from mezzotint.repository.locks import committing
+from mezzotint.repository.models import Commit, UpdateSession
+from mezzotint.repository.records import Records
+from mezzotint.repository.sessions import changes_of
+from mezzotint.wiring import engine
+
+_RACES = 100
+JOURNALED_APPS = ("contenttypes", "auth", "repository")
+
+
+def commit(session: UpdateSession) -> Commit:
+    """Make the session durable and live, all at once. Doing it again gives the same answer.
+
+    Raises Conflict, where another's change would be overwritten; then the
+    session stays open and nothing of it is visible. StoreUnavailable says that
+    the outcome is not known; committing again finds out.
+    """
+    flush(session.by)
+    for _ in range(_RACES):
+        done = _try_commit(session.pk)
+        if done is not None:
+            if done.removed:
+                removals.settle()
+            return done
+        catch_up()
+    raise StoreUnavailable("other commits keep coming first; try again")
+
+
+def flush(by: str) -> Commit | None:
+    """Commit what was changed otherwise than by a session; None where nothing was.
+
+    Raises StoreUnavailable, ReadOnly; the changes then wait for the next time.
+    """
+    if not capture.pending():
+        return None
+    standing.check_writable()
+    for _ in range(_RACES):
+        with committing():
+            numbers, changes = capture.captured(Records(connection))
+            if not numbers:
+                return None
+            done = _append(_segment(str(uuid.uuid4()), by, changes, "changed in the database"))
+            if done is not None:
+                capture.forget(numbers)
+                return done
+        catch_up()
+    raise StoreUnavailable("other commits keep coming first; try again")
+
+
+def catch_up() -> int:
+    """Apply what the journal has and this database has not yet; returns how many segments.
+
+    What they removed goes at the end, when it is known what was put in again.
+    """
+    count = 0
+    while True:
+        with committing():
+            found = engine().journal.read(standing.head())
+            if found is None:
+                break
+            apply(*found)
+            failpoint("replay.before-commit")
+        count += 1
+    if count:
+        removals.settle()
+    return count
+
+
+def schema() -> Schema:
+    """The last migration that was applied to this database, for each app whose rows are journaled."""
+    applied = MigrationRecorder(connection).applied_migrations()
+    names = {app: [name for of, name in applied if of == app] for app in JOURNALED_APPS}
+    return {app: max(found) for app, found in names.items() if found}
+
+
+def _try_commit(pk: uuid.UUID) -> Commit | None:
+    """One attempt under the database's lock; None where another segment came first."""
+    with committing():
+        session = UpdateSession.objects.select_for_update().get(pk=pk)
+        if session.state == UpdateSession.State.COMMITTED:
+            return Commit.objects.get(transaction=str(session.pk))
+        standing.check_writable()
+        if session.state != UpdateSession.State.OPEN:
+            raise Conflict(f"session {session.pk} is {session.state}")
+        engine().journal.check(standing.head())
+        at = datetime.now(UTC).isoformat()
+        changes = changes_of(session, at)
+        _check_bases(changes)
+        done = _append(_segment(str(session.pk), session.by, changes, session.note, at))
+        if done is not None:
+            session.changes.all().delete()
+            failpoint("commit.before-database")
+        return done
+
+
+def _segment(transaction: str, by: str, changes: list[Change], note: str, at: str | None = None) -> Segment:
+    head = standing.head()
+    return Segment(
+        seq=head.seq + 1,
+        transaction=transaction,
+        previous=head.fingerprint,
+        at=at or datetime.now(UTC).isoformat(),
+        by=by,
+        changes=tuple(changes),
+        note=note,
+        epoch=_epoch(),
+        schema=schema(),
+    )
+
+
+def _append(segment: Segment) -> Commit | None:
+    """Into the journal and the database; None where another segment has the number."""
+    created = engine().journal.append(segment)
+    if created is None:
+        return None
+    apply(segment, created)
+    return Commit.objects.get(seq=segment.seq)
+
+
+def _epoch() -> int:
+    """This database's turn in writing. Raises ReadOnly where another database has taken over.
+
+    Where the store cannot say which of two racers came first, only one database
+    may write, and that is the newest: it takes the next epoch with its first
+    commit, and whoever held the one before finds that in the journal.
+    """
+    if engine().store.arbitrates():
+        return 0
+    mine = standing.installation()
+    last = Commit.objects.order_by("-seq").first()
+    current = last.epoch if last else 0
+    if mine.epoch == 0:
+        mine.epoch = current + 1
+        mine.save(update_fields=["epoch"])
+    if current > mine.epoch:
+        raise ReadOnly(
+            "another database has taken over writing to this store, and a store of this kind bears one writer. Serve "
+            "with --read-only here, or remove this database to take over again"
+        )
+    return mine.epoch
+
+
+def _check_bases(changes: list[Change]) -> None:
+    """Durable before visible: every added image's base is in the store, or is brought back from the trash."""
+    for change in changes:
+        if change.get("put") == "image" and change["version"] == 1:
+            ident = Ident(change["ident"])
+            if not engine().bases.exists(ident) and not engine().bases.recover(ident):
+                raise Conflict(f"the bytes of {ident} were removed meanwhile; upload it again", {ident: ["file"]})

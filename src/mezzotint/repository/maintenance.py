@@ -1,0 +1,125 @@
+"""What goes on beside the requests: following the journal, committing what was captured,
+checkpoints, the trash. One process of a host does it at a time."""
+
+from __future__ import annotations
+
+import logging
+import threading
+import time
+from pathlib import Path
+
+from django.db import DatabaseError, close_old_connections, connections
+
+from mezzotint.errors import MezzotintError
+from mezzotint.files import place, temporary
+from mezzotint.objects.clock import store_time
+from mezzotint.repository import checkpointing, commits, removals, standing
+from mezzotint.repository.models import Removal, Snapshot
+from mezzotint.wiring import engine
+
+log = logging.getLogger(__name__)
+TURN = 1.0
+FOLLOW, LOOK_AGAIN, PURGE = 10.0, 10.0, 3600.0
+"""seconds between two times that a writer looks for others' commits, that an alarm is looked into
+again, and that the trash is emptied of what is old enough; a read node follows at every turn"""
+
+
+class Maintenance:
+    def __init__(self) -> None:
+        self._stopped = threading.Event()
+        self._thread = threading.Thread(target=self._run, name="maintenance", daemon=True)
+        self._last: dict[str, float] = {}
+        self._told = ""
+
+    def start(self) -> None:
+        self._thread.start()
+
+    def stop(self) -> None:
+        self._stopped.set()
+        if self._thread.is_alive():
+            self._thread.join(5)
+
+    def _run(self) -> None:
+        try:
+            while not self._stopped.wait(TURN):
+                with engine().cache.locks.attempt("maintenance") as mine:
+                    if mine:
+                        self._guarded_turn()
+        finally:
+            connections.close_all()
+
+    def _guarded_turn(self) -> None:
+        close_old_connections()
+        try:
+            self.turn()
+            self._told = ""
+        except (MezzotintError, DatabaseError) as error:
+            if str(error) != self._told:  # once is enough
+                self._told = str(error)
+                log.warning("maintenance: %s", error)
+
+    def turn(self) -> None:
+        """Everything that is due now. Raises MezzotintError, DatabaseError; the rest waits for the next turn."""
+        if standing.installation().pinned is not None:
+            return
+        alarm = standing.installation().alarm
+        if alarm:
+            if not (standing.may_clear(alarm) and self._is_due("alarm", LOOK_AGAIN)) or standing.compare():
+                return
+            log.info("the store answers again")
+        if engine().settings.read_only:
+            self._follow()
+        else:
+            self._write()
+        purge_here()
+
+    def _follow(self) -> None:
+        commits.catch_up()
+        removals.settle()
+        standing.followed()
+
+    def _write(self) -> None:
+        commits.flush("system")
+        if Removal.objects.filter(settled=False).exists():
+            removals.settle()
+        if self._is_due("follow", FOLLOW):
+            commits.catch_up()
+        self._checkpoint()
+        if self._is_due("purge", PURGE) and Removal.objects.exists():
+            removals.purge_expired(store_time(engine().store))
+
+    def _checkpoint(self) -> None:
+        if self._is_due("interrupted", float("inf")):
+            Snapshot.objects.filter(state=Snapshot.State.RUNNING).update(state=Snapshot.State.WAITING)
+        if not Snapshot.objects.filter(state=Snapshot.State.WAITING).exists():
+            if not (self._is_due("checkpoint", FOLLOW) and checkpointing.is_due()):
+                return
+            Snapshot.objects.create(by="system")
+        for snapshot in Snapshot.objects.filter(state=Snapshot.State.WAITING).order_by("asked"):
+            checkpointing.make(snapshot)
+
+    def _is_due(self, what: str, seconds: float) -> bool:
+        now = time.monotonic()
+        if now - self._last.get(what, float("-inf")) < seconds:
+            return False
+        self._last[what] = now
+        return True
+
+
+def purge_here() -> None:
+    """Have this host's cache forget what was removed since it was last asked to: others commit too."""
+    path = engine().cache.directory / ".control" / "purged"
+    before = _read_number(path)
+    last = removals.purge_on_this_host(before)
+    if last != before:
+        with temporary(path.parent, durable=False) as (part, stream):
+            stream.write(b"%d" % last)
+            stream.flush()
+            place(part, path, durable=False)
+
+
+def _read_number(path: Path) -> int:
+    try:
+        return int(path.read_text())
+    except (FileNotFoundError, ValueError):
+        return 0

@@ -1,0 +1,235 @@
+"""Bringing store and repository back into agreement: a plan first, then, if asked for, the deeds.
+
+Two listings in the same order are merged as they come, in memory that does not
+grow. An object that no entry refers to is a stray: only one that was seen so
+before, a grace ago, is moved to the trash, and no more than a cap at once. An
+entry whose object is missing is reported, and mended from the trash where that
+has it; nothing ever removes an entry on its own.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Iterator
+from dataclasses import dataclass, field
+from itertools import islice
+
+from mezzotint.errors import Conflict, NotFound, ReadOnly
+from mezzotint.failpoints import failpoint
+from mezzotint.names import Ident, is_ident
+from mezzotint.names.keys import IMAGES, TRASH, base_key, trash_key
+from mezzotint.objects import ObjectInfo
+from mezzotint.objects.clock import store_time
+from mezzotint.repository import commits, queries, removals, standing
+from mezzotint.repository.locks import committing
+from mezzotint.repository.models import Image, Removal, SessionChange, Sighting, UpdateSession
+from mezzotint.wiring import engine
+
+_CHUNK = 500
+_NAMED = 10_000
+_LAST = "~"
+"""comes after every ident"""
+CAP_SHARE, CAP_COUNT = 0.01, 100
+"""more strays than both of these at once are not moved without being asked to"""
+
+Progress = Callable[[int], None]
+
+
+@dataclass
+class Found:
+    """How many there are of something, and the first of them by name: what is not named waits for the next time."""
+
+    count: int = 0
+    idents: list[str] = field(default_factory=list)
+
+    def add(self, ident: str) -> None:
+        self.count += 1
+        if len(self.idents) < _NAMED:
+            self.idents.append(ident)
+
+
+@dataclass
+class Plan:
+    objects: int = 0
+    entries: int = 0
+    others: int = 0
+    """objects below images/ that are no bases: derivatives that nodes share"""
+    young: int = 0
+    """strays that are younger than the grace, or were first seen less than a grace ago: left alone"""
+    strays: Found = field(default_factory=Found)
+    missing: Found = field(default_factory=Found)
+    recoverable: Found = field(default_factory=Found)
+    expired: Found = field(default_factory=Found)
+
+    @property
+    def over_cap(self) -> bool:
+        return self.strays.count > max(CAP_COUNT, self.objects * CAP_SHARE)
+
+    @property
+    def is_clean(self) -> bool:
+        """Whether doing it would change nothing."""
+        return not (self.strays.count or self.recoverable.count or self.expired.count)
+
+
+@dataclass(frozen=True, slots=True)
+class Done:
+    trashed: int
+    recovered: int
+    purged: int
+
+
+def plan(progress: Progress = lambda count: None) -> Plan:
+    """Compare, and note which strays were seen. Changes nothing in the store but its clock object.
+
+    Raises ReadOnly where store and database do not belong together: a wrong
+    bucket looks as if everything had been lost.
+    """
+    _guard()
+    now = store_time(engine().store)
+    found = Plan()
+    strays = _merged(found, progress)
+    while batch := list(islice(strays, _CHUNK)):
+        _judge(batch, now, found)
+    Sighting.objects.filter(last_seen__lt=now).delete()
+    for ident in _expired(now):
+        found.expired.add(ident)
+    return found
+
+
+def carry_out(found: Plan, *, over_cap: bool = False, progress: Progress = lambda count: None) -> Done:
+    """Do what the plan names, looking at each thing once more as it is done.
+
+    Raises ReadOnly; Conflict where there are more strays than the cap and
+    `over_cap` does not allow them: nothing was done then.
+    """
+    _guard()
+    if found.over_cap and not over_cap:
+        raise Conflict(
+            f"{found.strays.count} objects have no entry, more than 1 % and more than {CAP_COUNT}: is this the right "
+            "store, and is the database whole? If so, allow it with --over-cap. Nothing was done"
+        )
+    counts = []
+    total = 0
+    for deed, idents in ((_trash, found.strays), (_recover, found.recoverable), (_purge, found.expired)):
+        done = 0
+        for ident in idents.idents:
+            with committing():
+                done += deed(Ident(ident))
+            total += 1
+            progress(total)
+        counts.append(done)
+    return Done(*counts)
+
+
+def _guard() -> None:
+    standing.check_writable()
+    alarm = standing.compare()
+    if alarm:
+        raise ReadOnly(alarm)
+    commits.catch_up()
+    removals.settle()
+
+
+def _merged(found: Plan, progress: Progress) -> Iterator[ObjectInfo]:
+    """The objects that have no entry. Entries that have no object go into the plan."""
+    objects = _bases(found)
+    entries = Image.objects.order_by("ident").values_list("ident", flat=True).iterator(5000)
+    info, entry = next(objects, None), next(entries, None)
+    while info is not None or entry is not None:
+        ident = _LAST if info is None else info.key[len(IMAGES) :]
+        if ident == entry:
+            found.entries += 1
+            if found.entries % 5000 == 0:
+                progress(found.entries)
+            info, entry = next(objects, None), next(entries, None)
+        elif entry is None or ident < entry:
+            assert info is not None
+            yield info
+            info = next(objects, None)
+        else:
+            found.entries += 1
+            _look_for(Ident(entry), found)
+            entry = next(entries, None)
+    progress(found.entries)
+
+
+def _bases(found: Plan) -> Iterator[ObjectInfo]:
+    for info in engine().store.list(IMAGES):
+        if is_ident(info.key[len(IMAGES) :]):
+            found.objects += 1
+            yield info
+        else:
+            found.others += 1
+
+
+def _look_for(ident: Ident, found: Plan) -> None:
+    """A listing may be late: only the store's own word about this object counts."""
+    if engine().bases.exists(ident) or not queries.live_idents([ident]):
+        return
+    try:
+        engine().store.stat(trash_key(ident))
+    except NotFound:
+        found.missing.add(ident)
+    else:
+        found.recoverable.add(ident)
+
+
+def _judge(batch: list[ObjectInfo], now: float, found: Plan) -> None:
+    """Strays that are old, and were seen as strays a grace ago, are for the trash; the others are noted."""
+    batch = [info for info in batch if not _is_wanted(Ident(info.key[len(IMAGES) :]))]
+    Sighting.objects.bulk_create(
+        [Sighting(key=info.key, first_seen=now, last_seen=now) for info in batch],
+        update_conflicts=True,
+        unique_fields=["key"],
+        update_fields=["last_seen"],
+    )
+    first = dict(Sighting.objects.filter(key__in=[i.key for i in batch]).values_list("key", "first_seen"))
+    grace = engine().settings.grace
+    for info in batch:
+        if now - max(info.modified, first[info.key]) >= grace:
+            found.strays.add(info.key[len(IMAGES) :])
+        else:
+            found.young += 1
+
+
+def _is_wanted(ident: Ident) -> bool:
+    """Whether an entry refers to it now, or a session that is open will."""
+    added = SessionChange.objects.filter(
+        key=ident, kind=SessionChange.Kind.ADD, session__state=UpdateSession.State.OPEN
+    )
+    return bool(queries.live_idents([ident])) or added.exists()
+
+
+def _expired(now: float) -> Iterator[str]:
+    """What is in the trash for longer than the grace, and is not wanted."""
+    for info in engine().store.list(TRASH):
+        ident = info.key[len(TRASH) :]
+        if is_ident(ident) and now - info.modified >= engine().settings.grace and not _is_wanted(Ident(ident)):
+            yield ident
+
+
+def _trash(ident: Ident) -> bool:
+    if _is_wanted(ident):
+        return False
+    failpoint("reconcile.before-trash")
+    engine().bases.discard(ident)
+    engine().cache.purge(ident)
+    failpoint("reconcile.after-trash")
+    Sighting.objects.filter(key=base_key(ident)).delete()
+    return True
+
+
+def _recover(ident: Ident) -> bool:
+    if not queries.live_idents([ident]) or engine().bases.exists(ident):
+        return False
+    failpoint("reconcile.before-recovery")
+    return engine().bases.recover(ident)
+
+
+def _purge(ident: Ident) -> bool:
+    if _is_wanted(ident):
+        return False
+    failpoint("reconcile.before-purge")
+    engine().store.delete(trash_key(ident))
+    engine().cache.purge(ident)
+    Removal.objects.filter(ident=ident).delete()
+    return True

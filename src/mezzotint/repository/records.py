@@ -1,0 +1,281 @@
+"""What the journal holds, as rows of the database: each kind's model, key and members.
+
+Rows are read and written here by plain SQL that is made from the models' own
+fields. It is quick enough for a million, and works on any state of the schema:
+a restore hands in the models as they were at the recorded migrations.
+"""
+
+from __future__ import annotations
+
+import json
+from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
+from dataclasses import dataclass, field
+from datetime import UTC, datetime
+from functools import cached_property
+from typing import Any
+
+from django.apps import apps as current_apps
+from django.db import models
+from django.db.backends.base.base import BaseDatabaseWrapper
+
+from mezzotint.errors import JournalBroken
+from mezzotint.journal import Change
+
+_CHUNK = 500
+
+
+@dataclass(frozen=True, slots=True)
+class Kind:
+    """`key` are the members that name a row for ever, whatever its number in this database.
+
+    `references` maps a foreign key to (member, kind it is the key of); `lists` maps a
+    many-to-many field to the lookups that name what it refers to.
+    """
+
+    name: str
+    model: tuple[str, str]
+    key: tuple[str, ...]
+    references: Mapping[str, tuple[str, str]] = field(default_factory=dict)
+    lists: Mapping[str, tuple[str, ...]] = field(default_factory=dict)
+    omitted: frozenset[str] = frozenset()
+
+
+_PERMISSION = ("content_type__app_label", "content_type__model", "codename")
+KINDS = {
+    kind.name: kind
+    for kind in (
+        Kind("group", ("auth", "Group"), ("name",), lists={"permissions": _PERMISSION}),
+        Kind(
+            "user",
+            ("auth", "User"),
+            ("username",),
+            lists={"groups": ("name",), "user_permissions": _PERMISSION},
+            omitted=frozenset({"last_login"}),
+        ),
+        Kind("collection", ("repository", "Collection"), ("slug",)),
+        Kind("image", ("repository", "Image"), ("ident",)),
+        Kind(
+            "member",
+            ("repository", "Membership"),
+            ("slug", "ident"),
+            references={"collection": ("slug", "collection"), "image": ("ident", "image")},
+        ),
+        Kind("removal", ("repository", "Removal"), ("ident",), omitted=frozenset({"settled"})),
+        Kind("commit", ("repository", "Commit"), ("seq",)),
+    )
+}
+"""in the order in which they can be put into an empty database"""
+
+_Convert = Callable[[Any], Any]
+
+
+class Records:
+    """The rows of every kind in one database. `apps` are the models of its schema."""
+
+    def __init__(self, connection: BaseDatabaseWrapper, apps: Any = current_apps) -> None:
+        self.connection, self.apps = connection, apps
+        self._tables: dict[str, _Table] = {}
+
+    def table(self, name: str) -> _Table:
+        """Raises JournalBroken for a kind that is not known."""
+        if name not in self._tables:
+            if name not in KINDS:
+                raise JournalBroken(f"the journal has a change of the unknown kind {name!r}: a later version wrote it")
+            self._tables[name] = _Table(self, KINDS[name])
+        return self._tables[name]
+
+    def put(self, name: str, changes: Sequence[Change]) -> None:
+        """Write whole states, new ones and over old ones. Raises JournalBroken for what does not fit the schema."""
+        self.table(name).put(changes)
+
+    def remove(self, name: str, changes: Sequence[Change]) -> None:
+        """Remove rows by their keys, with what belongs to them. What is not there is no error."""
+        self.table(name).remove(changes)
+
+    def rows(self, name: str, keys: Iterable[tuple[str, ...]] | None = None) -> Iterator[Change]:
+        """Whole states as the journal has them: all in the order of their keys, or those of some keys."""
+        return self.table(name).rows(keys)
+
+
+class _Table:
+    def __init__(self, records: Records, kind: Kind) -> None:
+        self._connection, self._apps, self._kind = records.connection, records.apps, kind
+        self.model: type[models.Model] = records.apps.get_model(*kind.model)
+        self._fields = [
+            f
+            for f in self.model._meta.concrete_fields
+            if f.name not in kind.omitted and f.name not in kind.references and not _is_number(f)
+        ]
+        self._members = {f.name for f in self._fields} | set(kind.key) | set(kind.lists) | {"put"}
+        self._name = _quoted(self.model._meta.db_table)
+
+    def put(self, changes: Sequence[Change]) -> None:
+        kind, rows = self._kind, []
+        for change in changes:
+            if not change.keys() <= self._members:
+                unknown = ", ".join(sorted(change.keys() - self._members))
+                raise JournalBroken(
+                    f"the journal has members of {kind.name} that this version does not know: {unknown}"
+                )
+            try:
+                rows.append(
+                    [write(change[name]) if name in change else default() for name, write, default in self._writers]
+                    + [change[member] for member, _ in kind.references.values()]
+                )
+            except (KeyError, ValueError, TypeError, AttributeError) as error:
+                raise JournalBroken(f"the journal has a {kind.name} that cannot be read") from error
+        with self._connection.cursor() as cursor:
+            cursor.executemany(self._put_statement, rows)
+        for change in changes if kind.lists else ():
+            self._put_lists(change)
+
+    def remove(self, changes: Sequence[Change]) -> None:
+        kind = self._kind
+        if not kind.references:
+            (key,) = kind.key
+            self.model._default_manager.filter(**{f"{key}__in": [change[key] for change in changes]}).delete()
+            return
+        paths = {member: f"{name}__{member}" for name, (member, _) in kind.references.items()}
+        for change in changes:
+            self.model._default_manager.filter(**{path: change[member] for member, path in paths.items()}).delete()
+
+    def rows(self, keys: Iterable[tuple[str, ...]] | None) -> Iterator[Change]:
+        if keys is None:
+            yield from self._read(f"{self._select} ORDER BY {', '.join(self._key_columns)}", [])
+            return
+        condition = " AND ".join(f"{column} = %s" for column in self._key_columns)
+        for key in keys:
+            yield from self._read(f"{self._select} WHERE {condition}", key)
+
+    def _read(self, statement: str, parameters: Sequence[Any]) -> Iterator[Change]:
+        members, readers = self._selected, self._readers
+        with self._connection.chunked_cursor() as cursor:
+            cursor.execute(statement, parameters)
+            while batch := cursor.fetchmany(_CHUNK):
+                for row in batch:
+                    change: Change = {"put": self._kind.name}
+                    for name, read, value in zip(members, readers, row, strict=True):
+                        change[name] = value if read is None else read(value)
+                    yield change | self._lists(change)
+
+    @cached_property
+    def _writers(self) -> list[tuple[str, _Convert, Callable[[], Any]]]:
+        return [(f.name, _writer(f, self._connection), _default(f, self._connection)) for f in self._fields]
+
+    @cached_property
+    def _put_statement(self) -> str:
+        """An upsert. References are looked up by their keys; where one is not there, nothing is written."""
+        references = self._kind.references
+        columns = [f.column for f in self._fields]
+        values = ", ".join(["%s"] * len(columns))
+        conflict = list(self._kind.key)
+        source = f"VALUES ({values})"
+        if references:
+            joined = ", ".join(f"{self._table_of(of)} t_{name}" for name, (_, of) in references.items())
+            wanted = " AND ".join(f"t_{name}.{_quoted(member)} = %s" for name, (member, _) in references.items())
+            source = f"SELECT {values}, {', '.join(f't_{name}.id' for name in references)} FROM {joined} WHERE {wanted}"
+            conflict = [f"{name}_id" for name in references]
+            columns += conflict
+        changed = [column for column in columns if column not in conflict]
+        update = ", ".join(f"{_quoted(column)} = excluded.{_quoted(column)}" for column in changed)
+        target = ", ".join(map(_quoted, conflict))
+        into = ", ".join(map(_quoted, columns))
+        return f"INSERT INTO {self._name} ({into}) {source} ON CONFLICT ({target}) DO UPDATE SET {update}"
+
+    @cached_property
+    def _selected(self) -> list[str]:
+        return [f.name for f in self._fields] + [member for member, _ in self._kind.references.values()]
+
+    @cached_property
+    def _readers(self) -> list[_Convert | None]:
+        return [_reader(f) for f in self._fields] + [None for _ in self._kind.references]
+
+    @cached_property
+    def _key_columns(self) -> list[str]:
+        if not self._kind.references:
+            return [f"t.{_quoted(name)}" for name in self._kind.key]
+        return [f"t_{name}.{_quoted(member)}" for name, (member, _) in self._kind.references.items()]
+
+    @cached_property
+    def _select(self) -> str:
+        columns = [f"t.{_quoted(f.column)}" for f in self._fields]
+        columns += self._key_columns if self._kind.references else []
+        joins = "".join(
+            f" JOIN {self._table_of(kind)} t_{name} ON t_{name}.id = t.{name}_id"
+            for name, (_, kind) in self._kind.references.items()
+        )
+        return f"SELECT {', '.join(columns)} FROM {self._name} t{joins}"
+
+    def _table_of(self, kind: str) -> str:
+        return _quoted(self._apps.get_model(*KINDS[kind].model)._meta.db_table)
+
+    def _lists(self, change: Change) -> Change:
+        if not self._kind.lists:
+            return {}
+        row = self.model._default_manager.get(**{name: change[name] for name in self._kind.key})
+        return {
+            name: sorted(
+                list(names) if len(names) > 1 else names[0] for names in getattr(row, name).values_list(*paths)
+            )
+            for name, paths in self._kind.lists.items()
+        }
+
+    def _put_lists(self, change: Change) -> None:
+        row = self.model._default_manager.get(**{name: change[name] for name in self._kind.key})
+        for name, paths in self._kind.lists.items():
+            wanted = models.Q(pk__in=[])
+            for names in change.get(name, []):
+                values = names if isinstance(names, list) else [names]
+                wanted |= models.Q(**dict(zip(paths, values, strict=True)))
+            related = getattr(row, name)
+            related.set(related.model._default_manager.filter(wanted))
+
+
+def _is_number(f: Any) -> bool:
+    """Whether it is the database's own number for the row."""
+    return bool(f.primary_key and isinstance(f, models.AutoField))
+
+
+def _writer(f: Any, connection: BaseDatabaseWrapper) -> _Convert:
+    if isinstance(f, models.JSONField):
+        return _write_json
+    if isinstance(f, models.DateTimeField):
+        return lambda value: connection.ops.adapt_datetimefield_value(datetime.fromisoformat(value).astimezone(UTC))
+    return _plain
+
+
+def _plain(value: Any) -> Any:
+    return value
+
+
+def _write_json(value: Any) -> str:
+    return json.dumps(value, ensure_ascii=False)
+
+
+def _default(f: Any, connection: BaseDatabaseWrapper) -> Callable[[], Any]:
+    """For what an older version did not write."""
+    if f.has_default() or (f.empty_strings_allowed and not f.null):
+        return lambda: f.get_db_prep_save(f.get_default(), connection)
+    if f.null:
+        return lambda: None
+
+    def missing() -> Any:
+        raise KeyError(f.name)
+
+    return missing
+
+
+def _reader(f: Any) -> _Convert | None:
+    if isinstance(f, models.JSONField):
+        return json.loads
+    if isinstance(f, models.DateTimeField):
+        return _read_time
+    return None
+
+
+def _read_time(value: datetime) -> str:
+    return (value if value.tzinfo else value.replace(tzinfo=UTC)).astimezone(UTC).isoformat()
+
+
+def _quoted(name: str) -> str:
+    return f'"{name}"'

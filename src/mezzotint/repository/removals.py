@@ -1,0 +1,119 @@
+"""Images that were removed: to the trash, back out of it, and gone when the grace is over."""
+
+from __future__ import annotations
+
+import logging
+from datetime import timedelta
+
+from django.utils import timezone
+
+from mezzotint.errors import NotFound
+from mezzotint.failpoints import failpoint
+from mezzotint.journal import Change
+from mezzotint.names import Ident, parse_ident
+from mezzotint.names.keys import base_key, trash_key
+from mezzotint.objects import ObjectStore
+from mezzotint.repository import queries
+from mezzotint.repository.locks import committing
+from mezzotint.repository.models import Commit, Removal
+from mezzotint.wiring import engine
+
+log = logging.getLogger(__name__)
+_CHUNK = 500
+
+
+def settle() -> None:
+    """What commits have removed: bases to the trash, derivatives away.
+
+    Under the committers' lock, and only what is not live: nobody can be putting it
+    in again meanwhile. Another database of the same store could: so the journal is
+    looked at once more, and what came back is brought back.
+    """
+    reads_only = engine().settings.read_only
+    while True:
+        with committing():
+            idents = list(Removal.objects.filter(settled=False).values_list("ident", flat=True)[:_CHUNK])
+            if not idents:
+                return
+            for ident in set(idents) - set(queries.live_idents(idents)):
+                if not reads_only:
+                    failpoint("settle.before-trash")
+                    engine().bases.discard(Ident(ident))
+                    failpoint("settle.after-trash")
+                engine().bases.forget(Ident(ident))
+                engine().cache.purge(ident)
+            Removal.objects.filter(ident__in=idents).update(settled=True)
+        if not reads_only:
+            _look_again(idents)
+
+
+def _look_again(idents: list[str]) -> None:
+    from mezzotint.repository.commits import catch_up
+
+    if catch_up():
+        for ident in queries.live_idents(idents):
+            if not engine().bases.exists(Ident(ident)):
+                engine().bases.recover(Ident(ident))
+
+
+def purge_on_this_host(after: int) -> int:
+    """Have this host's cache forget what was removed after commit `after`; returns the last commit."""
+    last = Commit.objects.order_by("-seq").values_list("seq", flat=True).first() or 0
+    if last > after:
+        for ident in Removal.objects.filter(seq__gt=after).values_list("ident", flat=True):
+            engine().bases.forget(Ident(ident))
+            engine().cache.purge(ident)
+    return last
+
+
+def removal(ident: str) -> Removal:
+    """Raises NotFound, InvalidName."""
+    found = Removal.objects.filter(ident=parse_ident(ident)).first()
+    if found is None:
+        raise NotFound(f"{ident} is not in the trash")
+    return found
+
+
+def bring_back(ident: str) -> Change:
+    """The base back from the trash; returns the last state that the image had. Raises NotFound."""
+    state: Change = removal(ident).state
+    if not engine().bases.exists(Ident(ident)) and not engine().bases.recover(Ident(ident)):
+        raise NotFound(f"the bytes of {ident} are not in the trash any more")
+    return state
+
+
+def purge_expired(store_now: float) -> int:
+    """Delete what has been in the trash for longer than the grace, by the store's clock; returns how many.
+
+    Only what a commit has removed; strays are for reconcile.
+    """
+    store, grace, gone = engine().store, engine().settings.grace, 0
+    old_enough = timezone.now() - timedelta(seconds=grace)  # only spares asking; the store's clock decides
+    for found in list(Removal.objects.filter(settled=True, at__lt=old_enough).order_by("seq")[:_CHUNK]):
+        ident = Ident(found.ident)
+        if not _expired(store, ident, store_now - grace):
+            continue
+        with committing():
+            if queries.live_idents([ident]) or not Removal.objects.filter(pk=found.pk).exists():
+                continue
+            failpoint("purge.before-delete")
+            store.delete(trash_key(ident))
+            failpoint("purge.after-delete")
+            engine().cache.purge(ident)
+            Removal.objects.filter(pk=found.pk).delete()
+        gone += 1
+    if gone:
+        log.info("purged %d images whose grace is over", gone)
+    return gone
+
+
+def _expired(store: ObjectStore, ident: Ident, limit: float) -> bool:
+    try:
+        return store.stat(trash_key(ident)).modified < limit
+    except NotFound:
+        pass
+    try:
+        store.stat(base_key(ident))
+    except NotFound:
+        return True  # nothing is left of it
+    return False

@@ -1,0 +1,140 @@
+"""A database from nothing but the store: the newest checkpoint, and the segments after it."""
+
+from __future__ import annotations
+
+import logging
+from collections.abc import Callable
+from itertools import groupby, islice
+from typing import Any
+
+from django.core.management import call_command
+from django.db import connection, transaction
+from django.db.migrations.executor import MigrationExecutor
+from django.db.migrations.recorder import MigrationRecorder
+
+from mezzotint.errors import Conflict, InvalidInput, JournalBroken, NotFound
+from mezzotint.failpoints import failpoint
+from mezzotint.journal import CheckpointReader, Head, Schema
+from mezzotint.names.keys import checkpoint_seq
+from mezzotint.repository import bulk, capture, commits, standing
+from mezzotint.repository.apply import apply
+from mezzotint.repository.records import Records
+from mezzotint.wiring import engine
+
+log = logging.getLogger(__name__)
+_BATCH = 200
+"""segments in one transaction"""
+_ROWS = 2000
+
+Progress = Callable[[str, int], None]
+"""told what is being done, and how many rows or segments of it are"""
+
+
+def is_fresh() -> bool:
+    """Whether the database holds nothing yet: no tables, or empty ones."""
+    if "repository_commit" not in connection.introspection.table_names():
+        return True
+    with connection.cursor() as cursor:
+        for table in ("repository_commit", "repository_image", "repository_updatesession", "auth_user"):
+            cursor.execute(f'SELECT 1 FROM "{table}" LIMIT 1')
+            if cursor.fetchone():
+                return False
+    return True
+
+
+def restore(at: int | None = None, progress: Progress = lambda what, count: None) -> int:
+    """Fill a fresh database with the repository as it is, or as it was after commit `at`; returns the seq.
+
+    Killed half-way, it is begun again: until its end the database counts as fresh or
+    behind. A checkpoint that is damaged is passed over for an older one.
+    Raises Conflict where the database is not fresh, InvalidInput where `at` was never
+    committed, JournalBroken.
+    """
+    if not is_fresh():
+        raise Conflict("the database is not empty: restore into a fresh one, named by DATABASE_URL or MEZZOTINT_DATA")
+    head = _from_checkpoint(at, progress)
+    head = _replay(head, at, progress)
+    written_in = dict(commits.schema())
+    if at is not None and head.seq != at:
+        raise InvalidInput("at", f"cannot be {at}", f"0 to {head.seq}, what was committed here")
+    call_command("migrate", verbosity=0, interactive=False)
+    mine = standing.installation()
+    mine.schema, mine.pinned = written_in, at
+    mine.save(update_fields=["schema", "pinned"])
+    return head.seq
+
+
+def _from_checkpoint(at: int | None, progress: Progress) -> Head:
+    for info in engine().journal.checkpoints():
+        seq = checkpoint_seq(info.key) or 0
+        if at is not None and seq > at:
+            continue
+        try:
+            with engine().journal.open_checkpoint(info.key) as reader:
+                engine().journal.check(Head(reader.head.seq, reader.head.fingerprint))
+                _migrate_to(reader.head.schema)
+                _load(reader, progress)
+                return Head(reader.head.seq, reader.head.fingerprint)
+        except (JournalBroken, NotFound) as error:
+            log.warning("passing over checkpoint %s: %s", info.key, error)
+    return Head()
+
+
+def _load(reader: CheckpointReader, progress: Progress) -> None:
+    """All rows in one transaction, which ends only when the checkpoint's last line was seen to fit."""
+    records = Records(connection, _models(reader.head.schema))
+    done = 0
+    with transaction.atomic(), capture.silenced(), bulk.loading(connection):
+        for kind, rows in groupby(reader.rows(), key=lambda row: str(row["put"])):
+            while batch := list(islice(rows, _ROWS)):
+                records.put(kind, batch)
+                done += len(batch)
+                progress("rows", done)
+        progress("indexes", 0)
+        failpoint("restore.before-commit")
+
+
+def _replay(head: Head, at: int | None, progress: Progress) -> Head:
+    """Segments from the one after `head`, each in the schema that it was written in."""
+    count = 0
+    following = engine().journal.follow(head)
+    if at is not None:
+        following = islice(following, max(0, at - head.seq))
+    for schema, run in groupby(following, key=lambda found: dict(found[0].schema)):
+        _migrate_to(schema)
+        records = Records(connection, _models(schema))
+        while batch := list(islice(run, _BATCH)):
+            with transaction.atomic():
+                for segment, head in batch:
+                    apply(segment, head, records)
+                failpoint("restore.segments")
+            count += len(batch)
+            progress("segments", count)
+    return head
+
+
+def _migrate_to(schema: Schema) -> None:
+    """Bring an older database forward to `schema`; all the way where it says nothing. Raises JournalBroken."""
+    if not schema:
+        call_command("migrate", verbosity=0, interactive=False)
+        return
+    executor = MigrationExecutor(connection)
+    known = executor.loader.graph.nodes
+    if unknown := [f"{app}.{name}" for app, name in schema.items() if (app, name) not in known]:
+        raise JournalBroken(f"this was written by a later version of Mezzotint, which has the migrations {unknown}")
+    applied = MigrationRecorder(connection).applied_migrations()
+    for app, name in schema.items():
+        if (app, name) not in applied:
+            call_command("migrate", app, name, verbosity=0, interactive=False)
+
+
+def _models(schema: Schema) -> Any:
+    """The models as they are in the database now."""
+    executor = MigrationExecutor(connection)
+    applied = executor.loader.applied_migrations
+    if set(executor.loader.graph.leaf_nodes()) <= set(applied):
+        from django.apps import apps
+
+        return apps
+    nodes = [(app, name) for app, name in schema.items()]
+    return executor.loader.project_state(nodes).apps
