@@ -15,6 +15,8 @@ for _name in [name for name in os.environ if name.startswith(("MEZZOTINT_", "DJA
 os.environ["MEZZOTINT_DATA"] = str(_DATA)
 os.environ["MEZZOTINT_WORKERS"] = "1"
 os.environ["DJANGO_SETTINGS_MODULE"] = "mezzotint.site.settings"
+if _postgresql := os.environ.get("TESTS_POSTGRESQL"):
+    os.environ["DATABASE_URL"] = _postgresql  # whose tests these are: see tests/test_postgresql.py
 
 import pytest
 from django.db import connection
@@ -50,7 +52,8 @@ def pytest_sessionfinish(session: pytest.Session) -> None:
 @pytest.fixture(scope="session")
 def django_db_modify_db_settings(django_db_modify_db_settings: None) -> None:
     """A file, as in life: SQLite in memory locks otherwise."""
-    connection.settings_dict["TEST"]["NAME"] = str(_DATA / "test.sqlite3")
+    if connection.vendor == "sqlite":
+        connection.settings_dict["TEST"]["NAME"] = str(_DATA / "test.sqlite3")
 
 
 @pytest.fixture

@@ -2,15 +2,20 @@
 
 from __future__ import annotations
 
+import hashlib
 import os
 import socket
+import sqlite3
 import subprocess
 import sys
 import time
+from contextlib import closing
 from dataclasses import dataclass, field
 from pathlib import Path
+from typing import Any
 
 import httpx
+import psycopg
 
 from mezzotint import tokens
 from mezzotint.settings import Settings
@@ -27,7 +32,27 @@ def free_port() -> int:
 def environment(data: Path, **more: str) -> dict[str, str]:
     """What a `mezzotint` of its own is started with."""
     kept = {k: v for k, v in os.environ.items() if not k.startswith(("MEZZOTINT_", "DJANGO_"))}
+    if "DATABASE_URL" in kept and "DATABASE_URL" not in more:
+        kept["DATABASE_URL"] = _database_of(data, kept["DATABASE_URL"])
     return kept | {"MEZZOTINT_DATA": str(data), "MEZZOTINT_WORKERS": "1"} | more
+
+
+def _database_of(data: Path, server: str) -> str:
+    """Where the tests run on PostgreSQL, each data directory has a database of its own."""
+    name = f"data_{hashlib.sha256(str(data).encode()).hexdigest()[:16]}"
+    with psycopg.connect(server, autocommit=True) as connection:
+        if not connection.execute("SELECT 1 FROM pg_database WHERE datname = %s", [name]).fetchone():
+            connection.execute(f"CREATE DATABASE {name}".encode())
+    return f"{server.rpartition('/')[0]}/{name}"
+
+
+def rows(data: Path, query: str) -> list[tuple[Any, ...]]:
+    """What a `mezzotint` with this data directory has in its database."""
+    if "DATABASE_URL" in os.environ:
+        with psycopg.connect(_database_of(data, os.environ["DATABASE_URL"])) as connection:
+            return connection.execute(query.encode()).fetchall()
+    with closing(sqlite3.connect(f"file:{data}/mezzotint.sqlite3?mode=ro", uri=True)) as database:
+        return database.execute(query).fetchall()
 
 
 def run(data: Path, *arguments: str, **more: str) -> subprocess.CompletedProcess[str]:

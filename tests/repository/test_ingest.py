@@ -4,7 +4,6 @@ from __future__ import annotations
 
 import hashlib
 import signal
-import sqlite3
 import subprocess
 import time
 from pathlib import Path
@@ -13,15 +12,13 @@ import pytest
 
 from tests import pictures
 from tests.conftest import PROGRAM, environment, run
+from tests.servers import rows
 
 SMALL = [pictures.png(24, 16, seed=700 + number) for number in range(197)]
 
 
 def titles(data: Path) -> dict[str, str]:
-    with sqlite3.connect(f"file:{data}/mezzotint.sqlite3?mode=ro", uri=True) as database:
-        rows = dict(database.execute("SELECT ident, title FROM repository_image").fetchall())
-    database.close()
-    return rows
+    return dict(rows(data, "SELECT ident, title FROM repository_image"))
 
 
 def idents(files: list[bytes]) -> set[str]:

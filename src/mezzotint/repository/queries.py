@@ -56,6 +56,8 @@ def collection(slug: str) -> Collection:
 
 
 def find_collection(slug: str) -> Collection | None:
+    if "\x00" in slug:  # which PostgreSQL cannot even ask for
+        return None
     return Collection.objects.filter(slug=slug).first()
 
 

@@ -1,0 +1,109 @@
+"""Servers as processes on leashes, and where they listen."""
+
+from __future__ import annotations
+
+import os
+import random
+import select
+import signal
+import socket
+import subprocess
+import sys
+import time
+from collections.abc import Callable
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Self
+
+_LEASH = Path(__file__).with_name("leash.py")
+_NEVER_GIVEN_OUT = range(20_000, 32_000)
+
+
+@dataclass(frozen=True)
+class Leashed:
+    """A server that ends with the process it was started for. Any process may stop it, not only its starter."""
+
+    leash: int
+    server: int
+
+    @classmethod
+    def start(
+        cls,
+        command: list[str],
+        *,
+        owner: int,
+        log: Path,
+        stop_signal: int = signal.SIGKILL,
+        user: str = "",
+        remove: Path | None = None,
+    ) -> Self:
+        """`user`: who runs it, if not the caller. `remove`: a directory that goes with it."""
+        arguments = [str(owner), str(int(stop_signal)), user, str(log), str(remove or ""), *command]
+        leash = [sys.executable, "-I", "-S", str(_LEASH), *arguments]
+        answer = subprocess.run(leash, check=True, stdout=subprocess.PIPE, text=True, timeout=60).stdout
+        assert answer, f"{command[0]} could not be started"
+        return cls(*map(int, answer.split()))
+
+    def alive(self) -> bool:
+        return not self._wait(0)
+
+    def send(self, number: int) -> None:
+        os.kill(self.server, number)
+
+    def end(self, number: int, seconds: float = 30) -> None:
+        """Send this signal; back when the server and its leash are gone."""
+        self.send(number)
+        if not self._wait(seconds):
+            raise TimeoutError(f"process {self.server} did not end within {seconds} s of signal {number}")
+
+    def stop(self) -> None:
+        """Back when server and leash are gone. Nothing happens if they are already."""
+        try:
+            os.kill(self.leash, signal.SIGTERM)
+        except ProcessLookupError:
+            return
+        if not self._wait(30):
+            raise TimeoutError(f"process {self.leash} did not end")
+
+    def _wait(self, seconds: float) -> bool:
+        try:
+            leash = os.pidfd_open(self.leash)
+        except ProcessLookupError:
+            return True
+        try:
+            watch = select.poll()
+            watch.register(leash, select.POLLIN)
+            return bool(watch.poll(seconds * 1000))
+        finally:
+            os.close(leash)
+
+
+def lasting_port() -> int:
+    """A free port that stays free while its server is down: one the kernel never gives out by itself."""
+    while True:
+        port = random.choice(_NEVER_GIVEN_OUT)
+        with socket.socket() as probe:
+            probe.setsockopt(socket.SOL_SOCKET, socket.SO_REUSEADDR, 1)
+            try:
+                probe.bind(("127.0.0.1", port))
+            except OSError:
+                continue
+            return port
+
+
+def accepts(port: int) -> bool:
+    """Whether something listens there."""
+    try:
+        socket.create_connection(("127.0.0.1", port), timeout=5).close()
+    except OSError:
+        return False
+    return True
+
+
+def wait_for(ready: Callable[[], bool], process: Leashed, log: Path, seconds: float = 60) -> None:
+    """Back when `ready`; an AssertionError with the end of the log when the process ended or time is up."""
+    deadline = time.monotonic() + seconds
+    while not ready():
+        if not process.alive() or time.monotonic() > deadline:
+            raise AssertionError(f"{log.stem} did not come up:\n{log.read_text(errors='replace')[-4000:]}")
+        time.sleep(0.02)
