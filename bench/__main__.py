@@ -9,14 +9,20 @@ import re
 from pathlib import Path
 
 from bench.cleaner import cleaner
+from bench.durable import commit, reconcile, restore
 from bench.figures import Figure, run_all
 from bench.flight import flight
 from bench.ingest import ingest
 from bench.memory import memory
+from bench.remote import upload
+from bench.scrub import verify
 from bench.served import served
 from bench.sizes import sizes
 
-ALL = {work.__name__: work for work in (served, sizes, ingest, flight, memory, cleaner)}
+ALL = {
+    work.__name__: work
+    for work in (served, sizes, ingest, flight, memory, cleaner, commit, restore, reconcile, upload, verify)
+}
 PAGE = Path(__file__).parent.parent / "docs" / "performance.md"
 _TABLE = re.compile(r"(<!-- figures -->\n).*?(<!-- end -->)", re.DOTALL)
 

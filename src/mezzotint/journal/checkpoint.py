@@ -12,7 +12,6 @@ import json
 from collections.abc import Iterable, Iterator
 from dataclasses import asdict, dataclass
 from pathlib import Path
-from typing import Any
 
 import zstandard
 
@@ -72,20 +71,28 @@ class CheckpointReader:
             raise JournalBroken("a checkpoint is torn or damaged") from error
         self._digest.update(line)
 
+    def check(self) -> None:
+        """Read to the end. Raises JournalBroken, and then nothing of it may be used."""
+        for _ in self._rows():
+            pass
+
     def rows(self) -> Iterator[Change]:
         """Every row. Raises JournalBroken, at the latest after the last one, where something is missing or wrong."""
-        count, before = 0, b""
         try:
-            for line in self._lines:
-                if before:
-                    self._digest.update(before)
-                    yield json.loads(before)
-                    count += 1
-                before = line
-            end: Any = json.loads(before)
+            for line in self._rows():
+                yield json.loads(line.decode())
         except ValueError as error:
             raise JournalBroken("a checkpoint is damaged") from error
-        if end != {"end": count, "sha256": self._digest.hexdigest()}:
+
+    def _rows(self) -> Iterator[bytes]:
+        count, last = 0, b""
+        for line in self._lines:
+            if last:
+                self._digest.update(last)
+                yield last
+                count += 1
+            last = line
+        if last != line_of({"end": count, "sha256": self._digest.hexdigest()}).encode():
             raise JournalBroken("a checkpoint is torn or damaged: its last line does not fit")
 
 

@@ -113,8 +113,7 @@ class Journal:
             self._store.put(key, path, "application/zstd")
         failpoint("checkpoint.after-put")
         with self.open_checkpoint(key) as reader:
-            for _ in reader.rows():
-                pass
+            reader.check()
         self._store.put(LATEST_KEY, json.dumps({"checkpoint": key}).encode(), "application/json")
         failpoint("checkpoint.after-hint")
         return self._store.stat(key)

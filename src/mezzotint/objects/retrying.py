@@ -119,7 +119,10 @@ class _Resuming:
                 failures += 1
                 self._reader.close()
                 self._store.rest(failures, error)
-                self._reader = self._store.opened(self._key, self._at, self._length)
+                try:
+                    self._reader = self._store.opened(self._key, self._at, self._length)
+                except NotFound:
+                    raise StoreUnavailable(f"{self._key} was deleted as it was read") from error
                 if self._reader.version != self.version:
                     raise StoreUnavailable(f"{self._key} was replaced as it was read") from error
 

@@ -22,7 +22,7 @@ from mezzotint.objects.protocol import ObjectInfo, clip
 
 _ONE_PIECE = 16 << 20
 """bytes; what is larger goes in parts, which is not conditional"""
-_PART = 8 << 20
+_PART, _PARTS_AT_ONCE = 8 << 20, 4
 _RACERS, _ROUNDS = 8, 3
 
 
@@ -60,7 +60,14 @@ class S3Store:
 
     def put(self, key: str, body: bytes | Path, content_type: str | None = None) -> None:
         with _storing(check_key(key)):
-            obstore.put(self._bucket, key, body, attributes=_attributes(content_type), chunk_size=_PART)
+            obstore.put(
+                self._bucket,
+                key,
+                body,
+                attributes=_attributes(content_type),
+                chunk_size=_PART,
+                max_concurrency=_PARTS_AT_ONCE,
+            )
 
     def put_if_absent(self, key: str, body: bytes | Path, content_type: str | None = None) -> bool:
         """Servers that ignore conditions are asked first. A file of more than 16 MB goes

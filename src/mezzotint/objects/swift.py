@@ -14,6 +14,7 @@ from urllib.parse import quote
 
 import requests
 from keystoneauth1.exceptions import ClientException as KeystoneError
+from keystoneauth1.exceptions import Unauthorized as KeystoneRefusal
 from swiftclient.client import Connection
 from swiftclient.exceptions import ClientException
 
@@ -213,7 +214,7 @@ class SwiftStore:
         try:
             return work(connection)
         except ClientException as error:
-            if error.http_status != 401:
+            if error.http_status != 401 and connection.token is not None:  # which a 401 to a body takes away
                 raise
         with self._lock:
             self._access = None
@@ -294,5 +295,7 @@ def _answering(key: str) -> Iterator[None]:
             raise StorageFull(f"Swift has no room for {key}, or it is larger than Swift takes") from error
         refused = "refuses the credentials" if error.http_status in {401, 403} else "does not answer as it should"
         raise StoreUnavailable(f"Swift {refused}: {error.http_status or ''} {error.msg}".strip()) from error
+    except KeystoneRefusal as error:
+        raise StoreUnavailable("Keystone refuses the credentials") from error
     except (requests.RequestException, KeystoneError, OSError) as error:
         raise StoreUnavailable(f"Swift does not answer: {type(error).__name__}") from error

@@ -12,18 +12,19 @@ class RepositoryConfig(AppConfig):
     def ready(self) -> None:
         from mezzotint.repository.api import schema  # noqa: F401  registers itself
 
-        post_migrate.connect(_make_triggers, sender=self)
+        post_migrate.connect(_install, sender=self)
 
 
-def _make_triggers(using: str, **kwargs: Any) -> None:
+def _install(using: str, **kwargs: Any) -> None:
     """A migration may have rebuilt a table, which loses its triggers on SQLite. Half-way through the migrations
     there is nothing to be done yet."""
     from django.db import connections
     from django.db.migrations.executor import MigrationExecutor
 
-    from mezzotint.repository import capture
+    from mezzotint.repository import capture, fulltext
 
     executor = MigrationExecutor(connections[using])
     leaves = [leaf for leaf in executor.loader.graph.leaf_nodes() if leaf[0] in {"auth", "repository"}]
     if set(leaves) <= set(executor.loader.applied_migrations):
         capture.install(connections[using])
+        fulltext.install(connections[using])

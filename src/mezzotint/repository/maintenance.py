@@ -13,7 +13,7 @@ from django.db import DatabaseError, close_old_connections, connections
 from mezzotint.errors import MezzotintError
 from mezzotint.files import place, temporary
 from mezzotint.objects.clock import store_time
-from mezzotint.repository import checkpointing, commits, removals, standing
+from mezzotint.repository import checkpointing, commits, fulltext, removals, standing
 from mezzotint.repository.models import Removal, Snapshot
 from mezzotint.wiring import engine
 
@@ -30,6 +30,7 @@ class Maintenance:
         self._thread = threading.Thread(target=self._run, name="maintenance", daemon=True)
         self._last: dict[str, float] = {}
         self._told = ""
+        self._tidied = -1
 
     def start(self) -> None:
         self._thread.start()
@@ -72,6 +73,12 @@ class Maintenance:
         else:
             self._write()
         purge_here()
+        self._tidy()
+
+    def _tidy(self) -> None:
+        seq = standing.head().seq
+        if seq != self._tidied and not fulltext.tidy():
+            self._tidied = seq
 
     def _follow(self) -> None:
         commits.catch_up()

@@ -19,7 +19,7 @@ from mezzotint.names import Ident, is_ident
 from mezzotint.names.keys import IMAGES, TRASH, base_key, trash_key
 from mezzotint.objects import ObjectInfo
 from mezzotint.objects.clock import store_time
-from mezzotint.repository import commits, queries, removals, standing
+from mezzotint.repository import bulk, commits, queries, removals, standing
 from mezzotint.repository.locks import committing
 from mezzotint.repository.models import Image, Removal, SessionChange, Sighting, UpdateSession
 from mezzotint.wiring import engine
@@ -86,9 +86,10 @@ def plan(progress: Progress = lambda count: None) -> Plan:
     _guard()
     now = store_time(engine().store)
     found = Plan()
-    strays = _merged(found, progress)
-    while batch := list(islice(strays, _CHUNK)):
-        _judge(batch, now, found)
+    with bulk.streaming():
+        strays = _merged(found, progress)
+        while batch := list(islice(strays, _CHUNK)):
+            _judge(batch, now, found)
     Sighting.objects.filter(last_seen__lt=now).delete()
     for ident in _expired(now):
         found.expired.add(ident)

@@ -12,6 +12,7 @@ from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
 from dataclasses import dataclass, field
 from datetime import UTC, datetime
 from functools import cached_property
+from operator import itemgetter
 from typing import Any
 
 from django.apps import apps as current_apps
@@ -110,24 +111,30 @@ class _Table:
         self._name = _quoted(self.model._meta.db_table)
 
     def put(self, changes: Sequence[Change]) -> None:
-        kind, rows = self._kind, []
-        for change in changes:
-            if not change.keys() <= self._members:
-                unknown = ", ".join(sorted(change.keys() - self._members))
-                raise JournalBroken(
-                    f"the journal has members of {kind.name} that this version does not know: {unknown}"
-                )
-            try:
-                rows.append(
-                    [write(change[name]) if name in change else default() for name, write, default in self._writers]
-                    + [change[member] for member, _ in kind.references.values()]
-                )
-            except (KeyError, ValueError, TypeError, AttributeError) as error:
-                raise JournalBroken(f"the journal has a {kind.name} that cannot be read") from error
+        try:
+            rows = [self._row(change) for change in changes]
+        except (KeyError, ValueError, TypeError, AttributeError) as error:
+            raise JournalBroken(f"the journal has a {self._kind.name} that cannot be read") from error
         with self._connection.cursor() as cursor:
             cursor.executemany(self._put_statement, rows)
-        for change in changes if kind.lists else ():
+        for change in changes if self._kind.lists else ():
             self._put_lists(change)
+
+    def _row(self, change: Change) -> list[Any]:
+        """Its values in the order of the columns. Nearly always it has all members and no other."""
+        if change.keys() == self._members:
+            row = list(self._all_values(change))
+            for place, write in self._converted:
+                row[place] = write(row[place])
+            return row
+        if unknown := change.keys() - self._members:
+            names = ", ".join(sorted(unknown))
+            raise JournalBroken(
+                f"the journal has members of {self._kind.name} that this version does not know: {names}"
+            )
+        return [write(change[name]) if name in change else default() for name, write, default in self._writers] + [
+            change[member] for member, _ in self._kind.references.values()
+        ]
 
     def remove(self, changes: Sequence[Change]) -> None:
         kind = self._kind
@@ -163,6 +170,15 @@ class _Table:
         return [(f.name, _writer(f, self._connection), _default(f, self._connection)) for f in self._fields]
 
     @cached_property
+    def _all_values(self) -> Callable[[Change], tuple[Any, ...]]:
+        names = [f.name for f in self._fields] + [member for member, _ in self._kind.references.values()]
+        return itemgetter(*names) if len(names) > 1 else lambda change: (change[names[0]],)
+
+    @cached_property
+    def _converted(self) -> list[tuple[int, _Convert]]:
+        return [(place, write) for place, (_, write, _) in enumerate(self._writers) if write is not _plain]
+
+    @cached_property
     def _put_statement(self) -> str:
         """An upsert. References are looked up by their keys; where one is not there, nothing is written."""
         references = self._kind.references
@@ -180,7 +196,8 @@ class _Table:
         update = ", ".join(f"{_quoted(column)} = excluded.{_quoted(column)}" for column in changed)
         target = ", ".join(map(_quoted, conflict))
         into = ", ".join(map(_quoted, columns))
-        return f"INSERT INTO {self._name} ({into}) {source} ON CONFLICT ({target}) DO UPDATE SET {update}"
+        done = f"UPDATE SET {update}" if update else "NOTHING"  # a group is its name alone
+        return f"INSERT INTO {self._name} ({into}) {source} ON CONFLICT ({target}) DO {done}"
 
     @cached_property
     def _selected(self) -> list[str]:
@@ -240,7 +257,7 @@ def _writer(f: Any, connection: BaseDatabaseWrapper) -> _Convert:
     if isinstance(f, models.JSONField):
         return _write_json
     if isinstance(f, models.DateTimeField):
-        return lambda value: connection.ops.adapt_datetimefield_value(datetime.fromisoformat(value).astimezone(UTC))
+        return _write_sqlite_time if connection.vendor == "sqlite" else datetime.fromisoformat
     return _plain
 
 
@@ -248,8 +265,14 @@ def _plain(value: Any) -> Any:
     return value
 
 
-def _write_json(value: Any) -> str:
-    return json.dumps(value, ensure_ascii=False)
+_write_json = json.JSONEncoder(ensure_ascii=False).encode
+
+
+def _write_sqlite_time(value: str) -> str:
+    """As Django has moments on SQLite. Nearly all are in UTC already."""
+    if not value.endswith("+00:00"):
+        value = datetime.fromisoformat(value).astimezone(UTC).isoformat()
+    return f"{value[:10]} {value[11:-6]}"
 
 
 def _default(f: Any, connection: BaseDatabaseWrapper) -> Callable[[], Any]:

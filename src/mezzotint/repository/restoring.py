@@ -3,7 +3,8 @@
 from __future__ import annotations
 
 import logging
-from collections.abc import Callable
+from collections.abc import Callable, Iterator
+from contextlib import ExitStack
 from itertools import groupby, islice
 from typing import Any
 
@@ -14,9 +15,9 @@ from django.db.migrations.recorder import MigrationRecorder
 
 from mezzotint.errors import Conflict, InvalidInput, JournalBroken, NotFound
 from mezzotint.failpoints import failpoint
-from mezzotint.journal import CheckpointReader, Head, Schema
+from mezzotint.journal import Head, Schema, Segment
 from mezzotint.names.keys import checkpoint_seq
-from mezzotint.repository import bulk, capture, commits, standing
+from mezzotint.repository import bulk, capture, standing
 from mezzotint.repository.apply import apply
 from mezzotint.repository.records import Records
 from mezzotint.wiring import engine
@@ -52,57 +53,83 @@ def restore(at: int | None = None, progress: Progress = lambda what, count: None
     """
     if not is_fresh():
         raise Conflict("the database is not empty: restore into a fresh one, named by DATABASE_URL or MEZZOTINT_DATA")
-    head = _from_checkpoint(at, progress)
-    head = _replay(head, at, progress)
-    written_in = dict(commits.schema())
-    if at is not None and head.seq != at:
-        raise InvalidInput("at", f"cannot be {at}", f"0 to {head.seq}, what was committed here")
-    call_command("migrate", verbosity=0, interactive=False)
-    mine = standing.installation()
-    mine.schema, mine.pinned = written_in, at
-    mine.save(update_fields=["schema", "pinned"])
+    key = _sound_checkpoint(at)
+    with bulk.filling():
+        leg, head = _Leg(), Head()
+        if key is not None:
+            head = _load(key, leg, progress)
+        head = _replay(head, leg, at, progress)
+        if at is not None and head.seq != at:
+            raise InvalidInput("at", f"cannot be {at}", f"1 to {head.seq}, what was committed here")
+        progress("indexes", 0)
+        leg.end()
+        call_command("migrate", verbosity=0, interactive=False)
+        mine = standing.installation()
+        mine.schema, mine.pinned = leg.schema, at
+        mine.save(update_fields=["schema", "pinned"])
     return head.seq
 
 
-def _from_checkpoint(at: int | None, progress: Progress) -> Head:
+class _Leg:
+    """A stretch of the journal that was written in one schema: the database is brought to it, its indexes
+    are put aside, and `records` knows its models."""
+
+    def __init__(self) -> None:
+        self.schema: dict[str, str] = {}
+        self._begun = False
+        self._stack = ExitStack()
+
+    def records(self, schema: Schema) -> Records:
+        """Raises JournalBroken for a schema of a later version."""
+        if not self._begun or self.schema != schema:
+            self.end()
+            _migrate_to(schema)
+            self._stack.enter_context(bulk.without_indexes())
+            self._begun, self.schema = True, dict(schema)
+            self._records = Records(connection, _models(schema))
+        return self._records
+
+    def end(self) -> None:
+        """The indexes are there again."""
+        self._stack.close()
+
+
+def _sound_checkpoint(at: int | None) -> str | None:
+    """The newest checkpoint, not after `at`, that is whole and of this journal. None where there is none."""
     for info in engine().journal.checkpoints():
-        seq = checkpoint_seq(info.key) or 0
-        if at is not None and seq > at:
+        if at is not None and (checkpoint_seq(info.key) or 0) > at:
             continue
         try:
             with engine().journal.open_checkpoint(info.key) as reader:
                 engine().journal.check(Head(reader.head.seq, reader.head.fingerprint))
-                _migrate_to(reader.head.schema)
-                _load(reader, progress)
-                return Head(reader.head.seq, reader.head.fingerprint)
+                reader.check()
+                return info.key
         except (JournalBroken, NotFound) as error:
             log.warning("passing over checkpoint %s: %s", info.key, error)
-    return Head()
+    return None
 
 
-def _load(reader: CheckpointReader, progress: Progress) -> None:
-    """All rows in one transaction, which ends only when the checkpoint's last line was seen to fit."""
-    records = Records(connection, _models(reader.head.schema))
-    done = 0
-    with transaction.atomic(), capture.silenced(), bulk.loading(connection):
-        for kind, rows in groupby(reader.rows(), key=lambda row: str(row["put"])):
-            while batch := list(islice(rows, _ROWS)):
-                records.put(kind, batch)
-                done += len(batch)
-                progress("rows", done)
-        progress("indexes", 0)
-        failpoint("restore.before-commit")
+def _load(key: str, leg: _Leg, progress: Progress) -> Head:
+    with engine().journal.open_checkpoint(key) as reader:
+        records, done = leg.records(reader.head.schema), 0
+        with transaction.atomic(), capture.silenced():
+            for kind, rows in groupby(reader.rows(), key=lambda row: str(row["put"])):
+                while batch := list(islice(rows, _ROWS)):
+                    records.put(kind, batch)
+                    done += len(batch)
+                    progress("rows", done)
+            failpoint("restore.before-commit")
+        return Head(reader.head.seq, reader.head.fingerprint)
 
 
-def _replay(head: Head, at: int | None, progress: Progress) -> Head:
+def _replay(head: Head, leg: _Leg, at: int | None, progress: Progress) -> Head:
     """Segments from the one after `head`, each in the schema that it was written in."""
-    count = 0
-    following = engine().journal.follow(head)
+    following: Iterator[tuple[Segment, Head]] = engine().journal.follow(head)
     if at is not None:
         following = islice(following, max(0, at - head.seq))
+    count = 0
     for schema, run in groupby(following, key=lambda found: dict(found[0].schema)):
-        _migrate_to(schema)
-        records = Records(connection, _models(schema))
+        records = leg.records(schema)
         while batch := list(islice(run, _BATCH)):
             with transaction.atomic():
                 for segment, head in batch:

@@ -43,26 +43,30 @@ def _swift(container: str, prefix: str, settings: Settings) -> ObjectStore:
     from mezzotint.objects.swift import SwiftStore
 
     login = _keystone_login if "OS_AUTH_URL" in settings.credentials else _tempauth_login
-    return SwiftStore(container, prefix, login(settings.credentials), settings.store_timeout)
+    return SwiftStore(container, prefix, login(settings), settings.store_timeout)
 
 
-def _tempauth_login(given: Mapping[str, str]) -> Any:
+def _tempauth_login(settings: Settings) -> Any:
     """Version 1 authentication, as TempAuth and others have it."""
     from swiftclient.client import Connection
 
-    address, user, key = (_credential(given, name, "or OS_AUTH_URL and what belongs to it") for name in _TEMPAUTH)
-    return lambda timeout: Connection(address, user, key, retries=0, auth_version="1", timeout=timeout)
+    instead = "or OS_AUTH_URL and what belongs to it"
+    address, user, key = (_credential(settings.credentials, name, instead) for name in _TEMPAUTH)
+    return lambda timeout: Connection(
+        address, user, key, retries=0, starting_backoff=0, auth_version="1", timeout=timeout
+    )
 
 
 _TEMPAUTH = ("ST_AUTH", "ST_USER", "ST_KEY")
 
 
-def _keystone_login(given: Mapping[str, str]) -> Any:
+def _keystone_login(settings: Settings) -> Any:
     """Keystone version 3: a password or an application credential, and the catalogue's own address of Swift."""
     from keystoneauth1.identity import v3
     from keystoneauth1.session import Session
     from swiftclient.client import Connection
 
+    given = settings.credentials
     address = given["OS_AUTH_URL"]
     if "OS_APPLICATION_CREDENTIAL_ID" in given:
         secret = _credential(given, "OS_APPLICATION_CREDENTIAL_SECRET")
@@ -72,6 +76,9 @@ def _keystone_login(given: Mapping[str, str]) -> Any:
             application_credential_secret=secret,
         )
     else:
+        for name, instead in (("OS_USERNAME", "OS_USER_ID"), ("OS_PROJECT_NAME", "OS_PROJECT_ID")):
+            if not given.get(instead):
+                _credential(given, name, f"or {instead}")
         plugin = v3.Password(
             address,
             username=given.get("OS_USERNAME"),
@@ -88,9 +95,14 @@ def _keystone_login(given: Mapping[str, str]) -> Any:
         )
     names = {"region_name": "OS_REGION_NAME", "endpoint_type": "OS_ENDPOINT_TYPE"}
     options = {name: given[variable] for name, variable in names.items() if variable in given}
-    session = Session(auth=plugin, verify=given.get("OS_CACERT", True))
+    session = Session(auth=plugin, verify=given.get("OS_CACERT", True), timeout=settings.store_timeout)
     return lambda timeout: Connection(
-        session=session, os_options=options, retries=0, timeout=timeout, cacert=given.get("OS_CACERT")
+        session=session,
+        os_options=options,
+        retries=0,
+        starting_backoff=0,
+        timeout=timeout,
+        cacert=given.get("OS_CACERT"),
     )
 
 
@@ -102,6 +114,8 @@ def _s3(bucket: str, prefix: str, settings: Settings) -> ObjectStore:
     from mezzotint.objects.s3 import S3Store
 
     given = settings.credentials
+    for name in ("AWS_ACCESS_KEY_ID", "AWS_SECRET_ACCESS_KEY"):
+        _credential(given, name)
     limit = timedelta(seconds=settings.store_timeout)
     config = {name.lower(): value for name, value in given.items() if name in _AWS}
     if "AWS_ENDPOINT_URL" in given:
