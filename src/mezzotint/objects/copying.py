@@ -9,7 +9,7 @@ from dataclasses import dataclass, field
 from itertools import islice
 from pathlib import Path
 
-from mezzotint.errors import DamagedBase, NotFound
+from mezzotint.errors import Conflict, DamagedBase, NotFound
 from mezzotint.files import temporary
 from mezzotint.names import is_ident
 from mezzotint.names.keys import COPYING_KEY, IMAGES, JOURNAL, LATEST_KEY, MARKER_KEY
@@ -45,8 +45,11 @@ def copy(
     First everything but the journal, then the journal in its order, until nothing
     new is found: what is committed meanwhile is complete over there as well. The
     marker, which makes it a repository, is the last. `content_type` is asked with the
-    key and the bytes in a local file.
+    key and the bytes in a local file. Raises Conflict where the target is another
+    repository already.
     """
+    if _marker(target) not in {None, _marker(source)}:
+        raise Conflict("the target is another repository already, and stays what it is")
     report = Report()
     target.put(COPYING_KEY, b"{}\n", "application/json")
     for _ in range(_ROUNDS):
@@ -65,6 +68,13 @@ def copy(
             continue
     target.delete(COPYING_KEY)
     return report
+
+
+def _marker(store: ObjectStore) -> bytes | None:
+    try:
+        return store.read(MARKER_KEY)
+    except NotFound:
+        return None
 
 
 def _copy_all(

@@ -194,6 +194,8 @@ def _answering(key: str) -> Iterator[None]:
     except s3_errors.AlreadyExistsError:
         raise
     except (s3_errors.BaseError, OSError) as error:
+        if "403 Forbidden" in str(error) or "401 Unauthorized" in str(error):  # as listings have it
+            raise StoreUnavailable("S3 refuses the credentials") from error
         raise StoreUnavailable(f"S3 does not answer as it should: {_first_line(error)}") from error
 
 

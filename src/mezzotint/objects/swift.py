@@ -3,13 +3,15 @@
 from __future__ import annotations
 
 import hashlib
+import io
+import os
 import threading
 from collections.abc import Callable, Iterator, Sequence
 from contextlib import contextmanager, suppress
 from dataclasses import dataclass, field
 from datetime import UTC, datetime
 from pathlib import Path
-from typing import Any, BinaryIO, Protocol, TypeVar, cast
+from typing import Any, Protocol, TypeVar, cast
 from urllib.parse import quote
 
 import requests
@@ -17,6 +19,7 @@ from keystoneauth1.exceptions import ClientException as KeystoneError
 from keystoneauth1.exceptions import Unauthorized as KeystoneRefusal
 from swiftclient.client import Connection
 from swiftclient.exceptions import ClientException
+from urllib3.exceptions import HTTPError as BrokenOff
 
 from mezzotint.errors import NotFound, StorageFull, StoreUnavailable
 from mezzotint.files import CHUNK
@@ -25,8 +28,8 @@ from mezzotint.objects.protocol import ObjectInfo, clip
 
 T = TypeVar("T")
 _PAGE = 10_000
-MAX_OBJECT = 5 << 30
-"""bytes; what Swift takes in one piece where its operator has not changed it"""
+_LARGE = 8 << 20
+"""bytes"""
 
 
 class SwiftLogin(Protocol):
@@ -87,13 +90,17 @@ class SwiftStore:
         self._put(key, body, content_type, {})
 
     def put_if_absent(self, key: str, body: bytes | Path, content_type: str | None = None) -> bool:
-        with suppress(NotFound):  # spares sending what is there
-            self.stat(key)
+        """A large body is not sent before Swift was asked whether the key is there."""
+        if isinstance(body, Path) and body.stat().st_size > _LARGE and self._has(key):
             return False
         try:
             self._put(key, body, content_type, {"If-None-Match": "*"})
         except _Exists:
             return False
+        except StoreUnavailable:
+            if self._has(key):  # Swift may hang up on a body that it does not want
+                return False
+            raise
         return True
 
     def arbitrates(self) -> bool:
@@ -157,24 +164,28 @@ class SwiftStore:
         return None
 
     def _put(self, key: str, body: bytes | Path, content_type: str | None, headers: dict[str, str]) -> None:
-        """Raises _Exists where the headers' condition is not met."""
+        """Raises _Exists where the headers' condition is not met.
+
+        Small bodies are compared with what Swift says it received; files are bases, which
+        their names verify whenever they are read, or checkpoints, which are read back.
+        """
         name = self._name(key)
 
         def send(connection: Connection) -> None:
             answer: dict[str, Any] = {}
-            with _Body(body) as contents:
+            with body.open("rb") if isinstance(body, Path) else io.BytesIO(body) as contents:
                 etag = connection.put_object(
                     self._container,
                     name,
                     contents,
-                    content_length=contents.size,
+                    content_length=os.fstat(contents.fileno()).st_size if isinstance(body, Path) else len(body),
                     content_type=content_type or "application/octet-stream",
                     headers=headers,
                     response_dict=answer,
                 )
             if answer["status"] != 201:
                 raise StoreUnavailable(f"{key} was not stored: another body of a later time is there")
-            if etag != contents.digest.hexdigest():
+            if isinstance(body, bytes) and etag != hashlib.md5(body, usedforsecurity=False).hexdigest():
                 raise StoreUnavailable(f"{key} was damaged on its way")
 
         try:
@@ -182,6 +193,13 @@ class SwiftStore:
         except NotFound:
             self._ask(key, lambda connection: connection.put_container(self._container))
             self._ask(key, send)
+
+    def _has(self, key: str) -> bool:
+        try:
+            self.stat(key)
+        except NotFound:
+            return False
+        return True
 
     def _page(self, prefix: str, marker: str) -> Sequence[dict[str, Any]]:
         try:
@@ -211,6 +229,8 @@ class SwiftStore:
             self._give_back(connection, usable)
 
     def _try(self, connection: Connection, work: Callable[[Connection], T]) -> T:
+        if connection.token is None:
+            connection.get_auth()
         try:
             return work(connection)
         except ClientException as error:
@@ -222,6 +242,7 @@ class SwiftStore:
             connection.session.invalidate()
         connection.url = connection.token = None
         connection.close()
+        connection.get_auth()
         return work(connection)
 
     def _take(self) -> Connection:
@@ -247,40 +268,6 @@ class _Exists(Exception):
     """The key is there already (412)."""
 
 
-class _Body:
-    """A body as a file to read from, hashed as it goes: Swift says what it has received."""
-
-    def __init__(self, body: bytes | Path) -> None:
-        self._body = body
-        self.size = len(body) if isinstance(body, bytes) else body.stat().st_size
-        self.digest = hashlib.md5(usedforsecurity=False)
-        self._stream: BinaryIO | None = None
-        self._at = 0
-
-    def __len__(self) -> int:
-        return self.size
-
-    def read(self, count: int = -1) -> bytes:
-        count = self.size - self._at if count < 0 else count
-        if self._stream is not None:
-            chunk = self._stream.read(count)
-        else:
-            assert isinstance(self._body, bytes)
-            chunk = self._body[self._at : self._at + count]
-        self._at += len(chunk)
-        self.digest.update(chunk)
-        return chunk
-
-    def __enter__(self) -> _Body:
-        if isinstance(self._body, Path):
-            self._stream = open(self._body, "rb")
-        return self
-
-    def __exit__(self, *error: object) -> None:
-        if self._stream is not None:
-            self._stream.close()
-
-
 @contextmanager
 def _answering(key: str) -> Iterator[None]:
     """Swift's answers as domain errors. Only a 404 says that something is not there."""
@@ -297,5 +284,5 @@ def _answering(key: str) -> Iterator[None]:
         raise StoreUnavailable(f"Swift {refused}: {error.http_status or ''} {error.msg}".strip()) from error
     except KeystoneRefusal as error:
         raise StoreUnavailable("Keystone refuses the credentials") from error
-    except (requests.RequestException, KeystoneError, OSError) as error:
+    except (requests.RequestException, BrokenOff, KeystoneError, OSError) as error:
         raise StoreUnavailable(f"Swift does not answer: {type(error).__name__}") from error

@@ -1,7 +1,7 @@
 from typing import Any
 
 from django.apps import AppConfig
-from django.db.models.signals import post_migrate
+from django.db.models.signals import post_migrate, pre_migrate
 
 
 class RepositoryConfig(AppConfig):
@@ -12,7 +12,19 @@ class RepositoryConfig(AppConfig):
     def ready(self) -> None:
         from mezzotint.repository.api import schema  # noqa: F401  registers itself
 
+        pre_migrate.connect(_uninstall, sender=self)
         post_migrate.connect(_install, sender=self)
+
+
+def _uninstall(using: str, plan: list[Any], **kwargs: Any) -> None:
+    """SQLite renames no table while a trigger names one that a migration is just rebuilding. What a migration
+    changes needs no note: whoever restores from before it runs it again."""
+    from django.db import connections
+
+    from mezzotint.repository import capture
+
+    if plan and connections[using].vendor == "sqlite":
+        capture.uninstall(connections[using])
 
 
 def _install(using: str, **kwargs: Any) -> None:

@@ -50,6 +50,14 @@ def install(database: BaseDatabaseWrapper) -> None:
                 cursor.execute(statement)
 
 
+def uninstall(database: BaseDatabaseWrapper) -> None:
+    """Take SQLite's triggers away, until `install`."""
+    with database.cursor() as cursor:
+        cursor.execute("SELECT name FROM sqlite_master WHERE type = 'trigger' AND name GLOB 'capture_*'")
+        for (name,) in cursor.fetchall():
+            cursor.execute(f"DROP TRIGGER {name}")
+
+
 @contextmanager
 def silenced() -> Iterator[None]:
     """What this transaction writes meanwhile is what a segment says, and is not noted."""
