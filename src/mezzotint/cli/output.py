@@ -60,6 +60,7 @@ def count_progress(
         TimeElapsedColumn(),
         console=told,
         transient=passing,
+        disable=passing and not told.is_terminal,
     ) as p:
         task = p.add_task(what, total=total)
 

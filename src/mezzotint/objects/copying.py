@@ -52,13 +52,15 @@ def copy(
         raise Conflict("the target is another repository already, and stays what it is")
     report = Report()
     target.put(COPYING_KEY, b"{}\n", "application/json")
-    for _ in range(_ROUNDS):
-        before, report.there = report.copied, 0
+    for turn in range(_ROUNDS):
+        before, there = report.copied, report.there
         for journal in (False, True):
             objects = (
                 i for i in source.list() if i.key.startswith(JOURNAL) == journal and i.key not in {*_LAST, COPYING_KEY}
             )
             _copy_all(objects, lambda info: _copy_one(source, target, info, spool, content_type), report, progress)
+        if turn:
+            report.there = there  # else what was copied before would be counted
         if report.copied == before:
             break
     for key in _LAST:

@@ -15,7 +15,7 @@ from mezzotint.names import Ident
 from mezzotint.repository import capture, removals, standing
 from mezzotint.repository.apply import apply
 from mezzotint.repository.locks import committing
-from mezzotint.repository.models import Commit, UpdateSession
+from mezzotint.repository.models import Commit, Installation, UpdateSession
 from mezzotint.repository.records import Records
 from mezzotint.repository.sessions import changes_of
 from mezzotint.wiring import engine
@@ -130,6 +130,7 @@ def _append(segment: Segment) -> Commit | None:
     if created is None:
         return None
     apply(segment, created)
+    Installation.objects.filter(epoch=0).update(epoch=segment.epoch)  # taken over only now: of two, one was first
     return Commit.objects.get(seq=segment.seq)
 
 
@@ -142,18 +143,15 @@ def _epoch() -> int:
     """
     if engine().store.arbitrates():
         return 0
-    mine = standing.installation()
     last = Commit.objects.order_by("-seq").first()
     current = last.epoch if last else 0
-    if mine.epoch == 0:
-        mine.epoch = current + 1
-        mine.save(update_fields=["epoch"])
-    if current > mine.epoch:
+    mine = standing.installation().epoch or current + 1
+    if current > mine:
         raise ReadOnly(
             "another database has taken over writing to this store, and a store of this kind bears one writer. Serve "
             "with --read-only here, or remove this database to take over again"
         )
-    return mine.epoch
+    return mine
 
 
 def _check_bases(changes: list[Change]) -> None:
