@@ -2,8 +2,8 @@
 
 from __future__ import annotations
 
+import itertools
 import os
-import random
 import select
 import signal
 import socket
@@ -17,6 +17,7 @@ from typing import Self
 
 _LEASH = Path(__file__).with_name("leash.py")
 _NEVER_GIVEN_OUT = range(20_000, 32_000)
+_candidates = itertools.count(os.getpid() * 16)
 
 
 @dataclass(frozen=True)
@@ -79,9 +80,13 @@ class Leashed:
 
 
 def lasting_port() -> int:
-    """A free port that stays free while its server is down: one the kernel never gives out by itself."""
+    """A free port that stays free while its server is down: one the kernel never gives out by itself.
+
+    Never the same one twice in a process, and processes that choose at the same time look in different places: a
+    second Swift on a port would not fail but share it, because eventlet listens with SO_REUSEPORT.
+    """
     while True:
-        port = random.choice(_NEVER_GIVEN_OUT)
+        port = _NEVER_GIVEN_OUT[next(_candidates) % len(_NEVER_GIVEN_OUT)]
         with socket.socket() as probe:
             probe.setsockopt(socket.SOL_SOCKET, socket.SO_REUSEADDR, 1)
             try:

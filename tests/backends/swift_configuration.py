@@ -88,7 +88,7 @@ def write_storage(directory: Path, devices: Path, ports: dict[str, int]) -> None
     """Rings, `swift.conf`, and a configuration for each of the three storage servers."""
     (devices / _DEVICE).mkdir(parents=True, exist_ok=True)
     (directory / "swift.conf").write_text("[swift-hash]\nswift_hash_path_suffix = tests\n")
-    program = [sys.executable, "-P", Path(__file__).with_name("rings.py")]  # -P: else our swift.py hides Swift
+    program = [sys.executable, "-P", str(Path(__file__).with_name("rings.py"))]  # -P: else our swift.py hides Swift
     subprocess.run([*program, directory, _DEVICE, *(f"{kind}={ports[kind]}" for kind in STORAGE)], check=True)
     for kind in STORAGE:
         common = _COMMON.format(port=ports[kind], directory=directory, devices=devices, level="WARNING")

@@ -8,7 +8,7 @@ from typing import cast
 import pytest
 
 from mezzotint.objects import ObjectStore
-from tests.contracts.stores import STORES, Kind
+from tests.contracts.stores import STORES, Kind, Place
 
 
 @pytest.fixture(params=STORES, ids=lambda kind: kind.name)
@@ -17,5 +17,10 @@ def kind(request: pytest.FixtureRequest) -> Kind:
 
 
 @pytest.fixture
-def store(kind: Kind, tmp_path: Path) -> ObjectStore:
-    return kind.open(tmp_path)
+def place(request: pytest.FixtureRequest, tmp_path: Path) -> Place:
+    return Place(tmp_path, lambda: request.getfixturevalue("swift"))
+
+
+@pytest.fixture
+def store(kind: Kind, place: Place) -> ObjectStore:
+    return kind.open(place)

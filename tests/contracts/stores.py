@@ -6,7 +6,11 @@ from collections.abc import Callable
 from dataclasses import dataclass
 from pathlib import Path
 
-from mezzotint.objects import DirectoryStore, MemoryStore, ObjectStore
+from mezzotint.objects import Bounded, DirectoryStore, MemoryStore, ObjectStore, Retrying
+from mezzotint.settings import Settings
+from mezzotint.wiring.stores import open_store
+from tests.backends.swift import SwiftCluster
+from tests.faults import FaultyStore, Rates
 
 KEY = "images/" + "ab" * 32
 OTHER = "images/" + "cd" * 32
@@ -14,17 +18,72 @@ MEGABYTE = 1 << 20
 
 
 @dataclass(frozen=True)
+class Place:
+    """Where a test may open stores: an empty directory, and a Swift, which is started for whoever asks for it."""
+
+    directory: Path
+    swift: Callable[[], SwiftCluster]
+
+
+@dataclass(frozen=True)
 class Kind:
-    """A kind of store: how one is opened on an empty directory, and whether it keeps its objects in memory."""
+    """A kind of store: how an empty one is opened, and how it differs from the others.
+
+    in_memory       it keeps its objects there
+    over_network    every operation takes a while, and it tells the time in whole seconds
+    may_break_off   an object that is replaced or deleted as it is read may be StoreUnavailable
+    may_let_two_in  of several who create one key at once more than one may be told that it did
+    """
 
     name: str
-    open: Callable[[Path], ObjectStore]
+    open: Callable[[Place], ObjectStore]
     in_memory: bool = False
+    over_network: bool = False
+    may_break_off: bool = False
+    may_let_two_in: bool = False
+
+
+def directory(place: Place) -> DirectoryStore:
+    return DirectoryStore(place.directory / "store")
+
+
+def wrapped(store: ObjectStore) -> ObjectStore:
+    """As production does, but without waiting between attempts."""
+    return Retrying(Bounded(store, connections=4, patience=60), attempts=10, pause=lambda seconds: None)
+
+
+def failing(place: Place) -> ObjectStore:
+    """Acknowledgements are not lost here: what `put_if_absent` says would not be known."""
+    return wrapped(FaultyStore(directory(place), Rates(refused=0.2, half=0.2), seed=20))
+
+
+def in_swift(place: Place) -> ObjectStore:
+    return opened("swift", place.swift(), place.swift().new_container())
+
+
+def in_s3(place: Place) -> ObjectStore:
+    return opened("s3", place.swift(), place.swift().new_container())
+
+
+def opened(scheme: str, swift: SwiftCluster, container: str, **variables: str) -> ObjectStore:
+    """A store below a prefix, opened as production does."""
+    return open_store(f"{scheme}://{container}/some/where", Settings.read(swift.environment() | variables))
+
+
+def bare(store: ObjectStore) -> ObjectStore:
+    """The same without its wrappers, so that nobody asks a second time."""
+    while isinstance(store, Retrying | Bounded):
+        store = store._store
+    return store
 
 
 STORES = [
-    Kind("directory", lambda directory: DirectoryStore(directory / "store")),
-    Kind("memory", lambda directory: MemoryStore(), in_memory=True),
+    Kind("directory", directory),
+    Kind("memory", lambda place: MemoryStore(), in_memory=True),
+    Kind("wrapped", lambda place: wrapped(directory(place))),
+    Kind("failing", failing, may_break_off=True),
+    Kind("swift", in_swift, over_network=True, may_let_two_in=True),
+    Kind("s3", in_s3, over_network=True, may_let_two_in=True),
 ]
 
 

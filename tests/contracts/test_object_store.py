@@ -2,17 +2,20 @@
 
 from __future__ import annotations
 
+import itertools
 import threading
 import tracemalloc
 from collections.abc import Callable
+from contextlib import nullcontext, suppress
+from functools import partial
 from pathlib import Path
 from typing import cast
 
 import pytest
 
-from mezzotint.errors import InvalidInput, NotFound
+from mezzotint.errors import InvalidInput, NotFound, StoreUnavailable
 from mezzotint.objects import ObjectStore
-from tests.contracts.stores import KEY, MEGABYTE, OTHER, STORES, Kind, got, keys
+from tests.contracts.stores import KEY, MEGABYTE, OTHER, STORES, Kind, Place, got, keys
 
 
 @pytest.mark.parametrize("data", [b"", b"x", b"\x00\xff\n" * 1000, b"y" * (2 * MEGABYTE + 7)])
@@ -61,8 +64,10 @@ def test_put_if_absent_keeps_what_is_there(store: ObjectStore, tmp_path: Path) -
 
 
 @pytest.mark.parametrize("as_file", [False, True])
-def test_of_many_racers_exactly_one_creates(store: ObjectStore, tmp_path: Path, as_file: bool) -> None:
-    racers, rounds = 8, 10
+def test_of_many_racers_exactly_one_creates(kind: Kind, store: ObjectStore, tmp_path: Path, as_file: bool) -> None:
+    """Where a store does not arbitrate several may, and it is one of theirs that is there."""
+    assert store.arbitrates() or kind.may_let_two_in
+    racers, rounds = 8, 3 if kind.over_network else 10
     barrier = threading.Barrier(racers)
     won: dict[str, list[int]] = {f"race/{n:04d}": [] for n in range(rounds)}
 
@@ -83,11 +88,11 @@ def test_of_many_racers_exactly_one_creates(store: ObjectStore, tmp_path: Path, 
     for thread in threads:
         thread.join()
     for key, winners in won.items():
-        assert len(winners) == 1
-        assert store.read(key) == f"{key} by {winners[0]}".encode() * 100
+        assert winners if kind.may_let_two_in else len(winners) == 1
+        assert store.read(key) in [f"{key} by {winner}".encode() * 100 for winner in winners]
 
 
-def test_a_reader_sees_one_whole_body_while_others_replace_it(store: ObjectStore) -> None:
+def test_a_reader_sees_one_whole_body_while_others_replace_it(kind: Kind, store: ObjectStore) -> None:
     bodies = [bytes([letter]) * 300_000 for letter in b"abcd"]
     store.put(KEY, bodies[0])
     stop = threading.Event()
@@ -100,46 +105,39 @@ def test_a_reader_sees_one_whole_body_while_others_replace_it(store: ObjectStore
     writer = threading.Thread(target=write)
     writer.start()
     try:
+        read = 0
         for _ in range(50):
-            assert got(store, KEY) in bodies
+            with suppress(StoreUnavailable) if kind.may_break_off else nullcontext():
+                assert got(store, KEY) in bodies
+                read += 1
             assert store.stat(KEY).size == 300_000
+        assert read
     finally:
         stop.set()
         writer.join()
 
 
-def test_an_open_reader_keeps_its_object_when_that_is_replaced_or_deleted(store: ObjectStore) -> None:
-    store.put(KEY, b"first" * 1000)
-    with store.get(KEY) as reader:
-        store.put(KEY, b"second")
-        store.delete(KEY)
-        assert b"".join(reader.chunks()) == b"first" * 1000
+@pytest.mark.parametrize("size", [5_000, 5 * MEGABYTE])
+def test_an_open_reader_keeps_its_object_when_that_is_replaced_or_deleted(
+    kind: Kind, store: ObjectStore, size: int
+) -> None:
+    """Or it says that it cannot: half of one body and half of another is nothing."""
+    for _ in range(6 if kind.may_break_off else 1):
+        store.put(KEY, b"first" * (size // 5))
+        with store.get(KEY) as reader:
+            store.put(KEY, b"second")
+            store.delete(KEY)
+            with suppress(StoreUnavailable) if kind.may_break_off else nullcontext():
+                assert b"".join(reader.chunks()) == b"first" * (size // 5)
 
 
-@pytest.mark.parametrize(
-    ("start", "length"),
-    [
-        (0, None),
-        (0, 0),
-        (0, 1),
-        (0, 10),
-        (3, 4),
-        (3, None),
-        (9, 1),
-        (9, 100),
-        (10, None),
-        (10, 5),
-        (11, 1),
-        (999, None),
-        (0, 999),
-    ],
-)
-def test_a_range_is_cut_to_the_object(store: ObjectStore, start: int, length: int | None) -> None:
+def test_a_range_is_cut_to_the_object(store: ObjectStore) -> None:
     store.put(KEY, b"0123456789")
-    end = None if length is None else start + length
-    assert got(store, KEY, start, length) == b"0123456789"[start:end]
-    with store.get(KEY, start, length) as reader:
-        assert reader.size == 10
+    for start, length in itertools.product([0, 3, 9, 10, 11, 999], [None, 0, 1, 100]):
+        end = None if length is None else start + length
+        with store.get(KEY, start, length) as reader:
+            assert b"".join(reader.chunks()) == b"0123456789"[start:end], (start, length)
+            assert reader.size == 10
 
 
 def test_a_range_across_chunks_is_whole(store: ObjectStore) -> None:
@@ -204,8 +202,8 @@ def test_stat_tells_size_and_time_by_one_clock(store: ObjectStore) -> None:
 
 
 @pytest.mark.parametrize("kind", [kind for kind in STORES if not kind.in_memory], ids=lambda kind: kind.name)
-def test_a_large_object_is_never_whole_in_memory(kind: Kind, tmp_path: Path) -> None:
-    store, size, path = kind.open(tmp_path), 24 * MEGABYTE, tmp_path / "large"
+def test_a_large_object_is_never_whole_in_memory(kind: Kind, place: Place, tmp_path: Path) -> None:
+    store, size, path = kind.open(place), 24 * MEGABYTE, tmp_path / "large"
     with path.open("wb") as stream:
         stream.truncate(size)
     tracemalloc.start()
@@ -221,30 +219,21 @@ def test_a_large_object_is_never_whole_in_memory(kind: Kind, tmp_path: Path) -> 
     assert peak < 6 * MEGABYTE
 
 
-@pytest.mark.parametrize(
-    "key",
-    [
-        "",
-        "ab",
-        "../escape",
-        "images/..",
-        "/images/abc",
-        "images//abc",
-        "a\x00bc",
-        "abc\n",
-        "a\\bc",
-        ".incoming/abc",
-        "\u0661\u0662\u0663",
-    ],
-)
-def test_what_is_no_key_is_refused_everywhere(store: ObjectStore, key: str) -> None:
+NO_KEYS = [
+    "", "ab", "../escape", "images/..", "/images/abc", "images//abc", "a\x00bc", "abc\n", "a\\bc", ".incoming/abc",
+    "\u0661\u0662\u0663",
+]  # fmt: skip
+
+
+def test_what_is_no_key_is_refused_everywhere(store: ObjectStore) -> None:
     store.put(KEY, b"x")
-    calls: list[Callable[[], object]] = [
-        lambda: store.put(key, b"y"), lambda: store.put_if_absent(key, b"y"), lambda: store.get(key),
-        lambda: store.read(key), lambda: store.stat(key), lambda: store.delete(key), lambda: store.move(key, OTHER),
-        lambda: store.move(KEY, key),
-    ]  # fmt: skip
-    for call in calls:
-        with pytest.raises(InvalidInput):
-            call()
+    for key in NO_KEYS:
+        calls: list[Callable[[], object]] = [
+            partial(store.put, key, b"y"), partial(store.put_if_absent, key, b"y"), partial(store.get, key),
+            partial(store.read, key), partial(store.stat, key), partial(store.delete, key),
+            partial(store.move, key, OTHER), partial(store.move, KEY, key),
+        ]  # fmt: skip
+        for call in calls:
+            with pytest.raises(InvalidInput):
+                call()
     assert keys(store) == [KEY]
