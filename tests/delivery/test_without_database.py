@@ -97,7 +97,7 @@ def test_pages_for_people_tell_it_too(serve: Callable[..., Server], fault: Fault
     assert "database" in answer.text
 
 
-@pytest.mark.parametrize("fault", [replaced_by_garbage, a_directory, without_tables])
+@pytest.mark.parametrize("fault", [replaced_by_garbage, a_directory])
 def test_a_server_starts_without_its_database(serve: Callable[..., Server], tmp_path: Path, fault: Fault) -> None:
     before = serve()
     ident = before.upload(BASE)
@@ -108,6 +108,14 @@ def test_a_server_starts_without_its_database(serve: Callable[..., Server], tmp_
     is_served(server, ident, "-200x150.jpg", "-100x75.jpg")
     is_told(server)
     assert "ALARM" in server.log.read_text()
+
+
+def test_a_database_that_has_lost_its_tables_is_made_again_at_the_start(serve: Callable[..., Server]) -> None:
+    before = serve()
+    ident = before.upload(BASE, title="Kept")
+    before.stop()
+    without_tables(before.settings.sqlite)
+    assert serve().http.get(f"/api/images/{ident}/").raise_for_status().json()["title"] == "Kept"
 
 
 def test_a_database_that_comes_back_is_used_again(serve: Callable[..., Server]) -> None:

@@ -12,7 +12,7 @@ import os
 import struct
 from pathlib import Path
 
-from mezzotint.files import make_directory
+from mezzotint.files import full_is_told, make_directory
 
 
 class Generation:
@@ -20,7 +20,8 @@ class Generation:
         make_directory(path.parent, durable=False)
         self._descriptor = os.open(path, os.O_RDWR | os.O_CREAT | os.O_CLOEXEC, 0o644)
         if os.fstat(self._descriptor).st_size < 8:
-            os.ftruncate(self._descriptor, 8)
+            with full_is_told("the cache's generation"):
+                os.posix_fallocate(self._descriptor, 0, 8)  # writing to a hole is SIGBUS where the disk is full
         self._map = mmap.mmap(self._descriptor, 8)
 
     def now(self) -> bytes:

@@ -32,6 +32,7 @@ CREATE TRIGGER IF NOT EXISTS entries_removed AFTER DELETE ON entries BEGIN
 END;
 CREATE TABLE IF NOT EXISTS facts (key TEXT PRIMARY KEY, value TEXT NOT NULL) WITHOUT ROWID;
 """
+_NO_ROOM = {sqlite3.SQLITE_FULL, sqlite3.SQLITE_IOERR_WRITE, sqlite3.SQLITE_IOERR_SHMSIZE, sqlite3.SQLITE_IOERR_SHMMAP}
 _COLUMNS = 'path, kind, "group", size, used, digest'
 
 
@@ -44,6 +45,8 @@ class SqliteIndex:
         try:
             self._open(path)
         except sqlite3.DatabaseError as error:
+            if error.sqlite_errorcode in _NO_ROOM:
+                raise StorageFull("no space left to open the cache's index") from error
             if error.sqlite_errorcode not in {sqlite3.SQLITE_NOTADB, sqlite3.SQLITE_CORRUPT}:
                 raise
             log.warning("the cache's index was damaged and begins anew; `mezzotint cache rescan` fills it")

@@ -5,6 +5,7 @@ from __future__ import annotations
 from typing import Annotated
 
 import typer
+from rich.markup import escape
 
 from mezzotint import __version__
 from mezzotint.cli.output import count_progress, fail, out, tell
@@ -26,13 +27,16 @@ def _options(
         raise typer.Exit
 
 
-def ready_database() -> None:
-    """Bring the database up to date and to the journal's end; end the program where that cannot be."""
+def ready_database(*, to_read: bool = False) -> None:
+    """Bring the database up to date and to the journal's end. Where that cannot be, end the program;
+    or, where it is only `to_read`, say so."""
     from mezzotint.site.prepare import prepare
 
     with count_progress("getting ready", passing=True) as progress:
         ready = prepare(lambda what, count: progress(count, None))
-    if ready.alarm:
+    if ready.alarm and not to_read:
         fail(ready.alarm)
+    if ready.alarm:
+        tell(f"[bold red]ALARM[/] {escape(ready.alarm)}")
     if ready.password:
         tell(f"made the user admin, password: {ready.password} (shown this once)")

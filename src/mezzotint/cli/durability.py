@@ -33,7 +33,7 @@ def commits(
     as_json: AsJson = False,
 ) -> None:
     """Who committed what, when."""
-    ready_database()
+    ready_database(to_read=True)
     from mezzotint.repository.api.serializers import CommitSerializer
     from mezzotint.repository.models import Commit
 

@@ -45,6 +45,8 @@ def serve(
         tell("  Both are shown this once. `mezzotint token issue` makes further tokens.")
     if ready.restored is not None:
         tell(f"  restored from the object store, up to commit {ready.restored}")
+    if ready.pinned is not None:
+        tell(f"  as it was at commit {ready.pinned}: nothing can be changed here")
     if ready.alarm:
         tell(f"[bold red]ALARM[/] {escape(ready.alarm)}")
     _serve(settings, host, port)

@@ -2,13 +2,14 @@
 
 from __future__ import annotations
 
+import logging
 import uuid
 from datetime import UTC, datetime
 
-from django.db import connection
+from django.db import DatabaseError, connection
 from django.db.migrations.recorder import MigrationRecorder
 
-from mezzotint.errors import Conflict, ReadOnly, StoreUnavailable
+from mezzotint.errors import Conflict, MezzotintError, ReadOnly, StoreUnavailable
 from mezzotint.failpoints import failpoint
 from mezzotint.journal import Change, Schema, Segment
 from mezzotint.names import Ident
@@ -20,6 +21,7 @@ from mezzotint.repository.records import Records
 from mezzotint.repository.sessions import changes_of
 from mezzotint.wiring import engine
 
+log = logging.getLogger(__name__)
 _RACES = 100
 JOURNALED_APPS = ("contenttypes", "auth", "repository")
 
@@ -36,10 +38,18 @@ def commit(session: UpdateSession) -> Commit:
         done = _try_commit(session.pk)
         if done is not None:
             if done.removed:
-                removals.settle()
+                _settle_soon()
             return done
         catch_up()
     raise StoreUnavailable("other commits keep coming first; try again")
+
+
+def _settle_soon() -> None:
+    """At once if it can be; what was committed is committed, whatever comes of this."""
+    try:
+        removals.settle()
+    except (MezzotintError, DatabaseError) as error:
+        log.warning("what was removed is let go of later: %s", error)
 
 
 def flush(by: str) -> Commit | None:

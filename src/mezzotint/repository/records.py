@@ -229,7 +229,9 @@ class _Table:
     def _lists(self, change: Change) -> Change:
         if not self._kind.lists:
             return {}
-        row = self.model._default_manager.get(**{name: change[name] for name in self._kind.key})
+        row = self.model._default_manager.filter(**{name: change[name] for name in self._kind.key}).first()
+        if row is None:  # gone since: a later segment says so
+            return {name: [] for name in self._kind.lists}
         return {
             name: sorted(
                 list(names) if len(names) > 1 else names[0] for names in getattr(row, name).values_list(*paths)

@@ -124,7 +124,7 @@ def _load(key: str, leg: _Leg, progress: Progress) -> Head:
 
 def _replay(head: Head, leg: _Leg, at: int | None, progress: Progress) -> Head:
     """Segments from the one after `head`, each in the schema that it was written in."""
-    following: Iterator[tuple[Segment, Head]] = engine().journal.follow(head)
+    following = _readable(head)
     if at is not None:
         following = islice(following, max(0, at - head.seq))
     count = 0
@@ -138,6 +138,14 @@ def _replay(head: Head, leg: _Leg, at: int | None, progress: Progress) -> Head:
             count += len(batch)
             progress("segments", count)
     return head
+
+
+def _readable(head: Head) -> Iterator[tuple[Segment, Head]]:
+    """The segments after `head`, up to one that cannot be read: what comes before it is shown, and an alarm raised."""
+    try:
+        yield from engine().journal.follow(head)
+    except JournalBroken as error:
+        log.error("the journal cannot be followed to its end: %s", error)
 
 
 def _migrate_to(schema: Schema) -> None:

@@ -14,11 +14,12 @@ log = logging.getLogger(__name__)
 @dataclass(frozen=True, slots=True)
 class Ready:
     """`password` and `token` are there at the very first start only; `restored` is the commit that an
-    empty database was brought to; `alarm` says what is not ready."""
+    empty database was brought to, `pinned` the one that it shows to look at; `alarm` says what is not ready."""
 
     password: str | None = None
     token: str | None = None
     restored: int | None = None
+    pinned: int | None = None
     alarm: str | None = None
 
 
@@ -36,9 +37,11 @@ def prepare(progress: Callable[[str, int], None] = lambda what, count: None) -> 
     from django.db import DatabaseError, connections
 
     from mezzotint.errors import MezzotintError
+    from mezzotint.wiring import engine
 
     try:
-        return _prepare(progress)
+        with engine().cache.locks.hold("prepare"):  # of two who start at once one finds all done
+            return _prepare(progress)
     except DatabaseError as error:
         return Ready(alarm=f"the database does not answer ({error}); pictures are served, the rest is not")
     except MezzotintError as error:
@@ -65,7 +68,7 @@ def _prepare(progress: Callable[[str, int], None]) -> Ready:
     call_command("migrate", verbosity=0, interactive=False)
     pinned = standing.installation().pinned
     if pinned is not None:
-        return Ready(alarm=f"this database shows the repository as it was at commit {pinned}; nothing can be changed")
+        return Ready(pinned=pinned)
     alarm = standing.compare()
     if alarm:
         return Ready(alarm=alarm)

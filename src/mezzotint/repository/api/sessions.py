@@ -104,6 +104,8 @@ class SessionImageView(View):
 
 
 class SessionCollectionView(View):
+    durable = False
+
     @extend_schema(request=s.CollectionInputSerializer, responses={204: None} | PROBLEMS)
     def put(self, request: Request, pk: UUID, slug: str) -> Response:
         put_collection(queries.session(pk), slug, json_object(request))

@@ -15,7 +15,7 @@ from rest_framework.views import APIView
 
 from mezzotint.errors import InvalidInput
 from mezzotint.names import base_key
-from mezzotint.repository import metadata, queries, services
+from mezzotint.repository import metadata, queries, services, standing
 from mezzotint.repository.api import serializers as s
 from mezzotint.repository.api.uploads import SpooledFile, SpoolHandler
 from mezzotint.repository.models import Commit, UpdateSession
@@ -95,7 +95,8 @@ class UploadView(View):
             return super().dispatch(request, *args, **kwargs)
 
     def addition(self, request: Request, file: SpooledFile) -> services.Addition:
-        """The form's fields, checked before its file is stored."""
+        """The form's fields, checked before its file is stored: a store that may not be written to gets no bytes."""
+        standing.check_writable()
         fields, collections = metadata.clean_image(form_fields(request)), _form_collections(request)
         return services.Addition(file.keep(), fields, collections)
 
