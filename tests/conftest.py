@@ -18,7 +18,11 @@ os.environ["DJANGO_SETTINGS_MODULE"] = "mezzotint.site.settings"
 if _postgresql := os.environ.get("TESTS_POSTGRESQL"):
     os.environ["DATABASE_URL"] = _postgresql  # whose tests these are: see tests/test_postgresql.py
 
+import django
 import pytest
+
+django.setup()
+
 from django.db import connection
 from hypothesis import HealthCheck, settings
 from prometheus_client.parser import text_string_to_metric_families
@@ -57,10 +61,12 @@ def django_db_modify_db_settings(django_db_modify_db_settings: None) -> None:
 
 
 @pytest.fixture
-def engine(tmp_path: Path) -> Iterator[Engine]:
+def engine(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Iterator[Engine]:
     """An engine on an empty directory, which is this process's engine meanwhile."""
-    with engine_on(tmp_path / "data") as opened:
-        yield opened
+    opened = wiring.open_engine(Settings.read({"MEZZOTINT_DATA": str(tmp_path / "data"), "MEZZOTINT_WORKERS": "1"}))
+    monkeypatch.setattr(wiring, "_engine", opened)  # undone after what a test has patched over it
+    yield opened
+    opened.close()
 
 
 @contextmanager

@@ -6,7 +6,6 @@ import threading
 from collections.abc import Iterator
 from dataclasses import replace
 from pathlib import Path
-from typing import BinaryIO
 
 import pytest
 
@@ -37,14 +36,17 @@ class Wrapped:
         self.inner = inner
         self.creations = 0
 
-    def put(self, key: str, body: bytes | BinaryIO | Path, content_type: str | None = None) -> None:
+    def put(self, key: str, body: bytes | Path, content_type: str | None = None) -> None:
         self.inner.put(key, body, content_type)
 
-    def put_if_absent(self, key: str, body: bytes | BinaryIO | Path, content_type: str | None = None) -> bool:
+    def arbitrates(self) -> bool:
+        return self.inner.arbitrates()
+
+    def put_if_absent(self, key: str, body: bytes | Path, content_type: str | None = None) -> bool:
         self.creations += 1
         return self.create(key, body)
 
-    def create(self, key: str, body: bytes | BinaryIO | Path) -> bool:
+    def create(self, key: str, body: bytes | Path) -> bool:
         return self.inner.put_if_absent(key, body)
 
     def get(self, key: str, start: int = 0, length: int | None = None) -> ObjectReader:
@@ -76,7 +78,7 @@ class LosesAnswers(Wrapped):
         super().__init__(inner)
         self.lost, self.written = lost, written
 
-    def create(self, key: str, body: bytes | BinaryIO | Path) -> bool:
+    def create(self, key: str, body: bytes | Path) -> bool:
         if self.creations > self.lost:
             return self.inner.put_if_absent(key, body)
         if self.written:
@@ -87,7 +89,7 @@ class LosesAnswers(Wrapped):
 class LosesTheRace(Wrapped):
     """Somebody else's segment gets in, and the answer about ours is lost."""
 
-    def create(self, key: str, body: bytes | BinaryIO | Path) -> bool:
+    def create(self, key: str, body: bytes | Path) -> bool:
         if self.creations == 1:
             self.inner.put_if_absent(key, encode(segment(1, "theirs", Head())))
             raise StoreUnavailable("the connection was lost")

@@ -17,3 +17,8 @@ def main() -> None:
         fail(str(error))
     except KeyboardInterrupt:
         sys.exit(130)
+    except Exception as error:
+        django = sys.modules.get("django.db")  # only where a command has had to do with it
+        if django is None or not isinstance(error, django.DatabaseError):
+            raise
+        fail(f"the database does not answer: {error}")

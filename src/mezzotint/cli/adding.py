@@ -12,7 +12,8 @@ from rich.table import Table
 
 from mezzotint import tokens
 from mezzotint.cli.app import app, ready_database
-from mezzotint.cli.output import bytes_progress, out, say
+from mezzotint.cli.output import bytes_progress, fail, out, say
+from mezzotint.errors import MezzotintError
 from mezzotint.settings import Settings
 from mezzotint.site.prepare import django_setup
 
@@ -80,3 +81,19 @@ def manage(context: typer.Context) -> None:
     from django.core.management import execute_from_command_line
 
     execute_from_command_line(["mezzotint manage", *context.args])
+    _flush()
+
+
+def _flush() -> None:
+    """What was changed, a password say, is durable when the command ends, where it can be."""
+    from django.db import DatabaseError
+
+    from mezzotint.repository import capture, commits
+
+    try:
+        if capture.pending():
+            commits.flush("manage")
+    except MezzotintError as error:
+        fail(f"this is in the database, and not yet durable in the store: {error}")
+    except DatabaseError:
+        return  # there is no repository here yet

@@ -98,7 +98,7 @@ def restore(
 def reconcile(
     apply: Annotated[bool, typer.Option("--apply", help="Do what the plan says.")] = False,
     over_cap: Annotated[
-        bool, typer.Option("--over-cap", help="Even if more than 1 % and more than 100 objects have no entry.")
+        bool, typer.Option("--over-cap", help="Even if more than 1 % of the objects, or more than 100, have no entry.")
     ] = False,
     as_json: AsJson = False,
 ) -> None:
@@ -169,7 +169,12 @@ def verify(
     if as_json:
         print(json.dumps(asdict(report)))
     else:
-        for what, idents in (("damaged", report.damaged), ("mended", report.healed), ("missing", report.missing)):
+        for what, idents in (
+            ("damaged", report.damaged),
+            ("mended", report.healed),
+            ("missing", report.missing),
+            ("unread", report.unread),
+        ):
             for ident in idents[:_SHOWN]:
                 say(f"{what}  {ident}")
             if len(idents) > _SHOWN:
@@ -178,7 +183,7 @@ def verify(
             f"{report.objects:,} bases, {decimal(report.bytes)}: {len(report.damaged)} damaged, "
             f"{len(report.healed)} mended, {len(report.missing)} missing"
         )
-    if report.damaged or report.missing:
+    if report.damaged or report.missing or report.unread:
         raise typer.Exit(1)
 
 

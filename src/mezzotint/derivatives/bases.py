@@ -166,6 +166,13 @@ class Bases:
             return False
         return True
 
+    def is_in_trash(self, ident: Ident) -> bool:
+        try:
+            self._store.stat(trash_key(ident))
+        except NotFound:
+            return False
+        return True
+
     def forget(self, ident: Ident) -> None:
         with self._facts_lock:
             self._facts.pop(ident, None)
@@ -173,13 +180,13 @@ class Bases:
         self._vouching.forget(ident)
 
     def _vouched(self, ident: Ident, start: int, length: int | None) -> ObjectReader:
-        reader = self._store.get(base_key(ident), start, length)
-        try:
-            self._vouching.check(ident, reader.version, lambda: self._store.get(base_key(ident)))
-        except BaseException:
-            reader.close()
-            raise
-        return reader
+        while True:
+            version = self._store.stat(base_key(ident)).version
+            self._vouching.check(ident, version, lambda: self._store.get(base_key(ident)))
+            reader = self._store.get(base_key(ident), start, length)
+            if reader.version == version:
+                return reader
+            reader.close()  # replaced meanwhile: look at it again
 
     def _local_copy(self, ident: Ident) -> int:
         """A descriptor of this host's own copy of a base that lies elsewhere, fetched where it has none.

@@ -52,7 +52,7 @@ class Journal:
         for _ in range(_ATTEMPTS):
             try:
                 created = self._store.put_if_absent(key, data, "application/zstd")
-                if created or self._store.read(key) == data:
+                if (created and self._store.arbitrates()) or self._store.read(key) == data:
                     failpoint("commit.after-segment")
                     return Head(segment.seq, fingerprint(data), len(data))
                 return None
@@ -92,12 +92,12 @@ class Journal:
         """The number of the last segment, `after` if none follows it: found in as many questions as its
         distance has binary digits."""
         step = 1
-        while self._has(after + step):
+        while self.has(after + step):
             after += step
             step *= 2
         while step > 1:
             step //= 2
-            if self._has(after + step):
+            if self.has(after + step):
                 after += step
         return after
 
@@ -136,7 +136,7 @@ class Journal:
     def remove_checkpoint(self, key: str) -> None:
         self._store.delete(key)
 
-    def _has(self, seq: int) -> bool:
+    def has(self, seq: int) -> bool:
         try:
             self._store.stat(journal_key(seq))
         except NotFound:
@@ -145,4 +145,4 @@ class Journal:
 
     def is_empty(self) -> bool:
         """Whether nothing was ever committed here, nor a checkpoint made."""
-        return not self._has(1) and not self.checkpoints()
+        return not self.has(1) and not self.checkpoints()

@@ -12,11 +12,12 @@ from pathlib import Path
 from mezzotint.errors import Conflict, DamagedBase, NotFound
 from mezzotint.files import temporary
 from mezzotint.names import is_ident
-from mezzotint.names.keys import COPYING_KEY, IMAGES, JOURNAL, LATEST_KEY, MARKER_KEY
+from mezzotint.names.keys import COPYING_KEY, IMAGES, JOURNAL, LATEST_KEY, MARKER_KEY, TRASH
 from mezzotint.objects.protocol import ObjectInfo, ObjectStore
 
 _BATCH = 256
 _ROUNDS = 10
+_SEGMENTS = f"{JOURNAL}0"
 _LAST = (LATEST_KEY, MARKER_KEY)
 
 Progress = Callable[[int, int], None]
@@ -46,10 +47,10 @@ def copy(
     new is found: what is committed meanwhile is complete over there as well. The
     marker, which makes it a repository, is the last. `content_type` is asked with the
     key and the bytes in a local file. Raises Conflict where the target is another
-    repository already.
+    repository already, or has commits that the source has not.
     """
-    if _marker(target) not in {None, _marker(source)}:
-        raise Conflict("the target is another repository already, and stays what it is")
+    _refuse_another(source, target)
+    resumed = _read(target, COPYING_KEY) is not None
     report = Report()
     target.put(COPYING_KEY, b"{}\n", "application/json")
     for turn in range(_ROUNDS):
@@ -58,23 +59,43 @@ def copy(
             objects = (
                 i for i in source.list() if i.key.startswith(JOURNAL) == journal and i.key not in {*_LAST, COPYING_KEY}
             )
-            _copy_all(objects, lambda info: _copy_one(source, target, info, spool, content_type), report, progress)
+            one = _Copier(source, target, spool, content_type, doubtful=resumed and not turn)
+            _copy_all(objects, one, report, progress)
         if turn:
             report.there = there  # else what was copied before would be counted
         if report.copied == before:
             break
+    _follow_to_the_trash(source, target)
     for key in _LAST:
-        try:
-            target.put(key, source.read(key), "application/json")
-        except NotFound:
-            continue
+        if (body := _read(source, key)) is not None:
+            target.put(key, body, "application/json")
     target.delete(COPYING_KEY)
     return report
 
 
-def _marker(store: ObjectStore) -> bytes | None:
+def _refuse_another(source: ObjectStore, target: ObjectStore) -> None:
+    """Raises Conflict where the target is another repository, or has gone on without the source."""
+    marker = _read(target, MARKER_KEY)
+    if marker is not None and marker != _read(source, MARKER_KEY):
+        raise Conflict("the target is another repository already, and stays what it is")
+    last = None
+    for info in target.list(_SEGMENTS):
+        last = info.key
+    if last is not None and _read(source, last) != target.read(last):
+        raise Conflict(f"the target has {last}, and the source has not, or has another: is it the right way round?")
+
+
+def _follow_to_the_trash(source: ObjectStore, target: ObjectStore) -> None:
+    """What was removed while it was copied is not public over there either."""
+    for info in source.list(TRASH):
+        base = IMAGES + info.key.removeprefix(TRASH)
+        if _digest(target, base) is not None and _digest(source, base) is None:
+            target.delete(base)
+
+
+def _read(store: ObjectStore, key: str) -> bytes | None:
     try:
-        return store.read(MARKER_KEY)
+        return store.read(key)
     except NotFound:
         return None
 
@@ -96,36 +117,52 @@ def _copy_all(
                     report.there += 1
 
 
-def _copy_one(
-    source: ObjectStore, target: ObjectStore, info: ObjectInfo, spool: Path, content_type: Callable[[str, Path], str]
-) -> str:
-    try:
-        if target.stat(info.key).size == info.size:
+@dataclass(frozen=True, slots=True)
+class _Copier:
+    """Copies one object. Where it is `doubtful` what is there, being there is not enough."""
+
+    source: ObjectStore
+    target: ObjectStore
+    spool: Path
+    content_type: Callable[[str, Path], str]
+    doubtful: bool
+
+    def __call__(self, info: ObjectInfo) -> str:
+        if self._is_there(info):
             return "there"
-    except NotFound:
-        pass
-    with temporary(spool) as (path, stream):
-        digest = hashlib.sha256()
+        with temporary(self.spool) as (path, stream):
+            digest = hashlib.sha256()
+            try:
+                with self.source.get(info.key) as reader:
+                    for chunk in reader.chunks():
+                        digest.update(chunk)
+                        stream.write(chunk)
+            except NotFound:
+                return "gone"
+            stream.close()
+            found, name = digest.hexdigest(), info.key.removeprefix(IMAGES)
+            if info.key.startswith(IMAGES) and is_ident(name) and found != name:
+                return "damaged"
+            self.target.put(info.key, path, self.content_type(info.key, path))
+        if _digest(self.target, info.key) != found:
+            raise DamagedBase(f"{info.key} does not come back from the target as it went in")
+        return "copied"
+
+    def _is_there(self, info: ObjectInfo) -> bool:
         try:
-            with source.get(info.key) as reader:
-                for chunk in reader.chunks():
-                    digest.update(chunk)
-                    stream.write(chunk)
+            if self.target.stat(info.key).size != info.size:
+                return False
         except NotFound:
-            return "gone"
-        stream.close()
-        found, name = digest.hexdigest(), info.key.removeprefix(IMAGES)
-        if info.key.startswith(IMAGES) and is_ident(name) and found != name:
-            return "damaged"
-        target.put(info.key, path, content_type(info.key, path))
-        _check(target, info.key, found)
-    return "copied"
+            return False
+        return not self.doubtful or _digest(self.source, info.key) == _digest(self.target, info.key)
 
 
-def _check(target: ObjectStore, key: str, expected: str) -> None:
+def _digest(store: ObjectStore, key: str) -> str | None:
     digest = hashlib.sha256()
-    with target.get(key) as reader:
-        for chunk in reader.chunks():
-            digest.update(chunk)
-    if digest.hexdigest() != expected:
-        raise DamagedBase(f"{key} does not come back from the target as it went in")
+    try:
+        with store.get(key) as reader:
+            for chunk in reader.chunks():
+                digest.update(chunk)
+    except NotFound:
+        return None
+    return digest.hexdigest()

@@ -111,10 +111,10 @@ class DirectoryStore:
     def move(self, source: str, target: str) -> None:
         old, new = self.local_path(source), self.local_path(target)
         with _answering(source):
+            os.utime(old)  # before: a crash must not leave it in the trash with the date of its upload
             place(old, new)
             if new != old:
                 old.unlink(missing_ok=True)  # rename(2) leaves both names where they are links to one file
-            os.utime(new)
             sync_directory(old.parent)
 
     def local_path(self, key: str) -> Path:

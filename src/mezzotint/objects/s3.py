@@ -179,7 +179,10 @@ def _attributes(content_type: str | None) -> Any:
 
 def _just_before(prefix: str) -> str:
     """A text that comes before every key with `prefix`, and close to it."""
-    return prefix[:-1] + chr(ord(prefix[-1]) - 1) + "~" if prefix else ""
+    if not prefix:
+        return ""
+    before = chr(ord(prefix[-1]) - 1)
+    return prefix[:-1] + ("." if before == "/" else before) + "~"
 
 
 @contextmanager

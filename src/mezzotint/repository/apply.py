@@ -6,6 +6,7 @@ applying a segment twice leaves what applying it once left.
 
 from __future__ import annotations
 
+import uuid
 from collections.abc import Iterator
 from itertools import groupby
 from typing import Any
@@ -33,9 +34,7 @@ def apply(segment: Segment, head: Head, records: Records | None = None) -> None:
         for change in segment.changes:
             _count(change, counts)
         failpoint("apply.before-commit")
-        UpdateSession.objects.filter(pk=segment.transaction).update(
-            state=UpdateSession.State.COMMITTED, seq=segment.seq
-        )
+        _end_session(segment)
         row = {
             "seq": segment.seq,
             "fingerprint": head.fingerprint,
@@ -47,6 +46,15 @@ def apply(segment: Segment, head: Head, records: Records | None = None) -> None:
             "bytes": head.bytes,
         }
         records.put("commit", [row | counts])
+
+
+def _end_session(segment: Segment) -> None:
+    """Raises JournalBroken for a transaction that is no UUID."""
+    try:
+        pk = uuid.UUID(segment.transaction)
+    except ValueError:
+        raise JournalBroken(f"segment {segment.seq} has a transaction that is no UUID") from None
+    UpdateSession.objects.filter(pk=pk).update(state=UpdateSession.State.COMMITTED, seq=segment.seq)
 
 
 def _apply(records: Records, verb: str, kind: str, changes: list[Change], segment: Segment) -> None:

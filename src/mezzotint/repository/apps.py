@@ -16,7 +16,7 @@ class RepositoryConfig(AppConfig):
         post_migrate.connect(_install, sender=self)
 
 
-def _uninstall(using: str, plan: list[Any], **kwargs: Any) -> None:
+def _uninstall(using: str, plan: list[Any] | None = None, **kwargs: Any) -> None:
     """SQLite renames no table while a trigger names one that a migration is just rebuilding. What a migration
     changes needs no note: whoever restores from before it runs it again."""
     from django.db import connections
@@ -27,7 +27,7 @@ def _uninstall(using: str, plan: list[Any], **kwargs: Any) -> None:
         capture.uninstall(connections[using])
 
 
-def _install(using: str, **kwargs: Any) -> None:
+def _install(using: str, plan: list[Any] | None = None, **kwargs: Any) -> None:
     """A migration may have rebuilt a table, which loses its triggers on SQLite. Half-way through the migrations
     there is nothing to be done yet."""
     from django.db import connections
@@ -35,6 +35,8 @@ def _install(using: str, **kwargs: Any) -> None:
 
     from mezzotint.repository import capture, fulltext
 
+    if not plan and capture.is_installed(connections[using]):
+        return
     executor = MigrationExecutor(connections[using])
     leaves = [leaf for leaf in executor.loader.graph.leaf_nodes() if leaf[0] in {"auth", "repository"}]
     if set(leaves) <= set(executor.loader.applied_migrations):

@@ -10,6 +10,7 @@ from __future__ import annotations
 from collections.abc import Iterator
 from contextlib import contextmanager
 
+from django.db import transaction
 from django.db.backends.base.base import BaseDatabaseWrapper
 
 from mezzotint.journal import Change
@@ -34,20 +35,50 @@ _WATCHED = {
     "auth_user_user_permissions": ("user", _USER),
 }
 """table: the kind of what it says, and the key of that"""
+_REFERRING = {
+    "repository_image": (
+        "ident",
+        "SELECT 'member', c.slug || '/' || NEW.ident FROM repository_membership m "
+        "JOIN repository_collection c ON c.id = m.collection_id WHERE m.image_id = NEW.id",
+    ),
+    "repository_collection": (
+        "slug",
+        "SELECT 'member', NEW.slug || '/' || i.ident FROM repository_membership m "
+        "JOIN repository_image i ON i.id = m.image_id WHERE m.collection_id = NEW.id",
+    ),
+    "auth_group": (
+        "name",
+        "SELECT 'user', u.username FROM auth_user_groups g "
+        "JOIN auth_user u ON u.id = g.user_id WHERE g.group_id = NEW.id",
+    ),
+}
+"""table: the column that names its rows, and what refers to one that has got another name"""
 _UNNOTED = {"auth_user": {"last_login"}, "repository_removal": {"settled"}}
 """columns that the journal does not hold"""
 _SILENT = "EXISTS (SELECT 1 FROM repository_applying)"
 
 
 def install(database: BaseDatabaseWrapper) -> None:
-    """Make the triggers, over whatever an earlier version made."""
+    """Make the triggers, over whatever an earlier version made; at no moment are there none."""
     statements = _on_sqlite if database.vendor == "sqlite" else _on_postgresql
-    with database.cursor() as cursor:
+    with transaction.atomic(using=database.alias), database.cursor() as cursor:
         for table, (kind, key) in _WATCHED.items():
             columns = [column.name for column in database.introspection.get_table_description(cursor, table)]
             noted = [name for name in columns if name not in _UNNOTED.get(table, set())]
             for statement in statements(table, kind, key, noted):
                 cursor.execute(statement)
+
+
+def is_installed(database: BaseDatabaseWrapper) -> bool:
+    query = (
+        "SELECT count(*) FROM sqlite_master WHERE type = 'trigger' AND name GLOB 'capture_*'"
+        if database.vendor == "sqlite"
+        else "SELECT count(*) FROM pg_trigger WHERE tgname LIKE 'capture_%'"
+    )
+    with database.cursor() as cursor:
+        cursor.execute(query)
+        (count,) = cursor.fetchone()
+    return bool(count)
 
 
 def uninstall(database: BaseDatabaseWrapper) -> None:
@@ -86,6 +117,8 @@ def captured(records: Records) -> tuple[list[int], list[Change]]:
             puts += found
             if not found:
                 removals.append({"remove": name} | dict(zip(KINDS[name].key, parts, strict=True)))
+            if not found and name == "image":  # nobody has its state any more: no trash, on any node
+                removals.append({"remove": "removal", "ident": key})
     return [number for number, _, _ in notes], removals + puts
 
 
@@ -113,6 +146,13 @@ def _on_sqlite(table: str, kind: str, key: str, noted: list[str]) -> Iterator[st
         "remove": ("AFTER DELETE", old),
         "replace": ("BEFORE INSERT", replaced),
     }
+    if table in _REFERRING:
+        column, referring = _REFERRING[table]
+        referring = f"INSERT INTO repository_captured (kind, key) {referring};"
+        events |= {
+            "named": (f"AFTER UPDATE OF {column}", referring),
+            "refilled": ("AFTER INSERT", referring),
+        }
     for name, (event, body) in events.items():
         trigger = f"capture_{table}_{name}"
         yield f"DROP TRIGGER IF EXISTS {trigger}"
@@ -121,12 +161,18 @@ def _on_sqlite(table: str, kind: str, key: str, noted: list[str]) -> Iterator[st
 
 def _on_postgresql(table: str, kind: str, key: str, noted: list[str]) -> Iterator[str]:
     every = f"INSERT INTO repository_captured (kind, key) SELECT '{kind}', {key.format(row='r')} FROM {table} r;"
+    renamed = ""
+    if table in _REFERRING:
+        column, referring = _REFERRING[table]
+        referring = f"INSERT INTO repository_captured (kind, key) {referring};"
+        renamed = f"IF TG_OP = 'UPDATE' THEN IF OLD.{column} <> NEW.{column} THEN {referring} END IF; END IF;"
     yield f"""
         CREATE OR REPLACE FUNCTION capture_{table}() RETURNS trigger LANGUAGE plpgsql AS $$ BEGIN
             IF {_SILENT} THEN RETURN NULL; END IF;
             IF TG_OP = 'TRUNCATE' THEN {every} RETURN NULL; END IF;
             IF TG_OP <> 'INSERT' THEN {_note(kind, key, "OLD")} END IF;
             IF TG_OP <> 'DELETE' THEN {_note(kind, key, "NEW")} END IF;
+            {renamed}
             RETURN NULL;
         END $$"""
     events = {

@@ -8,7 +8,7 @@ from contextlib import contextmanager
 from datetime import UTC, datetime
 from typing import Any
 
-from django.db import connection
+from django.db import connection, connections
 from django.db.backends.base.base import BaseDatabaseWrapper
 from django.db.models import Sum
 
@@ -142,7 +142,8 @@ def _rows(records: Records, progress: Progress) -> Iterator[Change]:
 @contextmanager
 def _still() -> Iterator[BaseDatabaseWrapper]:
     """A second connection whose transaction shows one moment, and that no writer waits for."""
-    still = connection.copy()
+    still = connection.copy(alias="still")
+    connections["still"] = still
     if still.vendor == "sqlite":
         still.settings_dict["OPTIONS"] = still.settings_dict["OPTIONS"] | {"transaction_mode": "DEFERRED"}
     try:
@@ -153,6 +154,7 @@ def _still() -> Iterator[BaseDatabaseWrapper]:
             cursor.execute("ROLLBACK")
     finally:
         still.close()
+        del connections["still"]
 
 
 def _one(still: BaseDatabaseWrapper, statement: str) -> tuple[Any, ...]:

@@ -4,14 +4,16 @@ from __future__ import annotations
 
 import logging
 import uuid
+from concurrent.futures import ThreadPoolExecutor
 from datetime import UTC, datetime
 
 from django.db import DatabaseError, connection
 from django.db.migrations.recorder import MigrationRecorder
+from django.db.models import Max
 
 from mezzotint.errors import Conflict, MezzotintError, ReadOnly, StoreUnavailable
 from mezzotint.failpoints import failpoint
-from mezzotint.journal import Change, Schema, Segment
+from mezzotint.journal import Change, Head, Schema, Segment
 from mezzotint.names import Ident
 from mezzotint.repository import capture, removals, standing
 from mezzotint.repository.apply import apply
@@ -23,6 +25,7 @@ from mezzotint.wiring import engine
 
 log = logging.getLogger(__name__)
 _RACES = 100
+_ASKED_AT_ONCE = 8
 JOURNALED_APPS = ("contenttypes", "auth", "repository")
 
 
@@ -34,14 +37,44 @@ def commit(session: UpdateSession) -> Commit:
     the outcome is not known; committing again finds out.
     """
     flush(session.by)
+    _close(session.pk)
+    try:
+        done = _commit(session.pk)
+    except StoreUnavailable:
+        raise
+    except MezzotintError:
+        _reopen(session.pk)
+        raise
+    if done.removed:
+        _settle_soon()
+    return done
+
+
+def _commit(pk: uuid.UUID) -> Commit:
     for _ in range(_RACES):
-        done = _try_commit(session.pk)
+        done = _try_commit(pk)
         if done is not None:
-            if done.removed:
-                _settle_soon()
             return done
         catch_up()
     raise StoreUnavailable("other commits keep coming first; try again")
+
+
+def _close(pk: uuid.UUID) -> None:
+    """From here on nothing goes into the session, and it cannot be aborted: its segment may be in the journal
+    before anybody knows of it. Raises Conflict."""
+    with committing():
+        session = UpdateSession.objects.select_for_update().get(pk=pk)
+        if session.state == UpdateSession.State.ABORTED:
+            raise Conflict(f"session {session.pk} is {session.state}")
+        if session.state == UpdateSession.State.OPEN:
+            standing.check_writable()
+            session.state = UpdateSession.State.COMMITTING
+            session.save(update_fields=["state"])
+
+
+def _reopen(pk: uuid.UUID) -> None:
+    """It was refused, and is not in the journal."""
+    UpdateSession.objects.filter(pk=pk, state=UpdateSession.State.COMMITTING).update(state=UpdateSession.State.OPEN)
 
 
 def _settle_soon() -> None:
@@ -84,12 +117,32 @@ def catch_up() -> int:
             found = engine().journal.read(standing.head())
             if found is None:
                 break
-            apply(*found)
+            _follow(*found)
             failpoint("replay.before-commit")
         count += 1
     if count:
         removals.settle()
     return count
+
+
+def _follow(segment: Segment, head: Head) -> None:
+    """Apply a segment that was committed elsewhere, or by somebody who did not see the end of it.
+
+    What was changed here and is not committed yet stays as it is: its turn comes after this one's.
+    """
+    records = Records(connection)
+    mine = capture.captured(records)[1] if capture.pending() else []
+    apply(segment, head)
+    with capture.silenced():
+        for change in mine:
+            if "put" in change:
+                records.put(change["put"], [change])
+            else:
+                records.remove(change["remove"], [change])
+    for change in segment.changes:
+        if change.get("remove") == "image":
+            engine().bases.forget(Ident(change["ident"]))
+            engine().cache.purge(change["ident"])
 
 
 def schema() -> Schema:
@@ -106,8 +159,6 @@ def _try_commit(pk: uuid.UUID) -> Commit | None:
         if session.state == UpdateSession.State.COMMITTED:
             return Commit.objects.get(transaction=str(session.pk))
         standing.check_writable()
-        if session.state != UpdateSession.State.OPEN:
-            raise Conflict(f"session {session.pk} is {session.state}")
         engine().journal.check(standing.head())
         at = datetime.now(UTC).isoformat()
         changes = changes_of(session, at)
@@ -153,8 +204,7 @@ def _epoch() -> int:
     """
     if engine().store.arbitrates():
         return 0
-    last = Commit.objects.order_by("-seq").first()
-    current = last.epoch if last else 0
+    current = Commit.objects.aggregate(latest=Max("epoch"))["latest"] or 0
     mine = standing.installation().epoch or current + 1
     if current > mine:
         raise ReadOnly(
@@ -166,8 +216,9 @@ def _epoch() -> int:
 
 def _check_bases(changes: list[Change]) -> None:
     """Durable before visible: every added image's base is in the store, or is brought back from the trash."""
-    for change in changes:
-        if change.get("put") == "image" and change["version"] == 1:
-            ident = Ident(change["ident"])
-            if not engine().bases.exists(ident) and not engine().bases.recover(ident):
-                raise Conflict(f"the bytes of {ident} were removed meanwhile; upload it again", {ident: ["file"]})
+    added = [Ident(c["ident"]) for c in changes if c.get("put") == "image" and c["version"] == 1]
+    with ThreadPoolExecutor(_ASKED_AT_ONCE) as threads:
+        there = list(threads.map(engine().bases.exists, added))
+    for ident, exists in zip(added, there, strict=True):
+        if not exists and not engine().bases.recover(ident):
+            raise Conflict(f"the bytes of {ident} were removed meanwhile; upload it again", {ident: ["file"]})

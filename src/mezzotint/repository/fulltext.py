@@ -17,10 +17,26 @@ _PAGES = 300
 """how much is merged in one step: some tens of milliseconds in which no commit can begin"""
 
 
+_COLUMNS = ("title", "description", "creator", "rights", "source", "tags")
+_ADD = (
+    f"INSERT INTO {_TABLE} (rowid, {', '.join(_COLUMNS)}) VALUES (new.id, {', '.join(f'new.{c}' for c in _COLUMNS)});"
+)
+_REMOVE = (
+    f"INSERT INTO {_TABLE} ({_TABLE}, rowid, {', '.join(_COLUMNS)}) "
+    f"VALUES ('delete', old.id, {', '.join(f'old.{c}' for c in _COLUMNS)});"
+)
+_TRIGGERS = {"add": ("INSERT", _ADD), "remove": ("DELETE", _REMOVE), "change": ("UPDATE", _REMOVE + _ADD)}
+
+
 def install(database: BaseDatabaseWrapper) -> None:
-    """Have commits merge nothing. The index remembers it."""
+    """Have the index follow the images, where a migration that rebuilt their table has taken the triggers away, and
+    have commits merge nothing. The index remembers that."""
     if database.vendor == "sqlite":
         with database.cursor() as cursor:
+            for name, (event, body) in _TRIGGERS.items():
+                cursor.execute(
+                    f"CREATE TRIGGER IF NOT EXISTS {_TABLE}_{name} AFTER {event} ON repository_image BEGIN {body} END"
+                )
             cursor.execute(f"INSERT INTO {_TABLE} ({_TABLE}, rank) VALUES ('automerge', 0)")
 
 

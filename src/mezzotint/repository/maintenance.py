@@ -10,7 +10,7 @@ from pathlib import Path
 
 from django.db import DatabaseError, close_old_connections, connections
 
-from mezzotint.errors import MezzotintError
+from mezzotint.errors import JournalBroken, MezzotintError
 from mezzotint.files import place, temporary
 from mezzotint.objects.clock import store_time
 from mezzotint.repository import checkpointing, commits, fulltext, removals, standing
@@ -19,9 +19,10 @@ from mezzotint.wiring import engine
 
 log = logging.getLogger(__name__)
 TURN = 1.0
-FOLLOW, LOOK_AGAIN, PURGE = 10.0, 10.0, 3600.0
-"""seconds between two times that a writer looks for others' commits, that an alarm is looked into
-again, and that the trash is emptied of what is old enough; a read node follows at every turn"""
+FOLLOW, LOOK_AGAIN, PURGE, CHECKPOINT_AGAIN = 10.0, 10.0, 3600.0, 600.0
+"""seconds between two times that a writer looks for others' commits, that an alarm is looked into again,
+that the trash is emptied of what is old enough, and after a checkpoint that could not be made; a read node
+follows at every turn"""
 
 
 class Maintenance:
@@ -54,20 +55,22 @@ class Maintenance:
         try:
             self.turn()
             self._told = ""
-        except (MezzotintError, DatabaseError) as error:
+        except JournalBroken as error:
+            standing.raise_alarm(error)
+        except Exception as error:  # whatever it is, the next turn may do better
             if str(error) != self._told:  # once is enough
                 self._told = str(error)
-                log.warning("maintenance: %s", error)
+                known = isinstance(error, (MezzotintError, DatabaseError))
+                log.warning("maintenance: %s", error, exc_info=not known)
 
     def turn(self) -> None:
         """Everything that is due now. Raises MezzotintError, DatabaseError; the rest waits for the next turn."""
         if standing.installation().pinned is not None:
             return
-        alarm = standing.installation().alarm
-        if alarm:
-            if not (standing.may_clear(alarm) and self._is_due("alarm", LOOK_AGAIN)) or standing.compare():
+        if standing.installation().alarm:
+            if not self._is_due("alarm", LOOK_AGAIN) or standing.compare():
                 return
-            log.info("the store answers again")
+            log.info("the alarm has ended")
         if engine().settings.read_only:
             self._follow()
         else:
@@ -103,7 +106,9 @@ class Maintenance:
                 return
             Snapshot.objects.create(by="system")
         for snapshot in Snapshot.objects.filter(state=Snapshot.State.WAITING).order_by("asked"):
+            self._last["checkpoint"] = time.monotonic() + CHECKPOINT_AGAIN  # later, if this one fails
             checkpointing.make(snapshot)
+            self._last["checkpoint"] = time.monotonic()
 
     def _is_due(self, what: str, seconds: float) -> bool:
         now = time.monotonic()

@@ -123,6 +123,7 @@ class UpdateSession(models.Model):
 
     class State(models.TextChoices):
         OPEN = "open"
+        COMMITTING = "committing"
         COMMITTED = "committed"
         ABORTED = "aborted"
 

@@ -24,12 +24,12 @@ from mezzotint.repository.locks import committing
 from mezzotint.repository.models import Image, Removal, SessionChange, Sighting, UpdateSession
 from mezzotint.wiring import engine
 
-_CHUNK = 500
+_CHUNK, _PAGE = 500, 5000
 _NAMED = 10_000
 _LAST = "~"
 """comes after every ident"""
-CAP_SHARE, CAP_COUNT = 0.01, 100
-"""more strays than both of these at once are not moved without being asked to"""
+CAP_SHARE, CAP_COUNT, CAP_LEAST = 0.01, 100, 10
+"""more strays than this share, or this count, are not moved without being asked to; a few are"""
 
 Progress = Callable[[int], None]
 
@@ -62,7 +62,7 @@ class Plan:
 
     @property
     def over_cap(self) -> bool:
-        return self.strays.count > max(CAP_COUNT, self.objects * CAP_SHARE)
+        return self.strays.count > min(CAP_COUNT, max(CAP_LEAST, self.objects * CAP_SHARE))
 
     @property
     def is_clean(self) -> bool:
@@ -105,7 +105,7 @@ def carry_out(found: Plan, *, over_cap: bool = False, progress: Progress = lambd
     _guard()
     if found.over_cap and not over_cap:
         raise Conflict(
-            f"{found.strays.count} objects have no entry, more than 1 % and more than {CAP_COUNT}: is this the right "
+            f"{found.strays.count} objects have no entry, more than 1 % or more than {CAP_COUNT}: is this the right "
             "store, and is the database whole? If so, allow it with --over-cap. Nothing was done"
         )
     counts = []
@@ -114,6 +114,8 @@ def carry_out(found: Plan, *, over_cap: bool = False, progress: Progress = lambd
         done = 0
         for ident in idents.idents:
             with committing():
+                if engine().journal.has(standing.head().seq + 1):
+                    raise Conflict("somebody else is committing to this store; run it again")
                 done += deed(Ident(ident))
             total += 1
             progress(total)
@@ -133,7 +135,7 @@ def _guard() -> None:
 def _merged(found: Plan, progress: Progress) -> Iterator[ObjectInfo]:
     """The objects that have no entry. Entries that have no object go into the plan."""
     objects = _bases(found)
-    entries = Image.objects.order_by("ident").values_list("ident", flat=True).iterator(5000)
+    entries = _entries()
     info, entry = next(objects, None), next(entries, None)
     while info is not None or entry is not None:
         ident = _LAST if info is None else info.key[len(IMAGES) :]
@@ -151,6 +153,14 @@ def _merged(found: Plan, progress: Progress) -> Iterator[ObjectInfo]:
             _look_for(Ident(entry), found)
             entry = next(entries, None)
     progress(found.entries)
+
+
+def _entries() -> Iterator[str]:
+    """In pages of their own: a cursor that stays open would keep others', and our own, writes out."""
+    last = ""
+    while page := list(Image.objects.filter(ident__gt=last).order_by("ident").values_list("ident", flat=True)[:_PAGE]):
+        yield from page
+        last = page[-1]
 
 
 def _bases(found: Plan) -> Iterator[ObjectInfo]:
@@ -195,7 +205,9 @@ def _judge(batch: list[ObjectInfo], now: float, found: Plan) -> None:
 def _is_wanted(ident: Ident) -> bool:
     """Whether an entry refers to it now, or a session that is open will."""
     added = SessionChange.objects.filter(
-        key=ident, kind=SessionChange.Kind.ADD, session__state=UpdateSession.State.OPEN
+        key=ident,
+        kind=SessionChange.Kind.ADD,
+        session__state__in=[UpdateSession.State.OPEN, UpdateSession.State.COMMITTING],
     )
     return bool(queries.live_idents([ident])) or added.exists()
 

@@ -1,13 +1,15 @@
 """What the journal holds, as rows of the database: each kind's model, key and members.
 
 Rows are read and written here by plain SQL that is made from the models' own
-fields. It is quick enough for a million, and works on any state of the schema:
+fields; what they list of others, as users do their groups, goes through the
+models. It is quick enough for a million, and works on any state of the schema:
 a restore hands in the models as they were at the recorded migrations.
 """
 
 from __future__ import annotations
 
 import json
+import logging
 from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
 from dataclasses import dataclass, field
 from datetime import UTC, datetime
@@ -22,6 +24,7 @@ from django.db.backends.base.base import BaseDatabaseWrapper
 from mezzotint.errors import JournalBroken
 from mezzotint.journal import Change
 
+log = logging.getLogger(__name__)
 _CHUNK = 500
 
 
@@ -229,9 +232,8 @@ class _Table:
     def _lists(self, change: Change) -> Change:
         if not self._kind.lists:
             return {}
-        row = self.model._default_manager.filter(**{name: change[name] for name in self._kind.key}).first()
-        if row is None:  # gone since: a later segment says so
-            return {name: [] for name in self._kind.lists}
+        manager = self.model._default_manager.using(self._connection.alias)
+        row = manager.get(**{name: change[name] for name in self._kind.key})
         return {
             name: sorted(
                 list(names) if len(names) > 1 else names[0] for names in getattr(row, name).values_list(*paths)
@@ -247,7 +249,10 @@ class _Table:
                 values = names if isinstance(names, list) else [names]
                 wanted |= models.Q(**dict(zip(paths, values, strict=True)))
             related = getattr(row, name)
-            related.set(related.model._default_manager.filter(wanted))
+            found = list(related.model._default_manager.filter(wanted))
+            if len(found) < len(change.get(name, [])):
+                log.warning("of %s of %s only %d are known here", name, row, len(found))
+            related.set(found)
 
 
 def _is_number(f: Any) -> bool:

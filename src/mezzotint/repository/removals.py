@@ -20,6 +20,8 @@ from mezzotint.wiring import engine
 
 log = logging.getLogger(__name__)
 _CHUNK = 500
+_AT_ONCE = 20
+"""so many are let go of before somebody else may commit"""
 
 
 def settle() -> None:
@@ -32,7 +34,7 @@ def settle() -> None:
     reads_only = engine().settings.read_only
     while True:
         with committing():
-            idents = list(Removal.objects.filter(settled=False).values_list("ident", flat=True)[:_CHUNK])
+            idents = list(Removal.objects.filter(settled=False).values_list("ident", flat=True)[:_AT_ONCE])
             if not idents:
                 return
             for ident in set(idents) - set(queries.live_idents(idents)):
@@ -50,10 +52,10 @@ def settle() -> None:
 def _look_again(idents: list[str]) -> None:
     from mezzotint.repository.commits import catch_up
 
-    if catch_up():
-        for ident in queries.live_idents(idents):
-            if not engine().bases.exists(Ident(ident)):
-                engine().bases.recover(Ident(ident))
+    catch_up()
+    for ident in queries.live_idents(idents):
+        if not engine().bases.exists(Ident(ident)):
+            engine().bases.recover(Ident(ident))
 
 
 def purge_on_this_host(after: int) -> int:
@@ -75,9 +77,9 @@ def removal(ident: str) -> Removal:
 
 
 def bring_back(ident: str) -> Change:
-    """The base back from the trash; returns the last state that the image had. Raises NotFound."""
+    """The last state that a removed image had, whose bytes can be had back by a commit. Raises NotFound."""
     state: Change = removal(ident).state
-    if not engine().bases.exists(Ident(ident)) and not engine().bases.recover(Ident(ident)):
+    if not engine().bases.exists(Ident(ident)) and not engine().bases.is_in_trash(Ident(ident)):
         raise NotFound(f"the bytes of {ident} are not in the trash any more")
     return state
 

@@ -53,6 +53,8 @@ def restore(at: int | None = None, progress: Progress = lambda what, count: None
     """
     if not is_fresh():
         raise Conflict("the database is not empty: restore into a fresh one, named by DATABASE_URL or MEZZOTINT_DATA")
+    if at is not None and not engine().journal.has(at):
+        raise InvalidInput("at", f"cannot be {at}", f"1 to {engine().journal.last(0)}, what was committed here")
     key = _sound_checkpoint(at)
     with bulk.filling():
         leg, head = _Leg(), Head()
@@ -148,11 +150,17 @@ def _readable(head: Head) -> Iterator[tuple[Segment, Head]]:
         log.error("the journal cannot be followed to its end: %s", error)
 
 
+FORMAT_1_SCHEMA = {
+    "contenttypes": "0002_remove_content_type_name",
+    "auth": "0012_alter_user_first_name_max_length",
+    "repository": "0003_durable",
+}
+"""what segments of format 1, which do not say it, can be read in"""
+
+
 def _migrate_to(schema: Schema) -> None:
     """Bring an older database forward to `schema`; all the way where it says nothing. Raises JournalBroken."""
-    if not schema:
-        call_command("migrate", verbosity=0, interactive=False)
-        return
+    schema = schema or FORMAT_1_SCHEMA
     executor = MigrationExecutor(connection)
     known = executor.loader.graph.nodes
     if unknown := [f"{app}.{name}" for app, name in schema.items() if (app, name) not in known]:
@@ -161,6 +169,8 @@ def _migrate_to(schema: Schema) -> None:
     for app, name in schema.items():
         if (app, name) not in applied:
             call_command("migrate", app, name, verbosity=0, interactive=False)
+    for app in executor.loader.migrated_apps - schema.keys():  # permissions on their models may be granted too
+        call_command("migrate", app, verbosity=0, interactive=False)
 
 
 def _models(schema: Schema) -> Any:
@@ -171,5 +181,5 @@ def _models(schema: Schema) -> Any:
         from django.apps import apps
 
         return apps
-    nodes = [(app, name) for app, name in schema.items()]
+    nodes = [(app, name) for app, name in (schema or FORMAT_1_SCHEMA).items()]
     return executor.loader.project_state(nodes).apps

@@ -142,10 +142,11 @@ def remove_collection(session: UpdateSession, slug: str) -> None:
 def abort(session: UpdateSession) -> None:
     """Throw the session's changes away. Bases that only it has added stay in the store, for reconcile to find."""
     with transaction.atomic():
-        _check_open(UpdateSession.objects.get(pk=session.pk))
-        session.changes.all().delete()
-        session.state = UpdateSession.State.ABORTED
-        session.save(update_fields=["state"])
+        found = UpdateSession.objects.select_for_update().get(pk=session.pk)
+        _check_open(found)
+        found.changes.all().delete()
+        found.state = UpdateSession.State.ABORTED
+        found.save(update_fields=["state"])
 
 
 def at_once(by: str, work: Callable[[UpdateSession], Any], note: str = "") -> tuple[Any, Commit]:
@@ -176,6 +177,8 @@ def _write(session: UpdateSession, steps: list[SessionChange]) -> None:
 
 
 def _check_open(session: UpdateSession) -> None:
+    if session.state == UpdateSession.State.COMMITTING:
+        raise Conflict(f"session {session.pk} is being committed: commit it again to know how that ended")
     if session.state != UpdateSession.State.OPEN:
         raise Conflict(f"session {session.pk} is {session.state}")
 

@@ -11,8 +11,6 @@ from mezzotint.objects import ObjectStore
 from mezzotint.repository.models import Commit, Installation
 from mezzotint.wiring import engine
 
-_UNREACHED = "the object store could not be reached"
-
 
 def installation() -> Installation:
     found = Installation.objects.order_by("pk").first()
@@ -53,18 +51,22 @@ def compare() -> str:
     try:
         alarm = _difference(found)
     except StoreUnavailable as error:
-        alarm = f"{_UNREACHED} ({error}); nothing can be committed until it answers"
+        alarm = f"the object store could not be reached ({error}); nothing can be committed until it answers"
     except MezzotintError as error:
-        alarm = f"{error}. Nothing is written until this is cleared up; see docs/operations.md"
+        alarm = _told(error)
     if found.alarm != alarm:
         found.alarm = alarm
         found.save(update_fields=["alarm"])
     return alarm
 
 
-def may_clear(alarm: str) -> bool:
-    """Whether an alarm may end by itself."""
-    return alarm.startswith(_UNREACHED)
+def raise_alarm(error: MezzotintError) -> None:
+    """Write nothing any more, until comparing finds all well."""
+    Installation.objects.filter(pk=installation().pk).update(alarm=_told(error))
+
+
+def _told(error: MezzotintError) -> str:
+    return f"{error}. Nothing is written until this is cleared up; see docs/operations.md"
 
 
 def followed() -> None:

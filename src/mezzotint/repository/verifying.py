@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import hashlib
 import json
+import logging
 import time
 from collections.abc import Callable
 from concurrent.futures import ThreadPoolExecutor
@@ -14,15 +15,17 @@ from pathlib import Path
 
 from django.db.models import Sum
 
-from mezzotint.errors import NotFound
+from mezzotint.errors import NotFound, StoreUnavailable
 from mezzotint.files import place, sync, temporary
 from mezzotint.names import Ident, is_ident
 from mezzotint.names.keys import IMAGES, base_key, damaged_key, trash_key
 from mezzotint.objects import ObjectInfo
-from mezzotint.repository import queries
+from mezzotint.repository import queries, standing
+from mezzotint.repository.locks import committing
 from mezzotint.repository.models import Image
 from mezzotint.wiring import engine
 
+log = logging.getLogger(__name__)
 _BATCH = 256
 _THREADS = 4
 
@@ -32,14 +35,15 @@ Progress = Callable[[int, int], None]
 
 @dataclass
 class Report:
-    """`damaged` were quarantined; `healed` were, and the trash had the right bytes; `missing` have an entry
-    and no object. Derivatives that nodes share are not looked at."""
+    """`damaged` were quarantined (a node that writes nothing only tells them); `healed` were, and the trash had
+    the right bytes; `missing` have an entry and no object; `unread` could not be read now."""
 
     objects: int = 0
     bytes: int = 0
     damaged: list[str] = field(default_factory=list)
     healed: list[str] = field(default_factory=list)
     missing: list[str] = field(default_factory=list)
+    unread: list[str] = field(default_factory=list)
 
 
 class Pace:
@@ -69,16 +73,21 @@ def verify(rate: int = 0, *, restart: bool = False, progress: Progress = lambda 
     with ThreadPoolExecutor(_THREADS, thread_name_prefix="verify") as threads:
         while batch := list(islice(objects, _BATCH)):
 
-            def check(info: ObjectInfo) -> bool:
+            def check(info: ObjectInfo) -> bool | None:
                 pace.spend(info.size)
-                whole = _is_whole(info)
                 progress(1, info.size)
-                return whole
+                try:
+                    return _is_whole(info)
+                except StoreUnavailable as error:
+                    log.warning("%s cannot be read: %s", info.key, error)
+                    return None
 
             for info, whole in zip(batch, threads.map(check, batch), strict=True):
                 report.objects += 1
                 report.bytes += info.size
-                if not whole:
+                if whole is None:
+                    report.unread.append(info.key[len(IMAGES) :])
+                elif not whole:
                     _quarantine(Ident(info.key[len(IMAGES) :]), report)
             _find_missing(last, batch[-1].key, batch, report)
             last = batch[-1].key
@@ -127,8 +136,14 @@ def _digest(key: str) -> str | None:
 def _quarantine(ident: Ident, report: Report) -> None:
     """Out of the way, where nothing serves it; the right bytes come back from the trash, if it has them."""
     store = engine().store
-    with suppress(NotFound):
+    if not standing.is_writable():
+        report.damaged.append(ident)
+        return
+    with committing(), suppress(NotFound):
         store.move(base_key(ident), damaged_key(ident))
+        if _digest(damaged_key(ident)) == ident:  # somebody has put the right bytes there meanwhile
+            store.move(damaged_key(ident), base_key(ident))
+            return
     engine().bases.forget(ident)
     if _digest(trash_key(ident)) == ident and engine().bases.recover(ident):
         report.healed.append(ident)

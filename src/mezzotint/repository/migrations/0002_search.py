@@ -1,7 +1,7 @@
 """Full-text search: on SQLite an FTS5 table that triggers keep in step with the images, however
 they are written; on PostgreSQL an index over a function of the row.
 
-A later migration that makes SQLite rebuild `repository_image` drops the triggers: it has to make them again.
+A later migration that makes SQLite rebuild `repository_image` drops the triggers: `fulltext.install` makes them again.
 """
 
 from django.db import migrations

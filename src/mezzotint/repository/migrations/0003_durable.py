@@ -132,5 +132,19 @@ class Migration(migrations.Migration):
             name="epoch",
             field=models.BigIntegerField(default=0),
         ),
+        migrations.AlterField(
+            model_name="updatesession",
+            name="state",
+            field=models.CharField(
+                choices=[
+                    ("open", "Open"),
+                    ("committing", "Committing"),
+                    ("committed", "Committed"),
+                    ("aborted", "Aborted"),
+                ],
+                default="open",
+                max_length=10,
+            ),
+        ),
         migrations.RunPython(note_people, migrations.RunPython.noop),
     ]
