@@ -12,15 +12,25 @@ import pytest
 from tests.backends.postgresql import PostgreSQL
 
 ROOT = Path(__file__).parent.parent
-ROOMS = ("tests/repository", "tests/browse", "tests/durability")
-
-
-@pytest.mark.timeout(1800)
-def test_the_repository_holds_on_postgresql(postgresql: PostgreSQL) -> None:
-    command = [sys.executable, "-m", "pytest", "-q", "-p", "no:cacheprovider", *filter(os.path.exists, ROOMS)]
-    variables = {k: v for k, v in os.environ.items() if not k.startswith("PYTEST_")}
-    done = subprocess.run(
-        command, cwd=ROOT, env=variables | {"TESTS_POSTGRESQL": postgresql.url}, capture_output=True, text=True
+FILES = sorted(
+    str(path.relative_to(ROOT))
+    for path in (
+        *(ROOT / "tests" / "repository").glob("test_*.py"),
+        *(ROOT / "tests" / "browse").glob("test_*.py"),
+        ROOT / "tests" / "durability" / "test_kills.py",
+        ROOT / "tests" / "durability" / "test_committers.py",
     )
-    assert done.returncode == 0, done.stdout[-20_000:]
+)
+PARTS = 5
+
+
+@pytest.mark.timeout(1200)
+@pytest.mark.parametrize("part", range(PARTS))
+def test_the_repository_holds_on_postgresql(postgresql: PostgreSQL, part: int) -> None:
+    """In parts, that more than one process may have a share of it."""
+    command = [sys.executable, "-m", "pytest", "-q", "-p", "no:cacheprovider", "-p", "no:xdist", *FILES[part::PARTS]]
+    variables = {k: v for k, v in os.environ.items() if not k.startswith("PYTEST_")}
+    variables["TESTS_POSTGRESQL"] = f"{postgresql.new_database()}"
+    done = subprocess.run(command, cwd=ROOT, env=variables, capture_output=True, text=True)
+    assert done.returncode == 0, done.stdout[-20_000:] + done.stderr[-2000:]
     assert " passed" in done.stdout

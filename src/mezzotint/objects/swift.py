@@ -4,14 +4,13 @@ from __future__ import annotations
 
 import hashlib
 import io
-import os
 import threading
 from collections.abc import Callable, Iterator, Sequence
 from contextlib import contextmanager, suppress
 from dataclasses import dataclass, field
 from datetime import UTC, datetime
 from pathlib import Path
-from typing import Any, Protocol, TypeVar, cast
+from typing import IO, Any, Protocol, TypeVar, cast
 from urllib.parse import quote
 
 import requests
@@ -164,28 +163,26 @@ class SwiftStore:
         return None
 
     def _put(self, key: str, body: bytes | Path, content_type: str | None, headers: dict[str, str]) -> None:
-        """Raises _Exists where the headers' condition is not met.
-
-        Small bodies are compared with what Swift says it received; files are bases, which
-        their names verify whenever they are read, or checkpoints, which are read back.
-        """
+        """Raises _Exists where the headers' condition is not met, StoreUnavailable where Swift has received other
+        bytes than were sent."""
         name = self._name(key)
 
         def send(connection: Connection) -> None:
             answer: dict[str, Any] = {}
-            with body.open("rb") if isinstance(body, Path) else io.BytesIO(body) as contents:
+            with body.open("rb") if isinstance(body, Path) else io.BytesIO(body) as stream:
+                sent = _Sent(stream)
                 etag = connection.put_object(
                     self._container,
                     name,
-                    contents,
-                    content_length=os.fstat(contents.fileno()).st_size if isinstance(body, Path) else len(body),
+                    sent,
+                    content_length=body.stat().st_size if isinstance(body, Path) else len(body),
                     content_type=content_type or "application/octet-stream",
                     headers=headers,
                     response_dict=answer,
                 )
             if answer["status"] != 201:
                 raise StoreUnavailable(f"{key} was not stored: another body of a later time is there")
-            if isinstance(body, bytes) and etag != hashlib.md5(body, usedforsecurity=False).hexdigest():
+            if etag != sent.digest.hexdigest():
                 raise StoreUnavailable(f"{key} was damaged on its way")
 
         try:
@@ -262,6 +259,19 @@ class SwiftStore:
         with self._lock:
             self._access = (connection.url, connection.token)
             self._idle.append(connection)
+
+
+class _Sent:
+    """A body on its way, hashed as it goes."""
+
+    def __init__(self, stream: IO[bytes]) -> None:
+        self._stream = stream
+        self.digest = hashlib.md5(usedforsecurity=False)
+
+    def read(self, count: int = -1) -> bytes:
+        chunk = self._stream.read(count)
+        self.digest.update(chunk)
+        return chunk
 
 
 class _Exists(Exception):

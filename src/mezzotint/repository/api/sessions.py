@@ -31,9 +31,9 @@ from mezzotint.repository.models import UpdateSession
 
 
 class SessionsView(View):
-    durable = False
-
     """Update sessions: changes that become visible all at once."""
+
+    durable = False
 
     @extend_schema(
         operation_id="sessions_list", parameters=PAGING, responses={200: s.page_of(s.SessionSerializer)} | PROBLEMS
