@@ -17,10 +17,10 @@ from mezzotint.names import Ident, base_key
 from mezzotint.objects import DirectoryStore
 
 _BEGIN = datetime(2020, 1, 1, tzinfo=UTC)
-_WORDS = (
+_WORDS = (  # noqa: SIM905  easier to read
     "harbour mountain portrait bridge winter garden street market river station tower library glass copper plate "
     "evening morning festival workshop orchard lighthouse tram ferry quarry mill theatre castle square"
-).split(" ")
+).split()
 SCHEMA = {
     "contenttypes": "0002_remove_content_type_name",
     "auth": "0012_alter_user_first_name_max_length",
