@@ -4,7 +4,7 @@ PYTHON ?= python3
 BIN := .venv/bin
 PIP := $(BIN)/python -m pip --disable-pip-version-check --quiet
 
-.PHONY: serve test check bench clean lock help
+.PHONY: serve test soak check bench clean lock help
 .DEFAULT_GOAL := help
 
 help: ## this list
@@ -15,6 +15,10 @@ serve: .venv/run.stamp ## set up and serve at http://127.0.0.1:8000
 
 test: .venv/dev.stamp ## all tests; servers that the machine has are started for them
 	@$(BIN)/pytest -n auto
+
+soak: .venv/dev.stamp ## a long random run with kill -9: MINUTES=5 SEED=... STORE=directory|swift|s3
+	@$(BIN)/python -m tests.durability.soak --minutes $(or $(MINUTES),5) --store $(or $(STORE),directory) \
+	    $(if $(SEED),--seed $(SEED))
 
 check: export MEZZOTINT_DATA = .venv/check
 check: .venv/dev.stamp ## lint, types, who may import whom, docs held to settings

@@ -53,6 +53,10 @@ def pytest_sessionfinish(session: pytest.Session) -> None:
     shutil.rmtree(_DATA, ignore_errors=True)
 
 
+def pytest_sessionstart(session: pytest.Session) -> None:
+    assert connection.vendor == ("postgresql" if "TESTS_POSTGRESQL" in os.environ else "sqlite")
+
+
 @pytest.fixture(scope="session")
 def django_db_modify_db_settings(django_db_modify_db_settings: None) -> None:
     """A file, as in life: SQLite in memory locks otherwise."""

@@ -29,7 +29,7 @@ PARTS = 5
 def test_the_repository_holds_on_postgresql(postgresql: PostgreSQL, part: int) -> None:
     """In parts, that more than one process may have a share of it."""
     command = [sys.executable, "-m", "pytest", "-q", "-p", "no:cacheprovider", "-p", "no:xdist", *FILES[part::PARTS]]
-    variables = {k: v for k, v in os.environ.items() if not k.startswith("PYTEST_")}
+    variables = {k: v for k, v in os.environ.items() if not k.startswith(("PYTEST_", "DJANGO_", "MEZZOTINT_"))}
     variables["TESTS_POSTGRESQL"] = f"{postgresql.new_database()}"
     done = subprocess.run(command, cwd=ROOT, env=variables, capture_output=True, text=True)
     assert done.returncode == 0, done.stdout[-20_000:] + done.stderr[-2000:]

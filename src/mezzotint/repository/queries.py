@@ -18,7 +18,7 @@ from django.db.models.expressions import RawSQL
 from mezzotint.errors import InvalidInput, NotFound
 from mezzotint.names import parse_ident
 from mezzotint.repository.metadata import clean_text
-from mezzotint.repository.models import Collection, Commit, Image, UpdateSession
+from mezzotint.repository.models import Collection, Commit, Image, SessionChange, UpdateSession
 
 ORDERINGS = ("added", "title", "captured", "bytes", "width", "height")
 DEFAULT_PAGE, MAX_PAGE = 50, 500
@@ -80,6 +80,16 @@ def live_idents(idents: Iterable[str]) -> list[str]:
         chunk = wanted[start : start + _CHUNK]
         found += Image.objects.filter(ident__in=chunk).values_list("ident", flat=True)
     return found
+
+
+def is_wanted(ident: str) -> bool:
+    """Whether an entry refers to it now, or a session that is open will."""
+    added = SessionChange.objects.filter(
+        key=ident,
+        kind=SessionChange.Kind.ADD,
+        session__state__in=[UpdateSession.State.OPEN, UpdateSession.State.COMMITTING],
+    )
+    return bool(live_idents([ident])) or added.exists()
 
 
 def images(parameters: Mapping[str, str]) -> QuerySet[Image]:

@@ -21,7 +21,7 @@ from mezzotint.objects import ObjectInfo
 from mezzotint.objects.clock import store_time
 from mezzotint.repository import bulk, commits, queries, removals, standing
 from mezzotint.repository.locks import committing
-from mezzotint.repository.models import Image, Removal, SessionChange, Sighting, UpdateSession
+from mezzotint.repository.models import Image, Removal, Sighting
 from mezzotint.wiring import engine
 
 _CHUNK, _PAGE = 500, 5000
@@ -186,7 +186,7 @@ def _look_for(ident: Ident, found: Plan) -> None:
 
 def _judge(batch: list[ObjectInfo], now: float, found: Plan) -> None:
     """Strays that are old, and were seen as strays a grace ago, are for the trash; the others are noted."""
-    batch = [info for info in batch if not _is_wanted(Ident(info.key[len(IMAGES) :]))]
+    batch = [info for info in batch if not queries.is_wanted(Ident(info.key[len(IMAGES) :]))]
     Sighting.objects.bulk_create(
         [Sighting(key=info.key, first_seen=now, last_seen=now) for info in batch],
         update_conflicts=True,
@@ -202,26 +202,16 @@ def _judge(batch: list[ObjectInfo], now: float, found: Plan) -> None:
             found.young += 1
 
 
-def _is_wanted(ident: Ident) -> bool:
-    """Whether an entry refers to it now, or a session that is open will."""
-    added = SessionChange.objects.filter(
-        key=ident,
-        kind=SessionChange.Kind.ADD,
-        session__state__in=[UpdateSession.State.OPEN, UpdateSession.State.COMMITTING],
-    )
-    return bool(queries.live_idents([ident])) or added.exists()
-
-
 def _expired(now: float) -> Iterator[str]:
     """What is in the trash for longer than the grace, and is not wanted."""
     for info in engine().store.list(TRASH):
         ident = info.key[len(TRASH) :]
-        if is_ident(ident) and now - info.modified >= engine().settings.grace and not _is_wanted(Ident(ident)):
+        if is_ident(ident) and now - info.modified >= engine().settings.grace and not queries.is_wanted(Ident(ident)):
             yield ident
 
 
 def _trash(ident: Ident) -> bool:
-    if _is_wanted(ident):
+    if queries.is_wanted(ident):
         return False
     failpoint("reconcile.before-trash")
     engine().bases.discard(ident)
@@ -239,7 +229,7 @@ def _recover(ident: Ident) -> bool:
 
 
 def _purge(ident: Ident) -> bool:
-    if _is_wanted(ident):
+    if queries.is_wanted(ident):
         return False
     failpoint("reconcile.before-purge")
     engine().store.delete(trash_key(ident))

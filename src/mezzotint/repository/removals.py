@@ -96,7 +96,7 @@ def purge_expired(store_now: float) -> int:
         if not _expired(store, ident, store_now - grace):
             continue
         with committing():
-            if queries.live_idents([ident]) or not Removal.objects.filter(pk=found.pk).exists():
+            if queries.is_wanted(ident) or not Removal.objects.filter(pk=found.pk).exists():
                 continue
             failpoint("purge.before-delete")
             store.delete(trash_key(ident))

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import logging
+import shutil
 from typing import Any
 
 from django.core.exceptions import PermissionDenied, RequestDataTooBig, SuspiciousOperation, TooManyFieldsSent
@@ -17,6 +18,8 @@ from mezzotint.problems import CONTENT_TYPE, problem, problem_headers, status_of
 from mezzotint.wiring import engine
 
 log = logging.getLogger(__name__)
+_ROOM = 1 << 20
+"""bytes"""
 
 
 def handle(error: Exception, context: dict[str, Any]) -> Response | None:
@@ -40,6 +43,11 @@ def plain(error: errors.MezzotintError) -> JsonResponse:
     return JsonResponse(problem(error), status=status_of(error), content_type=CONTENT_TYPE)
 
 
+def _has_no_room() -> bool:
+    """SQLite has other words too for a disk that is full."""
+    return shutil.disk_usage(engine().settings.data).free < _ROOM
+
+
 def as_domain(error: Exception) -> errors.MezzotintError | None:
     match error:
         case errors.MezzotintError():
@@ -54,7 +62,7 @@ def as_domain(error: Exception) -> errors.MezzotintError | None:
             return errors.Forbidden("a staff member or a token of scope write may do this")
         case IntegrityError() | DataError():
             return None
-        case DatabaseError() if "is full" in str(error):
+        case DatabaseError() if "is full" in str(error) or ("disk I/O" in str(error) and _has_no_room()):
             return errors.StorageFull("no space left for the database")
         case DatabaseError():
             log.error("the database does not answer: %s", error)
