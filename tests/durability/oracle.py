@@ -66,7 +66,8 @@ def rows() -> Rows:
     """Everything that the journal holds, as this process's database has it, by natural keys."""
     from django.db import connection
 
-    from mezzotint.repository.records import KINDS, Records
+    from mezzotint.repository.kinds import KINDS
+    from mezzotint.repository.records import Records
 
     records = Records(connection)
     return {name: list(records.rows(name)) for name in KINDS}

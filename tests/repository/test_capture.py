@@ -13,8 +13,9 @@ from django.db import connection, transaction
 
 from mezzotint.journal import Head, Segment
 from mezzotint.repository import capture, commits
+from mezzotint.repository.kinds import KINDS
 from mezzotint.repository.models import Captured, Collection, Commit, Image, Membership, Removal
-from mezzotint.repository.records import KINDS, Records
+from mezzotint.repository.records import Records
 from mezzotint.wiring import Engine
 from tests.repository.keeping import furnish, put_in, rebuilt_equals_live
 

@@ -11,8 +11,9 @@ from django.db import connection
 from mezzotint.errors import JournalBroken
 from mezzotint.journal import Change
 from mezzotint.repository import capture
+from mezzotint.repository.kinds import KINDS
 from mezzotint.repository.models import Collection, Image, Membership
-from mezzotint.repository.records import KINDS, Records
+from mezzotint.repository.records import Records
 from mezzotint.wiring import Engine
 from tests.durability.oracle import rows
 from tests.repository.keeping import emptied_database, furnish

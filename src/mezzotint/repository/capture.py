@@ -14,8 +14,9 @@ from django.db import transaction
 from django.db.backends.base.base import BaseDatabaseWrapper
 
 from mezzotint.journal import Change
+from mezzotint.repository.kinds import KINDS
 from mezzotint.repository.models import Applying, Captured
-from mezzotint.repository.records import KINDS, Records
+from mezzotint.repository.records import Records
 
 _MEMBER = (
     "(SELECT c.slug FROM repository_collection c WHERE c.id = {row}.collection_id)"

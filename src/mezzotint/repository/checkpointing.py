@@ -18,8 +18,9 @@ from mezzotint.journal import Change, Checkpoint, Head
 from mezzotint.names.keys import checkpoint_seq
 from mezzotint.objects import ObjectInfo
 from mezzotint.repository import commits, standing
+from mezzotint.repository.kinds import KINDS
 from mezzotint.repository.models import Commit, Snapshot
-from mezzotint.repository.records import KINDS, Records
+from mezzotint.repository.records import Records
 from mezzotint.wiring import engine
 
 log = logging.getLogger(__name__)
