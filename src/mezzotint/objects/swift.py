@@ -262,15 +262,19 @@ class SwiftStore:
 
 
 class _Sent:
-    """A body on its way, hashed as it goes."""
+    """A body on its way, read and hashed in large pieces however small those are that are asked for."""
 
     def __init__(self, stream: IO[bytes]) -> None:
         self._stream = stream
+        self._piece, self._at = b"", 0
         self.digest = hashlib.md5(usedforsecurity=False)
 
-    def read(self, count: int = -1) -> bytes:
-        chunk = self._stream.read(count)
-        self.digest.update(chunk)
+    def read(self, count: int) -> bytes:
+        if self._at == len(self._piece):
+            self._piece, self._at = self._stream.read(CHUNK), 0
+            self.digest.update(self._piece)
+        chunk = self._piece[self._at : self._at + count]
+        self._at += len(chunk)
         return chunk
 
 

@@ -48,7 +48,7 @@ def _jpg(data: Buffer) -> bool:
         length = struct.unpack_from(">H", data, at)[0]
         at += length
         if marker == 0xDA:
-            return data.find(b"\xff\xd9", at) != -1
+            return data.rfind(b"\xff\xd9", at) != -1  # from behind: it is the last thing in nearly all files
         if length < 2:
             return False
 
