@@ -16,11 +16,18 @@ MezzotintError
 ├── StorageFull             no space left to keep what was sent
 ├── StoreUnavailable        the object store does not answer
 ├── DamagedBase             a base's bytes are not those that its name says
+├── OriginError             a picture's origin: `reason`, for the operator alone
+│   ├── OriginLacks         has no such picture
+│   ├── OriginFailed        cannot be reached, breaks off, or sends what is no picture: `again`
+│   ├── OriginTimedOut      takes too long
+│   └── OriginBusy          wants to be left alone, or is: `retry_after`
 ├── ReadOnly                nothing is written here: a read node, or one that raised an alarm
 └── JournalBroken           the chain of segments has a gap or a wrong hash
 """
 
 from __future__ import annotations
+
+import math
 
 
 class MezzotintError(Exception):
@@ -115,6 +122,45 @@ class StoreUnavailable(MezzotintError):
 
 class DamagedBase(MezzotintError):
     title = "Damaged in the store"
+
+
+class OriginError(MezzotintError):
+    """What is told is the same whatever the reason was: nobody is to learn from it what can be reached from here."""
+
+    title = "The origin failed"
+    told = "the picture could not be had from its origin"
+
+    def __init__(self, reason: str) -> None:
+        super().__init__(self.told)
+        self.reason = reason
+
+
+class OriginLacks(OriginError):
+    title = "Not found"
+    told = "the origin has no such picture"
+
+
+class OriginFailed(OriginError):
+    """`again`: trying once more at once may help."""
+
+    def __init__(self, reason: str, *, again: bool = False) -> None:
+        super().__init__(reason)
+        self.again = again
+
+
+class OriginTimedOut(OriginError):
+    title = "The origin took too long"
+
+
+class OriginBusy(OriginError):
+    """It asked for a pause, has failed too often, or all turns at it are taken. `retry_after` is in seconds."""
+
+    title = "The origin is busy"
+    told = "nothing is fetched from this origin just now"
+
+    def __init__(self, origin: str, retry_after: float = 30.0) -> None:
+        super().__init__(f"{origin} is left alone for {retry_after:.0f} s")
+        self.retry_after = max(1, math.ceil(retry_after))
 
 
 class ReadOnly(MezzotintError):

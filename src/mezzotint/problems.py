@@ -28,6 +28,11 @@ STATUS: dict[type[errors.MezzotintError], int] = {
     errors.StorageFull: 507,
     errors.StoreUnavailable: 503,
     errors.DamagedBase: 503,
+    errors.OriginError: 502,
+    errors.OriginLacks: 404,
+    errors.OriginFailed: 502,
+    errors.OriginTimedOut: 504,
+    errors.OriginBusy: 503,
     errors.ReadOnly: 503,
     errors.JournalBroken: 503,
 }
@@ -63,7 +68,7 @@ def problem_headers(error: errors.MezzotintError, *, public: bool) -> dict[str, 
     status = status_of(error)
     brief = f"{'public' if public else 'private'}, max-age={_BRIEFLY}"
     headers = {"cache-control": brief if status in {404, 400} else "no-store"}
-    if isinstance(error, errors.Busy):
+    if isinstance(error, errors.Busy | errors.OriginBusy):
         headers["retry-after"] = str(error.retry_after)
     elif status == HTTPStatus.SERVICE_UNAVAILABLE:
         headers["retry-after"] = "5"

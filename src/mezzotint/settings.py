@@ -7,8 +7,10 @@ Every field names its environment variable, how it is read and its default;
 from __future__ import annotations
 
 import contextlib
+import ipaddress
 import os
 import re
+import socket
 from collections.abc import Callable, Mapping
 from dataclasses import dataclass, field, fields
 from functools import cached_property
@@ -18,6 +20,7 @@ from urllib.parse import urlsplit
 
 from dotenv import dotenv_values
 
+from mezzotint import __version__
 from mezzotint.errors import InvalidInput
 from mezzotint.files import make_directory, sync, temporary
 
@@ -88,6 +91,34 @@ def parse_url(text: str) -> str:
     return text.strip().rstrip("/")
 
 
+def parse_patterns(text: str) -> tuple[str, ...]:
+    """Networks and hosts: `10.0.0.0/8, *.example.com`. Raises ValueError."""
+    patterns = tuple(part.lower() for part in re.split(r"[\s,]+", text.strip()) if part)
+    for pattern in patterns:
+        if "/" in pattern or ":" in pattern or pattern.replace(".", "").isdecimal():
+            ipaddress.ip_network(pattern, strict=False)
+        elif not re.fullmatch(r"[a-z0-9.*_-]+", pattern):
+            raise ValueError("networks such as 10.0.0.0/8, and hosts such as *.example.com")
+    return patterns
+
+
+def parse_ports(text: str) -> frozenset[int] | None:
+    """`80,443`, or `*` for any (None). Raises ValueError."""
+    if text.strip() == "*":
+        return None
+    ports = frozenset(int(part) if part.isdecimal() else 0 for part in re.split(r"[\s,]+", text.strip()) if part)
+    if not ports or not all(1 <= port <= 65535 for port in ports):
+        raise ValueError("port numbers, separated by commas, or *")
+    return ports
+
+
+def parse_resize_format(text: str) -> str:
+    name = text.strip().lower()
+    if name not in {"jpeg", "png", "webp", "avif", "gif", "tiff", "bmp"}:
+        raise ValueError("jpeg png webp avif gif tiff bmp")
+    return name
+
+
 def _path(text: str) -> Path:
     return Path(text).expanduser().absolute()
 
@@ -122,6 +153,18 @@ class Settings:
     checkpoint_segments: int = _setting("MEZZOTINT_CHECKPOINT_SEGMENTS", parse_positive, "1000")
     checkpoint_bytes: int = _setting("MEZZOTINT_CHECKPOINT_BYTES", parse_bytes, "64M")
     grace: float = _setting("MEZZOTINT_GRACE", parse_duration, "7d")
+    fetch_allow: tuple[str, ...] | None = _setting("MEZZOTINT_FETCH_ALLOW", parse_patterns, None)
+    fetch_deny: tuple[str, ...] | None = _setting("MEZZOTINT_FETCH_DENY", parse_patterns, None)
+    fetch_ports: frozenset[int] | None = _setting("MEZZOTINT_FETCH_PORTS", parse_ports, "80,443")
+    fetch_keep: tuple[str, ...] = _setting("MEZZOTINT_FETCH_KEEP", parse_patterns, "*")
+    fetch_for_all: bool = _setting("MEZZOTINT_FETCH_FOR_ALL", parse_bool, "false")
+    fetch_timeout: float = _setting("MEZZOTINT_FETCH_TIMEOUT", parse_duration, "120s")
+    fetch_min_age: float = _setting("MEZZOTINT_FETCH_MIN_AGE", parse_duration, "1h")
+    fetch_max_age: float = _setting("MEZZOTINT_FETCH_MAX_AGE", parse_duration, "30d")
+    user_agent: str | None = _setting("MEZZOTINT_USER_AGENT", str, None)
+    peers_file: Path | None = _setting("MEZZOTINT_PEERS", _path, None)
+    max_downloads_file: Path | None = _setting("MEZZOTINT_MAX_DOWNLOADS", _path, None)
+    resize_format: str = _setting("MEZZOTINT_RESIZE_FORMAT", parse_resize_format, "jpeg")
     credentials: Mapping[str, str] = field(default_factory=dict, repr=False)
     """the variables of other systems that open the store: OS_*, ST_*, AWS_*"""
 
@@ -155,6 +198,20 @@ class Settings:
     @property
     def cache(self) -> Path:
         return self.cache_dir or self.data / "cache"
+
+    @property
+    def peers(self) -> Path:
+        return self.peers_file or self.data / "peers.json"
+
+    @property
+    def max_downloads(self) -> Path:
+        return self.max_downloads_file or self.data / "max_downloads.json"
+
+    @property
+    def agent(self) -> str:
+        """What this installation calls itself when it fetches."""
+        where = f"+{self.public_url}" if self.public_url else f"at {socket.gethostname()}"
+        return self.user_agent or f"Mezzotint/{__version__} ({where})"
 
     @property
     def worker_count(self) -> int:

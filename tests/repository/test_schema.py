@@ -15,6 +15,11 @@ from tests import pictures
 from tests.conftest import Server
 
 OPERATIONS = [
+    ("get", "/alternative_clouds"),
+    ("delete", "/delete_image"),
+    ("post", "/delete_image"),
+    ("post", "/fire_and_forget"),
+    ("get", "/fire_and_forget/batches/{id}"),
     ("get", "/api/collections/"),
     ("post", "/api/collections/"),
     ("get", "/api/collections/{slug}/"),

@@ -19,12 +19,17 @@ from mezzotint.cache.locks import HostLocks
 from mezzotint.errors import StorageFull
 from mezzotint.files import full_is_told, place, temporary
 
-NATIVE = "native"
+NATIVE, REMOTE = "native", "remote"
 _CONTROL = ".control"
 _NAMES = "names"
 _ABANDONED = 3600
 _BATCH = 500
 _NAME = re.compile(r"[0-9a-f]{64}-?[A-Za-z0-9.-]*")
+
+
+def kind_of(name: str) -> str:
+    """Pictures are native; what is known of a remote one is in a file of its own."""
+    return REMOTE if name.endswith(".json") else NATIVE
 
 
 @dataclass(frozen=True, slots=True)
@@ -73,7 +78,7 @@ class Receiving:
         descriptor = os.open(self._part, os.O_RDONLY | os.O_CLOEXEC)
         try:
             with cache.locks.hold(_NAMES):
-                cache.index.add(Entry(path, NATIVE, self._name[:64], self._size, _now(), self.digest()))
+                cache.index.add(Entry(path, kind_of(self._name), self._name[:64], self._size, _now(), self.digest()))
                 place(self._part, cache.directory / path, durable=False)
         except BaseException:
             os.close(descriptor)
@@ -96,7 +101,7 @@ class Cache:
     @staticmethod
     def path_of(name: str) -> str:
         """`native/a/ab/abc/abc...-100x50.jpg`, below the cache's directory."""
-        return f"{NATIVE}/{name[0]}/{name[:2]}/{name[:3]}/{name}"
+        return f"{kind_of(name)}/{name[0]}/{name[:2]}/{name[:3]}/{name}"
 
     def open(self, name: str) -> CachedFile | None:
         """The file of that name, or None. A file that is not as it was written counts as absent."""
@@ -125,7 +130,7 @@ class Cache:
         """
         digest = hashlib.sha256(data).hexdigest()
         path = self.path_of(name)
-        entry = Entry(path, NATIVE, name[:64], len(data), _now(), digest)
+        entry = Entry(path, kind_of(name), name[:64], len(data), _now(), digest)
         self.index.add(entry)
         target = self.directory / path
         try:
@@ -164,6 +169,8 @@ class Cache:
         self._used[name] = time.time()
 
     def flush(self) -> None:
+        with suppress(StorageFull):
+            self.index.flush()
         with self._used_lock:
             used, self._used = self._used, {}
         if not used:
@@ -180,8 +187,9 @@ class Cache:
         self.generation.advance()
         entries = self.index.of_group(group)
         self.drop(entries)
-        for path in (self.directory / self.path_of(group)).parent.glob(f"{group}*"):
-            path.unlink(missing_ok=True)  # what the index does not know of
+        for name in (group, f"{group}.json"):
+            for path in (self.directory / self.path_of(name)).parent.glob(f"{group}*"):
+                path.unlink(missing_ok=True)  # what the index does not know of
         self.index.forget(group)
         self.generation.advance()
         return len(entries)
@@ -215,7 +223,7 @@ class Cache:
             status = os.fstat(stream.fileno())
         used = int(max(status.st_atime, status.st_mtime) * 1000)
         relative = str(path.relative_to(self.directory))
-        entry = Entry(relative, NATIVE, path.name[:64], status.st_size, used, digest)
+        entry = Entry(relative, kind_of(path.name), path.name[:64], status.st_size, used, digest)
         with self.locks.hold(_NAMES):
             if path.exists() and self.index.find(relative) != entry:
                 self.index.add(entry)
@@ -226,15 +234,16 @@ class Cache:
         self.generation.close()
 
     def _files(self) -> Iterator[Path]:
-        for directory, _, names in os.walk(self.directory / NATIVE):
-            for name in names:
-                path = Path(directory, name)
-                if _NAME.fullmatch(name):
-                    yield path
-                    continue
-                with suppress(FileNotFoundError):
-                    if time.time() - path.stat().st_mtime > _ABANDONED:
-                        path.unlink()  # left by a process that was killed as it wrote
+        for kind in (NATIVE, REMOTE):
+            for directory, _, names in os.walk(self.directory / kind):
+                for name in names:
+                    path = Path(directory, name)
+                    if _NAME.fullmatch(name):
+                        yield path
+                        continue
+                    with suppress(FileNotFoundError):
+                        if time.time() - path.stat().st_mtime > _ABANDONED:
+                            path.unlink()  # left by a process that was killed as it wrote
 
 
 def _now() -> int:

@@ -50,6 +50,14 @@ class HostLocks:
         finally:
             os.close(descriptor)
 
+    def take(self, name: str) -> int | None:
+        """The lock as a descriptor, to be closed, where it is free; None where somebody holds it."""
+        descriptor = self._open()
+        if self._try(descriptor, name):
+            return descriptor
+        os.close(descriptor)
+        return None
+
     def _open(self) -> int:
         return os.open(self._path, os.O_RDWR | os.O_CREAT | os.O_CLOEXEC, 0o644)
 

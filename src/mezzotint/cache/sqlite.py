@@ -6,7 +6,7 @@ import logging
 import sqlite3
 import threading
 from collections.abc import Iterable, Iterator
-from contextlib import contextmanager
+from contextlib import contextmanager, suppress
 from pathlib import Path
 
 from mezzotint.cache.index import Entry, Totals
@@ -33,6 +33,7 @@ END;
 CREATE TABLE IF NOT EXISTS facts (key TEXT PRIMARY KEY, value TEXT NOT NULL) WITHOUT ROWID;
 """
 _NO_ROOM = {sqlite3.SQLITE_FULL, sqlite3.SQLITE_IOERR_WRITE, sqlite3.SQLITE_IOERR_SHMSIZE, sqlite3.SQLITE_IOERR_SHMMAP}
+_AT_ONCE = 200
 _COLUMNS = 'path, kind, "group", size, used, digest'
 
 
@@ -55,7 +56,8 @@ class SqliteIndex:
             self._open(path)
 
     def _open(self, path: Path) -> None:
-        self._lock, self._reading = threading.Lock(), threading.Lock()
+        self._lock, self._reading, self._soon_lock = threading.Lock(), threading.Lock(), threading.Lock()
+        self._soon: dict[str, str] = {}
         self._connection = _connect(path)
         self._connection.execute("PRAGMA journal_mode = WAL")
         self._connection.execute("PRAGMA synchronous = OFF")
@@ -64,6 +66,8 @@ class SqliteIndex:
         self._reader = _connect(path)  # so that no reader waits for a writer
 
     def close(self) -> None:
+        with suppress(StorageFull):
+            self.flush()
         self._reader.close()
         self._connection.close()
 
@@ -108,11 +112,29 @@ class SqliteIndex:
         with self._transaction() as run:
             run.execute("REPLACE INTO facts VALUES (?, ?)", (key, value))
 
+    def remember_soon(self, key: str, value: str) -> None:
+        with self._soon_lock:
+            self._soon[key] = value
+            full = len(self._soon) >= _AT_ONCE
+        if full:
+            self.flush()
+
+    def flush(self) -> None:
+        with self._soon_lock:
+            soon, self._soon = self._soon, {}
+        if soon:
+            with self._transaction() as run:
+                run.executemany("REPLACE INTO facts VALUES (?, ?)", soon.items())
+
     def recall(self, key: str) -> str | None:
+        if (value := self._soon.get(key)) is not None:
+            return value
         rows = self._query("SELECT value FROM facts WHERE key = ?", key)
         return rows[0][0] if rows else None
 
     def forget(self, key: str) -> None:
+        with self._soon_lock:
+            self._soon.pop(key, None)
         with self._transaction() as run:
             run.execute("DELETE FROM facts WHERE key = ?", (key,))
 

@@ -220,6 +220,8 @@ def _content_type(key: str, path: Path) -> str:
 
     if key.startswith(JOURNAL):
         return "application/json" if not key.endswith(".zst") else "application/zstd"
+    if key.endswith(".json"):
+        return "application/json"
     with open(path, "rb") as stream, suppress(NotAnImage):
         return MEDIA_TYPES[sniff(stream.read(HEAD), allow_svg=True)]
     return "application/octet-stream"

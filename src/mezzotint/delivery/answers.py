@@ -14,9 +14,12 @@ Receive = Callable[[], Awaitable[MutableMapping[str, Any]]]
 Send = Callable[[MutableMapping[str, Any]], Awaitable[None]]
 Headers = list[tuple[bytes, bytes]]
 
+_DRAINED = 64 << 20
+"""How much of a refused body is read, so that its sender gets to see the answer."""
+
 COMMON: Headers = [
     (b"access-control-allow-origin", b"*"),
-    (b"access-control-expose-headers", b"content-length, content-range, etag, link"),
+    (b"access-control-expose-headers", b"content-length, content-range, etag, link, x-cache-status, x-image-ident"),
     (b"x-content-type-options", b"nosniff"),
 ]
 
@@ -44,3 +47,13 @@ async def answer_problem(send: Send, error: MezzotintError, *, head: bool, publi
     if vary:
         values["vary"] = "Accept"
     await answer(send, status_of(error), headers(**values), b"" if head else body)
+
+
+async def drain(receive: Receive) -> None:
+    """Read what is still coming, up to a point: who is cut off while sending does not see the answer."""
+    left = _DRAINED
+    while left > 0:
+        event = await receive()
+        left -= len(event.get("body", b""))
+        if event["type"] == "http.disconnect" or not event.get("more_body"):
+            return

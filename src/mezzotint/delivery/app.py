@@ -7,13 +7,15 @@ from typing import Protocol
 from urllib.parse import parse_qs
 
 from mezzotint import __version__, tokens
-from mezzotint.delivery.answers import Receive, Scope, Send, answer, answer_problem, headers
+from mezzotint.delivery.answers import Receive, Scope, Send, answer, answer_problem, drain, headers
 from mezzotint.delivery.images import PREFIX, Images, Picture, Request
 from mezzotint.delivery.metrics import exposition
+from mezzotint.delivery.remote import CLONE, GET, RemoteDoor
+from mezzotint.delivery.remote import PATHS as REMOTE
 from mezzotint.errors import MezzotintError, Unauthorized
 from mezzotint.wiring import Engine
 
-PATHS = frozenset({"/health", "/metrics"})
+PATHS = frozenset({"/health", "/metrics"}) | REMOTE
 _AUTO = ".auto"
 _METHODS = {"GET", "HEAD", "OPTIONS"}
 _TALLY_SECONDS = 1.0
@@ -26,11 +28,12 @@ class Names(Protocol):
 
 
 class Delivery:
-    """`/images/<name>`, `/health`, `/metrics`. Never touches the database."""
+    """`/images/<name>`, `/get_image` and its like, `/health`, `/metrics`. Never touches the database."""
 
     def __init__(self, engine: Engine) -> None:
         self._engine = engine
         self._images = Images(engine)
+        self._remote = RemoteDoor(engine, self._images)
         self._public = engine.settings.public_read
 
     def takes(self, path: str) -> bool:
@@ -39,13 +42,17 @@ class Delivery:
     async def __call__(self, scope: Scope, receive: Receive, send: Send) -> None:
         path: str = scope["path"]
         method: str = scope["method"]
-        if method not in _METHODS:
+        if path == CLONE and method == "POST":
+            await self._take_in(scope, receive, send)
+        elif method not in _METHODS or path == CLONE:
             vary = {"vary": "Accept"} if path.endswith(_AUTO) else {}
             await answer(send, 405, headers(allow="GET, HEAD, OPTIONS", content_length="0", **vary))
         elif method == "OPTIONS":
             await answer(send, 204, headers(allow="GET, HEAD, OPTIONS", **_PREFLIGHT))
         elif path.startswith(PREFIX):
             await self._image(path[len(PREFIX) :], scope, send)
+        elif path in REMOTE:
+            await self._by_url(path, scope, send)
         elif path == "/health":
             body = b'{"status": "ok", "version": "%s"}\n' % __version__.encode()
             await self._small(send, method, "application/json", body)
@@ -56,19 +63,26 @@ class Delivery:
 
     def plain_hit(self, path: str, method: str, query: str, headers: Names) -> Picture | None:
         """What is in memory, for a GET by everybody without conditions: most requests, so it is kept short."""
+        if query:
+            if path != GET or "token=" in query:
+                return None
+            path = f"{path}?{query}"
         hit = self._images.in_memory(path)
-        if hit is None or method != "GET" or query or not self._public:
+        if hit is None or method != "GET" or not self._public:
             return None
         if "if-none-match" in headers or "range" in headers or "authorization" in headers:
             return None
         self._images.count_hit(hit)
         return hit
 
-    async def keep_tally(self) -> None:
-        """Bring the hot path's counts to Prometheus every second, for ever."""
-        while True:
-            await asyncio.sleep(_TALLY_SECONDS)
-            self._images.tally.flush(self._engine.pool.under_way)
+    async def live(self) -> None:
+        """Bring the hot path's counts to Prometheus every second, until it is cancelled; then end what goes on."""
+        try:
+            while True:
+                await asyncio.sleep(_TALLY_SECONDS)
+                self._images.tally.flush(self._engine.pool.under_way)
+        finally:
+            await self._remote.close()
 
     async def _image(self, name: str, scope: Scope, send: Send) -> None:
         request = Request.of(scope)
@@ -79,17 +93,36 @@ class Delivery:
             self._images.tally.answers["error"] += 1
             await answer_problem(send, error, head=request.head, public=self._public, vary=name.endswith(_AUTO))
 
-    def _authorize(self, request: Request, scope: Scope) -> None:
+    async def _by_url(self, path: str, scope: Scope, send: Send) -> None:
+        request = Request.of(scope)
+        try:
+            token = self._authorize(request, scope)
+            await self._remote.give(path, scope, request, token, send)
+        except MezzotintError as error:
+            self._images.tally.answers["error"] += 1
+            await answer_problem(send, error, head=request.head, public=self._public)
+
+    async def _take_in(self, scope: Scope, receive: Receive, send: Send) -> None:
+        try:
+            await self._remote.take_in(scope, receive, self._authorize(Request.of(scope), scope), send)
+        except MezzotintError as error:
+            await drain(receive)
+            await answer_problem(send, error, head=False, public=False)
+
+    def _authorize(self, request: Request, scope: Scope) -> tokens.Token | None:
         """A token that is shown must be good; without one reading is as the settings say."""
         query = scope["query_string"]
         if request.authorization is None and not query and self._public:
-            return
+            return None
         shown = parse_qs(query.decode("latin-1")).get("token", [None])[0] if query else None
         text = tokens.bearer(request.authorization, shown)
         if text is not None:
-            tokens.verify(self._engine.settings.secret_key, text).require(tokens.Scope.READ)
-        elif not self._public:
+            token = tokens.verify(self._engine.settings.secret_key, text)
+            token.require(tokens.Scope.READ)
+            return token
+        if not self._public:
             raise Unauthorized("reading needs a token here")
+        return None
 
     @staticmethod
     async def _small(send: Send, method: str, content_type: str, body: bytes) -> None:

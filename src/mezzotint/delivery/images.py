@@ -3,7 +3,9 @@
 from __future__ import annotations
 
 import asyncio
+import math
 import os
+import time
 from collections.abc import Iterator
 from dataclasses import dataclass, replace
 
@@ -57,17 +59,30 @@ class Request:
 
 @dataclass(frozen=True, slots=True)
 class Picture:
-    """A representation, ready to be sent: its canonical name, headers, those of the whole of it as texts, bytes."""
+    """A representation, ready to be sent: its canonical name, headers, those of the whole of it as texts, bytes.
+    `until`, by the monotonic clock, it may be given from memory."""
 
     name: str
     headers: Headers
     whole_text: list[tuple[str, str]]
     etag: str
     data: bytes
+    until: float = math.inf
 
     @property
     def weight(self) -> int:
         return len(self.data) + 1000
+
+
+@dataclass(frozen=True, slots=True)
+class Alias:
+    """An address that leads to a picture for a while: what its answers say, and under what key memory has them, if
+    at all, until when by the monotonic clock."""
+
+    cache_control: bytes
+    headers: Headers
+    key: str | None
+    until: float
 
 
 class Images:
@@ -77,9 +92,10 @@ class Images:
         self._cache_control = f"{'public' if engine.settings.public_read else 'private'}, {_YEAR}".encode()
         self.tally = Tally()
 
-    def in_memory(self, path: str) -> Picture | None:
-        """What this process's memory holds for `/images/<name>`."""
-        return self._memory.get(path)
+    def in_memory(self, address: str) -> Picture | None:
+        """What this process's memory holds for `/images/<name>`, or for another path with its query."""
+        picture = self._memory.get(address)
+        return picture if picture is None or picture.until > time.monotonic() else None
 
     def count_hit(self, picture: Picture) -> None:
         self._cache.touch(picture.name)
@@ -95,15 +111,33 @@ class Images:
             return
         ident, rendition = parse(name)
         if rendition is None:
-            await self._give_base(ident, request, send)
+            await self.give_base(ident, request, send)
             return
         varies = rendition.format is Format.AUTO
         if varies:
             rendition = replace(rendition, format=negotiate(request.accept))
-        await self._give_derivative(ident, rendition, name, varies, request, send)
+        await self._give_derivative(ident, rendition, name, varies, request, send, None)
+
+    async def give_derivative(
+        self, ident: Ident, rendition: Rendition, request: Request, send: Send, alias: Alias
+    ) -> None:
+        """Answer an alias of a derivative. Raises MezzotintError before anything is sent."""
+        hot = self.in_memory(alias.key) if alias.key else None
+        if hot is not None:
+            self._cache.touch(hot.name)
+            await self._send(hot, request, send, "hit")
+            return
+        await self._give_derivative(ident, rendition, print_name(ident, rendition), False, request, send, alias)
 
     async def _give_derivative(
-        self, ident: Ident, rendition: Rendition, asked: str, varies: bool, request: Request, send: Send
+        self,
+        ident: Ident,
+        rendition: Rendition,
+        asked: str,
+        varies: bool,
+        request: Request,
+        send: Send,
+        alias: Alias | None,
     ) -> None:
         generation = self._cache.generation.now()
         file = None if varies else self._cache.open(asked)
@@ -118,14 +152,20 @@ class Images:
             derivative = await asyncio.wrap_future(self._manager.request(ident, rendition))
             digest, data = derivative.digest, derivative.data
         elif file.size > _WHOLE:
-            await self._stream_file(file, self._headers(rendition, asked, name, varies, file.digest), request, send)
+            found = self._headers(rendition, asked, name, varies, file.digest, alias)
+            await self._stream_file(file, found, request, send)
             return
         else:
             digest, data = file.digest, file.read()
-        found = self._headers(rendition, asked, name, varies, digest)
-        picture = Picture(name, found, _text(_with_length(found, len(data))), f'"{digest}"', data)
-        if not varies:
-            self._memory.put(PREFIX + asked, picture, generation)
+        found = self._headers(rendition, asked, name, varies, digest, alias)
+        whole = _text(_with_length(found, len(data)))
+        if alias is not None:
+            picture = Picture(name, found, whole, f'"{digest}"', data, alias.until)
+        else:
+            picture = Picture(name, found, whole, f'"{digest}"', data)
+        key = alias.key if alias is not None else PREFIX + asked
+        if key is not None and not varies:
+            self._memory.put(key, picture, generation)
         await self._send(picture, request, send, how)
 
     def _canonical(self, ident: Ident, rendition: Rendition, varies: bool) -> Rendition:
@@ -137,15 +177,18 @@ class Images:
                 raise
             return self._manager.canonical(ident, replace(rendition, format=Format.JPG))
 
-    def _headers(self, rendition: Rendition, asked: str, name: str, varies: bool, digest: str) -> Headers:
+    def _headers(
+        self, rendition: Rendition, asked: str, name: str, varies: bool, digest: str, alias: Alias | None
+    ) -> Headers:
         found = [
             (b"content-type", media_type(rendition).encode()),
             (b"etag", f'"{digest}"'.encode()),
-            (b"cache-control", self._cache_control),
+            (b"cache-control", alias.cache_control if alias is not None else self._cache_control),
             (b"accept-ranges", b"bytes"),
             *COMMON,
+            *(alias.headers if alias is not None else ()),
         ]
-        if asked != name:
+        if asked != name or alias is not None:
             found.append((b"link", f'</images/{name}>; rel="canonical"'.encode()))
         if varies:
             found.append((b"vary", b"Accept"))
@@ -174,17 +217,20 @@ class Images:
         finally:
             os.close(file.descriptor)
 
-    async def _give_base(self, ident: Ident, request: Request, send: Send) -> None:
+    async def give_base(self, ident: Ident, request: Request, send: Send, alias: Alias | None = None) -> None:
+        """Answer with the base itself. Raises MezzotintError before anything is sent."""
         reader = await asyncio.to_thread(self._bases.open, ident)
         try:
             facts = await asyncio.to_thread(self._bases.facts, ident)
             found = [
                 (b"content-type", MEDIA_TYPES[facts.format].encode()),
                 (b"etag", f'"{ident}"'.encode()),
-                (b"cache-control", self._cache_control),
+                (b"cache-control", alias.cache_control if alias is not None else self._cache_control),
                 (b"accept-ranges", b"bytes"),
                 *COMMON,
             ]
+            if alias is not None:
+                found += [*alias.headers, (b"link", f'<{PREFIX}{ident}>; rel="canonical"'.encode())]
             if facts.format == "svg":
                 found.append(_SVG_POLICY)
             status, header_list, part = _conditions(found, f'"{ident}"', reader.size, request)

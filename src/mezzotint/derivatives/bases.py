@@ -17,7 +17,7 @@ from mezzotint.cache import Cache
 from mezzotint.derivatives.vouching import Vouching
 from mezzotint.errors import DamagedBase, NotAnImage, NotFound, StorageFull, TooManyBytes
 from mezzotint.failpoints import failpoint
-from mezzotint.files import full_is_told, temporary
+from mezzotint.files import CHUNK, full_is_told, temporary
 from mezzotint.names import Facts, Ident, base_key, trash_key
 from mezzotint.objects import ObjectReader, ObjectStore
 from mezzotint.objects.filesystem import FileReader
@@ -56,6 +56,10 @@ class Spool:
         with full_is_told("a picture"):
             self._stream.write(chunk)
 
+    def digest(self) -> str:
+        """Of what was written so far."""
+        return self._hash.hexdigest()
+
     def finish(self) -> Ident:
         """No more is coming. Raises StorageFull."""
         with full_is_told("a picture"):
@@ -69,7 +73,7 @@ class Bases:
     ) -> None:
         self._store, self._cache, self._index, self._spool = store, cache, cache.index, spool
         self._vouching = Vouching(cache.index)
-        self._max_bytes, self._max_pixels, self._allow_svg = max_bytes, max_pixels, allow_svg
+        self.max_bytes, self._max_pixels, self._allow_svg = max_bytes, max_pixels, allow_svg
         self._facts: OrderedDict[str, Facts] = OrderedDict()
         self._facts_lock = threading.Lock()
 
@@ -88,15 +92,11 @@ class Bases:
     def spool(self) -> Iterator[Spool]:
         """Somewhere to write a base's bytes to, for `keep`. Gone afterwards."""
         with full_is_told("a picture"), temporary(self._spool) as (path, stream):
-            yield Spool(path, stream, self._max_bytes)
+            yield Spool(path, stream, self.max_bytes)
 
     def keep(self, spool: Spool) -> Base:
         """Verify what was spooled and store it under its hash."""
-        ident = spool.finish()
-        if spool.size == 0:
-            raise NotAnImage("file", "is empty", "a picture")
-        header = libvips.read_header(spool.path, max_pixels=self._max_pixels, allow_svg=self._allow_svg)
-        check_complete(spool.path, header.facts.format)
+        ident, header = self._verified(spool)
         content_type = MEDIA_TYPES[header.facts.format]
         failpoint("upload.before-put")
         new = self._store.put_if_absent(base_key(ident), spool.path, content_type)
@@ -105,6 +105,30 @@ class Bases:
             self._heal(ident, spool, content_type)
         self._remember(ident, header.facts)
         return Base(ident, header.facts, read_exif(header.exif), new)
+
+    def keep_copy(self, spool: Spool) -> Base:
+        """Verify what was spooled and have it in the cache alone, for as long as there is room."""
+        ident, header = self._verified(spool)
+        new = not self.is_here(ident)
+        if new:
+            with self._cache.receiving(ident) as received, spool.path.open("rb") as stream:
+                while chunk := stream.read(CHUNK):
+                    received.write(chunk)
+                descriptor = received.keep()
+                try:
+                    self._vouching.vouch_file(ident, descriptor)
+                finally:
+                    os.close(descriptor)
+        self._remember(ident, header.facts)
+        return Base(ident, header.facts, read_exif(header.exif), new)
+
+    def _verified(self, spool: Spool) -> tuple[Ident, libvips.Header]:
+        ident = spool.finish()
+        if spool.size == 0:
+            raise NotAnImage("file", "is empty", "a picture")
+        header = libvips.read_header(spool.path, max_pixels=self._max_pixels, allow_svg=self._allow_svg)
+        check_complete(spool.path, header.facts.format)
+        return ident, header
 
     def facts(self, ident: Ident) -> Facts:
         """From memory, from the cache, or from the base's own header. Raises NotFound."""
@@ -123,10 +147,19 @@ class Bases:
             return False
         return True
 
+    def is_here(self, ident: Ident) -> bool:
+        """In the store, or in this host's cache."""
+        return (self._cache.directory / self._cache.path_of(ident)).exists() or self.exists(ident)
+
     def open(self, ident: Ident, start: int = 0, length: int | None = None) -> ObjectReader:
         """The base's bytes, which were seen to be those of its name. Raises NotFound, DamagedBase."""
         if self._store.local_path(base_key(ident)) is not None:
-            return self._vouched(ident, start, length)
+            try:
+                return self._vouched(ident, start, length)
+            except NotFound:
+                if (copy := self._kept_copy(ident)) is None:
+                    raise
+                return FileReader(os.fdopen(copy, "rb"), start, length)
         try:
             descriptor = self._local_copy(ident)
         except StorageFull:
@@ -137,13 +170,7 @@ class Bases:
     def on_disk(self, ident: Ident) -> Iterator[Path]:
         """The base as a local file to decode from. Raises NotFound, DamagedBase, StorageFull."""
         path = self._store.local_path(base_key(ident))
-        if path is None:
-            descriptor = self._local_copy(ident)
-        else:
-            try:
-                descriptor = os.open(path, os.O_RDONLY | os.O_CLOEXEC)
-            except FileNotFoundError:
-                raise NotFound(f"there is no image {ident}") from None
+        descriptor = self._local_copy(ident) if path is None else self._opened(ident, path)
         try:
             if path is not None:
                 self._vouching.check_file(ident, descriptor)
@@ -187,6 +214,16 @@ class Bases:
             if reader.version == version:
                 return reader
             reader.close()  # replaced meanwhile: look at it again
+
+    def _opened(self, ident: Ident, path: Path) -> int:
+        """A descriptor of a base in a local store, or of what is only cached of it. Raises NotFound."""
+        try:
+            return os.open(path, os.O_RDONLY | os.O_CLOEXEC)
+        except FileNotFoundError:
+            copy = self._kept_copy(ident)
+            if copy is None:
+                raise NotFound(f"there is no image {ident}") from None
+            return copy
 
     def _local_copy(self, ident: Ident) -> int:
         """A descriptor of this host's own copy of a base that lies elsewhere, fetched where it has none.
@@ -243,4 +280,4 @@ class Bases:
                 self._facts.popitem(last=False)
         if keep:
             with suppress(StorageFull):
-                self._index.remember(ident, json.dumps(asdict(facts)))
+                self._index.remember_soon(ident, json.dumps(asdict(facts)))

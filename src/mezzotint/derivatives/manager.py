@@ -141,7 +141,7 @@ class StoreManager:
         except StorageFull as error:
             log.warning("not cached: %s", error)
             return hashlib.sha256(data).hexdigest()
-        if self._cache.generation.now() != generation and not self._bases.exists(ident):
+        if self._cache.generation.now() != generation and not self._bases.is_here(ident):
             self._cache.purge(ident)
             raise NotFound(f"there is no image {ident}")
         self.observer.kept()

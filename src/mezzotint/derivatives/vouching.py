@@ -74,7 +74,7 @@ class Vouching:
     def _remember(self, ident: Ident, version: str) -> None:
         self._keep(ident, version)
         with suppress(StorageFull):
-            self._index.remember(_key(ident), version)
+            self._index.remember_soon(_key(ident), version)
 
     def _keep(self, ident: Ident, version: str) -> None:
         with self._lock:

@@ -9,6 +9,7 @@ from mezzotint.names.ident import Ident
 
 _COMPONENT = re.compile(r"[A-Za-z0-9][A-Za-z0-9._-]{2,254}")
 _CHECKPOINT = re.compile(r"journal/checkpoint-([0-9]{20})-[0-9a-f]{32}\.jsonl\.zst")
+_REMOTE = re.compile(r"remote/([0-9a-f]{64})\.json")
 MAX_KEY = 512
 
 
@@ -31,7 +32,19 @@ MARKER_KEY = f"{JOURNAL}marker"
 COPYING_KEY = f"{JOURNAL}copying"
 """is there while a copy into this store goes on"""
 IMAGES = "images/"
+REMOTE = "remote/"
 TRASH = "trash/images/"
+
+
+def remote_key(key: str) -> str:
+    """Of the remote record whose canonical URL has the sha256 `key`."""
+    return f"{REMOTE}{key}.json"
+
+
+def remote_key_of(text: str) -> str | None:
+    """The sha256 that a remote record's key has; None for what is no such key."""
+    match = _REMOTE.fullmatch(text)
+    return match[1] if match else None
 
 
 def damaged_key(ident: Ident) -> str:

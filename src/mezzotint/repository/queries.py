@@ -17,6 +17,7 @@ from django.db.models.expressions import RawSQL
 
 from mezzotint.errors import InvalidInput, NotFound
 from mezzotint.names import parse_ident
+from mezzotint.repository import references
 from mezzotint.repository.metadata import clean_text
 from mezzotint.repository.models import Collection, Commit, Image, SessionChange, UpdateSession
 
@@ -83,13 +84,13 @@ def live_idents(idents: Iterable[str]) -> list[str]:
 
 
 def is_wanted(ident: str) -> bool:
-    """Whether an entry refers to it now, or a session that is open will."""
+    """Whether an entry refers to it now, or a session that is open will, or somebody else does."""
     added = SessionChange.objects.filter(
         key=ident,
         kind=SessionChange.Kind.ADD,
         session__state__in=[UpdateSession.State.OPEN, UpdateSession.State.COMMITTING],
     )
-    return bool(live_idents([ident])) or added.exists()
+    return bool(live_idents([ident])) or added.exists() or references.want(ident)
 
 
 def images(parameters: Mapping[str, str]) -> QuerySet[Image]:

@@ -11,7 +11,8 @@ from __future__ import annotations
 
 from collections.abc import Callable, Iterator
 from dataclasses import dataclass, field
-from itertools import islice
+from heapq import merge
+from itertools import groupby, islice
 
 from mezzotint.errors import Conflict, NotFound, ReadOnly
 from mezzotint.failpoints import failpoint
@@ -19,7 +20,7 @@ from mezzotint.names import Ident, is_ident
 from mezzotint.names.keys import IMAGES, TRASH, base_key, trash_key
 from mezzotint.objects import ObjectInfo
 from mezzotint.objects.clock import store_time
-from mezzotint.repository import bulk, commits, queries, removals, standing
+from mezzotint.repository import bulk, commits, queries, references, removals, standing
 from mezzotint.repository.locks import committing
 from mezzotint.repository.models import Image, Removal, Sighting
 from mezzotint.wiring import engine
@@ -84,6 +85,7 @@ def plan(progress: Progress = lambda count: None) -> Plan:
     bucket looks as if everything had been lost.
     """
     _guard()
+    references.refresh()
     now = store_time(engine().store)
     found = Plan()
     with bulk.streaming():
@@ -135,7 +137,7 @@ def _guard() -> None:
 def _merged(found: Plan, progress: Progress) -> Iterator[ObjectInfo]:
     """The objects that have no entry. Entries that have no object go into the plan."""
     objects = _bases(found)
-    entries = _entries()
+    entries = _each_once(merge(_entries(), *references.idents()))
     info, entry = next(objects, None), next(entries, None)
     while info is not None or entry is not None:
         ident = _LAST if info is None else info.key[len(IMAGES) :]
@@ -161,6 +163,10 @@ def _entries() -> Iterator[str]:
     while page := list(Image.objects.filter(ident__gt=last).order_by("ident").values_list("ident", flat=True)[:_PAGE]):
         yield from page
         last = page[-1]
+
+
+def _each_once(idents: Iterator[str]) -> Iterator[str]:
+    return (ident for ident, _ in groupby(idents))
 
 
 def _bases(found: Plan) -> Iterator[ObjectInfo]:

@@ -20,7 +20,7 @@ from starlette.staticfiles import StaticFiles
 
 from mezzotint import tokens, wiring
 from mezzotint.delivery import Delivery
-from mezzotint.delivery.answers import Receive, Scope, Send, answer_problem
+from mezzotint.delivery.answers import Receive, Scope, Send, answer_problem, drain
 from mezzotint.delivery.metrics import PrometheusObserver
 from mezzotint.errors import InvalidInput, MezzotintError, TooManyBytes, Unauthorized
 from mezzotint.files import full_is_told, make_directory
@@ -30,8 +30,6 @@ _FORM_ROOM = 1 << 20
 """What a multipart form may weigh beside the file in it, in bytes."""
 _STRANGERS = 1 << 20
 """What a body may weigh whose sender shows neither a token nor a login."""
-_DRAINED = 64 << 20
-"""How much of a refused body is read, so that its sender gets to see the answer."""
 _END = 4096
 """How much of a form's end may stand behind its closing boundary."""
 
@@ -70,9 +68,10 @@ class Site:
         self.delivery = Delivery(self._engine)
         django.setup(set_prefix=False)
         self._django = _Django()
-        from mezzotint.repository.maintenance import Maintenance  # knows models, which want Django set up
+        from mezzotint.imagecloud.worker import Background  # these know models, which want Django set up
+        from mezzotint.repository.maintenance import Maintenance
 
-        self._maintenance = Maintenance()
+        self._background = (Maintenance(), Background())
         files = StaticFiles(packages=[(package, "static") for package in _STATIC])
         self._static = Starlette(routes=[Mount("/static", files)])
         self._max_body = self._engine.settings.max_upload + _FORM_ROOM
@@ -91,12 +90,14 @@ class Site:
     async def live(self) -> None:
         """What goes on as long as the server runs. Cancel it at the end, then `close`."""
         self._engine.housekeeping.start()
-        self._maintenance.start()
+        for one in self._background:
+            one.start()
         gc.freeze()  # what is there now stays: the collector need not look at it again
-        await self.delivery.keep_tally()
+        await self.delivery.live()
 
     def close(self) -> None:
-        self._maintenance.stop()
+        for one in self._background:
+            one.stop()
         wiring.close_engine()
 
     async def _lifespan(self, receive: Receive, send: Send) -> None:
@@ -137,7 +138,7 @@ class Site:
             refusal = error
         if refusal is not None and not started:
             if not complete:
-                await _drain(receive)
+                await drain(receive)
             await answer_problem(send, refusal, head=scope["method"] == "HEAD", public=False)
 
     def _limit(self, scope: Scope) -> int:
@@ -159,16 +160,6 @@ class Site:
         if limit < self._max_body:
             return Unauthorized("sending this much needs a token of scope write, or a login")
         return TooManyBytes("body", "is too large", f"{limit} bytes, MEZZOTINT_MAX_UPLOAD")
-
-
-async def _drain(receive: Receive) -> None:
-    """Read what is still coming, up to a point: who is cut off while sending does not see the answer."""
-    left = _DRAINED
-    while left > 0:
-        event = await receive()
-        left -= len(event.get("body", b""))
-        if event["type"] == "http.disconnect" or not event.get("more_body"):
-            return
 
 
 app = Site()

@@ -31,6 +31,7 @@ INSTALLED_APPS = [
     "drf_spectacular",
     "drf_spectacular_sidecar",
     "mezzotint.repository",
+    "mezzotint.imagecloud",
     "mezzotint.browse",
 ]
 MIDDLEWARE = [

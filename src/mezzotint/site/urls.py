@@ -3,6 +3,7 @@ from django.urls import include, path
 
 urlpatterns = [
     path("", include("mezzotint.browse.urls")),
+    path("", include("mezzotint.imagecloud.urls")),
     path("api/", include("mezzotint.repository.api.urls")),
     path("admin/", admin.site.urls),
 ]

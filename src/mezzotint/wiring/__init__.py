@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import threading
+from concurrent.futures import ThreadPoolExecutor
 from dataclasses import dataclass
 
 from mezzotint.cache import Cache, SqliteIndex
@@ -15,7 +16,20 @@ from mezzotint.journal import Journal
 from mezzotint.names import Limits
 from mezzotint.objects import ObjectStore
 from mezzotint.settings import Settings
+from mezzotint.sources.addresses import Patterns, Policy
+from mezzotint.sources.client import Client, Times
+from mezzotint.sources.freshness import Lifetimes
+from mezzotint.sources.limits import Limits as DownloadLimits
+from mezzotint.sources.loading import Loading
+from mezzotint.sources.notes import Notes
+from mezzotint.sources.origins import Origins
+from mezzotint.sources.peers import PeerClient, PeerList
+from mezzotint.sources.records import Records
+from mezzotint.sources.remote import RemoteImages
 from mezzotint.wiring.stores import open_store
+
+_PATIENCE = 30.0
+_THREADS = 16
 
 
 @dataclass(frozen=True)
@@ -30,6 +44,12 @@ class Engine:
     pool: RenderPool[Derivative]
     manager: StoreManager
     housekeeping: Housekeeping
+    policy: Policy
+    records: Records
+    limits: DownloadLimits
+    origins: Origins
+    peers: PeerList
+    notes: Notes
 
     def close(self) -> None:
         self.housekeeping.stop()
@@ -67,9 +87,48 @@ def open_engine(settings: Settings, observer: Observer | None = None) -> Engine:
         Limits(output_pixels=settings.max_output_pixels),
         _NudgingObserver(observer or Observer(), housekeeping),
     )
+    keeps = Patterns.of(settings.fetch_keep)
     return Engine(
-        settings, store, cache, bases, Journal(store, settings.data / "incoming"), pool, manager, housekeeping
+        settings,
+        store,
+        cache,
+        bases,
+        Journal(store, settings.data / "incoming"),
+        pool,
+        manager,
+        housekeeping,
+        Policy(Patterns.of(settings.fetch_allow or ()), Patterns.of(settings.fetch_deny or ()), settings.fetch_ports),
+        Records(store, cache, lambda host: not settings.read_only and keeps.name(host)),
+        DownloadLimits(settings.max_downloads),
+        Origins(cache.index),
+        PeerList(settings.peers),
+        Notes(settings.data / "notes"),
     )
+
+
+def open_remote(engine: Engine, *, patience: float = _PATIENCE) -> RemoteImages:
+    """For one event loop, which has to be running. `patience` in seconds, for a turn at a busy domain."""
+    settings = engine.settings
+    client = Client(
+        engine.policy,
+        engine.limits,
+        engine.cache.locks,
+        engine.origins,
+        Times(settings.fetch_timeout, patience),
+        settings.agent,
+    )
+    peer_client = open_peer_client(engine)
+    threads = ThreadPoolExecutor(_THREADS, thread_name_prefix="remote")
+    lifetimes = Lifetimes(settings.fetch_min_age, settings.fetch_max_age)
+    loading = Loading(engine.bases, engine.records, client, engine.peers, peer_client, engine.notes, lifetimes, threads)
+    return RemoteImages(
+        engine.bases, engine.records, engine.cache.locks, engine.policy, client, peer_client, loading, threads
+    )
+
+
+def open_peer_client(engine: Engine) -> PeerClient:
+    """For one event loop."""
+    return PeerClient(engine.origins, engine.settings.agent)
 
 
 _engine: Engine | None = None

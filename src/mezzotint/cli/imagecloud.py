@@ -1,0 +1,170 @@
+"""`mezzotint work`, `prefetch`, `clones`."""
+
+from __future__ import annotations
+
+import asyncio
+import json
+import signal
+import sys
+import threading
+from collections.abc import Iterator
+from contextlib import contextmanager, suppress
+from pathlib import Path
+from typing import Annotated, Any
+
+import typer
+from rich.markup import escape
+from rich.table import Table
+
+from mezzotint.cli.app import app, ready_database
+from mezzotint.cli.output import count_progress, fail, out, say, tell
+from mezzotint.errors import InvalidInput
+
+_JSON = Annotated[bool, typer.Option("--json", help="For programs.")]
+_AT_ONCE = 10_000
+_LOOK = 0.5
+
+
+@app.command()
+def work() -> None:
+    """Work on what is queued (prefetch lists, clone requests), beside `serve` or on another host, until Ctrl-C."""
+    ready_database()
+    from mezzotint.imagecloud import worker
+
+    _refuse_readers()
+    tell("working on what is queued  (Ctrl-C stops it)")
+
+    async def until_stopped() -> None:
+        task = asyncio.create_task(worker.work())
+        for number in (signal.SIGINT, signal.SIGTERM):
+            asyncio.get_running_loop().add_signal_handler(number, task.cancel)
+        with suppress(asyncio.CancelledError):
+            await task
+
+    asyncio.run(until_stopped())
+
+
+@app.command()
+def prefetch(
+    file: Annotated[str, typer.Argument(help="One URL a line; - is standard input.", show_default=False)] = "",
+    wait: Annotated[bool, typer.Option(help="Load them now, with a progress bar; otherwise only queue them.")] = True,
+    retry: Annotated[bool, typer.Option("--retry", help="Try again what could not be loaded before.")] = False,
+    as_json: _JSON = False,
+) -> None:
+    """Load a list of pictures ahead of need."""
+    if not file and not retry:
+        raise InvalidInput("FILE", "is missing", "a file with one URL a line, or -")
+    urls = _read_urls(file) if file else []
+    ready_database()
+    from mezzotint.imagecloud import leases, prefetching
+    from mezzotint.imagecloud.models import PrefetchItem
+
+    _refuse_readers()
+    if retry:
+        again = leases.retry(PrefetchItem.objects.all())
+        tell(f"{again:,} are tried again")
+    accepted = [prefetching.enqueue(urls[at : at + _AT_ONCE], "command line") for at in range(0, len(urls), _AT_ONCE)]
+    for one in accepted:
+        for refused in one.refused:
+            tell(f"[yellow]left out[/]  {escape(refused['url'])}: {escape(refused['detail'])}")
+    given = {name: sum(getattr(one, name) for one in accepted) for name in ("given", "queued", "duplicates", "invalid")}
+    batches = [one.batch for one in accepted]
+    counts = _loaded(batches if batches else None) if wait else {}
+    if as_json:
+        print(json.dumps(given | {"batches": [str(batch.pk) for batch in batches], "counts": counts}))
+    else:
+        say(f"{given['queued']:,} queued, {given['duplicates']:,} named twice, {given['invalid']:,} left out")
+        if counts:
+            say(f"{counts['done']:,} loaded, {counts['dead']:,} could not be")
+            for batch in batches:
+                for dead in prefetching.dead(batch):
+                    tell(f"[yellow]not loaded[/]  {escape(dead['url'])}: {escape(dead['reason'])}")
+    if counts.get("dead") or given["invalid"]:
+        raise SystemExit(1)
+
+
+@app.command()
+def clones(
+    retry: Annotated[bool, typer.Option("--retry", help="Try again what a peer has refused.")] = False,
+    as_json: _JSON = False,
+) -> None:
+    """What the peers are still to be sent."""
+    ready_database(to_read=True)
+    from django.db.models import Count
+
+    from mezzotint.imagecloud import facts, leases
+    from mezzotint.imagecloud.models import CloneRequest, Job
+    from mezzotint.wiring import engine
+
+    facts.ingest()
+    if retry:
+        tell(f"{leases.retry(CloneRequest.objects.all()):,} are tried again")
+    found: dict[str, dict[str, int]] = {peer.name: {} for peer in engine().peers.all() if peer.clone}
+    for group, state, count in CloneRequest.objects.order_by().values_list("group", "state").annotate(Count("id")):
+        found.setdefault(group, {})[state] = count
+    if as_json:
+        print(
+            json.dumps({group: {s.value: states.get(s.value, 0) for s in Job.State} for group, states in found.items()})
+        )
+        return
+    table = Table("peer", *(state.value for state in Job.State))
+    for group, states in sorted(found.items()):
+        table.add_row(group, *(f"{states.get(state.value, 0):,}" for state in Job.State))
+    out.print(table)
+    for request in CloneRequest.objects.exclude(reason="").exclude(state=Job.State.DONE)[:20]:
+        tell(f"[yellow]{escape(request.group)}[/]  {escape(request.url)}: {escape(request.reason)}")
+
+
+def _read_urls(file: str) -> list[str]:
+    try:
+        lines = sys.stdin.readlines() if file == "-" else Path(file).read_text().splitlines()
+    except (OSError, UnicodeDecodeError) as error:
+        fail(f"{file}: {error}")
+        raise
+    return [line.strip() for line in lines if line.strip() and not line.lstrip().startswith("#")]
+
+
+def _refuse_readers() -> None:
+    from mezzotint.repository import standing
+
+    standing.check_writable()
+
+
+def _loaded(batches: list[Any] | None) -> dict[str, int]:
+    """Work until these batches, or all, are done; how many are in each state then."""
+    from mezzotint.imagecloud import prefetching
+
+    def counts() -> dict[str, int]:
+        found = [prefetching.counts(batch) for batch in batches] if batches else [prefetching.counts()]
+        return {state: sum(one[state] for one in found) for state in found[0]}
+
+    now = counts()
+    with _working(), count_progress("loading", sum(now.values())) as progress:
+        while now["waiting"] or now["running"]:
+            progress(now["done"] + now["dead"], None)
+            threading.Event().wait(_LOOK)
+            now = counts()
+        progress(now["done"] + now["dead"], None)
+    return now
+
+
+@contextmanager
+def _working() -> Iterator[None]:
+    """A worker of this program's own, beside those that there may be."""
+    from mezzotint.imagecloud import worker
+
+    loop = asyncio.new_event_loop()
+    task = loop.create_task(worker.work())
+
+    def run() -> None:
+        with suppress(asyncio.CancelledError):
+            loop.run_until_complete(task)
+
+    thread = threading.Thread(target=run, name="work")
+    thread.start()
+    try:
+        yield
+    finally:
+        loop.call_soon_threadsafe(task.cancel)
+        thread.join()
+        loop.close()

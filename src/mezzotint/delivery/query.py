@@ -1,0 +1,103 @@
+"""What a request for a picture by its URL asks, from its query."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from dataclasses import dataclass
+from urllib.parse import parse_qsl
+
+from mezzotint.errors import InvalidInput
+from mezzotint.names import Format, Mode, Rendition, Size
+from mezzotint.sources.urls import Target, parse_url
+
+MOST = 65_535
+FORMATS = {
+    "jpeg": Format.JPG, "jpg": Format.JPG, "png": Format.PNG, "webp": Format.WEBP, "avif": Format.AVIF,
+    "gif": Format.GIF, "tiff": Format.TIF, "tif": Format.TIF, "bmp": Format.BMP,
+}  # fmt: skip
+_THUMBNAIL = 200
+_WORDS = {
+    "true": True, "1": True, "yes": True, "on": True, "": True, "false": False, "0": False, "no": False, "off": False,
+}  # fmt: skip
+
+
+@dataclass(frozen=True, slots=True)
+class Asked:
+    """`rendition` None: the original bytes."""
+
+    target: Target
+    rendition: Rendition | None
+    silent: bool = False
+    ask_peers: bool = False
+    only_here: bool = False
+
+
+def image(query: bytes, default: Format) -> Asked:
+    """Of `/get_image`. Raises InvalidInput naming the parameter."""
+    given = parameters(query)
+    return Asked(
+        parse_url(given.get("url", "")),
+        _resized(given, default),
+        silent=_flag(given, "no_image", False),
+        ask_peers=_flag(given, "use_alternativ_clouds", False) or _flag(given, "use_alternative_clouds", False),
+        only_here=_flag(given, "only_send_if_local", False),
+    )
+
+
+def thumbnail(query: bytes, default: Format) -> Asked:
+    """Of `/get_thumbnail`. Raises InvalidInput naming the parameter."""
+    given = parameters(query)
+    side = _pixels(given, "size") or _THUMBNAIL
+    rendition = Rendition(_format(given, "format", default), size=Size(side, side, Mode.FIT))
+    return Asked(parse_url(given.get("url", "")), rendition, ask_peers=_flag(given, "use_alternative_clouds", False))
+
+
+def parameters(query: bytes) -> dict[str, str]:
+    """The first of each name. Raises InvalidInput."""
+    try:
+        pairs = parse_qsl(query.decode("ascii"), keep_blank_values=True, errors="strict", max_num_fields=50)
+    except (ValueError, UnicodeError):
+        raise InvalidInput("query", "is malformed", "percent-encoded UTF-8, at most 50 parameters") from None
+    return dict(reversed(pairs))
+
+
+def _resized(given: Mapping[str, str], default: Format) -> Rendition | None:
+    width, height = _pixels(given, "resize_width"), _pixels(given, "resize_height")
+    image_format = _format(given, "format_when_resize", default)
+    keep, force = _flag(given, "keep_aspect_ratio", True), _flag(given, "force_to_size", False)
+    if width is None and height is None:
+        if force:
+            raise InvalidInput("force_to_size", "has no size to go by", "resize_width and resize_height with it")
+        return None
+    if width is None or height is None:
+        return Rendition(image_format, size=Size(width, height, Mode.FIT))
+    if not keep:
+        return Rendition(image_format, size=Size(width, height, Mode.EXACT))
+    return Rendition(image_format, size=Size(width, height, Mode.PAD if force else Mode.FIT))
+
+
+def _pixels(given: Mapping[str, str], name: str) -> int | None:
+    text = given.get(name, "").strip()
+    if not text:
+        return None
+    if not (text.isascii() and text.isdecimal() and len(text) <= 6 and 1 <= int(text) <= MOST):
+        raise InvalidInput(name, f"cannot be {text!r:.40}", f"1 to {MOST} pixels")
+    return int(text)
+
+
+def _format(given: Mapping[str, str], name: str, default: Format) -> Format:
+    text = given.get(name, "").strip().lower()
+    if not text:
+        return default
+    if text not in FORMATS:
+        raise InvalidInput(name, f"cannot be {text!r:.40}", "jpeg png webp avif gif tiff bmp")
+    return FORMATS[text]
+
+
+def _flag(given: Mapping[str, str], name: str, default: bool) -> bool:
+    if name not in given:
+        return default
+    text = given[name].strip().lower()
+    if text not in _WORDS:
+        raise InvalidInput(name, f"cannot be {text!r:.40}", "true or false")
+    return _WORDS[text]

@@ -1,0 +1,147 @@
+"""Jobs for any number of workers on any number of hosts: whoever claims one has it for a while.
+
+Fair between groups: each is given as many as it has room for, whatever waits in the others. A worker that is killed
+loses its leases when they end, or at once where another one of its host sees that it is gone.
+"""
+
+from __future__ import annotations
+
+import os
+import time
+import uuid
+from collections.abc import Callable, Iterable, Sequence
+from typing import Any, TypeVar
+
+from django.db import connection, transaction
+from django.db.models import F
+
+from mezzotint.imagecloud.models import Job
+from mezzotint.wiring import engine
+
+LEASE = 60.0
+"""seconds; it is renewed as long as its worker lives"""
+_CHUNK = 500
+J = TypeVar("J", bound=Job)
+
+
+class Owner:
+    """A worker's name, and a lock of this host that tells whether it still lives. Close it at the end."""
+
+    def __init__(self) -> None:
+        self.name = f"{_host()}:{uuid.uuid4().hex}"
+        self._lock = engine().cache.locks.take(f"owner:{self.name}")
+
+    def close(self) -> None:
+        if self._lock is not None:
+            os.close(self._lock)
+            self._lock = None
+
+
+def claim(model: type[J], owner: Owner, room: Callable[[str], int]) -> list[J]:
+    """Jobs that are due, for each group as many as there is `room` for. They are this owner's for LEASE seconds."""
+    now = time.time()
+    claimed: list[J] = []
+    with transaction.atomic():
+        jobs: Any = model._default_manager
+        for group in _groups(model):
+            wanted = room(group)
+            if wanted < 1:
+                continue
+            due = jobs.filter(state=Job.State.WAITING, group=group, due__lte=now)
+            claimed += due.select_for_update(skip_locked=True).order_by("due", "id")[:wanted]
+        for chunk in _chunks([job.pk for job in claimed]):
+            jobs.filter(pk__in=chunk).update(
+                state=Job.State.RUNNING, owner=owner.name, lease=now + LEASE, attempts=F("attempts") + 1
+            )
+    for job in claimed:
+        job.attempts += 1
+    return claimed
+
+
+def renew(model: type[Job], owner: Owner) -> None:
+    jobs: Any = model._default_manager
+    jobs.filter(state=Job.State.RUNNING, owner=owner.name).update(lease=time.time() + LEASE)
+
+
+def finish(model: type[Job], owner: Owner, pks: Iterable[int]) -> None:
+    """These are done."""
+    jobs: Any = model._default_manager
+    for chunk in _chunks(list(pks)):
+        jobs.filter(pk__in=chunk, owner=owner.name).update(state=Job.State.DONE, owner="", reason="")
+
+
+def again(model: type[Job], owner: Owner, pk: int, seconds: float, reason: str, *, counts: bool = True) -> None:
+    """This one has to be tried again in a while; where it was not its own fault that `counts` for nothing."""
+    jobs: Any = model._default_manager
+    given_back = {} if counts else {"attempts": F("attempts") - 1}
+    jobs.filter(pk=pk, owner=owner.name).update(
+        state=Job.State.WAITING, owner="", due=time.time() + seconds, reason=reason[:500], **given_back
+    )
+
+
+def bury(model: type[Job], owner: Owner, pk: int, reason: str) -> None:
+    """This one is not tried any more until somebody says so."""
+    jobs: Any = model._default_manager
+    jobs.filter(pk=pk, owner=owner.name).update(state=Job.State.DEAD, owner="", reason=reason[:500])
+
+
+def release(model: type[Job], owner: Owner) -> None:
+    """What this owner has not done is for others."""
+    jobs: Any = model._default_manager
+    jobs.filter(state=Job.State.RUNNING, owner=owner.name).update(
+        state=Job.State.WAITING, owner="", attempts=F("attempts") - 1
+    )
+
+
+def take_over(model: type[Job]) -> int:
+    """Have those done again whose worker is gone; returns how many."""
+    jobs: Any = model._default_manager
+    running = jobs.filter(state=Job.State.RUNNING)
+    owners = running.order_by().values_list("owner", flat=True).distinct()
+    dead = [name for name in owners if name.startswith(f"{_host()}:") and _is_gone(name)]
+    waiting = {"state": Job.State.WAITING, "owner": ""}
+    freed: int = running.filter(owner__in=dead).update(**waiting)
+    return freed + int(running.filter(lease__lt=time.time()).update(**waiting))
+
+
+def retry(jobs: Any) -> int:
+    """Of these jobs, have the dead ones tried again."""
+    count: int = jobs.filter(state=Job.State.DEAD).update(state=Job.State.WAITING, attempts=0, due=0.0)
+    return count
+
+
+def _groups(model: type[Job]) -> list[str]:
+    """Those that have something waiting. It costs a look for each, however much waits."""
+    table = connection.ops.quote_name(model._meta.db_table)
+    column = connection.ops.quote_name("group")
+    waiting = f"SELECT MIN({column}) FROM {table} WHERE state = 'waiting'"
+    with connection.cursor() as cursor:
+        cursor.execute(
+            f"WITH RECURSIVE found(name) AS ({waiting} UNION ALL "
+            f"SELECT ({waiting} AND {column} > found.name) FROM found WHERE found.name IS NOT NULL) "
+            "SELECT name FROM found WHERE name IS NOT NULL"
+        )
+        return [name for (name,) in cursor.fetchall()]
+
+
+def _is_gone(name: str) -> bool:
+    with engine().cache.locks.attempt(f"owner:{name}") as free:
+        return free
+
+
+def _host() -> str:
+    """Who has these locks: the cache's directory, wherever it is."""
+    status = engine().cache.directory.stat()
+    return f"{status.st_dev:x}.{status.st_ino:x}.{_boot()}"
+
+
+def _boot() -> str:
+    try:
+        with open("/proc/sys/kernel/random/boot_id") as stream:
+            return stream.read().strip()[:8]
+    except OSError:
+        return "-"
+
+
+def _chunks(pks: Sequence[int]) -> Iterable[Sequence[int]]:
+    return (pks[start : start + _CHUNK] for start in range(0, len(pks), _CHUNK))

@@ -1,0 +1,93 @@
+"""Lists of URLs to be loaded ahead of need."""
+
+from __future__ import annotations
+
+from collections.abc import Iterable, Sequence
+from dataclasses import dataclass, field
+from typing import Any
+
+from django.db import transaction
+from django.db.models import Count
+
+from mezzotint.errors import InvalidInput, NotFound
+from mezzotint.imagecloud.models import Job, PrefetchBatch, PrefetchItem
+from mezzotint.sources.addresses import Policy
+from mezzotint.sources.urls import Target, parse_url
+from mezzotint.wiring import engine
+
+MOST_AT_ONCE = 100_000
+MOST_WAITING = 5_000_000
+_CHUNK = 1000
+_SHOWN = 100
+
+
+@dataclass
+class Accepted:
+    """What became of a list: `refused` says of the first ones why."""
+
+    batch: PrefetchBatch
+    given: int = 0
+    queued: int = 0
+    duplicates: int = 0
+    invalid: int = 0
+    refused: list[dict[str, Any]] = field(default_factory=list)
+
+
+def enqueue(urls: Sequence[Any], by: str) -> Accepted:
+    """Put them into the queue; durable when it returns. What is no fetchable address is counted and left out.
+
+    Raises InvalidInput for more than MOST_AT_ONCE, or where too much waits already.
+    """
+    if len(urls) > MOST_AT_ONCE:
+        raise InvalidInput("urls", f"are {len(urls)}", f"{MOST_AT_ONCE} at once")
+    if PrefetchItem.objects.filter(state=Job.State.WAITING).count() + len(urls) > MOST_WAITING:
+        raise InvalidInput("urls", "are too many: the queue is full", f"{MOST_WAITING} waiting")
+    with transaction.atomic():
+        accepted = Accepted(PrefetchBatch.objects.create(by=by), len(urls))
+        items = []
+        for target in _targets(urls, accepted, engine().policy):
+            items.append(PrefetchItem(batch=accepted.batch, url=target.url, group=target.host[:255]))
+            accepted.queued += 1
+        PrefetchItem.objects.bulk_create(items, batch_size=_CHUNK)
+    return accepted
+
+
+def _targets(urls: Iterable[Any], accepted: Accepted, policy: Policy) -> Iterable[Target]:
+    seen: set[str] = set()
+    for place, url in enumerate(urls):
+        try:
+            if not isinstance(url, str):
+                raise InvalidInput("url", "is no text", "a picture's address")
+            target = parse_url(url)
+            policy.check(target)
+        except InvalidInput as error:
+            accepted.invalid += 1
+            if len(accepted.refused) < _SHOWN:
+                accepted.refused.append({"index": place, "url": str(url)[:200], "detail": str(error)})
+            continue
+        if target.url in seen:
+            accepted.duplicates += 1
+            continue
+        seen.add(target.url)
+        yield target
+
+
+def batch(pk: Any) -> PrefetchBatch:
+    """Raises NotFound."""
+    found = PrefetchBatch.objects.filter(pk=pk).first()
+    if found is None:
+        raise NotFound(f"there is no batch {pk}")
+    return found
+
+
+def counts(of: PrefetchBatch | None = None) -> dict[str, int]:
+    """How many items are in each state, in one batch or in all."""
+    items = PrefetchItem.objects.all() if of is None else of.items.all()
+    found = dict(items.order_by().values_list("state").annotate(Count("id")))
+    return {state.value: int(found.get(state.value, 0)) for state in Job.State}
+
+
+def dead(of: PrefetchBatch) -> list[dict[str, str]]:
+    """The first that could not be loaded, and why."""
+    items = of.items.filter(state=Job.State.DEAD).order_by("id")[:_SHOWN]
+    return [{"url": item.url, "reason": item.reason} for item in items]

@@ -1,0 +1,129 @@
+"""What goes on in the background for the image cloud: in `serve` by one process of each host, and in `mezzotint work`
+by as many as are started."""
+
+from __future__ import annotations
+
+import asyncio
+import logging
+import os
+import threading
+import time
+from collections.abc import Awaitable, Callable
+from contextlib import suppress
+
+from django.db import DatabaseError, close_old_connections, connections
+
+from mezzotint.errors import MezzotintError
+from mezzotint.imagecloud import deleting, facts, gauges, leases, threads
+from mezzotint.imagecloud.cloning import Cloner
+from mezzotint.imagecloud.leases import Owner
+from mezzotint.imagecloud.loader import Loader
+from mezzotint.imagecloud.models import CloneRequest, PrefetchItem
+from mezzotint.repository import standing
+from mezzotint.wiring import engine, open_remote
+
+log = logging.getLogger(__name__)
+INGEST, RENEW, PURGE = 1.0, 15.0, 3600.0
+_AGAIN = 2.0
+_PATIENCE = 600.0
+"""seconds that a download of the queue waits for a turn: nobody waits for it"""
+
+
+async def work(*, queue: bool = True) -> None:
+    """Until it is cancelled. Without `queue` only what is noted of remote images is taken in: a read node's part."""
+    owner = Owner()
+    remote = open_remote(engine(), patience=_PATIENCE)
+    loader = Loader(remote, engine().limits, owner)
+    cloner = Cloner(engine().bases, engine().records, engine().peers, remote.peer_client, owner)
+    parts: list[Callable[[], Awaitable[None]]] = [_keep_facts]
+    if queue:
+        parts += [loader.run, cloner.run, lambda: _keep_leases(owner)]
+    try:
+        await asyncio.gather(*(_lasting(part) for part in parts))
+    finally:
+        with suppress(DatabaseError):
+            await asyncio.shield(threads.in_database(loader.stop))
+            await asyncio.shield(threads.in_database(cloner.stop))
+            await asyncio.shield(threads.in_database(facts.ingest))
+        await asyncio.shield(remote.close())
+        threads.close()
+        owner.close()
+
+
+async def _lasting(part: Callable[[], Awaitable[None]]) -> None:
+    """Whatever it is that goes wrong, it goes on."""
+    told = ""
+    while True:
+        try:
+            await part()
+        except Exception as error:
+            if str(error) != told:
+                told = str(error)
+                log.warning("image cloud: %s", error, exc_info=not isinstance(error, (MezzotintError, DatabaseError)))
+        await asyncio.sleep(_AGAIN)
+
+
+async def _keep_facts() -> None:
+    while True:
+        await threads.in_database(facts.ingest)
+        await threads.in_database(gauges.show)
+        await asyncio.sleep(INGEST)
+
+
+async def _keep_leases(owner: Owner) -> None:
+    purged = 0.0
+    while True:
+        for model in (PrefetchItem, CloneRequest):
+            await threads.in_database(leases.renew, model, owner)
+            await threads.in_database(leases.take_over, model)
+        if time.monotonic() - purged > PURGE:
+            purged = time.monotonic()
+            await threads.in_database(deleting.purge_expired)
+        await asyncio.sleep(RENEW)
+
+
+class Background(threading.Thread):
+    """In `serve`: waits until no other process of this host does it, and does it then."""
+
+    def __init__(self) -> None:
+        super().__init__(name="image-cloud", daemon=True)
+        self._stopped = threading.Event()
+        self._loop: asyncio.AbstractEventLoop | None = None
+        self._task: asyncio.Task[None] | None = None
+
+    def run(self) -> None:
+        while not self._stopped.wait(_AGAIN / 4):
+            lock = engine().cache.locks.take("image-cloud")
+            if lock is None:
+                continue
+            try:
+                if self._may_begin():
+                    asyncio.run(self._work())
+            finally:
+                os.close(lock)
+
+    def stop(self) -> None:
+        self._stopped.set()
+        if self._loop is not None and self._task is not None:
+            with suppress(RuntimeError):  # it has ended by itself
+                self._loop.call_soon_threadsafe(self._task.cancel)
+        if self.is_alive():
+            self.join(10)
+
+    async def _work(self) -> None:
+        self._loop, self._task = asyncio.get_running_loop(), asyncio.current_task()
+        if self._stopped.is_set():
+            return
+        with suppress(asyncio.CancelledError):
+            await work(queue=not engine().settings.read_only)
+
+    @staticmethod
+    def _may_begin() -> bool:
+        """Where the database shows a past commit to look at, nothing is done."""
+        close_old_connections()
+        try:
+            return standing.installation().pinned is None
+        except DatabaseError:
+            return False
+        finally:
+            connections.close_all()

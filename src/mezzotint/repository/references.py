@@ -1,0 +1,39 @@
+"""Who else refers to bases, beside the repository itself. The rooms above register what they know."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator
+from typing import Protocol
+
+
+class References(Protocol):
+    def refresh(self) -> None:
+        """Know of everything that there is now, before a plan is made."""
+        ...
+
+    def want(self, ident: str) -> bool: ...
+
+    def idents(self) -> Iterator[str]:
+        """In order, each once, in memory that does not grow."""
+        ...
+
+
+_others: list[References] = []
+
+
+def register(references: References) -> None:
+    _others.append(references)
+
+
+def refresh() -> None:
+    for one in _others:
+        one.refresh()
+
+
+def want(ident: str) -> bool:
+    return any(one.want(ident) for one in _others)
+
+
+def idents() -> list[Iterator[str]]:
+    """One iterator of each."""
+    return [one.idents() for one in _others]

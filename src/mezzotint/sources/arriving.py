@@ -1,0 +1,58 @@
+"""The bytes of a picture on their way in: in memory while they are few, spooled to the disk when they are many."""
+
+from __future__ import annotations
+
+import asyncio
+from collections.abc import AsyncIterator, Callable
+from concurrent.futures import Executor
+from contextlib import ExitStack
+from typing import TypeVar
+
+from mezzotint.derivatives import Bases
+from mezzotint.derivatives.bases import Spool
+
+T = TypeVar("T")
+_PIECE = 1 << 20
+
+
+class Arriving:
+    """A small picture needs one turn in a thread in all, a large one one more for each megabyte. Close it."""
+
+    def __init__(self, bases: Bases, threads: Executor) -> None:
+        self._bases, self._threads = bases, threads
+        self._waiting: list[bytes] = []
+        self._size = 0
+        self._stack = ExitStack()
+        self._spool: Spool | None = None
+
+    async def receive(self, chunks: AsyncIterator[bytes]) -> None:
+        """Everything that comes. Raises TooManyBytes, StorageFull."""
+        async for chunk in chunks:
+            self._waiting.append(chunk)
+            self._size += len(chunk)
+            if self._size >= _PIECE:
+                await self._in_thread(self._write)
+
+    async def finish(self, work: Callable[[Spool], T]) -> T:
+        """Do `work`, in a thread, with all that has come."""
+
+        def done() -> T:
+            with self._stack:
+                return work(self._write())
+
+        return await self._in_thread(done)
+
+    async def close(self) -> None:
+        """What was spooled of a picture that did not arrive goes."""
+        if self._spool is not None:
+            await self._in_thread(self._stack.close)
+
+    def _write(self) -> Spool:
+        if self._spool is None:
+            self._spool = self._stack.enter_context(self._bases.spool())
+        self._spool.write(b"".join(self._waiting))
+        self._waiting, self._size = [], 0
+        return self._spool
+
+    async def _in_thread(self, work: Callable[[], T]) -> T:
+        return await asyncio.get_running_loop().run_in_executor(self._threads, work)

@@ -1,0 +1,230 @@
+"""The one network client: hardened for addresses that strangers name.
+
+Every hop is checked in full: scheme, port, host, and each address before it is connected to. No redirect is followed
+unseen, nothing is sent but a GET, nothing is decompressed, and everything has its time. What went wrong is told in the
+same words whatever lies behind it, so that nobody learns from it what is reachable from here; `reason` is for the
+operator.
+"""
+
+from __future__ import annotations
+
+import asyncio
+import ipaddress
+import ssl
+import time
+from collections.abc import AsyncIterator, Callable, Iterator, Mapping
+from concurrent.futures import ThreadPoolExecutor
+from contextlib import asynccontextmanager, contextmanager
+from dataclasses import dataclass
+
+import aiohttp
+from yarl import URL
+
+from mezzotint.cache.locks import HostLocks
+from mezzotint.errors import InvalidInput, OriginBusy, OriginFailed, OriginLacks, OriginTimedOut
+from mezzotint.sources.addresses import Policy
+from mezzotint.sources.freshness import retry_after
+from mezzotint.sources.limits import Limits
+from mezzotint.sources.origins import Origins
+from mezzotint.sources.seats import Gate, Resolve, Seat, Seats, system_resolve
+from mezzotint.sources.urls import Target
+
+REDIRECTS = 5
+_REDIRECTING = {301, 302, 303, 307, 308}
+_GONE = {404, 410}
+_CONNECT, _GAP = 10.0, 20.0
+_PIECE = 1 << 16
+_RESOLVERS = 32
+
+
+@dataclass(frozen=True, slots=True)
+class Times:
+    """Limits in seconds. `patience`: for a turn at a domain that allows no more downloads now."""
+
+    total: float
+    patience: float
+    connect: float = _CONNECT
+    gap: float = _GAP
+
+
+@dataclass(frozen=True, slots=True)
+class Response:
+    """200 or 304. Header names are in lower case."""
+
+    status: int
+    target: Target
+    """where the redirects led"""
+    headers: Mapping[str, str]
+    length: int | None
+    chunks: AsyncIterator[bytes]
+    """raises OriginFailed, OriginTimedOut"""
+
+
+class Client:
+    """Of one event loop. Close it at the end."""
+
+    def __init__(
+        self,
+        policy: Policy,
+        limits: Limits,
+        locks: HostLocks,
+        origins: Origins,
+        times: Times,
+        agent: str,
+        resolve: Resolve = system_resolve,
+    ) -> None:
+        self._policy, self._origins, self._times, self._agent, self._resolve = policy, origins, times, agent, resolve
+        self._seats = Seats(locks, limits, self._open_seat)
+        self._threads = ThreadPoolExecutor(_RESOLVERS, thread_name_prefix="resolve")
+        self._tls = ssl.create_default_context()
+
+    async def close(self) -> None:
+        await self._seats.close()
+        self._threads.shutdown(wait=False, cancel_futures=True)
+
+    @asynccontextmanager
+    async def get(self, target: Target, headers: Mapping[str, str]) -> AsyncIterator[Response]:
+        """One GET, redirects followed: 200 or 304. No retry.
+
+        Raises OriginLacks, OriginBusy, OriginFailed, OriginTimedOut; whatever is raised within is passed on.
+        """
+        deadline = _Deadline(self._times.total)
+        hops = 0
+        while True:
+            async with self._hop(target, headers, deadline) as (response, location):
+                if location is None:
+                    yield response
+                    return
+            hops += 1
+            if hops > REDIRECTS:
+                raise OriginFailed(f"more than {REDIRECTS} redirects")
+            try:
+                target = target.moved(location)
+                self._policy.check(target)
+            except InvalidInput as error:
+                raise OriginFailed(f"a redirect to where nothing is fetched: {error}") from None
+
+    @asynccontextmanager
+    async def _hop(
+        self, target: Target, headers: Mapping[str, str], deadline: _Deadline
+    ) -> AsyncIterator[tuple[Response, str | None]]:
+        """The response, and where it leads to, or None where the picture follows."""
+        self._origins.check(target.host)
+        async with self._turn(target) as seat, deadline.kept(lambda: self._origins.failed(target.host)):
+            with told(lambda: self._origins.failed(target.host)):
+                seat.gate.begin(self._allows, target.host if target.literal else None)
+                answer = await seat.session.get(
+                    URL(target.url, encoded=True),
+                    headers={**headers, "Accept-Encoding": "identity"},
+                    allow_redirects=False,
+                )
+            try:
+                location = self._judged(target, answer)
+                said = {name.lower(): value for name, value in answer.headers.items()}
+                yield (
+                    Response(answer.status, target, said, answer.content_length, self._chunks(target, answer)),
+                    location,
+                )
+            finally:
+                answer.close()  # of a body that was read to its end nothing is left to close
+
+    @asynccontextmanager
+    async def _turn(self, target: Target) -> AsyncIterator[Seat]:
+        """A seat, or OriginBusy where none becomes free in time."""
+        taking = self._seats.take(target.host)
+        try:
+            async with asyncio.timeout(self._times.patience):
+                seat = await taking.__aenter__()
+        except TimeoutError:
+            raise OriginBusy(target.host, self._times.patience) from None
+        try:
+            yield seat
+        except BaseException as error:
+            if not await taking.__aexit__(type(error), error, error.__traceback__):
+                raise
+        else:
+            await taking.__aexit__(None, None, None)
+
+    def _allows(self, host: str, address: str) -> bool:
+        return self._policy.allows(host, ipaddress.ip_address(address.partition("%")[0]))
+
+    def _judged(self, target: Target, answer: aiohttp.ClientResponse) -> str | None:
+        """Where it leads to. Raises what anything but a picture deserves."""
+        status, host = answer.status, target.host
+        pause = retry_after(answer.headers.get("Retry-After"), time.time())
+        if status == 429 or (status == 503 and pause is not None):
+            self._origins.asked_for_pause(host, pause if pause is not None else 30)
+            raise OriginBusy(host, pause if pause is not None else 30)
+        if status >= 500:
+            self._origins.failed(host)
+            raise OriginFailed(f"the origin answered {status}", again=True)
+        self._origins.answered(host)
+        if status in _REDIRECTING and "Location" in answer.headers:
+            return answer.headers["Location"]
+        if status in _GONE:
+            raise OriginLacks(f"the origin answered {status}")
+        if status not in {200, 304}:
+            raise OriginFailed(f"the origin answered {status}")
+        if answer.headers.get("Content-Encoding", "identity").lower() != "identity":
+            raise OriginFailed(f"the origin sends {answer.headers['Content-Encoding']}, which was not asked for")
+        return None
+
+    async def _chunks(self, target: Target, answer: aiohttp.ClientResponse) -> AsyncIterator[bytes]:
+        with told(lambda: self._origins.failed(target.host)):
+            async for chunk in answer.content.iter_any():
+                yield chunk
+
+    def _open_seat(self) -> tuple[Gate, aiohttp.ClientSession]:
+        gate = Gate(self._resolve, self._threads)
+        connector = aiohttp.TCPConnector(
+            limit=1,
+            resolver=gate,
+            use_dns_cache=False,
+            ssl=self._tls,
+            socket_factory=gate.open_socket,
+            keepalive_timeout=30,
+        )
+        session = aiohttp.ClientSession(
+            connector=connector,
+            cookie_jar=aiohttp.DummyCookieJar(),
+            headers={"User-Agent": self._agent, "Accept": "image/*, */*;q=0.5"},
+            timeout=aiohttp.ClientTimeout(total=None, sock_connect=self._times.connect, sock_read=self._times.gap),
+            auto_decompress=False,
+            trust_env=False,
+            read_bufsize=_PIECE,
+        )
+        return gate, session
+
+
+class _Deadline:
+    """Begins with the first turn that is had, not while one is waited for."""
+
+    def __init__(self, seconds: float) -> None:
+        self._seconds, self._at = seconds, 0.0
+
+    @asynccontextmanager
+    async def kept(self, missed: Callable[[], None]) -> AsyncIterator[None]:
+        """Raises OriginTimedOut."""
+        self._at = self._at or asyncio.get_running_loop().time() + self._seconds
+        try:
+            async with asyncio.timeout_at(self._at):
+                yield
+        except TimeoutError:
+            missed()
+            raise OriginTimedOut(f"took longer than {self._seconds:g} s") from None
+
+
+@contextmanager
+def told(failed: Callable[[], None]) -> Iterator[None]:
+    """What the network does, as an error of ours. Raises OriginFailed, OriginTimedOut."""
+    try:
+        yield
+    except aiohttp.ServerTimeoutError as error:
+        failed()
+        raise OriginTimedOut(str(error)) from None
+    except (aiohttp.ClientConnectionError, aiohttp.ClientPayloadError, OSError) as error:
+        failed()
+        raise OriginFailed(str(error) or type(error).__name__, again=True) from None
+    except (aiohttp.ClientError, ValueError) as error:
+        failed()
+        raise OriginFailed(str(error) or type(error).__name__) from None

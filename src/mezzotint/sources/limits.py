@@ -1,0 +1,72 @@
+"""How many downloads at once from a domain: `max_downloads.json`, re-read when it changes."""
+
+from __future__ import annotations
+
+import json
+import logging
+import time
+from pathlib import Path
+
+from mezzotint.errors import InvalidInput
+
+log = logging.getLogger(__name__)
+DEFAULT = 8
+ALL = "*"
+MOST = 1000
+_LOOK_AGAIN = 1.0
+
+
+def read_limits(path: Path) -> dict[str, int]:
+    """`{"example.com": 4, "*": 8}`; without the file, the default for all. Raises InvalidInput."""
+    try:
+        text = path.read_text()
+    except FileNotFoundError:
+        return {ALL: DEFAULT}
+    try:
+        limits = json.loads(text)
+    except ValueError as error:
+        raise InvalidInput(path.name, f"is no JSON: {error}", '{"example.com": 4, "*": 8}') from None
+    if not isinstance(limits, dict):
+        raise InvalidInput(path.name, "is no object", '{"example.com": 4, "*": 8}')
+    for domain, limit in limits.items():
+        if type(limit) is not int or not 1 <= limit <= MOST:
+            raise InvalidInput(path.name, f"{domain!r} has the limit {limit!r}", f"1 to {MOST}")
+    return {ALL: DEFAULT} | {domain.lower(): limit for domain, limit in limits.items()}
+
+
+class Limits:
+    """A domain that is named counts together with all below it; of the others each host counts by itself."""
+
+    def __init__(self, path: Path) -> None:
+        self._path = path
+        self._read_at = 0.0
+        self._limits = {ALL: DEFAULT}
+        self._version: tuple[int, int] | None = None
+
+    def of(self, host: str) -> tuple[str, int]:
+        """The domain that `host` counts for, and how many downloads it allows at once."""
+        self._look()
+        name = host
+        while name:
+            if name in self._limits:
+                return name, self._limits[name]
+            name = name.partition(".")[2]
+        return host, self._limits[ALL]
+
+    def _look(self) -> None:
+        now = time.monotonic()
+        if self._read_at and now - self._read_at < _LOOK_AGAIN:
+            return
+        self._read_at = now
+        try:
+            status = self._path.stat()
+            version = (status.st_mtime_ns, status.st_ino)
+        except OSError:
+            version = None
+        if version == self._version and version is not None:
+            return
+        self._version = version
+        try:
+            self._limits = read_limits(self._path)
+        except (InvalidInput, OSError) as error:
+            log.warning("the limits stay as they were: %s", error)

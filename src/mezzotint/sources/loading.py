@@ -1,0 +1,187 @@
+"""One picture from a peer or from its origin: verified, stored, noted, recorded."""
+
+from __future__ import annotations
+
+import asyncio
+import logging
+import random
+import time
+from collections.abc import AsyncIterator, Callable, Iterator
+from concurrent.futures import Executor
+from contextlib import asynccontextmanager, contextmanager
+from dataclasses import replace
+from typing import Any, TypeVar
+
+from mezzotint.derivatives import Base, Bases
+from mezzotint.derivatives.bases import Spool
+from mezzotint.errors import DamagedImage, InvalidInput, OriginBusy, OriginError, OriginFailed, OriginLacks
+from mezzotint.names import Ident
+from mezzotint.sources.arriving import Arriving
+from mezzotint.sources.client import Client
+from mezzotint.sources.freshness import Lifetimes
+from mezzotint.sources.notes import Notes
+from mezzotint.sources.peers import Peer, PeerClient, PeerList
+from mezzotint.sources.records import Failure, Records, RemoteRecord, seen_again
+from mezzotint.sources.urls import Target
+
+log = logging.getLogger(__name__)
+T = TypeVar("T")
+
+LACKS, FAILS = 600.0, 60.0
+"""seconds that nobody asks again after "there is none", and after anything else"""
+ATTEMPTS = 3
+_BACKOFF = 0.2
+
+
+class Loading:
+    """Of one event loop. It asks nobody whether the picture is there already."""
+
+    def __init__(
+        self,
+        bases: Bases,
+        records: Records,
+        client: Client,
+        peers: PeerList,
+        peer_client: PeerClient,
+        notes: Notes,
+        lifetimes: Lifetimes,
+        threads: Executor,
+        clock: Callable[[], float] = time.time,
+    ) -> None:
+        self._bases, self._records, self._client, self._notes = bases, records, client, notes
+        self._peers, self._peer_client, self._lifetimes = peers, peer_client, lifetimes
+        self._threads, self._clock = threads, clock
+
+    async def from_origin(self, target: Target, record: RemoteRecord | None) -> RemoteRecord:
+        """The picture, or that it is still the one of `record`. Raises OriginError, StorageFull, StoreUnavailable."""
+        for attempt in range(1, ATTEMPTS + 1):
+            try:
+                return await self._attempt(target, record)
+            except OriginFailed as error:
+                if not error.again or attempt == ATTEMPTS:
+                    raise
+                await asyncio.sleep(_BACKOFF * 4 ** (attempt - 1) * random.uniform(0.5, 1.5))
+        raise AssertionError
+
+    async def from_peers(self, target: Target) -> RemoteRecord | None:
+        """From the first that has it. One that fails is as one that has it not."""
+        for peer in self._peers.all():
+            try:
+                async with self._peer_client.ask(peer, target) as offer, self._arriving() as arriving:
+                    with _origins_fault():
+                        await arriving.receive(offer.chunks)
+                        offered = replace(offer.record, url=target.url, via=peer.origin)
+                        return await arriving.finish(
+                            lambda spool, peer=peer, offered=offered: self._offered(  # type: ignore[misc]
+                                target, peer, offered, spool
+                            )
+                        )
+            except OriginLacks:
+                continue
+            except OriginError as error:
+                log.warning("peer %s: %s", peer.name, error.reason)
+        return None
+
+    async def from_clone(self, target: Target, record: RemoteRecord, arriving: Arriving) -> bool:
+        """What a peer has sent; whether it was new. Raises InvalidInput where the bytes are not its record's."""
+        return await arriving.finish(lambda spool: self._received(target, replace(record, via="clone"), spool))
+
+    def failed(self, target: Target, error: OriginError) -> None:
+        """Remember it for a while, and note it."""
+        now = self._clock()
+        seconds = LACKS if isinstance(error, OriginLacks) else FAILS
+        if isinstance(error, OriginBusy):
+            seconds = min(seconds, error.retry_after)
+        self._records.fail(target.key, Failure.of(error, now + seconds * random.uniform(0.9, 1.1)))
+        self._notes.append(
+            {"at": now, "key": target.key, "url": target.url, "host": target.host, "failure": error.reason}
+        )
+
+    @asynccontextmanager
+    async def _arriving(self) -> AsyncIterator[Arriving]:
+        arriving = Arriving(self._bases, self._threads)
+        try:
+            yield arriving
+        finally:
+            await arriving.close()
+
+    async def _attempt(self, target: Target, record: RemoteRecord | None) -> RemoteRecord:
+        headers = {}
+        if record is not None and record.etag:
+            headers["If-None-Match"] = record.etag
+        if record is not None and record.last_modified:
+            headers["If-Modified-Since"] = record.last_modified
+        async with self._client.get(target, headers) as response, self._arriving() as arriving:
+            now = self._clock()
+            expires = now + self._lifetimes.of(response.headers, now)
+            etag = response.headers.get("etag", "")[:500]
+            modified = response.headers.get("last-modified", "")[:100]
+            if response.status == 200:
+                self._check_length(response.length)
+                with _origins_fault():
+                    await arriving.receive(response.chunks)
+        if response.status == 200:
+            fresh = RemoteRecord(target.url, Ident(""), now, now, expires, etag, modified)
+            with _origins_fault():
+                return await arriving.finish(lambda spool: self._stored(target, fresh, spool))
+        if record is None:
+            raise OriginFailed("the origin answered 304, and was not asked whether anything had changed")
+        again = seen_again(record, now, expires, etag, modified)
+        await asyncio.get_running_loop().run_in_executor(self._threads, self._checked, target, again)
+        return again
+
+    def _check_length(self, length: int | None) -> None:
+        if length is not None and length > self._bases.max_bytes:
+            raise OriginFailed(f"the origin announces {length} bytes")
+
+    def _offered(self, target: Target, peer: Peer, record: RemoteRecord, spool: Spool) -> RemoteRecord:
+        if spool.digest() != record.ident:
+            raise OriginFailed(f"{peer.name} sent other bytes than it said")
+        return self._stored(target, record, spool)
+
+    def _received(self, target: Target, record: RemoteRecord, spool: Spool) -> bool:
+        if spool.digest() != record.ident:
+            raise InvalidInput("body", "has other bytes than its name says", record.ident)
+        before = self._records.find(target.key)
+        self._stored(target, record, spool)
+        return before is None or before.ident != record.ident
+
+    def _stored(self, target: Target, record: RemoteRecord, spool: Spool) -> RemoteRecord:
+        """Base first, then what leads to it; the note of it before, so that nothing is there that nobody knows of."""
+        kept = self._records.keeps(target.host)
+        base = self._bases.keep(spool) if kept else self._bases.keep_copy(spool)
+        record = replace(record, ident=base.ident)
+        facts = base.facts
+        self._note(
+            target,
+            record,
+            {"kept": kept, "format": facts.format, "width": facts.width, "height": facts.height, "bytes": facts.bytes},
+        )
+        self._records.put(target.key, record, kept=kept)
+        self._hold(base, kept)
+        return record
+
+    def _hold(self, base: Base, kept: bool) -> None:
+        """What was found to be there may have been moved to the trash meanwhile."""
+        if kept and not base.new and not self._bases.exists(base.ident):
+            self._bases.recover(base.ident)
+
+    def _checked(self, target: Target, record: RemoteRecord) -> None:
+        self._note(target, record, {})
+        self._records.put(target.key, record, kept=self._records.is_kept(target.key))
+
+    def _note(self, target: Target, record: RemoteRecord, facts: dict[str, Any]) -> None:
+        said = {"at": self._clock(), "key": target.key, "url": target.url, "host": target.host}
+        known = {name: getattr(record, name) for name in ("ident", "via", "fetched", "checked", "expires")}
+        self._notes.append(said | known | facts)
+
+
+@contextmanager
+def _origins_fault() -> Iterator[None]:
+    """What is wrong with the bytes is the origin's fault, and not that of whoever asked."""
+    try:
+        yield
+    except DamagedImage as error:
+        raise OriginFailed(str(error), again=True) from None
+    except InvalidInput as error:
+        raise OriginFailed(str(error)) from None

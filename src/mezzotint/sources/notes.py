@@ -1,0 +1,72 @@
+"""What happened to remote images, written down for the database, which is told later.
+
+One file for all processes of the host; each note is one line. Whoever reads takes the file away first, so no writer
+waits for the database, and a reader that is killed leaves what it took for the next one.
+"""
+
+from __future__ import annotations
+
+import fcntl
+import json
+import os
+import uuid
+from collections.abc import Iterator
+from contextlib import suppress
+from pathlib import Path
+from typing import Any
+
+from mezzotint.files import make_directory
+
+_CURRENT = "notes.jsonl"
+_TAKEN = "taken-*.jsonl"
+
+
+class Notes:
+    def __init__(self, directory: Path) -> None:
+        self._directory = directory
+        self._current = directory / _CURRENT
+
+    def append(self, note: dict[str, Any]) -> None:
+        """It is there after a kill -9. No error where the disk is full: the pictures matter more."""
+        line = json.dumps(note).encode() + b"\n"
+        with suppress(OSError):
+            make_directory(self._directory, durable=False)
+            while True:
+                descriptor = os.open(self._current, os.O_WRONLY | os.O_APPEND | os.O_CREAT | os.O_CLOEXEC, 0o644)
+                try:
+                    fcntl.flock(descriptor, fcntl.LOCK_SH)
+                    if self._is_current(descriptor):
+                        os.write(descriptor, line)
+                        return
+                finally:
+                    os.close(descriptor)
+
+    def take(self) -> Iterator[tuple[list[dict[str, Any]], Path]]:
+        """Everything that was written, a file at a time; `done` with it when the database has it. For one at a time."""
+        with suppress(FileNotFoundError):
+            descriptor = os.open(self._current, os.O_RDONLY | os.O_CLOEXEC)
+            try:
+                fcntl.flock(descriptor, fcntl.LOCK_EX)  # nobody is half-way through a line
+                self._current.rename(self._directory / _TAKEN.replace("*", uuid.uuid4().hex))
+            finally:
+                os.close(descriptor)
+        for path in sorted(self._directory.glob(_TAKEN), key=lambda path: path.stat().st_mtime):
+            yield list(_read(path)), path
+
+    @staticmethod
+    def done(path: Path) -> None:
+        path.unlink(missing_ok=True)
+
+    def _is_current(self, descriptor: int) -> bool:
+        try:
+            return os.path.samestat(os.stat(self._current), os.fstat(descriptor))
+        except FileNotFoundError:
+            return False
+
+
+def _read(path: Path) -> Iterator[dict[str, Any]]:
+    for line in path.read_bytes().splitlines():
+        with suppress(ValueError):  # a line that a full disk cut off
+            note = json.loads(line)
+            if isinstance(note, dict):
+                yield note

@@ -1,0 +1,91 @@
+"""How each origin has behaved lately: a circuit breaker, known to all processes of this host."""
+
+from __future__ import annotations
+
+import json
+import math
+import random
+import time
+from collections.abc import Callable
+from contextlib import suppress
+from dataclasses import asdict, dataclass
+
+from mezzotint.cache import Index
+from mezzotint.errors import OriginBusy, StorageFull
+
+THRESHOLD = 5
+"""failures, one after the other, until an origin is left alone"""
+FIRST_PAUSE, LONGEST_PAUSE = 10.0, 600.0
+PROBE = 30.0
+"""seconds that one who tries again has, before another may"""
+MOST_RETRY_AFTER = 3600.0
+_LOOK_AGAIN = 0.5
+_REMEMBERED = 10_000
+
+
+@dataclass(frozen=True, slots=True)
+class Standing:
+    """`until`, in seconds since the epoch, nobody is to ask."""
+
+    failures: int = 0
+    until: float = 0.0
+
+
+class Origins:
+    """Origins by name: a host, or `peer:<name>`."""
+
+    def __init__(self, index: Index, clock: Callable[[], float] = time.time) -> None:
+        self._index, self._clock = index, clock
+        self._memory: dict[str, tuple[float, Standing]] = {}
+
+    def standing(self, origin: str) -> Standing:
+        """As of a moment ago: other processes may have learned more since."""
+        read_at, standing = self._memory.get(origin, (-math.inf, Standing()))
+        if time.monotonic() - read_at > _LOOK_AGAIN:
+            kept = self._index.recall(_key(origin))
+            standing = Standing(**json.loads(kept)) if kept else Standing()
+            self._remember(origin, standing)
+        return standing
+
+    def check(self, origin: str) -> None:
+        """Raises OriginBusy where it has asked for a pause, or has failed too often.
+
+        After a pause for failures one may try, and the others wait for what comes of it.
+        """
+        standing, now = self.standing(origin), self._clock()
+        if standing.until > now:
+            raise OriginBusy(origin, standing.until - now)
+        if standing.failures >= THRESHOLD:
+            self._keep(origin, Standing(standing.failures, now + PROBE))
+
+    def failed(self, origin: str) -> None:
+        failures = self.standing(origin).failures + 1
+        until = 0.0
+        if failures >= THRESHOLD:
+            pause = min(LONGEST_PAUSE, FIRST_PAUSE * 2 ** min(failures - THRESHOLD, 10))
+            until = self._clock() + pause * random.uniform(0.8, 1.2)
+        self._keep(origin, Standing(failures, until))
+
+    def asked_for_pause(self, origin: str, seconds: float) -> None:
+        """By Retry-After."""
+        until = self._clock() + min(max(seconds, 1.0), MOST_RETRY_AFTER)
+        self._keep(origin, Standing(self.standing(origin).failures, until))
+
+    def answered(self, origin: str) -> None:
+        if self.standing(origin) != Standing():
+            self._remember(origin, Standing())
+            self._index.forget(_key(origin))
+
+    def _keep(self, origin: str, standing: Standing) -> None:
+        self._remember(origin, standing)
+        with suppress(StorageFull):
+            self._index.remember(_key(origin), json.dumps(asdict(standing)))
+
+    def _remember(self, origin: str, standing: Standing) -> None:
+        if len(self._memory) >= _REMEMBERED:
+            self._memory.clear()
+        self._memory[origin] = (time.monotonic(), standing)
+
+
+def _key(origin: str) -> str:
+    return f"origin:{origin}"

@@ -1,0 +1,214 @@
+"""Other nodes that may have a picture already, or are to have what is new here: the alternative clouds."""
+
+from __future__ import annotations
+
+import asyncio
+import json
+import logging
+from collections.abc import AsyncIterator, Callable, Mapping
+from contextlib import asynccontextmanager
+from dataclasses import dataclass, field
+from pathlib import Path
+from typing import Any
+
+import aiohttp
+from yarl import URL
+
+from mezzotint.errors import InvalidInput, OriginBusy, OriginFailed, OriginLacks
+from mezzotint.settings import parse_url
+from mezzotint.sources.client import told
+from mezzotint.sources.origins import Origins
+from mezzotint.sources.records import RemoteRecord
+from mezzotint.sources.urls import Target
+
+log = logging.getLogger(__name__)
+RECORD_HEADER = "X-Remote-Record"
+IDENT_HEADER = "X-Image-Ident"
+_CONNECT, _GAP, _TOTAL = 3.0, 15.0, 300.0
+_PROBE = 3.0
+_REFUSALS = {400, 413, 415, 422}
+_KNOWN = {"name", "url", "token", "clone"}
+
+
+@dataclass(frozen=True, slots=True)
+class Peer:
+    """`clone`: it is sent every picture that is new here."""
+
+    name: str
+    url: str
+    token: str = field(default="", repr=False)
+    clone: bool = False
+
+    @property
+    def origin(self) -> str:
+        return f"peer:{self.name}"
+
+
+def read_peers(path: Path) -> tuple[Peer, ...]:
+    """`[{"name": "b", "url": "https://b.example", "token": "...", "clone": true}]`. Raises InvalidInput."""
+    try:
+        members = json.loads(path.read_text())
+    except FileNotFoundError:
+        return ()
+    except (ValueError, OSError) as error:
+        raise InvalidInput(path.name, f"cannot be read: {error}", "a list of peers as JSON") from None
+    if not isinstance(members, list):
+        raise InvalidInput(path.name, "is no list", '[{"name": ..., "url": ..., "token": ..., "clone": true}]')
+    peers = tuple(_peer(path.name, member) for member in members)
+    if len({peer.name for peer in peers}) < len(peers):
+        raise InvalidInput(path.name, "has two peers of one name", "a name each")
+    return peers
+
+
+def _peer(file: str, member: Any) -> Peer:
+    if not isinstance(member, dict) or not {"name", "url"} <= member.keys() <= _KNOWN:
+        raise InvalidInput(file, f"{member!r:.80} is no peer", f"an object of {' '.join(sorted(_KNOWN))}")
+    texts = [member["name"], member["url"], member.get("token", "")]
+    if not all(isinstance(text, str) for text in texts) or not isinstance(member.get("clone", False), bool):
+        raise InvalidInput(file, f"{member!r:.80} is no peer", "name, url and token are texts, clone is true or false")
+    if not member["name"].strip():
+        raise InvalidInput(file, "has a peer without a name", "a name each")
+    try:
+        url = parse_url(member["url"])
+    except ValueError as error:
+        raise InvalidInput(file, f"{member['url']!r:.80} cannot be a peer's url", str(error)) from None
+    return Peer(member["name"], url, member.get("token", ""), member.get("clone", False))
+
+
+class PeerList:
+    """The peers of a file, re-read when it changes."""
+
+    def __init__(self, path: Path) -> None:
+        self._path = path
+        self._version: tuple[int, int] | None = None
+        self._peers: tuple[Peer, ...] = ()
+
+    def all(self) -> tuple[Peer, ...]:
+        try:
+            status = self._path.stat()
+            version = (status.st_mtime_ns, status.st_ino)
+        except OSError:
+            version = None
+        if version != self._version:
+            self._version = version
+            try:
+                self._peers = read_peers(self._path)
+            except InvalidInput as error:
+                log.warning("the peers stay as they were: %s", error)
+        return self._peers
+
+    def named(self, name: str) -> Peer | None:
+        return next((peer for peer in self.all() if peer.name == name), None)
+
+
+class Refusal(OriginFailed):
+    """It answered, and does not want what it is sent; asking again brings nothing else."""
+
+
+@dataclass(frozen=True, slots=True)
+class Offer:
+    """A picture that a peer has. `chunks` raise OriginFailed, OriginTimedOut."""
+
+    record: RemoteRecord
+    chunks: AsyncIterator[bytes]
+
+
+class PeerClient:
+    """Of one event loop. Close it at the end. The operator named the peers, so their addresses are as they are."""
+
+    def __init__(self, origins: Origins, agent: str) -> None:
+        self._origins, self._agent = origins, agent
+        self._session: aiohttp.ClientSession | None = None
+
+    async def close(self) -> None:
+        if self._session is not None:
+            await self._session.close()
+
+    @asynccontextmanager
+    async def ask(self, peer: Peer, target: Target) -> AsyncIterator[Offer]:
+        """What it has itself; it asks nobody else. Raises OriginError."""
+        params = {"url": target.url, "only_send_if_local": "true"}
+        async with self._send("GET", peer, "/get_image", params) as answer:
+            if answer.status == 404:
+                raise OriginLacks(f"{peer.name} has no such picture")
+            record = RemoteRecord.from_json(answer.headers.get(RECORD_HEADER, ""))
+            if answer.status != 200 or record is None or answer.headers.get(IDENT_HEADER) != record.ident:
+                raise OriginFailed(f"{peer.name} answered {answer.status}")
+            yield Offer(record, self._chunks(peer, answer))
+
+    async def push(self, peer: Peer, record: RemoteRecord, chunks: AsyncIterator[bytes], size: int) -> None:
+        """Give it a picture; it looks at the bytes before it says yes. Raises OriginError."""
+        headers = {
+            RECORD_HEADER: record.to_json().decode(),
+            IDENT_HEADER: record.ident,
+            "Content-Length": str(size),
+            "Content-Type": "application/octet-stream",
+        }
+        async with self._send("POST", peer, "/clone_image", {"url": record.url}, headers, chunks) as answer:
+            if answer.status in _REFUSALS:
+                raise Refusal(f"{peer.name} answered {answer.status}: {(await answer.text())[:200]}")
+            if answer.status not in {200, 201} or answer.headers.get(IDENT_HEADER) != record.ident:
+                raise OriginFailed(f"{peer.name} answered {answer.status}: {(await answer.text())[:200]}")
+
+    async def delete(self, peer: Peer, url: str) -> None:
+        """There and nowhere else. Raises OriginError."""
+        async with self._send("DELETE", peer, "/delete_image", {"url": url, "only_here": "true"}) as answer:
+            if answer.status not in {200, 404}:
+                raise OriginFailed(f"{peer.name} answered {answer.status}: {(await answer.text())[:200]}")
+
+    async def probe(self, peer: Peer) -> str:
+        """Nothing where it answers, otherwise why not."""
+        try:
+            async with asyncio.timeout(_PROBE), self._opened().get(f"{peer.url}/health") as answer:
+                return "" if answer.status == 200 else f"answered {answer.status}"
+        except TimeoutError:
+            return f"no answer within {_PROBE:g} s"
+        except (aiohttp.ClientError, OSError, ValueError) as error:
+            return str(error) or type(error).__name__
+
+    @asynccontextmanager
+    async def _send(
+        self,
+        method: str,
+        peer: Peer,
+        path: str,
+        params: Mapping[str, str],
+        headers: Mapping[str, str] | None = None,
+        body: Any = None,
+    ) -> AsyncIterator[aiohttp.ClientResponse]:
+        self._origins.check(peer.origin)
+        given = {"Authorization": f"Bearer {peer.token}"} if peer.token else {}
+        with told(self._failed(peer)):
+            answer = await self._opened().request(
+                method,
+                URL(peer.url + path).with_query(params),
+                headers={**given, **(headers or {}), "Accept-Encoding": "identity"},
+                data=body,
+                allow_redirects=False,
+            )
+        try:
+            if answer.status >= 500 and answer.status != 507:
+                self._origins.failed(peer.origin)
+                raise OriginBusy(peer.name, 5) if answer.status == 503 else OriginFailed(f"answered {answer.status}")
+            self._origins.answered(peer.origin)
+            yield answer
+        finally:
+            answer.close()
+
+    async def _chunks(self, peer: Peer, answer: aiohttp.ClientResponse) -> AsyncIterator[bytes]:
+        with told(self._failed(peer)):
+            async for chunk in answer.content.iter_any():
+                yield chunk
+
+    def _failed(self, peer: Peer) -> Callable[[], None]:
+        return lambda: self._origins.failed(peer.origin)
+
+    def _opened(self) -> aiohttp.ClientSession:
+        if self._session is None:
+            self._session = aiohttp.ClientSession(
+                headers={"User-Agent": self._agent},
+                timeout=aiohttp.ClientTimeout(total=_TOTAL, sock_connect=_CONNECT, sock_read=_GAP),
+                auto_decompress=False,
+                cookie_jar=aiohttp.DummyCookieJar(),
+            )
+        return self._session

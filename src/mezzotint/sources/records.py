@@ -1,0 +1,236 @@
+"""Remote records: what is known of a picture's address. In the object store where pictures are kept, in the cache
+where they are only cached."""
+
+from __future__ import annotations
+
+import json
+import threading
+import time
+from collections import OrderedDict
+from collections.abc import Callable
+from contextlib import suppress
+from dataclasses import asdict, dataclass, replace
+from typing import Any
+
+from mezzotint.cache import Cache
+from mezzotint.errors import (
+    MezzotintError,
+    NotFound,
+    OriginBusy,
+    OriginFailed,
+    OriginLacks,
+    OriginTimedOut,
+    StorageFull,
+)
+from mezzotint.names import Ident, is_ident
+from mezzotint.names.keys import remote_key
+from mezzotint.objects import ObjectStore
+
+FORMAT = 1
+_FRESH_IN_MEMORY = 1.0
+"""seconds until another process's change is seen"""
+_FRESH_ON_HOST = 30.0
+"""seconds until another host's change to a record that lies in a store over the network is seen"""
+_REMEMBERED = 20_000
+
+
+@dataclass(frozen=True, slots=True)
+class RemoteRecord:
+    """From a canonical address to an ident. Moments are in seconds since the epoch.
+
+    `fetched` is when the bytes came, `checked` when the origin last said that they are the right ones, `expires`
+    until when that is taken to be so; `via` is `origin`, or the peer that had it.
+    """
+
+    url: str
+    ident: Ident
+    fetched: float
+    checked: float
+    expires: float
+    etag: str = ""
+    last_modified: str = ""
+    via: str = "origin"
+
+    def to_json(self) -> bytes:
+        return json.dumps({"format": FORMAT} | {name: getattr(self, name) for name in self.__slots__}).encode()
+
+    @classmethod
+    def from_json(cls, data: bytes | str) -> RemoteRecord | None:
+        """None for what is no record of a known format."""
+        try:
+            members = json.loads(data)
+            if members.pop("format") != FORMAT:
+                return None
+            record = cls(**members)
+            numbers = (record.fetched, record.checked, record.expires)
+            texts = (record.url, record.etag, record.last_modified, record.via)
+        except (ValueError, TypeError, KeyError, AttributeError):
+            return None
+        right = all(type(n) in {int, float} for n in numbers) and all(isinstance(t, str) for t in texts)
+        return record if right and isinstance(record.ident, str) and is_ident(record.ident) else None
+
+
+@dataclass(frozen=True, slots=True)
+class Failure:
+    """Why there is nothing, and until when nobody asks again."""
+
+    kind: str
+    reason: str
+    until: float
+
+    @classmethod
+    def of(cls, error: MezzotintError, until: float) -> Failure:
+        return cls(type(error).__name__, getattr(error, "reason", str(error))[:500], until)
+
+    def error(self, now: float) -> MezzotintError:
+        left = max(1.0, self.until - now)
+        match self.kind:
+            case "OriginLacks":
+                return OriginLacks(self.reason)
+            case "OriginTimedOut":
+                return OriginTimedOut(self.reason)
+            case "OriginBusy":
+                return OriginBusy("it", left)
+        return OriginFailed(self.reason)
+
+
+class Records:
+    """By key, the sha256 of the canonical address. `keeps` says of a host whether its pictures are kept."""
+
+    def __init__(
+        self, store: ObjectStore, cache: Cache, keeps: Callable[[str], bool], clock: Callable[[], float] = time.time
+    ) -> None:
+        self._store, self._cache, self._clock = store, cache, clock
+        self.keeps = keeps
+        self._memory: OrderedDict[str, tuple[float, bytes, RemoteRecord | None]] = OrderedDict()
+        self._lock = threading.Lock()
+
+    def find(self, key: str) -> RemoteRecord | None:
+        """What is known, as of a second ago at most. Raises StoreUnavailable."""
+        known, record = self.peek(key)
+        return record if known else self.look_again(key)
+
+    def peek(self, key: str) -> tuple[bool, RemoteRecord | None]:
+        """What this process remembers of the last second: whether it does, and what."""
+        kept = self._memory.get(key)
+        if kept is not None and kept[0] > time.monotonic() and kept[1] == self._cache.generation.now():
+            return True, kept[2]
+        return False, None
+
+    def look_again(self, key: str) -> RemoteRecord | None:
+        """What is known now. Raises StoreUnavailable."""
+        generation = self._cache.generation.now()
+        record = self._read(key)
+        self._remember(key, record, generation)
+        return record
+
+    def put(self, key: str, record: RemoteRecord, *, kept: bool) -> None:
+        """Durable when it returns, where it is `kept`. Raises StorageFull, StoreUnavailable."""
+        if kept:
+            self._store.put(remote_key(key), record.to_json(), "application/json")
+        if not kept or not self._is_near(key):
+            self._put_here(key, record, kept)
+        self._remember(key, record, self._cache.generation.now())
+        self.forget_failure(key)
+
+    def delete(self, key: str) -> bool:
+        """Whether there was one."""
+        was = self._read(key, anew=True) is not None
+        self._store.delete(remote_key(key))
+        self._cache.purge(key)
+        with self._lock:
+            self._memory.pop(key, None)
+        return was
+
+    def is_kept(self, key: str) -> bool:
+        try:
+            self._store.stat(remote_key(key))
+        except NotFound:
+            return False
+        return True
+
+    def failure(self, key: str) -> Failure | None:
+        """One that is still to be heeded."""
+        members = self._read_file(_failure_name(key))
+        failure = Failure(**members) if members else None
+        return failure if failure is not None and failure.until > self._clock() else None
+
+    def fail(self, key: str, failure: Failure) -> None:
+        with suppress(StorageFull):
+            self._cache.put(_failure_name(key), json.dumps(asdict(failure)).encode())
+
+    def forget_failure(self, key: str) -> None:
+        name = _failure_name(key)
+        if (self._cache.directory / self._cache.path_of(name)).exists():
+            self._cache.purge_file(name)
+
+    def _is_near(self, key: str) -> bool:
+        return self._store.local_path(remote_key(key)) is not None
+
+    def _read(self, key: str, *, anew: bool = False) -> RemoteRecord | None:
+        here = self._read_here(key)
+        if here is not None and not here[1]:
+            return here[0]  # it is only cached: nobody else knows of it
+        if here is not None and not anew and here[2] + _FRESH_ON_HOST > self._clock():
+            return here[0]
+        try:
+            with self._store.get(remote_key(key)) as reader:
+                record = RemoteRecord.from_json(b"".join(reader.chunks()))
+        except NotFound:
+            if here is not None:
+                self._cache.purge(key)
+                self._cache.purge(here[0].ident)  # deleted elsewhere; what is not can be had again
+            return None
+        if record is not None and not self._is_near(key):
+            self._put_here(key, record, kept=True)
+        return record
+
+    def _read_here(self, key: str) -> tuple[RemoteRecord, bool, float] | None:
+        """The record, whether it is kept in the store too, and when it was seen there."""
+        members = self._read_file(_record_name(key))
+        record = RemoteRecord.from_json(members["record"]) if members else None
+        return (record, members["kept"], members["seen"]) if record is not None and members else None
+
+    def _put_here(self, key: str, record: RemoteRecord, kept: bool) -> None:
+        body = json.dumps({"record": record.to_json().decode(), "kept": kept, "seen": self._clock()}).encode()
+        if kept:
+            with suppress(StorageFull):
+                self._cache.put(_record_name(key), body)
+        else:
+            self._cache.put(_record_name(key), body)
+
+    def _read_file(self, name: str) -> dict[str, Any] | None:
+        file = self._cache.open(name)
+        if file is None:
+            return None
+        try:
+            members = json.loads(file.read())
+        except ValueError:
+            return None
+        return members if isinstance(members, dict) else None
+
+    def _remember(self, key: str, record: RemoteRecord | None, generation: bytes) -> None:
+        with self._lock:
+            self._memory[key] = (time.monotonic() + _FRESH_IN_MEMORY, generation, record)
+            self._memory.move_to_end(key)
+            if len(self._memory) > _REMEMBERED:
+                self._memory.popitem(last=False)
+
+
+def seen_again(record: RemoteRecord, now: float, expires: float, etag: str, last_modified: str) -> RemoteRecord:
+    """The origin said that it is still the same."""
+    return replace(
+        record,
+        checked=now,
+        expires=expires,
+        etag=etag or record.etag,
+        last_modified=last_modified or record.last_modified,
+    )
+
+
+def _record_name(key: str) -> str:
+    return f"{key}.json"
+
+
+def _failure_name(key: str) -> str:
+    return f"{key}-failure.json"

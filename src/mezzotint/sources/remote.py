@@ -1,0 +1,181 @@
+"""Pictures by their address: from here, from a peer, from the origin; fetched once however many ask."""
+
+from __future__ import annotations
+
+import asyncio
+import logging
+import os
+import time
+from collections.abc import AsyncIterator, Callable
+from concurrent.futures import Executor
+from contextlib import asynccontextmanager
+from dataclasses import dataclass
+from enum import StrEnum
+from typing import Any, TypeVar
+
+from mezzotint.cache.locks import HostLocks
+from mezzotint.derivatives import Bases
+from mezzotint.errors import MezzotintError, OriginError
+from mezzotint.names import Ident
+from mezzotint.sources.addresses import Policy
+from mezzotint.sources.arriving import Arriving
+from mezzotint.sources.client import Client
+from mezzotint.sources.loading import Loading
+from mezzotint.sources.peers import PeerClient
+from mezzotint.sources.records import Records, RemoteRecord
+from mezzotint.sources.urls import Target
+
+log = logging.getLogger(__name__)
+T = TypeVar("T")
+_POLL_FIRST, _POLL_MOST = 0.002, 0.05
+
+
+class How(StrEnum):
+    """Where an answer came from."""
+
+    HIT = "HIT"
+    MISS = "MISS"
+    PEER = "PEER"
+    STALE = "STALE"
+
+
+@dataclass(frozen=True, slots=True)
+class Found:
+    record: RemoteRecord
+    how: How
+
+
+class RemoteImages:
+    """Of one event loop. Close it at the end."""
+
+    def __init__(
+        self,
+        bases: Bases,
+        records: Records,
+        locks: HostLocks,
+        policy: Policy,
+        client: Client,
+        peer_client: PeerClient,
+        loading: Loading,
+        threads: Executor,
+        clock: Callable[[], float] = time.time,
+    ) -> None:
+        self._bases, self._records, self._locks, self._policy = bases, records, locks, policy
+        self._client, self.peer_client, self._loading = client, peer_client, loading
+        self._threads, self._clock = threads, clock
+        self._flights: dict[str, asyncio.Task[Found]] = {}
+
+    async def close(self) -> None:
+        for flight in list(self._flights.values()):
+            flight.cancel()
+        await asyncio.gather(*self._flights.values(), return_exceptions=True)
+        await self._client.close()
+        await self.peer_client.close()
+        self._threads.shutdown(wait=False)
+
+    async def find(self, target: Target) -> Found | None:
+        """What is known here; nobody else is asked, and nobody is waited for.
+
+        What has gone stale is given as it is, and looked after in the background.
+        """
+        known, record = self._records.peek(target.key)
+        if not known:
+            record = await self._in_thread(self._records.look_again, target.key)
+        if record is None:
+            return None
+        if record.expires > self._clock():
+            return Found(record, How.HIT)
+        if self._policy.permits(target) and await self._in_thread(self._records.failure, target.key) is None:
+            self._fly(target, ask_peers=False)
+        return Found(record, How.STALE)
+
+    async def is_here(self, ident: Ident) -> bool:
+        return await self._in_thread(self._bases.is_here, ident)
+
+    async def get(self, target: Target, *, ask_peers: bool = False, lost: bool = False) -> Found:
+        """From here or loaded. `lost`: its bytes were found to be gone.
+
+        Raises InvalidInput where nothing is fetched from there, OriginError, StorageFull, StoreUnavailable.
+        """
+        if not lost and (found := await self.find(target)) is not None:
+            return found
+        return await self.load(target, ask_peers=ask_peers)
+
+    async def load(self, target: Target, *, ask_peers: bool = False) -> Found:
+        """As `get`, for who does not expect it to be here: what is stale is waited for."""
+        self._policy.check(target)
+        return await asyncio.shield(self._fly(target, ask_peers))
+
+    async def receive(self, target: Target, record: RemoteRecord, chunks: AsyncIterator[bytes]) -> bool:
+        """Take in what a peer sends, once the bytes are seen to be those of its record; whether it was new.
+
+        Raises InvalidInput where they are not, NotAnImage and the like, StorageFull, StoreUnavailable.
+        """
+        arriving = Arriving(self._bases, self._threads)
+        try:
+            await arriving.receive(chunks)
+            async with self._alone(target.key):
+                here = await self._in_thread(self._records.look_again, target.key)
+                if here is not None and here.fetched > record.fetched:
+                    return False
+                return await self._loading.from_clone(target, record, arriving)
+        finally:
+            await arriving.close()
+
+    def _fly(self, target: Target, ask_peers: bool) -> asyncio.Task[Found]:
+        key = target.key
+        flight = self._flights.get(key)
+        if flight is None:
+            flight = asyncio.get_running_loop().create_task(self._load(target, ask_peers))
+            self._flights[key] = flight
+            flight.add_done_callback(lambda done: self._landed(key, done))
+        return flight
+
+    def _landed(self, key: str, flight: asyncio.Task[Found]) -> None:
+        del self._flights[key]
+        error = None if flight.cancelled() else flight.exception()
+        if error is not None and not isinstance(error, MezzotintError):
+            log.error("a picture could not be loaded", exc_info=error)
+
+    async def _load(self, target: Target, ask_peers: bool) -> Found:
+        """One process of the host at a time. What another one has loaded, or failed to, meanwhile, counts."""
+        async with self._alone(target.key):
+            record, fresh = await self._in_thread(self._look, target.key)
+            if record is not None and fresh:
+                return Found(record, How.HIT)
+            try:
+                if ask_peers and record is None:
+                    offered = await self._loading.from_peers(target)
+                    if offered is not None:
+                        return Found(offered, How.PEER)
+                return Found(await self._loading.from_origin(target, record), How.MISS)
+            except OriginError as error:
+                await self._in_thread(self._loading.failed, target, error)
+                raise
+
+    def _look(self, key: str) -> tuple[RemoteRecord | None, bool]:
+        """What is known now, bytes included, and whether it is still good. Raises OriginError that is remembered."""
+        record = self._records.look_again(key)
+        # bytes that are only in the trash are wanted again
+        if record is not None and not self._bases.is_here(record.ident) and not self._bases.recover(record.ident):
+            record = None
+        if record is not None and record.expires > self._clock():
+            return record, True
+        failure = self._records.failure(key)
+        if failure is not None:
+            raise failure.error(self._clock())
+        return record, False
+
+    @asynccontextmanager
+    async def _alone(self, key: str) -> AsyncIterator[None]:
+        pause = _POLL_FIRST
+        while (lock := self._locks.take(f"url:{key}")) is None:
+            await asyncio.sleep(pause)
+            pause = min(pause * 2, _POLL_MOST)
+        try:
+            yield
+        finally:
+            os.close(lock)
+
+    async def _in_thread(self, work: Callable[..., T], *arguments: Any) -> T:
+        return await asyncio.get_running_loop().run_in_executor(self._threads, work, *arguments)

@@ -1,0 +1,132 @@
+"""Addresses of pictures: parsed once, in one spelling, named by its hash. Pure."""
+
+from __future__ import annotations
+
+import hashlib
+import ipaddress
+import re
+from dataclasses import dataclass
+from urllib.parse import urljoin, urlsplit
+
+import idna
+
+from mezzotint.errors import InvalidInput
+
+MAX_URL = 4096
+_PORTS = {"http": 80, "https": 443}
+_FORBIDDEN = re.compile(r"[\x00-\x20\x7f\\]")
+_ESCAPE = re.compile(r"%[0-9A-Fa-f]{2}")
+_UNRESERVED = frozenset("ABCDEFGHIJKLMNOPQRSTUVWXYZabcdefghijklmnopqrstuvwxyz0123456789-._~")
+_PLAIN = re.compile(r"[^A-Za-z0-9\-._~!$&'()*+,;=:@/?%]")
+_NUMBER = re.compile(r"[0-9]+|0[xX][0-9A-Fa-f]*")
+_NAME = re.compile(r"(?=.{1,253}$)[a-z0-9_]([a-z0-9_-]{0,61}[a-z0-9_])?(\.[a-z0-9_]([a-z0-9_-]{0,61}[a-z0-9_])?)*")
+
+Address = ipaddress.IPv4Address | ipaddress.IPv6Address
+
+
+@dataclass(frozen=True, slots=True)
+class Target:
+    """A picture's address in its canonical spelling (RFC 3986 section 6.2.2): scheme and host in lower case, no
+    default port, no fragment, no dot segments, escapes in upper case and only where they are needed."""
+
+    url: str
+    scheme: str
+    host: str
+    """a name, or an IP address without brackets"""
+    port: int
+
+    @property
+    def key(self) -> str:
+        """The sha256 of the canonical address, 64 hex digits."""
+        return hashlib.sha256(self.url.encode()).hexdigest()
+
+    @property
+    def literal(self) -> Address | None:
+        """The address that stands in place of a host's name."""
+        try:
+            return ipaddress.ip_address(self.host)
+        except ValueError:
+            return None
+
+    def moved(self, location: str) -> Target:
+        """Where a redirect leads. Raises InvalidInput."""
+        return parse_url(urljoin(self.url, location.strip()))
+
+
+def parse_url(text: str) -> Target:
+    """Raises InvalidInput, whose field is `url`."""
+    text = text.strip(" ")
+    if not text:
+        raise InvalidInput("url", "is missing", "a picture's address, percent-encoded")
+    if len(text) > MAX_URL:
+        raise InvalidInput("url", "is too long", f"{MAX_URL} characters")
+    if _FORBIDDEN.search(text):
+        raise InvalidInput("url", "has a space, a control character or a backslash in it", "escape them as %20")
+    try:
+        parts = urlsplit(text)
+        port = parts.port
+    except ValueError:
+        raise InvalidInput("url", "is malformed", "http://host/path") from None
+    scheme = parts.scheme.lower()
+    if scheme not in _PORTS:
+        raise InvalidInput("url", f"has the scheme {scheme[:20]!r}", "http or https")
+    if "@" in parts.netloc:
+        raise InvalidInput("url", "has a user's name or password in it", "none")
+    if "%" in parts.netloc:
+        raise InvalidInput("url", "has an escape or a zone in its host", "a plain host name")
+    host, port = _host(parts.hostname or ""), port or _PORTS[scheme]
+    shown = f"[{host}]" if ":" in host else host
+    netloc = shown if port == _PORTS[scheme] else f"{shown}:{port}"
+    query = f"?{_requoted(parts.query)}" if parts.query else ""
+    url = f"{scheme}://{netloc}{_without_dots(_requoted(parts.path)) or '/'}{query}"
+    if len(url) > MAX_URL:
+        raise InvalidInput("url", "is too long", f"{MAX_URL} characters, escaped")
+    return Target(url, scheme, host, port)
+
+
+def _host(name: str) -> str:
+    if ":" in name:
+        try:
+            return str(ipaddress.IPv6Address(name))
+        except ValueError:
+            raise InvalidInput("url", f"{name[:50]!r} is no address", "an IPv6 address without a zone") from None
+    try:
+        ascii_name = name.lower() if name.isascii() else idna.encode(name, uts46=True).decode()
+    except (idna.IDNAError, UnicodeError):
+        raise InvalidInput("url", f"{name[:50]!r} is no host's name", "letters, digits, dots and hyphens") from None
+    ascii_name = ascii_name.removesuffix(".")
+    if not _NAME.fullmatch(ascii_name):
+        raise InvalidInput("url", f"{name[:50]!r} is no host's name", "letters, digits, dots and hyphens")
+    if _NUMBER.fullmatch(ascii_name.rpartition(".")[2]):
+        try:
+            return str(ipaddress.IPv4Address(ascii_name))
+        except ValueError:
+            raise InvalidInput("url", f"{name[:50]!r} is no address", "four numbers from 0 to 255") from None
+    return ascii_name
+
+
+def _requoted(text: str) -> str:
+    def escape(match: re.Match[str]) -> str:
+        char = chr(int(match[0][1:], 16))
+        return char if char in _UNRESERVED else match[0].upper()
+
+    text = re.sub(r"%(?![0-9A-Fa-f]{2})", "%25", text)
+    text = _PLAIN.sub(lambda match: "".join(f"%{byte:02X}" for byte in match[0].encode("utf-8", "replace")), text)
+    return _ESCAPE.sub(escape, text)
+
+
+def _without_dots(path: str) -> str:
+    """RFC 3986 section 5.2.4."""
+    if "/." not in path:
+        return path
+    kept: list[str] = []
+    segments = path.split("/")
+    for segment in segments:
+        if segment == "..":
+            if len(kept) > 1:
+                kept.pop()
+        elif segment != ".":
+            kept.append(segment)
+    if segments[-1] in {".", ".."}:
+        kept.append("")
+    return "/".join(kept) if kept[0] == "" else "/" + "/".join(kept)
