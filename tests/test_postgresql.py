@@ -17,6 +17,7 @@ FILES = sorted(
     for path in (
         *(ROOT / "tests" / "repository").glob("test_*.py"),
         *(ROOT / "tests" / "browse").glob("test_*.py"),
+        *(ROOT / "tests" / "imagecloud" / f"test_{name}.py" for name in ("queue", "facts", "references")),
         ROOT / "tests" / "durability" / "test_kills.py",
         ROOT / "tests" / "durability" / "test_committers.py",
     )

@@ -8,6 +8,7 @@ import re
 import signal
 import socket
 import subprocess
+import time
 from collections.abc import Callable
 from pathlib import Path
 
@@ -120,6 +121,34 @@ def test_ctrl_c_stops_in_the_middle_of_a_render(serve: Callable[..., Server]) ->
         while figure(server, "mezzotint_render_queue") < 1:
             pass
         stopped(server, to_all=True, patience=60)
+
+
+def test_workers_that_are_killed_as_they_come_up_are_started_anew(serve: Callable[..., Server]) -> None:
+    server = serve(MEZZOTINT_WORKERS="2")
+    for _ in range(3):
+        workers = children(server.process.pid)
+        os.kill(workers[-1], signal.SIGKILL)
+        wait_until(lambda before=workers: len(now := children(server.process.pid)) == 2 and now != before)
+        wait_until(lambda: answers(server))
+    stopped(server, to_all=True)
+
+
+def children(pid: int) -> list[int]:
+    return [int(child) for child in Path(f"/proc/{pid}/task/{pid}/children").read_text().split()]
+
+
+def answers(server: Server) -> bool:
+    try:
+        return httpx.get(f"{server.url}/health", timeout=5).status_code == 200
+    except httpx.HTTPError:
+        return False
+
+
+def wait_until(true: Callable[[], bool], seconds: float = 20) -> None:
+    until = time.monotonic() + seconds
+    while not true():
+        assert time.monotonic() < until, "it did not come to pass"
+        time.sleep(0.05)
 
 
 def test_what_was_put_in_is_there_after_a_restart(serve: Callable[..., Server]) -> None:

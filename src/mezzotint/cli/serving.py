@@ -9,7 +9,9 @@ import shutil
 import socket
 import subprocess
 import sys
-from typing import Annotated
+import time
+from collections import deque
+from typing import TYPE_CHECKING, Annotated, Any
 
 import typer
 from rich.markup import escape
@@ -20,6 +22,12 @@ from mezzotint.cli.output import count_progress, fail, tell
 from mezzotint.errors import InvalidInput
 from mezzotint.settings import Settings
 from mezzotint.site.prepare import Ready
+
+if TYPE_CHECKING:
+    from granian.server.common import AbstractServer as Server
+
+_BEGINNINGS, _WITHIN = 4, 60.0
+"""so many in so many seconds are too many"""
 
 
 @app.command()
@@ -71,14 +79,33 @@ def prepare_alone() -> None:
 
 
 def _serve(settings: Settings, host: str, port: int) -> None:
-    from granian import Granian
-    from granian.constants import HTTPModes, Interfaces, Loops
-
+    """Until Ctrl-C. Granian gives up where a worker dies twice within seconds, which a kill may do as well as an
+    error: then all is begun anew, unless that happens again and again."""
     metrics = settings.data / "metrics"
     shutil.rmtree(metrics, ignore_errors=True)
     metrics.mkdir(parents=True)
     os.environ["PROMETHEUS_MULTIPROC_DIR"] = str(metrics)
-    server = Granian(
+    begun: deque[float] = deque(maxlen=_BEGINNINGS)
+    while True:
+        begun.append(time.monotonic())
+        server = _server(settings, host, port)
+        try:
+            server.serve()
+            return
+        except SystemExit:
+            # Ctrl-C reaches the workers too: one that ends first is taken for one that failed.
+            if server.interrupt_signal:
+                return
+            if len(begun) == _BEGINNINGS and begun[-1] - begun[0] < _WITHIN:
+                raise
+            tell("a worker has died twice in a row; all are started anew")
+
+
+def _server(settings: Settings, host: str, port: int) -> Server[Any]:
+    from granian import Granian
+    from granian.constants import HTTPModes, Interfaces, Loops
+
+    return Granian(
         "mezzotint.site.server:app",
         address=host,
         port=port,
@@ -93,12 +120,6 @@ def _serve(settings: Settings, host: str, port: int) -> None:
         log_access=False,
         log_level="warning",  # type: ignore[arg-type]
     )
-    try:
-        server.serve()
-    except SystemExit:
-        # Ctrl-C reaches the workers too: one that ends first is taken for one that failed.
-        if not server.interrupt_signal:
-            raise
 
 
 def _check_free(host: str, port: int) -> None:

@@ -30,7 +30,9 @@ _CLOSED_6 = [
     ipaddress.IPv6Network(network)
     for network in ("2001::/23", "2001:db8::/32", "2620:4f:8000::/48", "3fff::/20")
 ]  # fmt: skip
-_6TO4 = ipaddress.IPv6Network("2002::/16")
+_LAST_32 = [ipaddress.IPv6Network(network) for network in ("::/96", "::ffff:0:0/96", "64:ff9b::/96")]
+_6TO4, _TEREDO = ipaddress.IPv6Network("2002::/16"), ipaddress.IPv6Network("2001::/32")
+_MASK = 0xFFFFFFFF
 _ISATAP = (0x00005EFE, 0x02005EFE)
 
 
@@ -41,12 +43,24 @@ def is_public(address: Address) -> bool:
         return not any(address in network for network in _CLOSED_4)
     if address.scope_id is not None or address not in _OPEN_6 or any(address in network for network in _CLOSED_6):
         return False
+    return all(map(is_public, carried(address)))
+
+
+def carried(address: Address) -> list[ipaddress.IPv4Address]:
+    """The IPv4 addresses that one of IPv6 may lead to: mapped, compatible, NAT64, 6to4, Teredo, ISATAP."""
+    if isinstance(address, ipaddress.IPv4Address):
+        return []
     number = int(address)
-    if address in _6TO4 and not is_public(ipaddress.IPv4Address((number >> 80) & 0xFFFFFFFF)):
-        return False
-    if (number >> 32) & 0xFFFFFFFF in _ISATAP:
-        return is_public(ipaddress.IPv4Address(number & 0xFFFFFFFF))
-    return True
+    found = []
+    if any(address in network for network in _LAST_32):
+        found.append(number & _MASK)
+    if address in _6TO4:
+        found.append((number >> 80) & _MASK)
+    if address in _TEREDO:
+        found += [(number >> 64) & _MASK, ~number & _MASK]
+    if (number >> 32) & _MASK in _ISATAP:
+        found.append(number & _MASK)
+    return [ipaddress.IPv4Address(one) for one in found]
 
 
 @dataclass(frozen=True, slots=True)
@@ -64,7 +78,7 @@ class Patterns:
             if "/" in text or ":" in text or text.replace(".", "").isdecimal():
                 networks.append(ipaddress.ip_network(text, strict=False))
             else:
-                hosts.append(text.lower())
+                hosts.append(text.lower().removesuffix("."))
         return cls(tuple(networks), tuple(hosts))
 
     def name(self, host: str) -> bool:
@@ -100,6 +114,6 @@ class Policy:
 
     def allows(self, host: str, address: Address) -> bool:
         """Whether `host`, which this is an address of, may be asked there."""
-        if self.deny.name(host) or self.deny.hold(address):
+        if self.deny.name(host) or any(map(self.deny.hold, (address, *carried(address)))):
             return False
         return is_public(address) or self.allow.hold(address) or self.allow.name(host)

@@ -2,12 +2,15 @@
 
 from __future__ import annotations
 
-import math
+import re
 from collections.abc import Mapping
 from dataclasses import dataclass
+from datetime import UTC
 from email.utils import parsedate_to_datetime
 
 _GUESSED_SHARE = 0.1
+_MOST = 2**31
+_DIRECTIVE = re.compile(r'(?P<name>[^\s,="]+)\s*(?:=\s*(?:"(?P<quoted>(?:[^"\\]|\\.)*)"|(?P<plain>[^,\s"]*)))?[^,]*')
 
 
 @dataclass(frozen=True, slots=True)
@@ -26,21 +29,26 @@ class Lifetimes:
         directives = cache_control(headers.get("cache-control", ""))
         if directives.keys() & {"no-store", "no-cache", "private"}:
             return 0
+        date = moment(headers.get("date"))
+        age = max(_number(headers.get("age", "")) or 0, 0 if date is None else now - date)  # section 4.2.3
         for name in ("s-maxage", "max-age"):
-            if name in directives and (seconds := _number(directives[name])) is not None:
-                return seconds - (_number(headers.get("age", "")) or 0)
-        date = moment(headers.get("date")) or now
+            if name in directives:
+                return (_number(directives[name]) or 0) - age  # what is no number counts as stale
+        date = now if date is None else date
         if "expires" in headers:
             expires = moment(headers["expires"])
-            return 0 if expires is None else expires - date
+            return 0 if expires is None else expires - date - age
         modified = moment(headers.get("last-modified"))
-        return self.unsaid if modified is None else max(0.0, date - modified) * _GUESSED_SHARE
+        return (self.unsaid if modified is None else max(0.0, date - modified) * _GUESSED_SHARE) - age
 
 
 def cache_control(text: str) -> dict[str, str]:
-    """Directives in lower case, and what they are set to."""
-    parts = (part.strip().partition("=") for part in text.split(","))
-    return {name.strip().lower(): value.strip().strip('"') for name, _, value in parts if name}
+    """Directives in lower case, and what they are first set to."""
+    found: dict[str, str] = {}
+    for match in _DIRECTIVE.finditer(text):
+        quoted = match["quoted"]
+        found.setdefault(match["name"].lower(), (match["plain"] or "") if quoted is None else quoted)
+    return found
 
 
 def retry_after(text: str | None, now: float) -> float | None:
@@ -55,16 +63,19 @@ def retry_after(text: str | None, now: float) -> float | None:
 
 
 def moment(text: str | None) -> float | None:
-    """An HTTP date as seconds since the epoch; None where it is none."""
+    """An HTTP date as seconds since the epoch; None where it is none. One without a zone is in UTC."""
     try:
-        return parsedate_to_datetime(text).timestamp() if text else None
+        found = parsedate_to_datetime(text) if text else None
+        if found is None:
+            return None
+        return (found if found.tzinfo else found.replace(tzinfo=UTC)).timestamp()
     except (ValueError, TypeError, OverflowError):
         return None
 
 
 def _number(text: str) -> float | None:
-    try:
-        number = float(int(text))
-    except ValueError:
+    """Seconds; more than can be meant is the most (RFC 9111 section 1.2.2)."""
+    text = text.strip()
+    if not (text.isascii() and text.isdecimal()):
         return None
-    return number if number >= 0 and math.isfinite(number) else None
+    return _MOST if len(text) > len(str(_MOST)) else float(min(int(text), _MOST))

@@ -19,12 +19,10 @@ _LOOK_AGAIN = 1.0
 def read_limits(path: Path) -> dict[str, int]:
     """`{"example.com": 4, "*": 8}`; without the file, the default for all. Raises InvalidInput."""
     try:
-        text = path.read_text()
+        limits = json.loads(path.read_bytes())
     except FileNotFoundError:
         return {ALL: DEFAULT}
-    try:
-        limits = json.loads(text)
-    except ValueError as error:
+    except (ValueError, RecursionError) as error:
         raise InvalidInput(path.name, f"is no JSON: {error}", '{"example.com": 4, "*": 8}') from None
     if not isinstance(limits, dict):
         raise InvalidInput(path.name, "is no object", '{"example.com": 4, "*": 8}')
@@ -41,7 +39,7 @@ class Limits:
         self._path = path
         self._read_at = 0.0
         self._limits = {ALL: DEFAULT}
-        self._version: tuple[int, int] | None = None
+        self._version: tuple[int, int, int] | None = None
 
     def of(self, host: str) -> tuple[str, int]:
         """The domain that `host` counts for, and how many downloads it allows at once."""
@@ -60,13 +58,13 @@ class Limits:
         self._read_at = now
         try:
             status = self._path.stat()
-            version = (status.st_mtime_ns, status.st_ino)
+            version = (status.st_mtime_ns, status.st_ino, status.st_size)
         except OSError:
             version = None
         if version == self._version and version is not None:
             return
-        self._version = version
         try:
             self._limits = read_limits(self._path)
+            self._version = version
         except (InvalidInput, OSError) as error:
             log.warning("the limits stay as they were: %s", error)

@@ -88,6 +88,7 @@ class Loading:
 
     def failed(self, target: Target, error: OriginError) -> None:
         """Remember it for a while, and note it."""
+        log.info("%s: %s", target.url, error.reason)
         now = self._clock()
         seconds = LACKS if isinstance(error, OriginLacks) else FAILS
         if isinstance(error, OriginBusy):

@@ -6,7 +6,6 @@ import hashlib
 import ipaddress
 import re
 from dataclasses import dataclass
-from urllib.parse import urljoin, urlsplit
 
 import idna
 
@@ -15,11 +14,17 @@ from mezzotint.errors import InvalidInput
 MAX_URL = 4096
 _PORTS = {"http": 80, "https": 443}
 _FORBIDDEN = re.compile(r"[\x00-\x20\x7f\\]")
+_PARTS = re.compile(
+    r"(?:(?P<scheme>[A-Za-z][A-Za-z0-9+.-]*):)?(?://(?P<authority>[^/?#]*))?(?P<path>[^?#]*)"
+    r"(?:\?(?P<query>[^#]*))?(?:#.*)?",
+    re.DOTALL,
+)
+_AUTHORITY = re.compile(r"(?:\[(?P<address>[0-9A-Fa-f:.]+)\]|(?P<name>[^\[\]:%]+))(?::(?P<port>[0-9]{0,5}))?")
 _ESCAPE = re.compile(r"%[0-9A-Fa-f]{2}")
 _UNRESERVED = frozenset("ABCDEFGHIJKLMNOPQRSTUVWXYZabcdefghijklmnopqrstuvwxyz0123456789-._~")
 _PLAIN = re.compile(r"[^A-Za-z0-9\-._~!$&'()*+,;=:@/?%]")
 _NUMBER = re.compile(r"[0-9]+|0[xX][0-9A-Fa-f]*")
-_NAME = re.compile(r"(?=.{1,253}$)[a-z0-9_]([a-z0-9_-]{0,61}[a-z0-9_])?(\.[a-z0-9_]([a-z0-9_-]{0,61}[a-z0-9_])?)*")
+_HOST = re.compile(r"(?=.{1,253}$)[a-z0-9_]([a-z0-9_-]{0,61}[a-z0-9_])?(\.[a-z0-9_]([a-z0-9_-]{0,61}[a-z0-9_])?)*")
 
 Address = ipaddress.IPv4Address | ipaddress.IPv6Address
 
@@ -49,8 +54,18 @@ class Target:
             return None
 
     def moved(self, location: str) -> Target:
-        """Where a redirect leads. Raises InvalidInput."""
-        return parse_url(urljoin(self.url, location.strip()))
+        """Where a redirect leads (RFC 3986 section 5.2.2). Raises InvalidInput."""
+        scheme, authority, path, query = _split(location.strip(" "))
+        if scheme is not None:
+            return parse_url(location)
+        _, own_authority, own_path, own_query = _split(self.url)
+        if authority is None:
+            authority = own_authority
+            if not path:
+                path, query = own_path, own_query if query is None else query
+            elif not path.startswith("/"):
+                path = f"{own_path.rpartition('/')[0]}/{path}"
+        return parse_url(f"{self.scheme}://{authority}{path}{'' if query is None else f'?{query}'}")
 
 
 def parse_url(text: str) -> Target:
@@ -60,42 +75,52 @@ def parse_url(text: str) -> Target:
         raise InvalidInput("url", "is missing", "a picture's address, percent-encoded")
     if len(text) > MAX_URL:
         raise InvalidInput("url", "is too long", f"{MAX_URL} characters")
-    if _FORBIDDEN.search(text):
-        raise InvalidInput("url", "has a space, a control character or a backslash in it", "escape them as %20")
-    try:
-        parts = urlsplit(text)
-        port = parts.port
-    except ValueError:
-        raise InvalidInput("url", "is malformed", "http://host/path") from None
-    scheme = parts.scheme.lower()
+    scheme, authority, path, query = _split(text)
+    scheme = (scheme or "").lower()
     if scheme not in _PORTS:
         raise InvalidInput("url", f"has the scheme {scheme[:20]!r}", "http or https")
-    if "@" in parts.netloc:
+    if "@" in (authority or ""):
         raise InvalidInput("url", "has a user's name or password in it", "none")
-    if "%" in parts.netloc:
-        raise InvalidInput("url", "has an escape or a zone in its host", "a plain host name")
-    host, port = _host(parts.hostname or ""), port or _PORTS[scheme]
+    match = _AUTHORITY.fullmatch(authority or "")
+    if match is None:
+        raise InvalidInput("url", "has no host, or a malformed one", "http://host/path, http://host:port/path")
+    host = _address(match["address"]) if match["address"] else _name(match["name"])
+    port = int(match["port"]) if match["port"] else _PORTS[scheme]
+    if not 1 <= port <= 65535:
+        raise InvalidInput("url", f"has the port {port}", "1 to 65535")
     shown = f"[{host}]" if ":" in host else host
     netloc = shown if port == _PORTS[scheme] else f"{shown}:{port}"
-    query = f"?{_requoted(parts.query)}" if parts.query else ""
-    url = f"{scheme}://{netloc}{_without_dots(_requoted(parts.path)) or '/'}{query}"
+    shown_query = "" if query is None else f"?{_requoted(query)}"
+    url = f"{scheme}://{netloc}{_without_dots(_requoted(path)) or '/'}{shown_query}"
     if len(url) > MAX_URL:
         raise InvalidInput("url", "is too long", f"{MAX_URL} characters, escaped")
     return Target(url, scheme, host, port)
 
 
-def _host(name: str) -> str:
-    if ":" in name:
-        try:
-            return str(ipaddress.IPv6Address(name))
-        except ValueError:
-            raise InvalidInput("url", f"{name[:50]!r} is no address", "an IPv6 address without a zone") from None
+def _split(text: str) -> tuple[str | None, str | None, str, str | None]:
+    """Scheme, authority, path, query (RFC 3986 appendix B); None for what is not there. Raises InvalidInput."""
+    if _FORBIDDEN.search(text):
+        raise InvalidInput("url", "has a space, a control character or a backslash in it", "escape them as %20")
+    match = _PARTS.fullmatch(text)
+    assert match is not None  # there is no text that it does not match
+    return match["scheme"], match["authority"], match["path"], match["query"]
+
+
+def _address(text: str) -> str:
+    try:
+        return str(ipaddress.IPv6Address(text))
+    except ValueError:
+        raise InvalidInput("url", f"{text[:50]!r} is no address", "an IPv6 address without a zone") from None
+
+
+def _name(name: str) -> str:
+    """A host's name in ASCII, or the IPv4 address that stands in its place."""
     try:
         ascii_name = name.lower() if name.isascii() else idna.encode(name, uts46=True).decode()
     except (idna.IDNAError, UnicodeError):
         raise InvalidInput("url", f"{name[:50]!r} is no host's name", "letters, digits, dots and hyphens") from None
     ascii_name = ascii_name.removesuffix(".")
-    if not _NAME.fullmatch(ascii_name):
+    if not _HOST.fullmatch(ascii_name):
         raise InvalidInput("url", f"{name[:50]!r} is no host's name", "letters, digits, dots and hyphens")
     if _NUMBER.fullmatch(ascii_name.rpartition(".")[2]):
         try:
@@ -111,7 +136,10 @@ def _requoted(text: str) -> str:
         return char if char in _UNRESERVED else match[0].upper()
 
     text = re.sub(r"%(?![0-9A-Fa-f]{2})", "%25", text)
-    text = _PLAIN.sub(lambda match: "".join(f"%{byte:02X}" for byte in match[0].encode("utf-8", "replace")), text)
+    try:
+        text = _PLAIN.sub(lambda match: "".join(f"%{byte:02X}" for byte in match[0].encode()), text)
+    except UnicodeEncodeError:
+        raise InvalidInput("url", "has half a character in it", "whole characters") from None
     return _ESCAPE.sub(escape, text)
 
 
