@@ -10,7 +10,7 @@ from email.utils import parsedate_to_datetime
 
 _GUESSED_SHARE = 0.1
 _MOST = 2**31
-_DIRECTIVE = re.compile(r'(?P<name>[^\s,="]+)\s*(?:=\s*(?:"(?P<quoted>(?:[^"\\]|\\.)*)"|(?P<plain>[^,\s"]*)))?[^,]*')
+_DIRECTIVE = re.compile(r'(?P<name>[^\s,="]+)\s*(?:=\s*(?:"(?P<quoted>(?:[^"\\]|\\.)*)"|(?P<plain>[^,]*)))?[^,]*')
 
 
 @dataclass(frozen=True, slots=True)
@@ -47,7 +47,7 @@ def cache_control(text: str) -> dict[str, str]:
     found: dict[str, str] = {}
     for match in _DIRECTIVE.finditer(text):
         quoted = match["quoted"]
-        found.setdefault(match["name"].lower(), (match["plain"] or "") if quoted is None else quoted)
+        found.setdefault(match["name"].lower(), (match["plain"] or "").strip() if quoted is None else quoted)
     return found
 
 

@@ -19,7 +19,7 @@ _LOOK_AGAIN = 1.0
 def read_limits(path: Path) -> dict[str, int]:
     """`{"example.com": 4, "*": 8}`; without the file, the default for all. Raises InvalidInput."""
     try:
-        limits = json.loads(path.read_bytes())
+        limits = json.loads(path.read_text("utf-8"))
     except FileNotFoundError:
         return {ALL: DEFAULT}
     except (ValueError, RecursionError) as error:
