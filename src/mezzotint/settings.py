@@ -86,7 +86,7 @@ def parse_workers(text: str) -> int:
 
 def parse_url(text: str) -> str:
     parts = urlsplit(text.strip())
-    if parts.scheme not in {"http", "https"} or not parts.netloc:
+    if parts.scheme not in {"http", "https"} or not parts.hostname or parts.port == 0:  # whose reading may raise too
         raise ValueError("an address that starts with http:// or https://")
     return text.strip().rstrip("/")
 

@@ -10,7 +10,7 @@ from mezzotint import __version__, tokens
 from mezzotint.delivery.answers import Receive, Scope, Send, answer, answer_problem, drain, headers
 from mezzotint.delivery.images import PREFIX, Images, Picture, Request
 from mezzotint.delivery.metrics import exposition
-from mezzotint.delivery.remote import CLONE, GET, RemoteDoor
+from mezzotint.delivery.remote import CLONE, GET, Body, RemoteDoor
 from mezzotint.delivery.remote import PATHS as REMOTE
 from mezzotint.errors import MezzotintError, Unauthorized
 from mezzotint.wiring import Engine
@@ -103,10 +103,12 @@ class Delivery:
             await answer_problem(send, error, head=request.head, public=self._public)
 
     async def _take_in(self, scope: Scope, receive: Receive, send: Send) -> None:
+        body = Body(receive)
         try:
-            await self._remote.take_in(scope, receive, self._authorize(Request.of(scope), scope), send)
+            await self._remote.take_in(scope, body, self._authorize(Request.of(scope), scope), send)
         except MezzotintError as error:
-            await drain(receive)
+            if not body.ended:
+                await drain(receive)
             await answer_problem(send, error, head=False, public=False)
 
     def _authorize(self, request: Request, scope: Scope) -> tokens.Token | None:

@@ -39,7 +39,7 @@ def image(query: bytes, default: Format) -> Asked:
         parse_url(given.get("url", "")),
         _resized(given, default),
         silent=_flag(given, "no_image", False),
-        ask_peers=_flag(given, "use_alternativ_clouds", False) or _flag(given, "use_alternative_clouds", False),
+        ask_peers=_asks_peers(given),
         only_here=_flag(given, "only_send_if_local", False),
     )
 
@@ -49,7 +49,7 @@ def thumbnail(query: bytes, default: Format) -> Asked:
     given = parameters(query)
     side = _pixels(given, "size") or _THUMBNAIL
     rendition = Rendition(_format(given, "format", default), size=Size(side, side, Mode.FIT))
-    return Asked(parse_url(given.get("url", "")), rendition, ask_peers=_flag(given, "use_alternative_clouds", False))
+    return Asked(parse_url(given.get("url", "")), rendition, ask_peers=_asks_peers(given))
 
 
 def parameters(query: bytes) -> dict[str, str]:
@@ -59,6 +59,11 @@ def parameters(query: bytes) -> dict[str, str]:
     except (ValueError, UnicodeError):
         raise InvalidInput("query", "is malformed", "percent-encoded UTF-8, at most 50 parameters") from None
     return dict(reversed(pairs))
+
+
+def _asks_peers(given: Mapping[str, str]) -> bool:
+    names = ("use_alternativ_clouds", "use_alternative_clouds")
+    return any(_flag(given, name, False) for name in names)
 
 
 def _resized(given: Mapping[str, str], default: Format) -> Rendition | None:

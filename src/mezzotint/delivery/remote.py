@@ -54,7 +54,7 @@ class RemoteDoor:
                 lost = True  # its bytes are gone, as those of what is only cached may be
         raise NotFound("the picture was deleted as it was asked for")
 
-    async def take_in(self, scope: Scope, receive: Receive, token: tokens.Token | None, send: Send) -> None:
+    async def take_in(self, scope: Scope, body: Body, token: tokens.Token | None, send: Send) -> None:
         """`/clone_image`: a picture from a peer, the bytes as body. Raises MezzotintError."""
         if token is None:
             raise Unauthorized("sending pictures needs a token of scope write")
@@ -66,7 +66,7 @@ class RemoteDoor:
         record = RemoteRecord.from_json(given.get(RECORD_HEADER.lower().encode(), ""))
         if record is None or record.url != target.url:
             raise InvalidInput(RECORD_HEADER, "is missing, or is of another URL", "the record as the peer has it")
-        new = await self._opened().receive(target, record, _body(receive))
+        new = await self._opened().receive(target, record, body.chunks())
         what = [*headers(content_length="0", cache_control="no-store"), _ident(record.ident)]
         await answer(send, 201 if new else 200, what)
 
@@ -135,13 +135,19 @@ def _ident(ident: str) -> tuple[bytes, bytes]:
     return IDENT_HEADER.lower().encode(), ident.encode()
 
 
-async def _body(receive: Receive) -> AsyncIterator[bytes]:
-    """Raises InvalidInput where it breaks off."""
-    while True:
-        event = await receive()
-        if event["type"] == "http.disconnect":
-            raise InvalidInput("body", "broke off before its end", "all of the picture's bytes")
-        if event.get("body"):
-            yield event["body"]
-        if not event.get("more_body"):
-            return
+class Body:
+    """A request's body as it comes, once."""
+
+    def __init__(self, receive: Receive) -> None:
+        self._receive = receive
+        self.ended = False
+
+    async def chunks(self) -> AsyncIterator[bytes]:
+        """Raises InvalidInput where it breaks off."""
+        while not self.ended:
+            event = await self._receive()
+            self.ended = not event.get("more_body")
+            if event["type"] == "http.disconnect":
+                raise InvalidInput("body", "broke off before its end", "all of the picture's bytes")
+            if event.get("body"):
+                yield event["body"]

@@ -38,7 +38,7 @@ def delete(target: Target, *, only_here: bool = False) -> Deleted:
     Raises NotFound where it is not known here, ReadOnly, StoreUnavailable.
     """
     standing.check_writable()
-    facts.ingest()  # another address of the same bytes may just have been noted
+    facts.be_complete()  # another address may have the same bytes
     key = target.key
     with engine().cache.locks.hold(f"url:{key}"):
         record = engine().records.look_again(key)
@@ -82,6 +82,7 @@ def purge_expired() -> int:
     old = DeletedBase.objects.filter(at__lt=timezone.now() - timedelta(seconds=grace))
     if engine().settings.read_only or not old.exists():
         return 0
+    facts.be_complete()
     now, gone = store_time(engine().store), 0
     for one in old[:500]:
         ident = Ident(one.ident)

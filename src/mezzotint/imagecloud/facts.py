@@ -3,36 +3,27 @@ sent a copy of what is new."""
 
 from __future__ import annotations
 
+import logging
 from collections.abc import Iterable, Iterator
+from dataclasses import dataclass, field
 from datetime import UTC, datetime
 from typing import Any
 
 from django.db import transaction
-from django.db.models import F
 
-from mezzotint.errors import NotFound
-from mezzotint.imagecloud.models import CloneRequest, Job, RemoteImage
-from mezzotint.names import is_ident
+from mezzotint.errors import MezzotintError, NotFound
+from mezzotint.imagecloud.models import CloneRequest, Indexed, Job, RemoteImage
 from mezzotint.names.keys import REMOTE, remote_key, remote_key_of
-from mezzotint.sources.records import RemoteRecord
+from mezzotint.sources.urls import parse_url
 from mezzotint.wiring import engine
 
+log = logging.getLogger(__name__)
 _CHUNK = 200
 _PAGE = 2000
 _UPDATED = [
-    "url",
-    "host",
-    "ident",
-    "kept",
-    "format",
-    "width",
-    "height",
-    "bytes",
-    "via",
-    "fetched",
-    "checked",
-    "expires",
-]
+    "url", "host", "ident", "kept", "format", "width", "height", "bytes", "via", "fetched", "checked", "expires",
+    "failures", "failure",
+]  # fmt: skip
 
 
 def ingest() -> int:
@@ -48,33 +39,56 @@ def ingest() -> int:
     return count
 
 
+@dataclass
+class _Told:
+    """What a handful of notes says of one URL: the last good one, when it was last checked, what failed since."""
+
+    image: RemoteImage | None = None
+    checked: dict[str, Any] | None = None
+    failures: list[dict[str, Any]] = field(default_factory=list)
+
+
 def _take_in(notes: list[dict[str, Any]]) -> None:
-    latest: dict[str, RemoteImage] = {}
-    checked, failed = [], []
+    told: dict[str, _Told] = {}
     for note in notes:
-        if "failure" in note:
-            failed.append(note)
-        elif "bytes" in note:
-            latest[note["key"]] = _image(note)
-        else:
-            checked.append(note)
-    if latest:
-        _clone(latest.values())
-        RemoteImage.objects.bulk_create(
-            [*latest.values()],
-            update_conflicts=True,
-            unique_fields=["key"],
-            update_fields=[*_UPDATED, "failures", "failure", "failed"],
-        )
-    for note in checked:
-        RemoteImage.objects.filter(key=note["key"]).update(
-            checked=_moment(note["checked"]), expires=_moment(note["expires"]), failures=0, failure=""
-        )
-    for note in failed:
-        one, _ = RemoteImage.objects.get_or_create(key=note["key"], defaults={"url": note["url"], "host": note["host"]})
-        RemoteImage.objects.filter(pk=one.pk).update(
-            failures=F("failures") + 1, failure=note["failure"], failed=_moment(note["at"])
-        )
+        try:
+            _tell(told, note)
+        except (KeyError, TypeError, ValueError, OverflowError, OSError):
+            log.warning("a note of a remote image is none: %.200r", note)
+    images = [one.image for one in told.values() if one.image is not None]
+    if images:
+        _clone(images)
+        RemoteImage.objects.bulk_create(images, update_conflicts=True, unique_fields=["key"], update_fields=_UPDATED)
+    for key, one in told.items():
+        if one.checked is not None:
+            RemoteImage.objects.filter(key=key).update(failures=0, failure="", **one.checked)
+        if one.failures:
+            _fail(key, one.failures)
+
+
+def _tell(told: dict[str, _Told], note: dict[str, Any]) -> None:
+    """Raises what is wrong with it."""
+    one = told.setdefault(str(note["key"]), _Told())
+    if "failure" in note:
+        _moment(note["at"]), str(note["url"]), str(note["host"])
+        one.failures.append(note)
+    elif "bytes" in note:
+        one.image, one.checked, one.failures = _image(note), None, []
+    else:
+        one.checked = {"checked": _moment(note["checked"]), "expires": _moment(note["expires"])}
+        one.failures = []
+
+
+def _fail(key: str, failures: list[dict[str, Any]]) -> None:
+    """Those that were counted before count no more."""
+    first = failures[0]
+    defaults = {"url": first["url"], "host": first["host"][:255]}
+    row, _ = RemoteImage.objects.get_or_create(key=key, defaults=defaults)
+    new = [note for note in failures if row.failed is None or _moment(note["at"]) > row.failed]
+    if new:
+        row.failures += len(new)
+        row.failure, row.failed = str(new[-1]["failure"]), _moment(new[-1]["at"])
+        row.save(update_fields=["failures", "failure", "failed"])
 
 
 def _image(note: dict[str, Any]) -> RemoteImage:
@@ -137,7 +151,16 @@ def reread() -> tuple[int, int]:
         if len(missing) >= _CHUNK:
             added += _add(missing)
             missing = []
-    return added + _add(missing), dropped
+    added += _add(missing)
+    Indexed.objects.get_or_create()
+    return added, dropped
+
+
+def be_complete() -> None:
+    """After a restore this table knows of nothing that was here before; then the records are read."""
+    ingest()
+    if not Indexed.objects.exists():
+        reread()
 
 
 def _stored_keys() -> Iterator[str]:
@@ -166,9 +189,6 @@ def _drop(key: str) -> int:
 
 
 def _add(keys: list[str]) -> int:
-    from mezzotint.errors import MezzotintError
-    from mezzotint.sources.urls import parse_url
-
     found = []
     for key in keys:
         record = engine().records.look_again(key)
@@ -176,10 +196,8 @@ def _add(keys: list[str]) -> int:
             continue
         try:
             host, facts = parse_url(record.url).host, engine().bases.facts(record.ident)
-        except NotFound:
-            continue  # it will be fetched again when somebody asks
         except MezzotintError:
-            continue
+            continue  # it will be fetched again when somebody asks
         found.append(
             RemoteImage(
                 key=key, url=record.url, host=host[:255], ident=record.ident, kept=True, via=record.via[:100],
@@ -189,11 +207,6 @@ def _add(keys: list[str]) -> int:
         )  # fmt: skip
     RemoteImage.objects.bulk_create(found, ignore_conflicts=True)
     return len(found)
-
-
-def others_of(record: RemoteRecord, key: str) -> bool:
-    """Whether another URL has the same bytes."""
-    return is_ident(record.ident) and RemoteImage.objects.filter(ident=record.ident).exclude(key=key).exists()
 
 
 def _moment(seconds: float) -> datetime:

@@ -115,6 +115,15 @@ class CloneRequest(Job):
         return f"{self.task} {self.url} ({self.group})"
 
 
+class Indexed(models.Model):
+    """Has a row where this database knows of every record that the store had when it began."""
+
+    at = models.DateTimeField(default=timezone.now)
+
+    def __str__(self) -> str:
+        return str(self.at)
+
+
 class DeletedBase(models.Model):
     """A base that lies in the trash because its last URL was deleted."""
 

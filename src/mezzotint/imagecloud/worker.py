@@ -64,6 +64,7 @@ async def _lasting(part: Callable[[], Awaitable[None]]) -> None:
 
 
 async def _keep_facts() -> None:
+    await threads.in_database(facts.be_complete)
     while True:
         await threads.in_database(facts.ingest)
         await threads.in_database(gauges.show)

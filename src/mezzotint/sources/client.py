@@ -13,7 +13,6 @@ import ipaddress
 import ssl
 import time
 from collections.abc import AsyncIterator, Callable, Iterator, Mapping
-from concurrent.futures import ThreadPoolExecutor
 from contextlib import asynccontextmanager, contextmanager
 from dataclasses import dataclass
 
@@ -24,9 +23,10 @@ from mezzotint.cache.locks import HostLocks
 from mezzotint.errors import InvalidInput, OriginBusy, OriginFailed, OriginLacks, OriginTimedOut
 from mezzotint.sources.addresses import Policy
 from mezzotint.sources.freshness import retry_after
+from mezzotint.sources.gate import Gate, Names, Resolve, system_resolve
 from mezzotint.sources.limits import Limits
 from mezzotint.sources.origins import Origins
-from mezzotint.sources.seats import Gate, Resolve, Seat, Seats, system_resolve
+from mezzotint.sources.seats import Seat, Seats
 from mezzotint.sources.urls import Target
 
 REDIRECTS = 5
@@ -34,7 +34,6 @@ _REDIRECTING = {301, 302, 303, 307, 308}
 _GONE = {404, 410}
 _CONNECT, _GAP = 10.0, 20.0
 _PIECE = 1 << 16
-_RESOLVERS = 32
 
 
 @dataclass(frozen=True, slots=True)
@@ -73,14 +72,14 @@ class Client:
         agent: str,
         resolve: Resolve = system_resolve,
     ) -> None:
-        self._policy, self._origins, self._times, self._agent, self._resolve = policy, origins, times, agent, resolve
+        self._policy, self._origins, self._times, self._agent = policy, origins, times, agent
         self._seats = Seats(locks, limits, self._open_seat)
-        self._threads = ThreadPoolExecutor(_RESOLVERS, thread_name_prefix="resolve")
+        self._names = Names(resolve)
         self._tls = ssl.create_default_context()
 
     async def close(self) -> None:
         await self._seats.close()
-        self._threads.shutdown(wait=False, cancel_futures=True)
+        self._names.close()
 
     @asynccontextmanager
     async def get(self, target: Target, headers: Mapping[str, str]) -> AsyncIterator[Response]:
@@ -111,7 +110,9 @@ class Client:
         """The response, and where it leads to, or None where the picture follows."""
         self._origins.check(target.host)
         async with self._turn(target) as seat, deadline.kept(lambda: self._origins.failed(target.host)):
+            self._origins.begin(target.host)  # much may have happened while a turn was waited for
             with told(lambda: self._origins.failed(target.host)):
+                await seat.go_to((target.scheme, target.host, target.port), self._open_seat)
                 seat.gate.begin(self._allows, target.host if target.literal else None)
                 answer = await seat.session.get(
                     URL(target.url, encoded=True),
@@ -158,9 +159,10 @@ class Client:
         if status >= 500:
             self._origins.failed(host)
             raise OriginFailed(f"the origin answered {status}", again=True)
-        self._origins.answered(host)
+        if status != 200:
+            self._origins.answered(host)  # otherwise when its body has come
         if status in _REDIRECTING and "Location" in answer.headers:
-            return answer.headers["Location"]
+            return _location(answer.headers["Location"])
         if status in _GONE:
             raise OriginLacks(f"the origin answered {status}")
         if status not in {200, 304}:
@@ -173,9 +175,10 @@ class Client:
         with told(lambda: self._origins.failed(target.host)):
             async for chunk in answer.content.iter_any():
                 yield chunk
+        self._origins.answered(target.host)
 
     def _open_seat(self) -> tuple[Gate, aiohttp.ClientSession]:
-        gate = Gate(self._resolve, self._threads)
+        gate = Gate(self._names)
         connector = aiohttp.TCPConnector(
             limit=1,
             resolver=gate,
@@ -193,7 +196,17 @@ class Client:
             trust_env=False,
             read_bufsize=_PIECE,
         )
+        session._retry_connection = False  # a second request is for whoever counts them to make
         return gate, session
+
+
+def _location(text: str) -> str:
+    """Bytes that are no UTF-8 are escaped."""
+    try:
+        text.encode()
+    except UnicodeEncodeError:
+        return "".join(chr(b) if b < 128 else f"%{b:02X}" for b in text.encode("utf-8", "surrogateescape"))
+    return text
 
 
 class _Deadline:
@@ -207,9 +220,11 @@ class _Deadline:
         """Raises OriginTimedOut."""
         self._at = self._at or asyncio.get_running_loop().time() + self._seconds
         try:
-            async with asyncio.timeout_at(self._at):
+            async with asyncio.timeout_at(self._at) as timeout:
                 yield
         except TimeoutError:
+            if not timeout.expired():
+                raise
             missed()
             raise OriginTimedOut(f"took longer than {self._seconds:g} s") from None
 

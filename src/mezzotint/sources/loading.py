@@ -31,6 +31,7 @@ LACKS, FAILS = 600.0, 60.0
 """seconds that nobody asks again after "there is none", and after anything else"""
 ATTEMPTS = 3
 _BACKOFF = 0.2
+_LONGEST = 500
 
 
 class Loading:
@@ -70,7 +71,7 @@ class Loading:
                 async with self._peer_client.ask(peer, target) as offer, self._arriving() as arriving:
                     with _origins_fault():
                         await arriving.receive(offer.chunks)
-                        offered = replace(offer.record, url=target.url, via=peer.origin)
+                        offered = replace(self._bounded(offer.record), url=target.url, via=peer.origin)
                         return await arriving.finish(
                             lambda spool, peer=peer, offered=offered: self._offered(  # type: ignore[misc]
                                 target, peer, offered, spool
@@ -84,7 +85,9 @@ class Loading:
 
     async def from_clone(self, target: Target, record: RemoteRecord, arriving: Arriving) -> bool:
         """What a peer has sent; whether it was new. Raises InvalidInput where the bytes are not its record's."""
-        return await arriving.finish(lambda spool: self._received(target, replace(record, via="clone"), spool))
+        return await arriving.finish(
+            lambda spool: self._received(target, replace(self._bounded(record), via="clone"), spool)
+        )
 
     def failed(self, target: Target, error: OriginError) -> None:
         """Remember it for a while, and note it."""
@@ -112,19 +115,20 @@ class Loading:
             headers["If-None-Match"] = record.etag
         if record is not None and record.last_modified:
             headers["If-Modified-Since"] = record.last_modified
-        async with self._client.get(target, headers) as response, self._arriving() as arriving:
-            now = self._clock()
-            expires = now + self._lifetimes.of(response.headers, now)
-            etag = response.headers.get("etag", "")[:500]
-            modified = response.headers.get("last-modified", "")[:100]
-            if response.status == 200:
-                self._check_length(response.length)
+        async with self._arriving() as arriving:
+            async with self._client.get(target, headers) as response:
+                now = self._clock()
+                expires = now + self._lifetimes.of(response.headers, now)
+                etag = _validator(response.headers.get("etag", ""))
+                modified = _validator(response.headers.get("last-modified", ""))
+                if response.status == 200:
+                    self._check_length(response.length)
+                    with _origins_fault():
+                        await arriving.receive(response.chunks)
+            if response.status == 200:  # its turn at the origin is for others now
+                fresh = RemoteRecord(target.url, Ident(""), now, now, expires, etag, modified)
                 with _origins_fault():
-                    await arriving.receive(response.chunks)
-        if response.status == 200:
-            fresh = RemoteRecord(target.url, Ident(""), now, now, expires, etag, modified)
-            with _origins_fault():
-                return await arriving.finish(lambda spool: self._stored(target, fresh, spool))
+                    return await arriving.finish(lambda spool: self._stored(target, fresh, spool))
         if record is None:
             raise OriginFailed("the origin answered 304, and was not asked whether anything had changed")
         again = seen_again(record, now, expires, etag, modified)
@@ -134,6 +138,16 @@ class Loading:
     def _check_length(self, length: int | None) -> None:
         if length is not None and length > self._bases.max_bytes:
             raise OriginFailed(f"the origin announces {length} bytes")
+
+    def _bounded(self, record: RemoteRecord) -> RemoteRecord:
+        """What another host takes for fresh is so for no longer than is allowed here."""
+        now = self._clock()
+        return replace(
+            record,
+            fetched=min(record.fetched, now),
+            checked=min(record.checked, now),
+            expires=min(record.expires, now + self._lifetimes.ceiling),
+        )
 
     def _offered(self, target: Target, peer: Peer, record: RemoteRecord, spool: Spool) -> RemoteRecord:
         if spool.digest() != record.ident:
@@ -175,6 +189,11 @@ class Loading:
         said = {"at": self._clock(), "key": target.key, "url": target.url, "host": target.host}
         known = {name: getattr(record, name) for name in ("ident", "via", "fetched", "checked", "expires")}
         self._notes.append(said | known | facts)
+
+
+def _validator(text: str) -> str:
+    """What can be sent back as it came."""
+    return text if len(text) <= _LONGEST and text.isascii() and text.isprintable() else ""
 
 
 @contextmanager

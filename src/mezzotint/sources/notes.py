@@ -28,7 +28,7 @@ class Notes:
 
     def append(self, note: dict[str, Any]) -> None:
         """It is there after a kill -9. No error where the disk is full: the pictures matter more."""
-        line = json.dumps(note).encode() + b"\n"
+        line = b"\n" + json.dumps(note).encode() + b"\n"  # so that one which a full disk cut off ends there
         with suppress(OSError):
             make_directory(self._directory, durable=False)
             while True:

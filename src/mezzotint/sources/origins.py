@@ -8,7 +8,7 @@ import random
 import time
 from collections.abc import Callable
 from contextlib import suppress
-from dataclasses import asdict, dataclass
+from dataclasses import asdict, dataclass, replace
 
 from mezzotint.cache import Index
 from mezzotint.errors import OriginBusy, StorageFull
@@ -25,10 +25,15 @@ _REMEMBERED = 10_000
 
 @dataclass(frozen=True, slots=True)
 class Standing:
-    """`until`, in seconds since the epoch, nobody is to ask."""
+    """In seconds since the epoch: until when nobody asks because it has failed, and because it wanted a `pause`."""
 
     failures: int = 0
     until: float = 0.0
+    pause: float = 0.0
+
+    @property
+    def closed(self) -> float:
+        return max(self.until, self.pause)
 
 
 class Origins:
@@ -48,31 +53,39 @@ class Origins:
         return standing
 
     def check(self, origin: str) -> None:
-        """Raises OriginBusy where it has asked for a pause, or has failed too often.
-
-        After a pause for failures one may try, and the others wait for what comes of it.
-        """
+        """Raises OriginBusy where it has asked for a pause, or has failed too often."""
         standing, now = self.standing(origin), self._clock()
-        if standing.until > now:
-            raise OriginBusy(origin, standing.until - now)
+        if standing.closed > now:
+            raise OriginBusy(origin, standing.closed - now)
+
+    def begin(self, origin: str) -> None:
+        """`check`, by who asks now. After failures one may try, and the others wait for what comes of it."""
+        self.check(origin)
+        standing = self.standing(origin)
         if standing.failures >= THRESHOLD:
-            self._keep(origin, Standing(standing.failures, now + PROBE))
+            self._keep(origin, replace(standing, until=self._clock() + PROBE))
 
     def failed(self, origin: str) -> None:
-        failures = self.standing(origin).failures + 1
-        until = 0.0
+        standing = self.standing(origin)
+        failures, until = standing.failures + 1, standing.until
         if failures >= THRESHOLD:
             pause = min(LONGEST_PAUSE, FIRST_PAUSE * 2 ** min(failures - THRESHOLD, 10))
             until = self._clock() + pause * random.uniform(0.8, 1.2)
-        self._keep(origin, Standing(failures, until))
+        self._keep(origin, replace(standing, failures=failures, until=until))
 
     def asked_for_pause(self, origin: str, seconds: float) -> None:
         """By Retry-After."""
-        until = self._clock() + min(max(seconds, 1.0), MOST_RETRY_AFTER)
-        self._keep(origin, Standing(self.standing(origin).failures, until))
+        standing = self.standing(origin)
+        pause = max(standing.pause, self._clock() + min(max(seconds, 1.0), MOST_RETRY_AFTER))
+        self._keep(origin, replace(standing, pause=pause))
 
     def answered(self, origin: str) -> None:
-        if self.standing(origin) != Standing():
+        """All of it; a pause that it wants goes on."""
+        standing = self.standing(origin)
+        if standing.pause > self._clock():
+            if standing.failures:
+                self._keep(origin, Standing(pause=standing.pause))
+        elif standing != Standing():
             self._remember(origin, Standing())
             self._index.forget(_key(origin))
 

@@ -5,6 +5,7 @@ from __future__ import annotations
 import asyncio
 import json
 import logging
+import re
 from collections.abc import AsyncIterator, Callable, Mapping
 from contextlib import asynccontextmanager
 from dataclasses import dataclass, field
@@ -50,29 +51,32 @@ def read_peers(path: Path) -> tuple[Peer, ...]:
         members = json.loads(path.read_text())
     except FileNotFoundError:
         return ()
-    except (ValueError, OSError) as error:
+    except (ValueError, OSError, RecursionError) as error:
         raise InvalidInput(path.name, f"cannot be read: {error}", "a list of peers as JSON") from None
     if not isinstance(members, list):
         raise InvalidInput(path.name, "is no list", '[{"name": ..., "url": ..., "token": ..., "clone": true}]')
-    peers = tuple(_peer(path.name, member) for member in members)
+    peers = tuple(_peer(path.name, number, member) for number, member in enumerate(members, start=1))
     if len({peer.name for peer in peers}) < len(peers):
         raise InvalidInput(path.name, "has two peers of one name", "a name each")
     return peers
 
 
-def _peer(file: str, member: Any) -> Peer:
+def _peer(file: str, number: int, member: Any) -> Peer:
+    """Its token is in no message."""
+    which = f"has a peer, number {number},"
     if not isinstance(member, dict) or not {"name", "url"} <= member.keys() <= _KNOWN:
-        raise InvalidInput(file, f"{member!r:.80} is no peer", f"an object of {' '.join(sorted(_KNOWN))}")
-    texts = [member["name"], member["url"], member.get("token", "")]
-    if not all(isinstance(text, str) for text in texts) or not isinstance(member.get("clone", False), bool):
-        raise InvalidInput(file, f"{member!r:.80} is no peer", "name, url and token are texts, clone is true or false")
-    if not member["name"].strip():
-        raise InvalidInput(file, "has a peer without a name", "a name each")
+        raise InvalidInput(file, f"{which} of other members", f"an object of {' '.join(sorted(_KNOWN))}")
+    name, url, token, clone = member["name"], member["url"], member.get("token", ""), member.get("clone", False)
+    if not all(isinstance(text, str) for text in (name, url, token)) or not isinstance(clone, bool):
+        raise InvalidInput(file, f"{which} whose members are of other kinds", "texts; clone is true or false")
+    if not name.strip() or not name.isprintable():
+        raise InvalidInput(file, f"{which} without a name", "a name each")
+    if not re.fullmatch(r"[!-~]*", token):
+        raise InvalidInput(file, f"{which} whose token is none", "as `mezzotint token issue` prints it")
     try:
-        url = parse_url(member["url"])
+        return Peer(name, parse_url(url), token, clone)
     except ValueError as error:
-        raise InvalidInput(file, f"{member['url']!r:.80} cannot be a peer's url", str(error)) from None
-    return Peer(member["name"], url, member.get("token", ""), member.get("clone", False))
+        raise InvalidInput(file, f"{which} whose url cannot be one", str(error)) from None
 
 
 class PeerList:

@@ -32,6 +32,8 @@ _FRESH_IN_MEMORY = 1.0
 _FRESH_ON_HOST = 30.0
 """seconds until another host's change to a record that lies in a store over the network is seen"""
 _REMEMBERED = 20_000
+_LATEST = 1e11
+"""no moment is later"""
 
 
 @dataclass(frozen=True, slots=True)
@@ -64,9 +66,11 @@ class RemoteRecord:
             record = cls(**members)
             numbers = (record.fetched, record.checked, record.expires)
             texts = (record.url, record.etag, record.last_modified, record.via)
-        except (ValueError, TypeError, KeyError, AttributeError):
+        except (ValueError, TypeError, KeyError, AttributeError, RecursionError):
             return None
-        right = all(type(n) in {int, float} for n in numbers) and all(isinstance(t, str) for t in texts)
+        right = all(type(n) in {int, float} and 0 <= n <= _LATEST for n in numbers) and all(
+            isinstance(t, str) for t in texts
+        )
         return record if right and isinstance(record.ident, str) and is_ident(record.ident) else None
 
 
@@ -152,8 +156,11 @@ class Records:
     def failure(self, key: str) -> Failure | None:
         """One that is still to be heeded."""
         members = self._read_file(_failure_name(key))
-        failure = Failure(**members) if members else None
-        return failure if failure is not None and failure.until > self._clock() else None
+        try:
+            failure = Failure(str(members["kind"]), str(members["reason"]), float(members["until"]))
+        except (KeyError, TypeError, ValueError):
+            return None
+        return failure if failure.until > self._clock() else None
 
     def fail(self, key: str, failure: Failure) -> None:
         with suppress(StorageFull):
@@ -188,8 +195,11 @@ class Records:
     def _read_here(self, key: str) -> tuple[RemoteRecord, bool, float] | None:
         """The record, whether it is kept in the store too, and when it was seen there."""
         members = self._read_file(_record_name(key))
-        record = RemoteRecord.from_json(members["record"]) if members else None
-        return (record, members["kept"], members["seen"]) if record is not None and members else None
+        try:
+            record = RemoteRecord.from_json(members["record"])
+            return (record, bool(members["kept"]), float(members["seen"])) if record is not None else None
+        except (KeyError, TypeError, ValueError):
+            return None
 
     def _put_here(self, key: str, record: RemoteRecord, kept: bool) -> None:
         body = json.dumps({"record": record.to_json().decode(), "kept": kept, "seen": self._clock()}).encode()
@@ -199,15 +209,14 @@ class Records:
         else:
             self._cache.put(_record_name(key), body)
 
-    def _read_file(self, name: str) -> dict[str, Any] | None:
+    def _read_file(self, name: str) -> dict[str, Any]:
+        """Nothing, where there is none, or where it is none of ours."""
         file = self._cache.open(name)
-        if file is None:
-            return None
         try:
-            members = json.loads(file.read())
-        except ValueError:
-            return None
-        return members if isinstance(members, dict) else None
+            members = json.loads(file.read()) if file is not None else {}
+        except (ValueError, RecursionError):
+            return {}
+        return members if isinstance(members, dict) else {}
 
     def _remember(self, key: str, record: RemoteRecord | None, generation: bytes) -> None:
         with self._lock:

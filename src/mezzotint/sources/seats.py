@@ -8,69 +8,21 @@ from __future__ import annotations
 
 import asyncio
 import os
-import socket
-from collections.abc import AsyncIterator, Callable, Iterable
-from concurrent.futures import ThreadPoolExecutor
-from contextlib import asynccontextmanager
+from collections.abc import AsyncIterator, Callable
+from contextlib import asynccontextmanager, suppress
 from dataclasses import dataclass, field
-from typing import Any
 
 import aiohttp
-from aiohttp.abc import AbstractResolver, ResolveResult
 
 from mezzotint.cache.locks import HostLocks
+from mezzotint.sources.gate import Gate
 from mezzotint.sources.limits import Limits
 
 KEPT = 0.5
 """seconds that an unused seat is kept"""
 _POLL = 0.03
-_NAMESERVERS = 32
 
-Resolve = Callable[[str, int], Iterable[tuple[Any, ...]]]
-"""as `socket.getaddrinfo` answers"""
-
-
-def system_resolve(host: str, port: int) -> Iterable[tuple[Any, ...]]:
-    return socket.getaddrinfo(host, port, type=socket.SOCK_STREAM, flags=socket.AI_ADDRCONFIG)
-
-
-class Gate(AbstractResolver):
-    """Lets one seat's connections go to addresses that were checked for this download, and to no others."""
-
-    def __init__(self, resolve: Resolve, threads: ThreadPoolExecutor) -> None:
-        self._resolve, self._threads = resolve, threads
-        self._allows: Callable[[str, str], bool] = lambda host, address: False
-        self._checked: set[str] = set()
-
-    def begin(self, allows: Callable[[str, str], bool], literal: str | None) -> None:
-        """For a download: `allows` is asked with a host's name and an address of it. Raises OSError."""
-        self._allows, self._checked = allows, set()
-        if literal is not None:
-            self._check(literal, [literal])
-
-    async def resolve(self, host: str, port: int = 0, family: Any = socket.AF_UNSPEC) -> list[ResolveResult]:
-        """Raises OSError, where one address of several is closed too."""
-        loop = asyncio.get_running_loop()
-        found = await loop.run_in_executor(self._threads, lambda: list(self._resolve(host, port)))
-        addresses = list(dict.fromkeys((info[0], str(info[4][0])) for info in found))
-        self._check(host, [address for _, address in addresses])
-        return [
-            ResolveResult(hostname=host, host=address, port=port, family=kind, proto=0, flags=socket.AI_NUMERICHOST)
-            for kind, address in addresses
-        ]
-
-    def open_socket(self, info: Any) -> socket.socket:
-        """For one attempt to connect: to an address that was checked. Raises OSError."""
-        if str(info[4][0]) not in self._checked:
-            raise OSError(f"{info[4][0]} was not checked")
-        return socket.socket(info[0], info[1], info[2])
-
-    async def close(self) -> None: ...
-
-    def _check(self, host: str, addresses: list[str]) -> None:
-        if not addresses or not all(self._allows(host, address) for address in addresses):
-            raise OSError(f"an address of {host} is closed")
-        self._checked.update(addresses)
+OpenSeat = Callable[[], tuple[Gate, aiohttp.ClientSession]]
 
 
 @dataclass
@@ -80,6 +32,14 @@ class Seat:
     gate: Gate
     session: aiohttp.ClientSession
     expiry: asyncio.TimerHandle | None = None
+    where: tuple[str, str, int] | None = None
+
+    async def go_to(self, where: tuple[str, str, int], open_seat: OpenSeat) -> None:
+        """For another origin another connection: the one that is idle goes first."""
+        if self.where not in {None, where}:
+            await self.session.close()
+            self.gate, self.session = open_seat()
+        self.where = where
 
     async def close(self) -> None:
         """The connection first, then the right to have one."""
@@ -100,7 +60,7 @@ class _Room:
 class Seats:
     """Of one event loop. Close it at the end."""
 
-    def __init__(self, locks: HostLocks, limits: Limits, open_seat: Callable[[], tuple[Gate, aiohttp.ClientSession]]):
+    def __init__(self, locks: HostLocks, limits: Limits, open_seat: OpenSeat):
         self._locks, self._limits, self._open_seat = locks, limits, open_seat
         self._rooms: dict[str, _Room] = {}
         self._closing: set[asyncio.Task[None]] = set()
@@ -133,7 +93,8 @@ class Seats:
                 seat = room.idle.pop()
                 if seat.expiry:
                     seat.expiry.cancel()
-                if seat.number < limit:
+                busy = room.taken - len(room.idle) - 1
+                if seat.number < limit and busy < limit:
                     return seat
                 await self._let_go(room, seat)
             room.freed.clear()
@@ -141,11 +102,10 @@ class Seats:
             if fresh is not None:
                 room.taken += 1
                 return fresh
-            try:
-                # where all seats are this process's own, one of its own has to become free
-                await asyncio.wait_for(room.freed.wait(), None if room.taken >= limit else _POLL)
-            except TimeoutError:
-                continue
+            # where all seats are this process's own, one of its own has to become free
+            with suppress(TimeoutError):
+                async with asyncio.timeout(None if room.taken >= limit else _POLL):
+                    await room.freed.wait()
 
     def _free_one(self, domain: str, limit: int) -> Seat | None:
         for number in range(limit):
@@ -175,3 +135,5 @@ class Seats:
         finally:
             room.taken -= 1
             room.freed.set()
+            if not room.taken and not room.turn.locked():
+                self._rooms = {domain: one for domain, one in self._rooms.items() if one is not room}

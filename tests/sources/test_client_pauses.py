@@ -1,0 +1,253 @@
+"""Origins that want to be left alone, or fail too often: nothing reaches them until it is over."""
+
+from __future__ import annotations
+
+import asyncio
+import time
+from collections.abc import Iterator
+from email.utils import formatdate
+from pathlib import Path
+
+import pytest
+
+from mezzotint.errors import OriginBusy, OriginFailed, OriginLacks, OriginTimedOut
+from mezzotint.sources.client import Client
+from tests.origin import Answer, Asked, Origin
+from tests.sources.network import Host, a_host, in_turn, leading, load, outcome, saying, status, until
+
+BODY = b"\x89PNG and so on"
+FAILURES = 5
+"""in a row, after which an origin is left alone"""
+
+
+@pytest.fixture
+def host(tmp_path: Path) -> Iterator[Host]:
+    with a_host(tmp_path) as opened:
+        yield opened
+
+
+@pytest.fixture
+def origin() -> Iterator[Origin]:
+    with Origin(hosts=("127.0.0.1", "127.0.1.1")) as started:
+        started.picture("/a", BODY)
+        yield started
+
+
+def left_alone(host: Host, origin: Origin, url: str | None = None) -> int:
+    """Whoever asks now is told to wait, without a connection to the origin; for how many seconds."""
+    before, connections = origin.asked.total(), origin.most_connections.copy()
+    origin.most_connections.clear()
+    with pytest.raises(OriginBusy) as caught:
+        host.load(url or origin.url("/a"))
+    assert (origin.asked.total(), origin.most_connections["127.0.0.1"]) == (before, 0)
+    origin.most_connections.update(connections)
+    return caught.value.retry_after
+
+
+def asks(host: Host, origin: Origin) -> bool:
+    """Whether a download reaches the origin, which succeeds."""
+    try:
+        return host.load(origin.url("/a"))[1] == BODY
+    except OriginBusy:
+        return False
+
+
+def fail(host: Host, origin: Origin, times: int = FAILURES) -> None:
+    origin.answers["/fails"] = status(500)
+    for _ in range(times):
+        with pytest.raises(OriginFailed):
+            host.load(origin.url("/fails"))
+
+
+@pytest.mark.parametrize("code", [429, 503])
+@pytest.mark.parametrize("dated", [False, True])
+def test_retry_after_is_waited_for_by_all(host: Host, origin: Origin, code: int, dated: bool) -> None:
+    origin.answers["/busy"] = status(code, retry_after=formatdate(time.time() + 100, usegmt=True) if dated else "100")
+    with pytest.raises(OriginBusy) as caught:
+        host.load(origin.url("/busy"))
+    assert 97 <= caught.value.retry_after <= 100
+    assert 95 <= left_alone(host, origin) <= 100
+    host.ahead = 95
+    left_alone(host, origin)
+    host.ahead = 102
+    assert asks(host, origin)
+
+
+def test_another_host_is_none_of_its_business(host: Host, origin: Origin) -> None:
+    origin.answers["/busy"] = status(429, retry_after="100")
+    with pytest.raises(OriginBusy):
+        host.load(origin.url("/busy"))
+    assert host.load(origin.url("/a", "127.0.1.1"))[1] == BODY
+
+
+def test_no_redirect_leads_there_meanwhile(host: Host, origin: Origin) -> None:
+    origin.answers |= {"/busy": status(429, retry_after="100"), "/redirect": leading(origin.url("/a"))}
+    with pytest.raises(OriginBusy):
+        host.load(origin.url("/busy"))
+    with pytest.raises(OriginBusy):
+        host.load(origin.url("/redirect", "127.0.1.1"))
+    assert "/a" not in origin.asked
+
+
+@pytest.mark.parametrize(
+    ("said", "most"), [({}, 120), ({"retry_after": "soon"}, 120), ({"retry_after": "-5"}, 120),
+                       ({"retry_after": "1e9"}, 120), ({"retry_after": "99999999"}, 3600),
+                       ({"retry_after": "9" * 400}, 3600), ({"retry_after": "9" * 5000}, 3600),
+                       ({"retry_after": "Fri, 31 Dec 9999 23:59:59 GMT"}, 3600)],
+)  # fmt: skip
+def test_whatever_429_says_the_pause_is_no_longer_than_an_hour(
+    host: Host, origin: Origin, said: dict[str, str], most: int
+) -> None:
+    origin.answers["/busy"] = status(429, **said)
+    with pytest.raises(OriginBusy):
+        host.load(origin.url("/busy"))
+    assert 1 <= left_alone(host, origin) <= most
+    host.ahead = most + 1
+    assert asks(host, origin)
+
+
+def test_downloads_that_wait_for_a_turn_when_it_asks_for_a_pause_are_not_sent(host: Host, origin: Origin) -> None:
+    host.limit(all=1)
+    origin.answers["/busy"] = status(429, 0.1, retry_after="100")
+
+    async def work(client: Client) -> list[bytes | Exception]:
+        first = asyncio.ensure_future(outcome(client, origin.url("/busy")))
+        await until(lambda: origin.asked["/busy"] == 1)
+        return await asyncio.gather(first, *(outcome(client, origin.url("/a")) for _ in range(5)))
+
+    told = host.run(work)
+    assert origin.asked == {"/busy": 1}
+    assert all(isinstance(one, OriginBusy) for one in told)
+
+
+@pytest.mark.parametrize("other", [status(200, 0.2), status(500, 0.2), status(404, 0.2)], ids=["200", "500", "404"])
+def test_what_was_under_way_when_it_asked_for_a_pause_does_not_end_it(
+    host: Host, origin: Origin, other: Answer
+) -> None:
+    origin.answers |= {"/busy": status(429, retry_after="100"), "/other": other}
+
+    async def work(client: Client) -> None:
+        under_way = asyncio.ensure_future(outcome(client, origin.url("/other")))
+        await until(lambda: origin.asked["/other"] == 1)
+        assert isinstance(await outcome(client, origin.url("/busy")), OriginBusy)
+        await under_way
+
+    host.run(work)
+    assert left_alone(host, origin) > 90
+
+
+async def refuse(asked: Asked) -> None:
+    asked.reset()
+
+
+@pytest.mark.parametrize(
+    ("answer", "error"),
+    [(status(500), OriginFailed), (status(503), OriginFailed), (refuse, OriginFailed), (saying(b"?"), OriginFailed),
+     (saying(b"HTTP/1.1 200 OK\r\nContent-Length: 9\r\n\r\nabc"), OriginFailed),
+     (saying(b"", end=False), OriginTimedOut),
+     (saying(b"HTTP/1.1 200 OK\r\nContent-Length: 9\r\n\r\nabc", end=False), OriginTimedOut)],
+    ids=["500", "503", "reset", "no HTTP", "breaks off", "silence", "silence in the body"],
+)  # fmt: skip
+def test_an_origin_that_fails_again_and_again_is_left_alone(
+    host: Host, origin: Origin, answer: Answer, error: type[Exception]
+) -> None:
+    origin.answers["/fails"] = answer
+    for _ in range(FAILURES):
+        with pytest.raises(error):
+            host.load(origin.url("/fails"), gap=0.1)
+    assert 5 <= left_alone(host, origin) <= 15
+
+
+def test_an_origin_that_is_down_is_left_alone_too(host: Host) -> None:
+    with Origin() as gone:
+        url = gone.url("/a")
+    for _ in range(FAILURES):
+        with pytest.raises(OriginFailed):
+            host.load(url)
+    with pytest.raises(OriginBusy):
+        host.load(url)
+
+
+def test_one_that_is_too_slow_as_a_whole_is_left_alone_too(host: Host, origin: Origin) -> None:
+    origin.answers["/slow"] = status(200, 60)
+    for _ in range(FAILURES):
+        with pytest.raises(OriginTimedOut):
+            host.load(origin.url("/slow"), total=0.1)
+    left_alone(host, origin)
+
+
+def test_one_success_in_between_is_a_new_beginning(host: Host, origin: Origin) -> None:
+    for _ in range(2):
+        fail(host, origin, FAILURES - 1)
+        assert asks(host, origin)
+
+
+def test_that_there_is_no_such_picture_is_no_failure(host: Host, origin: Origin) -> None:
+    for _ in range(FAILURES * 2):
+        with pytest.raises(OriginLacks):
+            host.load(origin.url("/nothing"))
+    assert asks(host, origin)
+
+
+def test_downloads_that_wait_for_a_turn_when_it_has_failed_too_often_are_not_sent(host: Host, origin: Origin) -> None:
+    host.limit(all=1)
+    origin.answers["/fails"] = status(500, 0.01)
+
+    async def work(client: Client) -> None:
+        await asyncio.gather(*(outcome(client, origin.url("/fails")) for _ in range(30)))
+
+    host.run(work)
+    assert origin.asked["/fails"] == FAILURES
+
+
+def test_after_the_pause_one_may_try_and_its_success_lets_all_in(host: Host, origin: Origin) -> None:
+    fail(host, origin)
+    host.ahead = 15
+    origin.picture("/a", BODY, delay=0.2)
+
+    async def work(client: Client) -> list[bytes | Exception]:
+        return await asyncio.gather(*(outcome(client, origin.url("/a")) for _ in range(5)))
+
+    told = host.run(work)
+    assert origin.asked["/a"] == 1
+    assert sum(isinstance(one, OriginBusy) for one in told) == 4
+    assert host.run(work) == [BODY] * 5
+
+
+def test_each_failed_trial_makes_the_pause_longer_up_to_ten_minutes(host: Host, origin: Origin) -> None:
+    fail(host, origin)
+    pauses = [left_alone(host, origin)]
+    for _ in range(12):
+        host.ahead += pauses[-1] + 1
+        fail(host, origin, 1)
+        pauses.append(left_alone(host, origin))
+    assert pauses[0] < pauses[2] < pauses[4]
+    assert 400 <= pauses[-1] <= 800
+    host.ahead += 800
+    assert asks(host, origin)
+    fail(host, origin, FAILURES - 1)
+    assert asks(host, origin)
+
+
+def test_a_client_that_dies_as_it_tries_again_stops_the_others_only_for_a_while(host: Host, origin: Origin) -> None:
+    fail(host, origin)
+    host.ahead = 15
+    origin.answers["/hangs"] = status(200, 60)
+
+    async def work(client: Client) -> None:
+        trial = asyncio.ensure_future(load(client, origin.url("/hangs")))
+        await until(lambda: origin.asked["/hangs"] == 1)
+        trial.cancel()
+        await asyncio.gather(trial, return_exceptions=True)
+
+    host.run(work)
+    host.ahead += 120
+    assert asks(host, origin)
+
+
+def test_500_and_then_200_is_well_again(host: Host, origin: Origin) -> None:
+    origin.answers["/flaky"] = in_turn(status(500), origin.answers["/a"])
+    with pytest.raises(OriginFailed) as caught:
+        host.load(origin.url("/flaky"))
+    assert caught.value.again
+    assert host.load(origin.url("/flaky"))[1] == BODY
