@@ -132,7 +132,7 @@ class OriginError(MezzotintError):
 
     def __init__(self, reason: str) -> None:
         super().__init__(self.told)
-        self.reason = reason
+        self.reason = reason.replace("\0", "").encode("utf-8", "backslashreplace").decode()
 
 
 class OriginLacks(OriginError):

@@ -102,6 +102,14 @@ def parse_patterns(text: str) -> tuple[str, ...]:
     return patterns
 
 
+def parse_hosts(text: str) -> tuple[str, ...]:
+    """`*.example.com, example.org`. Raises ValueError."""
+    hosts = parse_patterns(text)
+    if any("/" in host or ":" in host for host in hosts):
+        raise ValueError("hosts such as *.example.com, and no networks")
+    return hosts
+
+
 def parse_ports(text: str) -> frozenset[int] | None:
     """`80,443`, or `*` for any (None). Raises ValueError."""
     if text.strip() == "*":
@@ -156,7 +164,7 @@ class Settings:
     fetch_allow: tuple[str, ...] | None = _setting("MEZZOTINT_FETCH_ALLOW", parse_patterns, None)
     fetch_deny: tuple[str, ...] | None = _setting("MEZZOTINT_FETCH_DENY", parse_patterns, None)
     fetch_ports: frozenset[int] | None = _setting("MEZZOTINT_FETCH_PORTS", parse_ports, "80,443")
-    fetch_keep: tuple[str, ...] = _setting("MEZZOTINT_FETCH_KEEP", parse_patterns, "*")
+    fetch_keep: tuple[str, ...] = _setting("MEZZOTINT_FETCH_KEEP", parse_hosts, "*")
     fetch_for_all: bool = _setting("MEZZOTINT_FETCH_FOR_ALL", parse_bool, "false")
     fetch_timeout: float = _setting("MEZZOTINT_FETCH_TIMEOUT", parse_duration, "120s")
     fetch_min_age: float = _setting("MEZZOTINT_FETCH_MIN_AGE", parse_duration, "1h")

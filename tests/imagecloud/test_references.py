@@ -9,7 +9,7 @@ from pathlib import Path
 import pytest
 
 from mezzotint.errors import NotFound
-from mezzotint.imagecloud import deleting, facts
+from mezzotint.imagecloud import deleting, facts, unreferenced
 from mezzotint.imagecloud.models import DeletedBase, RemoteImage
 from mezzotint.names import Ident, trash_key
 from mezzotint.names.keys import remote_key
@@ -121,10 +121,10 @@ def test_what_was_deleted_is_purged_when_the_grace_is_over(brief: Engine, origin
     said = delete(url)
     assert (said.record, said.base, said.ident) == (True, True, ident)
     assert (brief.bases.exists(Ident(ident)), in_trash(brief, ident)) == (False, True)
-    assert deleting.purge_expired() == 0, "it is too early"
+    assert unreferenced.purge_expired() == 0, "it is too early"
     assert in_trash(brief, ident)
     wait()
-    assert deleting.purge_expired() == 1
+    assert unreferenced.purge_expired() == 1
     assert (in_trash(brief, ident), DeletedBase.objects.count()) == (False, 0)
     with pytest.raises(NotFound):
         delete(url)
@@ -136,7 +136,7 @@ def test_without_a_grace_it_is_purged_at_once(tmp_path: Path, origin: Origin) ->
         (ident,) = loaded(engine, url)
         delete(url)
         time.sleep(0.05)
-        assert (deleting.purge_expired(), in_trash(engine, ident)) == (1, False)
+        assert (unreferenced.purge_expired(), in_trash(engine, ident)) == (1, False)
 
 
 def test_what_is_had_again_meanwhile_is_not_purged(brief: Engine, origin: Origin) -> None:
@@ -145,7 +145,7 @@ def test_what_is_had_again_meanwhile_is_not_purged(brief: Engine, origin: Origin
     delete(url)
     assert loaded(brief, url) == [ident]
     wait()
-    deleting.purge_expired()
+    unreferenced.purge_expired()
     assert brief.bases.exists(Ident(ident))
     with brief.bases.open(Ident(ident)) as reader:
         assert b"".join(reader.chunks()) == pictures.png(seed=13)
@@ -158,7 +158,7 @@ def test_a_base_of_the_repository_or_of_another_url_is_not_let_go(brief: Engine,
     loaded(brief, url, two, other)
     assert [delete(url).base, delete(two).base] == [False, False]
     wait()
-    assert deleting.purge_expired() == 0
+    assert unreferenced.purge_expired() == 0
     assert brief.bases.exists(ident)
     assert delete(other).base
 
@@ -171,7 +171,7 @@ def test_a_picture_that_the_table_has_not_heard_of_yet_keeps_its_base(brief: Eng
     RemoteImage.objects.filter(url=two).delete()
     delete(one)
     wait()
-    deleting.purge_expired()
+    unreferenced.purge_expired()
     reconciling.carry_out(reconciling.plan(), over_cap=True)
     assert brief.bases.exists(Ident(ident)), "a record in the store leads to it"
 

@@ -64,7 +64,7 @@ def noted(engine: Engine) -> list[dict[str, Any]]:
     """Everything noted since this was last asked."""
     notes = []
     for batch, path in engine.notes.take():
-        notes += batch
+        notes += [note for handful in batch for note in handful]
         with contextlib.suppress(FileNotFoundError):
             engine.notes.done(path)
     return notes

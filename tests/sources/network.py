@@ -58,6 +58,7 @@ class Host:
             yield client
         finally:
             await client.close()
+            origins.close()
 
     def run(self, work: Callable[[Client], Awaitable[T]], **options: Any) -> T:
         async def main() -> T:

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import resource
 from typing import Annotated
 
 import typer
@@ -9,6 +10,8 @@ from rich.markup import escape
 
 from mezzotint import __version__
 from mezzotint.cli.output import count_progress, fail, out, tell
+
+_DESCRIPTORS = 65_536
 
 app = typer.Typer(
     no_args_is_help=True,
@@ -25,6 +28,14 @@ def _options(
     if version:
         out.print(__version__)
         raise typer.Exit
+
+
+def raise_descriptors() -> None:
+    """As many open files as the system allows: each connection is one."""
+    soft, hard = resource.getrlimit(resource.RLIMIT_NOFILE)
+    most = _DESCRIPTORS if hard == resource.RLIM_INFINITY else min(hard, _DESCRIPTORS)
+    if soft != resource.RLIM_INFINITY and soft < most:
+        resource.setrlimit(resource.RLIMIT_NOFILE, (most, hard))
 
 
 def ready_database(*, to_read: bool = False) -> None:

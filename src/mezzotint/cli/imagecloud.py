@@ -16,7 +16,7 @@ import typer
 from rich.markup import escape
 from rich.table import Table
 
-from mezzotint.cli.app import app, ready_database
+from mezzotint.cli.app import app, raise_descriptors, ready_database
 from mezzotint.cli.output import count_progress, fail, out, say, tell
 from mezzotint.errors import InvalidInput
 
@@ -28,6 +28,7 @@ _LOOK = 0.5
 @app.command()
 def work() -> None:
     """Work on what is queued (prefetch lists, clone requests), beside `serve` or on another host, until Ctrl-C."""
+    raise_descriptors()
     ready_database()
     from mezzotint.imagecloud import worker
 
@@ -55,13 +56,14 @@ def prefetch(
     if not file and not retry:
         raise InvalidInput("FILE", "is missing", "a file with one URL a line, or -")
     urls = _read_urls(file) if file else []
+    raise_descriptors()
     ready_database()
-    from mezzotint.imagecloud import leases, prefetching
+    from mezzotint.imagecloud import prefetching
     from mezzotint.imagecloud.models import PrefetchItem
 
     _refuse_readers()
     if retry:
-        again = leases.retry(PrefetchItem.objects.all())
+        again = prefetching.retry(PrefetchItem.objects.all())
         tell(f"{again:,} are tried again")
     accepted = [prefetching.enqueue(urls[at : at + _AT_ONCE], "command line") for at in range(0, len(urls), _AT_ONCE)]
     for one in accepted:
@@ -69,17 +71,19 @@ def prefetch(
             tell(f"[yellow]left out[/]  {escape(refused['url'])}: {escape(refused['detail'])}")
     given = {name: sum(getattr(one, name) for one in accepted) for name in ("given", "queued", "duplicates", "invalid")}
     batches = [one.batch for one in accepted]
-    counts = _loaded(batches if batches else None) if wait else {}
+    counts = _loaded(batches) if wait else {}
     if as_json:
         print(json.dumps(given | {"batches": [str(batch.pk) for batch in batches], "counts": counts}))
     else:
         say(f"{given['queued']:,} queued, {given['duplicates']:,} named twice, {given['invalid']:,} left out")
         if counts:
             say(f"{counts['done']:,} loaded, {counts['dead']:,} could not be")
+            if counts["waiting"]:
+                say(f"{counts['waiting']:,} are tried again later, by `mezzotint serve` or `work`")
             for batch in batches:
                 for dead in prefetching.dead(batch):
                     tell(f"[yellow]not loaded[/]  {escape(dead['url'])}: {escape(dead['reason'])}")
-    if counts.get("dead") or given["invalid"]:
+    if counts.get("dead") or counts.get("waiting") or given["invalid"]:
         raise SystemExit(1)
 
 
@@ -130,8 +134,8 @@ def _refuse_readers() -> None:
     standing.check_writable()
 
 
-def _loaded(batches: list[Any] | None) -> dict[str, int]:
-    """Work until these batches, or all, are done; how many are in each state then."""
+def _loaded(batches: list[Any]) -> dict[str, int]:
+    """Work until these batches, or all, are done or have to wait for longer; how many are in each state then."""
     from mezzotint.imagecloud import prefetching
 
     def counts() -> dict[str, int]:
@@ -139,17 +143,18 @@ def _loaded(batches: list[Any] | None) -> dict[str, int]:
         return {state: sum(one[state] for one in found) for state in found[0]}
 
     now = counts()
-    with _working(), count_progress("loading", sum(now.values())) as progress:
-        while now["waiting"] or now["running"]:
+    with _working() as worker, count_progress("loading", sum(now.values())) as progress:
+        while worker.is_alive() and prefetching.soon(batches):
             progress(now["done"] + now["dead"], None)
-            threading.Event().wait(_LOOK)
+            worker.join(_LOOK)
             now = counts()
+        now = counts()
         progress(now["done"] + now["dead"], None)
     return now
 
 
 @contextmanager
-def _working() -> Iterator[None]:
+def _working() -> Iterator[threading.Thread]:
     """A worker of this program's own, beside those that there may be."""
     from mezzotint.imagecloud import worker
 
@@ -163,8 +168,9 @@ def _working() -> Iterator[None]:
     thread = threading.Thread(target=run, name="work")
     thread.start()
     try:
-        yield
+        yield thread
     finally:
-        loop.call_soon_threadsafe(task.cancel)
+        if thread.is_alive():
+            loop.call_soon_threadsafe(task.cancel)
         thread.join()
         loop.close()

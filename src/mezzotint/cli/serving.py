@@ -17,7 +17,7 @@ import typer
 from rich.markup import escape
 
 from mezzotint import __version__
-from mezzotint.cli.app import app
+from mezzotint.cli.app import app, raise_descriptors
 from mezzotint.cli.output import count_progress, fail, tell
 from mezzotint.errors import InvalidInput
 from mezzotint.settings import Settings
@@ -44,6 +44,7 @@ def serve(
     _check_free(host, port)
     if settings.store_url.startswith("memory:") and settings.worker_count > 1:
         raise InvalidInput("MEZZOTINT_WORKERS", "has to be 1 with a store in memory, which no other process sees", "1")
+    raise_descriptors()
     ready = _prepared_apart()
     address = settings.public_url or f"http://{f'[{host}]' if ':' in host else host}:{port}"
     tell(f"Mezzotint {__version__} at [bold]{address}[/]  (Ctrl-C stops it)")

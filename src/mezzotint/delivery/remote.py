@@ -5,6 +5,7 @@ from __future__ import annotations
 import asyncio
 import time
 from collections.abc import AsyncIterator
+from dataclasses import replace
 
 from mezzotint import tokens
 from mezzotint.delivery import query
@@ -72,7 +73,7 @@ class RemoteDoor:
 
     async def _found(self, remote: RemoteImages, asked: Asked, may_fetch: bool, lost: bool) -> Found:
         if asked.only_here or not may_fetch:
-            found = None if lost else await remote.find(asked.target)
+            found = None if lost else await remote.find(asked.target, renew=may_fetch)
             if found is not None and await remote.is_here(found.record.ident):
                 return found
             if asked.only_here:
@@ -90,7 +91,7 @@ class RemoteDoor:
             _ident(ident),
         ]
         if asked.only_here:  # as peers ask
-            said.append((RECORD_HEADER.lower().encode(), found.record.to_json()))
+            said.append((RECORD_HEADER.lower().encode(), replace(found.record, via="peer").to_json()))
         if asked.silent:
             await self._facts(ident, said, send)
             return

@@ -11,7 +11,7 @@ from django.utils.html import format_html
 from django.utils.safestring import SafeString
 
 from mezzotint.errors import MezzotintError
-from mezzotint.imagecloud import deleting, leases
+from mezzotint.imagecloud import deleting, leases, prefetching
 from mezzotint.imagecloud.models import CloneRequest, PrefetchBatch, PrefetchItem, RemoteImage
 from mezzotint.repository.links import picture
 from mezzotint.sources.urls import parse_url
@@ -38,7 +38,10 @@ class RetryingAdmin(LookingAdmin):
         if not request.user.has_perm(f"imagecloud.change_{self.opts.model_name}"):
             self.message_user(request, "You may look, and not change anything.", messages.ERROR)
             return
-        self.message_user(request, f"{leases.retry(chosen)} are tried again.")
+        self.message_user(request, f"{self.retry(chosen)} are tried again.")
+
+    def retry(self, chosen: QuerySet[Any]) -> int:
+        return leases.retry(chosen)
 
 
 @admin.register(RemoteImage)
@@ -80,6 +83,9 @@ class PrefetchItemAdmin(RetryingAdmin):
     list_filter = ["state"]
     search_fields = ["url", "group", "batch__id"]
     show_full_result_count = False
+
+    def retry(self, chosen: QuerySet[Any]) -> int:
+        return prefetching.retry(chosen)
 
 
 @admin.register(PrefetchBatch)

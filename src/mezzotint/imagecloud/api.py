@@ -3,8 +3,9 @@
 from __future__ import annotations
 
 import asyncio
+import logging
 from dataclasses import asdict
-from typing import TYPE_CHECKING, Any
+from typing import Any
 
 from drf_spectacular.utils import OpenApiParameter, extend_schema
 from rest_framework import serializers
@@ -23,13 +24,10 @@ from mezzotint.repository.api.auth import ReadOrWrite, who
 from mezzotint.sources.urls import parse_url
 from mezzotint.wiring import engine, open_peer_client
 
-if TYPE_CHECKING:
-    _Base = BasePermission
-else:
-    _Base = BasePermission
+log = logging.getLogger(__name__)
 
 
-class MayFetch(_Base):
+class MayFetch(BasePermission):
     """Whoever shows a token or is logged in; everybody where MEZZOTINT_FETCH_FOR_ALL says so."""
 
     def has_permission(self, request: Request, view: APIView) -> bool:
@@ -166,7 +164,7 @@ class BatchView(APIView):
 class PeersView(APIView):
     """The alternative clouds: whether each answers, and what it is still to be sent."""
 
-    permission_classes = [ReadOrWrite]
+    permission_classes = [MayFetch]
 
     @extend_schema(operation_id="alternative_clouds", responses=_Peer(many=True))
     def get(self, request: Request) -> Response:
@@ -189,7 +187,11 @@ class PeersView(APIView):
 async def _probed() -> list[tuple[Any, str]]:
     client, peers = open_peer_client(engine()), engine().peers.all()
     try:
-        return list(zip(peers, await asyncio.gather(*map(client.probe, peers)), strict=True))
+        problems = await asyncio.gather(*map(client.probe, peers))
+        for peer, problem in zip(peers, problems, strict=True):
+            if problem:
+                log.info("peer %s: %s", peer.name, problem)
+        return [(peer, "does not answer" if problem else "") for peer, problem in zip(peers, problems, strict=True)]
     finally:
         await client.close()
 

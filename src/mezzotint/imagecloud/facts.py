@@ -9,9 +9,10 @@ from dataclasses import dataclass, field
 from datetime import UTC, datetime
 from typing import Any
 
-from django.db import transaction
+from django.db import DataError, IntegrityError, transaction
 
 from mezzotint.errors import MezzotintError, NotFound
+from mezzotint.imagecloud import leases, unreferenced
 from mezzotint.imagecloud.models import CloneRequest, Indexed, Job, RemoteImage
 from mezzotint.names.keys import REMOTE, remote_key, remote_key_of
 from mezzotint.sources.urls import parse_url
@@ -20,6 +21,8 @@ from mezzotint.wiring import engine
 log = logging.getLogger(__name__)
 _CHUNK = 200
 _PAGE = 2000
+_SLACK = 5.0
+"""seconds between a note and its record"""
 _UPDATED = [
     "url", "host", "ident", "kept", "format", "width", "height", "bytes", "via", "fetched", "checked", "expires",
     "failures", "failure",
@@ -31,18 +34,30 @@ def ingest() -> int:
     count = 0
     with engine().cache.locks.hold("notes"):
         for notes, taken in engine().notes.take():
-            for start in range(0, len(notes), _CHUNK):
-                with transaction.atomic():
-                    _take_in(notes[start : start + _CHUNK])
+            for chunk in notes:
+                _take_in_what_can_be(chunk)
+                count += len(chunk)
             engine().notes.done(taken)
-            count += len(notes)
     return count
+
+
+def _take_in_what_can_be(notes: list[dict[str, Any]]) -> None:
+    """One that no database takes keeps out no other."""
+    try:
+        _take_in(notes)
+    except (DataError, IntegrityError, ValueError) as error:
+        if len(notes) == 1:
+            log.warning("a note of a remote image is none (%s): %.200r", error, notes)
+        else:
+            for note in notes:
+                _take_in_what_can_be([note])
 
 
 @dataclass
 class _Told:
     """What a handful of notes says of one URL: the last good one, when it was last checked, what failed since."""
 
+    deleted: float | None = None
     image: RemoteImage | None = None
     checked: dict[str, Any] | None = None
     failures: list[dict[str, Any]] = field(default_factory=list)
@@ -55,21 +70,24 @@ def _take_in(notes: list[dict[str, Any]]) -> None:
             _tell(told, note)
         except (KeyError, TypeError, ValueError, OverflowError, OSError):
             log.warning("a note of a remote image is none: %.200r", note)
-    images = [one.image for one in told.values() if one.image is not None]
-    if images:
-        _clone(images)
-        RemoteImage.objects.bulk_create(images, update_conflicts=True, unique_fields=["key"], update_fields=_UPDATED)
-    for key, one in told.items():
-        if one.checked is not None:
-            RemoteImage.objects.filter(key=key).update(failures=0, failure="", **one.checked)
-        if one.failures:
-            _fail(key, one.failures)
+    with transaction.atomic():
+        for key, one in told.items():
+            if one.deleted is not None:
+                RemoteImage.objects.filter(key=key, fetched__lte=_moment(one.deleted)).delete()
+        _put([one.image for one in told.values() if one.image is not None])
+        for key, one in told.items():
+            if one.checked is not None:
+                RemoteImage.objects.filter(key=key).update(failures=0, failure="", **one.checked)
+            if one.failures:
+                _fail(key, one.failures)
 
 
 def _tell(told: dict[str, _Told], note: dict[str, Any]) -> None:
     """Raises what is wrong with it."""
     one = told.setdefault(str(note["key"]), _Told())
-    if "failure" in note:
+    if "deleted" in note:
+        told[note["key"]] = _Told(deleted=float(note["at"]))
+    elif "failure" in note:
         _moment(note["at"]), str(note["url"]), str(note["host"])
         one.failures.append(note)
     elif "bytes" in note:
@@ -77,6 +95,22 @@ def _tell(told: dict[str, _Told], note: dict[str, Any]) -> None:
     else:
         one.checked = {"checked": _moment(note["checked"]), "expires": _moment(note["expires"])}
         one.failures = []
+
+
+def _put(images: list[RemoteImage]) -> None:
+    """What is newer than what is known. Where a picture has changed its old base is not wanted for ever."""
+    known = {row.key: row for row in RemoteImage.objects.filter(key__in=[one.key for one in images])}
+    newer = [one for one in images if _is_newer(one, known.get(one.key))]
+    if not newer:
+        return
+    _clone(newer)
+    RemoteImage.objects.bulk_create(newer, update_conflicts=True, unique_fields=["key"], update_fields=_UPDATED)
+    before = {known[one.key].ident for one in newer if one.key in known and known[one.key].ident != one.ident}
+    unreferenced.supersede([ident for ident in before if ident])
+
+
+def _is_newer(one: RemoteImage, known: RemoteImage | None) -> bool:
+    return known is None or known.fetched is None or (one.fetched is not None and one.fetched >= known.fetched)
 
 
 def _fail(key: str, failures: list[dict[str, Any]]) -> None:
@@ -123,37 +157,41 @@ def _clone(images: Iterable[RemoteImage]) -> None:
                 continue
             request = there.get((one.key, peer.name))
             if request is None:
-                CloneRequest.objects.create(group=peer.name, key=one.key, url=one.url, ident=one.ident)
+                holder = "" if one.kept else leases.this_host()
+                CloneRequest.objects.create(group=peer.name, key=one.key, url=one.url, ident=one.ident, holder=holder)
             elif request.ident != one.ident or request.task == CloneRequest.Task.DELETE:
                 request.task, request.ident, request.state = CloneRequest.Task.COPY, one.ident, Job.State.WAITING
                 request.attempts, request.due, request.owner, request.reason = 0, 0.0, "", ""
+                request.holder = "" if one.kept else leases.this_host()
                 request.save()
 
 
 def reread() -> tuple[int, int]:
-    """Bring this table to what the records in the store say, which may know of more, or of less. Two listings in the
-    same order are merged as they come; returns how many entries were added, and how many were dropped."""
+    """Bring this table to what the records in the store say, which may know of more, of less, or otherwise. Two
+    listings in the same order are merged as they come; returns how many entries were read anew, and dropped."""
     ingest()
-    added = dropped = 0
-    keys, rows = _stored_keys(), _known_keys()
-    key, row = next(keys, None), next(rows, None)
-    missing: list[str] = []
-    while key is not None or row is not None:
-        if key == row:
-            key, row = next(keys, None), next(rows, None)
-        elif row is None or (key is not None and key < row):
-            assert key is not None
-            missing.append(key)
-            key = next(keys, None)
+    read = dropped = 0
+    keys, rows = _stored(), _known()
+    stored, row = next(keys, None), next(rows, None)
+    anew: list[str] = []
+    while stored is not None or row is not None:
+        if stored is not None and row is not None and stored[0] == row[0]:
+            if stored[1] > row[1] + _SLACK:
+                anew.append(stored[0])
+            stored, row = next(keys, None), next(rows, None)
+        elif row is None or (stored is not None and stored[0] < row[0]):
+            assert stored is not None
+            anew.append(stored[0])
+            stored = next(keys, None)
         else:
-            dropped += _drop(row)
+            dropped += _drop(row[0])
             row = next(rows, None)
-        if len(missing) >= _CHUNK:
-            added += _add(missing)
-            missing = []
-    added += _add(missing)
+        if len(anew) >= _CHUNK:
+            read += _read(anew)
+            anew = []
+    read += _read(anew)
     Indexed.objects.get_or_create()
-    return added, dropped
+    return read, dropped
 
 
 def be_complete() -> None:
@@ -163,20 +201,23 @@ def be_complete() -> None:
         reread()
 
 
-def _stored_keys() -> Iterator[str]:
+def _stored() -> Iterator[tuple[str, float]]:
+    """Keys, and when their records were written."""
     for info in engine().store.list(REMOTE):
         key = remote_key_of(info.key)
         if key is not None:
-            yield key
+            yield key, info.modified
 
 
-def _known_keys() -> Iterator[str]:
+def _known() -> Iterator[tuple[str, float]]:
+    """Keys, and when what is known of them was last found to be so."""
     last = ""
     while page := list(
-        RemoteImage.objects.filter(key__gt=last, kept=True).order_by("key").values_list("key", flat=True)[:_PAGE]
+        RemoteImage.objects.filter(key__gt=last, kept=True).order_by("key").values_list("key", "checked")[:_PAGE]
     ):
-        yield from page
-        last = page[-1]
+        for key, checked in page:
+            yield key, checked.timestamp() if checked else 0.0
+        last = page[-1][0]
 
 
 def _drop(key: str) -> int:
@@ -188,7 +229,7 @@ def _drop(key: str) -> int:
     return 0
 
 
-def _add(keys: list[str]) -> int:
+def _read(keys: list[str]) -> int:
     found = []
     for key in keys:
         record = engine().records.look_again(key)
@@ -205,8 +246,13 @@ def _add(keys: list[str]) -> int:
                 fetched=_moment(record.fetched), checked=_moment(record.checked), expires=_moment(record.expires),
             )
         )  # fmt: skip
-    RemoteImage.objects.bulk_create(found, ignore_conflicts=True)
+    _put_read(found)
     return len(found)
+
+
+def _put_read(found: list[RemoteImage]) -> None:
+    """The store's records are right, whatever was known."""
+    RemoteImage.objects.bulk_create(found, update_conflicts=True, unique_fields=["key"], update_fields=_UPDATED)
 
 
 def _moment(seconds: float) -> datetime:

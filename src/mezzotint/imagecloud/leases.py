@@ -6,14 +6,16 @@ loses its leases when they end, or at once where another one of its host sees th
 
 from __future__ import annotations
 
+import itertools
 import os
+import random
 import time
 import uuid
 from collections.abc import Callable, Iterable, Sequence
 from typing import Any, TypeVar
 
 from django.db import connection, transaction
-from django.db.models import F
+from django.db.models import F, Q
 
 from mezzotint.imagecloud.models import Job
 from mezzotint.wiring import engine
@@ -28,8 +30,13 @@ class Owner:
     """A worker's name, and a lock of this host that tells whether it still lives. Close it at the end."""
 
     def __init__(self) -> None:
-        self.name = f"{_host()}:{uuid.uuid4().hex}"
+        self.name = f"{this_host()}:{uuid.uuid4().hex}"
         self._lock = engine().cache.locks.take(f"owner:{self.name}")
+        self._claims = itertools.count(1)
+
+    def next_claim(self) -> str:
+        """Each claim has a name of its own: what was claimed once more is not what was claimed before."""
+        return f"{self.name}:{next(self._claims)}"
 
     def close(self) -> None:
         if self._lock is not None:
@@ -37,58 +44,64 @@ class Owner:
             self._lock = None
 
 
-def claim(model: type[J], owner: Owner, room: Callable[[str], int]) -> list[J]:
-    """Jobs that are due, for each group as many as there is `room` for. They are this owner's for LEASE seconds."""
-    now = time.time()
+def claim(model: type[J], owner: Owner, room: Callable[[str], int], most: int, only: Q | None = None) -> list[J]:
+    """Jobs that are due, for each group as many as there is `room` for, `most` in all. They are this owner's for
+    LEASE seconds, and their `owner` says of which claim."""
+    now, name = time.time(), owner.next_claim()
     claimed: list[J] = []
     with transaction.atomic():
         jobs: Any = model._default_manager
-        for group in _groups(model):
-            wanted = room(group)
+        groups = _groups(model, now)
+        random.shuffle(groups)
+        for group in groups:
+            wanted = min(room(group), most - len(claimed))
             if wanted < 1:
                 continue
-            due = jobs.filter(state=Job.State.WAITING, group=group, due__lte=now)
+            due = jobs.filter(only or Q(), state=Job.State.WAITING, group=group, due__lte=now)
             claimed += due.select_for_update(skip_locked=True).order_by("due", "id")[:wanted]
         for chunk in _chunks([job.pk for job in claimed]):
             jobs.filter(pk__in=chunk).update(
-                state=Job.State.RUNNING, owner=owner.name, lease=now + LEASE, attempts=F("attempts") + 1
+                state=Job.State.RUNNING, owner=name, lease=now + LEASE, attempts=F("attempts") + 1
             )
     for job in claimed:
-        job.attempts += 1
+        job.attempts, job.owner = job.attempts + 1, name
     return claimed
 
 
-def renew(model: type[Job], owner: Owner) -> None:
-    jobs: Any = model._default_manager
-    jobs.filter(state=Job.State.RUNNING, owner=owner.name).update(lease=time.time() + LEASE)
-
-
-def finish(model: type[Job], owner: Owner, pks: Iterable[int]) -> None:
-    """These are done."""
+def renew(model: type[Job], owner: Owner, pks: Iterable[int]) -> None:
+    """Those that are still being worked on."""
     jobs: Any = model._default_manager
     for chunk in _chunks(list(pks)):
-        jobs.filter(pk__in=chunk, owner=owner.name).update(state=Job.State.DONE, owner="", reason="")
+        jobs.filter(pk__in=chunk, state=Job.State.RUNNING, owner__startswith=f"{owner.name}:").update(
+            lease=time.time() + LEASE
+        )
 
 
-def again(model: type[Job], owner: Owner, pk: int, seconds: float, reason: str, *, counts: bool = True) -> None:
+def finish(model: type[Job], done: Sequence[Job]) -> int:
+    """These are done; returns how many were still theirs who did them."""
+    jobs: Any = model._default_manager
+    count = 0
+    for name in {job.owner for job in done}:
+        for chunk in _chunks([job.pk for job in done if job.owner == name]):
+            count += jobs.filter(pk__in=chunk, owner=name).update(state=Job.State.DONE, owner="", reason="")
+    return count
+
+
+def again(job: Job, seconds: float, reason: str, *, counts: bool = True) -> None:
     """This one has to be tried again in a while; where it was not its own fault that `counts` for nothing."""
-    jobs: Any = model._default_manager
     given_back = {} if counts else {"attempts": F("attempts") - 1}
-    jobs.filter(pk=pk, owner=owner.name).update(
-        state=Job.State.WAITING, owner="", due=time.time() + seconds, reason=reason[:500], **given_back
-    )
+    _of(job).update(state=Job.State.WAITING, owner="", due=time.time() + seconds, reason=reason[:500], **given_back)
 
 
-def bury(model: type[Job], owner: Owner, pk: int, reason: str) -> None:
+def bury(job: Job, reason: str) -> None:
     """This one is not tried any more until somebody says so."""
-    jobs: Any = model._default_manager
-    jobs.filter(pk=pk, owner=owner.name).update(state=Job.State.DEAD, owner="", reason=reason[:500])
+    _of(job).update(state=Job.State.DEAD, owner="", reason=reason[:500])
 
 
 def release(model: type[Job], owner: Owner) -> None:
     """What this owner has not done is for others."""
     jobs: Any = model._default_manager
-    jobs.filter(state=Job.State.RUNNING, owner=owner.name).update(
+    jobs.filter(state=Job.State.RUNNING, owner__startswith=f"{owner.name}:").update(
         state=Job.State.WAITING, owner="", attempts=F("attempts") - 1
     )
 
@@ -98,7 +111,7 @@ def take_over(model: type[Job]) -> int:
     jobs: Any = model._default_manager
     running = jobs.filter(state=Job.State.RUNNING)
     owners = running.order_by().values_list("owner", flat=True).distinct()
-    dead = [name for name in owners if name.startswith(f"{_host()}:") and _is_gone(name)]
+    dead = [name for name in owners if name.startswith(f"{this_host()}:") and _is_gone(name.rpartition(":")[0])]
     waiting = {"state": Job.State.WAITING, "owner": ""}
     freed: int = running.filter(owner__in=dead).update(**waiting)
     return freed + int(running.filter(lease__lt=time.time()).update(**waiting))
@@ -110,16 +123,22 @@ def retry(jobs: Any) -> int:
     return count
 
 
-def _groups(model: type[Job]) -> list[str]:
-    """Those that have something waiting. It costs a look for each, however much waits."""
+def _of(job: Job) -> Any:
+    """This job, as long as it is of the same claim."""
+    return type(job)._default_manager.filter(pk=job.pk, owner=job.owner)
+
+
+def _groups(model: type[Job], now: float) -> list[str]:
+    """Those that have something due. It costs a look for each, however much waits."""
     table = connection.ops.quote_name(model._meta.db_table)
     column = connection.ops.quote_name("group")
-    waiting = f"SELECT MIN({column}) FROM {table} WHERE state = 'waiting'"
+    waiting = f"SELECT MIN({column}) FROM {table} WHERE state = 'waiting' AND due <= %s"
     with connection.cursor() as cursor:
         cursor.execute(
             f"WITH RECURSIVE found(name) AS ({waiting} UNION ALL "
             f"SELECT ({waiting} AND {column} > found.name) FROM found WHERE found.name IS NOT NULL) "
-            "SELECT name FROM found WHERE name IS NOT NULL"
+            "SELECT name FROM found WHERE name IS NOT NULL",
+            [now, now],
         )
         return [name for (name,) in cursor.fetchall()]
 
@@ -129,7 +148,7 @@ def _is_gone(name: str) -> bool:
         return free
 
 
-def _host() -> str:
+def this_host() -> str:
     """Who has these locks: the cache's directory, wherever it is."""
     status = engine().cache.directory.stat()
     return f"{status.st_dev:x}.{status.st_ino:x}.{_boot()}"

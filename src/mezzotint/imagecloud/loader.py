@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import asyncio
 import logging
-from collections import Counter
+from collections import Counter, deque
 
 from mezzotint.errors import (
     InvalidInput,
@@ -40,77 +40,91 @@ class Loader:
 
     def __init__(self, remote: RemoteImages, limits: Limits, owner: Owner) -> None:
         self._remote, self._limits, self._owner = remote, limits, owner
-        self._held: Counter[str] = Counter()
+        self._held: dict[int, PrefetchItem] = {}
+        self._waiting: dict[str, deque[PrefetchItem]] = {}
+        self._loading: Counter[str] = Counter()
         self._under_way: set[asyncio.Task[None]] = set()
-        self._done: list[int] = []
-        self._settled: list[tuple[int, MezzotintError, int]] = []
+        self._done: list[PrefetchItem] = []
+        self._failed: deque[tuple[PrefetchItem, MezzotintError]] = deque()
 
     async def run(self) -> None:
-        """Until it is cancelled; then what is half done is given back."""
+        """Until it is cancelled, or fails; begun again it begins with what was left."""
         try:
+            await in_database(self.stop)
             while True:
-                claimed = await in_database(self._turn)
-                for item in claimed:
-                    self._held[item.group] += 1
-                    task = asyncio.get_running_loop().create_task(self._load(item))
-                    self._under_way.add(task)
-                    task.add_done_callback(self._under_way.discard)
-                await asyncio.sleep(_TURN if self._under_way else _IDLE)
+                for item in await in_database(self._turn):
+                    self._held[item.pk] = item
+                    self._waiting.setdefault(item.group, deque()).append(item)
+                for group in list(self._waiting):
+                    self._begin(group)
+                await asyncio.sleep(_TURN if self._held else _IDLE)
         finally:
+            self._waiting.clear()  # first, so that what ends begins nothing
             for task in list(self._under_way):
                 task.cancel()
             await asyncio.gather(*self._under_way, return_exceptions=True)
+            self._held.clear()
 
     def stop(self) -> None:
-        """Write down what is done; the rest is for others. In a thread, when `run` has ended."""
+        """Write down what is done; what is not is for others. In the database's thread, while `run` does nothing."""
         self._settle()
         leases.release(PrefetchItem, self._owner)
 
+    def renew(self) -> None:
+        leases.renew(PrefetchItem, self._owner, list(self._held))
+
     def _turn(self) -> list[PrefetchItem]:
         self._settle()
-        held = sum(self._held.values())
-        if held >= MOST_HELD:
-            return []
-        return leases.claim(PrefetchItem, self._owner, self._room)
+        return leases.claim(PrefetchItem, self._owner, self._room, MOST_HELD - len(self._held))
 
     def _room(self, group: str) -> int:
-        return self._limits.of(group)[1] * _AHEAD - self._held[group]
+        held = self._loading[group] + len(self._waiting.get(group, ()))
+        return self._limits.of(group)[1] * _AHEAD - held
+
+    def _begin(self, group: str) -> None:
+        """As many as the domain allows; the others wait here, and hold nothing."""
+        waiting = self._waiting.get(group, deque())
+        while waiting and self._loading[group] < self._limits.of(group)[1]:
+            self._loading[group] += 1
+            task = asyncio.get_running_loop().create_task(self._load(waiting.popleft()))
+            self._under_way.add(task)
+            task.add_done_callback(self._under_way.discard)
+        if not waiting:
+            self._waiting.pop(group, None)
 
     async def _load(self, item: PrefetchItem) -> None:
         try:
-            target = parse_url(item.url)
-            await self._remote.load(target)
-            self._done.append(item.pk)
+            await self._remote.load(parse_url(item.url))
+            self._done.append(item)
         except MezzotintError as error:
-            self._settled.append((item.pk, error, item.attempts))
+            self._failed.append((item, error))
         except Exception as error:
             log.exception("a picture could not be loaded: %s", item.url)
-            self._settled.append((item.pk, MezzotintError(repr(error)), item.attempts))
+            self._failed.append((item, MezzotintError(repr(error))))
         finally:
-            self._held[item.group] -= 1
+            self._held.pop(item.pk, None)
+            self._loading[item.group] -= 1
+            if not self._loading[item.group]:
+                del self._loading[item.group]
+            self._begin(item.group)
 
     def _settle(self) -> None:
-        done, self._done = self._done, []
-        settled, self._settled = self._settled, []
-        try:
-            leases.finish(PrefetchItem, self._owner, done)
-        except BaseException:
-            self._done += done
-            self._settled += settled
-            raise
-        for pk, error, attempts in settled:
-            self._judge(pk, error, attempts)
+        """Raises DatabaseError; then nothing is forgotten."""
+        done = list(self._done)
+        leases.finish(PrefetchItem, done)
+        del self._done[: len(done)]
+        while self._failed:
+            _judge(*self._failed[0])
+            self._failed.popleft()
 
-    def _judge(self, pk: int, error: MezzotintError, attempts: int) -> None:
-        reason = error.reason if isinstance(error, OriginError) else str(error)
-        if isinstance(error, OriginBusy):
-            leases.again(PrefetchItem, self._owner, pk, error.retry_after, reason, counts=False)
-        elif isinstance(error, OriginLacks | InvalidInput):
-            leases.bury(PrefetchItem, self._owner, pk, reason)
-        elif isinstance(error, StoreUnavailable | StorageFull):  # none of its own doing
-            leases.again(PrefetchItem, self._owner, pk, _STORE_PAUSE, reason, counts=False)
-        elif attempts >= MOST_ATTEMPTS:
-            leases.bury(PrefetchItem, self._owner, pk, reason)
-        else:
-            pause = min(_LONGEST_PAUSE, FIRST_PAUSE * 4 ** (attempts - 1))
-            leases.again(PrefetchItem, self._owner, pk, pause, reason)
+
+def _judge(item: PrefetchItem, error: MezzotintError) -> None:
+    reason = error.reason if isinstance(error, OriginError) else str(error)
+    if isinstance(error, OriginBusy):
+        leases.again(item, error.retry_after, reason, counts=False)
+    elif isinstance(error, StoreUnavailable | StorageFull):  # none of its own doing
+        leases.again(item, _STORE_PAUSE, reason, counts=False)
+    elif isinstance(error, OriginLacks | InvalidInput) or item.attempts >= MOST_ATTEMPTS:
+        leases.bury(item, reason)
+    else:
+        leases.again(item, min(_LONGEST_PAUSE, FIRST_PAUSE * 4 ** (item.attempts - 1)), reason)

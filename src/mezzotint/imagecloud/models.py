@@ -102,6 +102,7 @@ class CloneRequest(Job):
     key = models.CharField(max_length=64)
     url = models.TextField()
     ident = models.CharField(max_length=64)
+    holder = models.CharField(max_length=60, blank=True, help_text="the host that alone has it, where it is not kept")
 
     class Meta:
         ordering = ["id"]
@@ -125,10 +126,12 @@ class Indexed(models.Model):
 
 
 class DeletedBase(models.Model):
-    """A base that lies in the trash because its last URL was deleted."""
+    """A base that no URL leads to any more. It lies in the trash; or, where another picture has taken its place at
+    its URL (`superseded`), it stays for a grace first."""
 
     ident = models.CharField(max_length=64, unique=True)
     at = models.DateTimeField(default=timezone.now)
+    superseded = models.BooleanField(default=False)
 
     def __str__(self) -> str:
         return self.ident

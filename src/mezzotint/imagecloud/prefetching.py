@@ -2,15 +2,19 @@
 
 from __future__ import annotations
 
+import time
 from collections.abc import Iterable, Sequence
 from dataclasses import dataclass, field
+from datetime import timedelta
 from typing import Any
 
 from django.db import transaction
-from django.db.models import Count
+from django.db.models import Count, Q, QuerySet
+from django.utils import timezone
 
 from mezzotint.errors import InvalidInput, NotFound
-from mezzotint.imagecloud.models import Job, PrefetchBatch, PrefetchItem
+from mezzotint.imagecloud import leases
+from mezzotint.imagecloud.models import Job, PrefetchBatch, PrefetchItem, RemoteImage
 from mezzotint.sources.addresses import Policy
 from mezzotint.sources.urls import Target, parse_url
 from mezzotint.wiring import engine
@@ -19,6 +23,8 @@ MOST_AT_ONCE = 100_000
 MOST_WAITING = 5_000_000
 _CHUNK = 1000
 _SHOWN = 100
+_MOMENTS = 15.0
+_REMEMBERED = timedelta(days=30)
 
 
 @dataclass
@@ -63,13 +69,41 @@ def _targets(urls: Iterable[Any], accepted: Accepted, policy: Policy) -> Iterabl
         except InvalidInput as error:
             accepted.invalid += 1
             if len(accepted.refused) < _SHOWN:
-                accepted.refused.append({"index": place, "url": str(url)[:200], "detail": str(error)})
+                accepted.refused.append({"index": place, "url": _text(url), "detail": _text(error)})
             continue
         if target.url in seen:
             accepted.duplicates += 1
             continue
         seen.add(target.url)
         yield target
+
+
+def _text(what: object) -> str:
+    """What was sent may hold what UTF-8 cannot."""
+    return str(what)[:300].encode("utf-8", "backslashreplace").decode()
+
+
+def retry(items: QuerySet[PrefetchItem]) -> int:
+    """Of these, have the dead ones tried again, whatever is remembered of them; returns how many."""
+    dead = items.filter(state=Job.State.DEAD)
+    for url in dead.values_list("url", flat=True).iterator(chunk_size=_CHUNK):
+        engine().records.forget_failure(parse_url(url).key)
+    return leases.retry(dead)
+
+
+def soon(batches: Sequence[PrefetchBatch]) -> int:
+    """How many are being loaded, or will be within moments; of all batches where none is named."""
+    items = PrefetchItem.objects.filter(batch__in=batches) if batches else PrefetchItem.objects.all()
+    waiting = Q(state=Job.State.WAITING, due__lte=time.time() + _MOMENTS)
+    return items.filter(waiting | Q(state=Job.State.RUNNING)).count()
+
+
+def forget_old() -> int:
+    """Lists that were worked through long ago, and URLs that never led to a picture."""
+    limit = timezone.now() - _REMEMBERED
+    undone = PrefetchItem.objects.filter(state__in=[Job.State.WAITING, Job.State.RUNNING]).values("batch")
+    PrefetchBatch.objects.filter(at__lt=limit).exclude(pk__in=undone).delete()
+    return RemoteImage.objects.filter(ident="", failed__lt=limit).delete()[0]
 
 
 def batch(pk: Any) -> PrefetchBatch:

@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections.abc import Iterator
 
 from mezzotint.imagecloud import facts
-from mezzotint.imagecloud.models import RemoteImage
+from mezzotint.imagecloud.models import DeletedBase, RemoteImage
 
 _PAGE = 5000
 
@@ -15,8 +15,14 @@ class RemoteReferences:
         """Know of every record that is in the store now."""
         facts.reread()
 
+    def complete(self) -> None:
+        facts.be_complete()
+
     def want(self, ident: str) -> bool:
-        return RemoteImage.objects.filter(ident=ident, kept=True).exists()
+        """A picture that another one has superseded, too, until its grace is over."""
+        if RemoteImage.objects.filter(ident=ident, kept=True).exists():
+            return True
+        return DeletedBase.objects.filter(ident=ident, superseded=True).exists()
 
     def idents(self) -> Iterator[str]:
         """In order, each once."""

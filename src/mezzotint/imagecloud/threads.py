@@ -1,4 +1,4 @@
-"""The database from an event loop: in one thread, which keeps its connection."""
+"""The database from an event loop: in threads that keep their connections."""
 
 from __future__ import annotations
 
@@ -10,11 +10,18 @@ from typing import Any, TypeVar
 from django.db import close_old_connections, connections
 
 T = TypeVar("T")
-_thread = ThreadPoolExecutor(1, thread_name_prefix="imagecloud-database")
+_first = ThreadPoolExecutor(1, thread_name_prefix="image-cloud-database")
+_second = ThreadPoolExecutor(1, thread_name_prefix="image-cloud-leases")
 
 
 async def in_database(work: Callable[..., T], *arguments: Any) -> T:
-    return await asyncio.get_running_loop().run_in_executor(_thread, _fresh, work, arguments)
+    """In turn."""
+    return await asyncio.get_running_loop().run_in_executor(_first, _fresh, work, arguments)
+
+
+async def in_second(work: Callable[..., T], *arguments: Any) -> T:
+    """What must not wait for the others, or would keep them waiting."""
+    return await asyncio.get_running_loop().run_in_executor(_second, _fresh, work, arguments)
 
 
 def _fresh(work: Callable[..., T], arguments: tuple[Any, ...]) -> T:
@@ -23,5 +30,6 @@ def _fresh(work: Callable[..., T], arguments: tuple[Any, ...]) -> T:
 
 
 def close() -> None:
-    """Give the connection back."""
-    _thread.submit(connections.close_all).result()
+    """Give the connections back."""
+    for thread in (_first, _second):
+        thread.submit(connections.close_all).result()

@@ -7,14 +7,13 @@ import asyncio
 import logging
 import os
 import threading
-import time
 from collections.abc import Awaitable, Callable
 from contextlib import suppress
 
 from django.db import DatabaseError, close_old_connections, connections
 
 from mezzotint.errors import MezzotintError
-from mezzotint.imagecloud import deleting, facts, gauges, leases, threads
+from mezzotint.imagecloud import facts, gauges, leases, prefetching, threads, unreferenced
 from mezzotint.imagecloud.cloning import Cloner
 from mezzotint.imagecloud.leases import Owner
 from mezzotint.imagecloud.loader import Loader
@@ -24,6 +23,7 @@ from mezzotint.wiring import engine, open_remote
 
 log = logging.getLogger(__name__)
 INGEST, RENEW, PURGE = 1.0, 15.0, 3600.0
+GAUGES = 5
 _AGAIN = 2.0
 _PATIENCE = 600.0
 """seconds that a download of the queue waits for a turn: nobody waits for it"""
@@ -37,14 +37,17 @@ async def work(*, queue: bool = True) -> None:
     cloner = Cloner(engine().bases, engine().records, engine().peers, remote.peer_client, owner)
     parts: list[Callable[[], Awaitable[None]]] = [_keep_facts]
     if queue:
-        parts += [loader.run, cloner.run, lambda: _keep_leases(owner)]
+        parts += [loader.run, cloner.run, lambda: _keep_leases(loader, cloner), _keep_house]
+    tasks = [asyncio.create_task(_lasting(part)) for part in parts]
     try:
-        await asyncio.gather(*(_lasting(part) for part in parts))
+        await asyncio.gather(*tasks)
     finally:
+        for task in tasks:
+            task.cancel()
+        await asyncio.gather(*tasks, return_exceptions=True)
         with suppress(DatabaseError):
-            await asyncio.shield(threads.in_database(loader.stop))
-            await asyncio.shield(threads.in_database(cloner.stop))
-            await asyncio.shield(threads.in_database(facts.ingest))
+            for last in (loader.stop, cloner.stop, facts.ingest):
+                await asyncio.shield(threads.in_database(last))
         await asyncio.shield(remote.close())
         threads.close()
         owner.close()
@@ -65,22 +68,31 @@ async def _lasting(part: Callable[[], Awaitable[None]]) -> None:
 
 async def _keep_facts() -> None:
     await threads.in_database(facts.be_complete)
+    turn = 0
     while True:
         await threads.in_database(facts.ingest)
-        await threads.in_database(gauges.show)
+        await threads.in_database(unreferenced.purge_here)
+        if turn % GAUGES == 0:
+            await threads.in_database(gauges.show)
+        turn += 1
         await asyncio.sleep(INGEST)
 
 
-async def _keep_leases(owner: Owner) -> None:
-    purged = 0.0
+async def _keep_leases(loader: Loader, cloner: Cloner) -> None:
+    """In a thread of its own: whatever the others do, a lease must not end while its worker lives."""
     while True:
+        for work in (loader.renew, cloner.renew):
+            await threads.in_second(work)
         for model in (PrefetchItem, CloneRequest):
-            await threads.in_database(leases.renew, model, owner)
-            await threads.in_database(leases.take_over, model)
-        if time.monotonic() - purged > PURGE:
-            purged = time.monotonic()
-            await threads.in_database(deleting.purge_expired)
+            await threads.in_second(leases.take_over, model)
         await asyncio.sleep(RENEW)
+
+
+async def _keep_house() -> None:
+    while True:
+        await threads.in_second(unreferenced.purge_expired)
+        await threads.in_second(prefetching.forget_old)
+        await asyncio.sleep(PURGE)
 
 
 class Background(threading.Thread):
@@ -100,6 +112,8 @@ class Background(threading.Thread):
             try:
                 if self._may_begin():
                     asyncio.run(self._work())
+            except Exception:
+                log.exception("image cloud: it is begun anew")
             finally:
                 os.close(lock)
 

@@ -180,12 +180,13 @@ def _bases(found: Plan) -> Iterator[ObjectInfo]:
 
 def _look_for(ident: Ident, found: Plan) -> None:
     """A listing may be late: only the store's own word about this object counts."""
-    if engine().bases.exists(ident) or not queries.live_idents([ident]):
+    if engine().bases.exists(ident) or not queries.is_wanted(ident):
         return
     try:
         engine().store.stat(trash_key(ident))
     except NotFound:
-        found.missing.add(ident)
+        if queries.live_idents([ident]):  # what came from elsewhere can be had from there again
+            found.missing.add(ident)
     else:
         found.recoverable.add(ident)
 
@@ -228,7 +229,7 @@ def _trash(ident: Ident) -> bool:
 
 
 def _recover(ident: Ident) -> bool:
-    if not queries.live_idents([ident]) or engine().bases.exists(ident):
+    if not queries.is_wanted(ident) or engine().bases.exists(ident):
         return False
     failpoint("reconcile.before-recovery")
     return engine().bases.recover(ident)

@@ -11,6 +11,10 @@ class References(Protocol):
         """Know of everything that there is now, before a plan is made."""
         ...
 
+    def complete(self) -> None:
+        """Know of everything that there was when this database began, which may be all that it knows nothing of."""
+        ...
+
     def want(self, ident: str) -> bool: ...
 
     def idents(self) -> Iterator[str]:
@@ -28,6 +32,11 @@ def register(references: References) -> None:
 def refresh() -> None:
     for one in _others:
         one.refresh()
+
+
+def complete() -> None:
+    for one in _others:
+        one.complete()
 
 
 def want(ident: str) -> bool:

@@ -13,7 +13,7 @@ from mezzotint.journal import Change
 from mezzotint.names import Ident, parse_ident
 from mezzotint.names.keys import base_key, trash_key
 from mezzotint.objects import ObjectStore
-from mezzotint.repository import queries
+from mezzotint.repository import queries, references
 from mezzotint.repository.locks import committing
 from mezzotint.repository.models import Commit, Removal
 from mezzotint.wiring import engine
@@ -27,9 +27,10 @@ _AT_ONCE = 20
 def settle() -> None:
     """What commits have removed: bases to the trash, derivatives away.
 
-    Under the committers' lock, and only what is not live: nobody can be putting it
-    in again meanwhile. Another database of the same store could: so the journal is
-    looked at once more, and what came back is brought back.
+    A base that somebody else refers to stays. Under the committers' lock, and only
+    what is not live: nobody can be putting it in again meanwhile. Another database of
+    the same store could: so the journal is looked at once more, and what came back is
+    brought back.
     """
     reads_only = engine().settings.read_only
     while True:
@@ -38,7 +39,7 @@ def settle() -> None:
             if not idents:
                 return
             for ident in set(idents) - set(queries.live_idents(idents)):
-                if not reads_only:
+                if not reads_only and not references.want(ident):
                     failpoint("settle.before-trash")
                     engine().bases.discard(Ident(ident))
                     failpoint("settle.after-trash")
@@ -89,6 +90,7 @@ def purge_expired(store_now: float) -> int:
 
     Only what a commit has removed; strays are for reconcile.
     """
+    references.complete()
     store, grace, gone = engine().store, engine().settings.grace, 0
     old_enough = timezone.now() - timedelta(seconds=grace)  # only spares asking; the store's clock decides
     for found in list(Removal.objects.filter(settled=True, at__lt=old_enough).order_by("seq")[:_CHUNK]):

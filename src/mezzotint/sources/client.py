@@ -25,7 +25,7 @@ from mezzotint.sources.addresses import Policy
 from mezzotint.sources.freshness import retry_after
 from mezzotint.sources.gate import Gate, Names, Resolve, system_resolve
 from mezzotint.sources.limits import Limits
-from mezzotint.sources.origins import Origins
+from mezzotint.sources.origins import MOST_RETRY_AFTER, Origins
 from mezzotint.sources.seats import Seat, Seats
 from mezzotint.sources.urls import Target
 
@@ -153,6 +153,7 @@ class Client:
         """Where it leads to. Raises what anything but a picture deserves."""
         status, host = answer.status, target.host
         pause = retry_after(answer.headers.get("Retry-After"), time.time())
+        pause = None if pause is None else min(pause, MOST_RETRY_AFTER)
         if status == 429 or (status == 503 and pause is not None):
             self._origins.asked_for_pause(host, pause if pause is not None else 30)
             raise OriginBusy(host, pause if pause is not None else 30)

@@ -7,7 +7,7 @@ import logging
 import random
 import time
 from collections.abc import AsyncIterator, Callable, Iterator
-from concurrent.futures import Executor
+from concurrent.futures import ThreadPoolExecutor
 from contextlib import asynccontextmanager, contextmanager
 from dataclasses import replace
 from typing import Any, TypeVar
@@ -31,6 +31,8 @@ LACKS, FAILS = 600.0, 60.0
 """seconds that nobody asks again after "there is none", and after anything else"""
 ATTEMPTS = 3
 _BACKOFF = 0.2
+_NO_MORE_AFTER = 10.0
+"""seconds: somebody waits"""
 _LONGEST = 500
 
 
@@ -46,20 +48,28 @@ class Loading:
         peer_client: PeerClient,
         notes: Notes,
         lifetimes: Lifetimes,
-        threads: Executor,
+        threads: ThreadPoolExecutor,
         clock: Callable[[], float] = time.time,
     ) -> None:
         self._bases, self._records, self._client, self._notes = bases, records, client, notes
         self._peers, self._peer_client, self._lifetimes = peers, peer_client, lifetimes
         self._threads, self._clock = threads, clock
 
+    def close(self) -> None:
+        self._threads.shutdown(wait=False)
+
+    def arriving(self) -> Arriving:
+        """Somewhere for a picture's bytes. Close it."""
+        return Arriving(self._bases, self._threads)
+
     async def from_origin(self, target: Target, record: RemoteRecord | None) -> RemoteRecord:
         """The picture, or that it is still the one of `record`. Raises OriginError, StorageFull, StoreUnavailable."""
+        until = time.monotonic() + _NO_MORE_AFTER
         for attempt in range(1, ATTEMPTS + 1):
             try:
                 return await self._attempt(target, record)
             except OriginFailed as error:
-                if not error.again or attempt == ATTEMPTS:
+                if not error.again or attempt == ATTEMPTS or time.monotonic() > until:
                     raise
                 await asyncio.sleep(_BACKOFF * 4 ** (attempt - 1) * random.uniform(0.5, 1.5))
         raise AssertionError
@@ -103,7 +113,7 @@ class Loading:
 
     @asynccontextmanager
     async def _arriving(self) -> AsyncIterator[Arriving]:
-        arriving = Arriving(self._bases, self._threads)
+        arriving = self.arriving()
         try:
             yield arriving
         finally:

@@ -19,6 +19,7 @@ from mezzotint.files import make_directory
 
 _CURRENT = "notes.jsonl"
 _TAKEN = "taken-*.jsonl"
+_HANDFUL = 200
 
 
 class Notes:
@@ -41,8 +42,9 @@ class Notes:
                 finally:
                     os.close(descriptor)
 
-    def take(self) -> Iterator[tuple[list[dict[str, Any]], Path]]:
-        """Everything that was written, a file at a time; `done` with it when the database has it. For one at a time."""
+    def take(self) -> Iterator[tuple[Iterator[list[dict[str, Any]]], Path]]:
+        """Everything that was written, a file at a time and in handfuls; `done` with it when the database has it.
+        For one at a time."""
         with suppress(FileNotFoundError):
             descriptor = os.open(self._current, os.O_RDONLY | os.O_CLOEXEC)
             try:
@@ -51,7 +53,7 @@ class Notes:
             finally:
                 os.close(descriptor)
         for path in sorted(self._directory.glob(_TAKEN), key=lambda path: path.stat().st_mtime):
-            yield list(_read(path)), path
+            yield _read(path), path
 
     @staticmethod
     def done(path: Path) -> None:
@@ -64,9 +66,16 @@ class Notes:
             return False
 
 
-def _read(path: Path) -> Iterator[dict[str, Any]]:
-    for line in path.read_bytes().splitlines():
-        with suppress(ValueError):  # a line that a full disk cut off
-            note = json.loads(line)
-            if isinstance(note, dict):
-                yield note
+def _read(path: Path) -> Iterator[list[dict[str, Any]]]:
+    notes = []
+    with path.open("rb") as lines:
+        for line in lines:
+            with suppress(ValueError, RecursionError):  # a line that a full disk cut off, and those between
+                note = json.loads(line)
+                if isinstance(note, dict):
+                    notes.append(note)
+            if len(notes) >= _HANDFUL:
+                yield notes
+                notes = []
+    if notes:
+        yield notes

@@ -3,15 +3,18 @@
 from __future__ import annotations
 
 import json
+import logging
 import math
 import random
 import time
 from collections.abc import Callable
-from contextlib import suppress
+from concurrent.futures import ThreadPoolExecutor
 from dataclasses import asdict, dataclass, replace
 
 from mezzotint.cache import Index
-from mezzotint.errors import OriginBusy, StorageFull
+from mezzotint.errors import OriginBusy
+
+log = logging.getLogger(__name__)
 
 THRESHOLD = 5
 """failures, one after the other, until an origin is left alone"""
@@ -42,6 +45,7 @@ class Origins:
     def __init__(self, index: Index, clock: Callable[[], float] = time.time) -> None:
         self._index, self._clock = index, clock
         self._memory: dict[str, tuple[float, Standing]] = {}
+        self._thread = ThreadPoolExecutor(1, thread_name_prefix="origins")
 
     def standing(self, origin: str) -> Standing:
         """As of a moment ago: other processes may have learned more since."""
@@ -87,12 +91,25 @@ class Origins:
                 self._keep(origin, Standing(pause=standing.pause))
         elif standing != Standing():
             self._remember(origin, Standing())
-            self._index.forget(_key(origin))
+            self._later(self._index.forget, _key(origin))
+
+    def close(self) -> None:
+        self._thread.shutdown(wait=True)
 
     def _keep(self, origin: str, standing: Standing) -> None:
         self._remember(origin, standing)
-        with suppress(StorageFull):
-            self._index.remember(_key(origin), json.dumps(asdict(standing)))
+        self._later(self._index.remember, _key(origin), json.dumps(asdict(standing)))
+
+    def _later(self, work: Callable[..., None], *arguments: str) -> None:
+        """Others are told in a moment: whoever downloads does not wait for the disk."""
+
+        def done() -> None:
+            try:
+                work(*arguments)
+            except Exception as error:
+                log.warning("not every process will know how an origin behaves: %s", error)
+
+        self._thread.submit(done)
 
     def _remember(self, origin: str, standing: Standing) -> None:
         if len(self._memory) >= _REMEMBERED:

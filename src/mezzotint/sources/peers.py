@@ -27,6 +27,7 @@ RECORD_HEADER = "X-Remote-Record"
 IDENT_HEADER = "X-Image-Ident"
 _CONNECT, _GAP, _TOTAL = 3.0, 15.0, 300.0
 _PROBE = 3.0
+_LONGEST_NAME = 80
 _REFUSALS = {400, 413, 415, 422}
 _KNOWN = {"name", "url", "token", "clone"}
 
@@ -69,11 +70,13 @@ def _peer(file: str, number: int, member: Any) -> Peer:
     name, url, token, clone = member["name"], member["url"], member.get("token", ""), member.get("clone", False)
     if not all(isinstance(text, str) for text in (name, url, token)) or not isinstance(clone, bool):
         raise InvalidInput(file, f"{which} whose members are of other kinds", "texts; clone is true or false")
-    if not name.strip() or not name.isprintable():
-        raise InvalidInput(file, f"{which} without a name", "a name each")
+    if not name.strip() or not name.isprintable() or len(name) > _LONGEST_NAME:
+        raise InvalidInput(file, f"{which} without a proper name", f"1 to {_LONGEST_NAME} characters")
     if not re.fullmatch(r"[!-~]*", token):
         raise InvalidInput(file, f"{which} whose token is none", "as `mezzotint token issue` prints it")
     try:
+        if "@" in url:
+            raise ValueError("an address without a name or a password in it")
         return Peer(name, parse_url(url), token, clone)
     except ValueError as error:
         raise InvalidInput(file, f"{which} whose url cannot be one", str(error)) from None

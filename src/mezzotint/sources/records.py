@@ -21,6 +21,7 @@ from mezzotint.errors import (
     OriginLacks,
     OriginTimedOut,
     StorageFull,
+    StoreUnavailable,
 )
 from mezzotint.names import Ident, is_ident
 from mezzotint.names.keys import remote_key
@@ -102,12 +103,26 @@ class Records:
     """By key, the sha256 of the canonical address. `keeps` says of a host whether its pictures are kept."""
 
     def __init__(
-        self, store: ObjectStore, cache: Cache, keeps: Callable[[str], bool], clock: Callable[[], float] = time.time
+        self,
+        store: ObjectStore,
+        cache: Cache,
+        keeps: Callable[[str], bool],
+        clock: Callable[[], float] = time.time,
+        *,
+        read_only: bool = False,
     ) -> None:
-        self._store, self._cache, self._clock = store, cache, clock
-        self.keeps = keeps
+        self._store, self._cache, self._clock, self._read_only = store, cache, clock, read_only
+        self._keeps = keeps
         self._memory: OrderedDict[str, tuple[float, bytes, RemoteRecord | None]] = OrderedDict()
         self._lock = threading.Lock()
+
+    def keeps(self, host: str) -> bool:
+        """A read node keeps nothing."""
+        return not self._read_only and self._keeps(host)
+
+    def may_renew(self, key: str) -> bool:
+        """What lies in the store is for those to look after who write to it."""
+        return not self._read_only or not self.is_kept(key)
 
     def find(self, key: str) -> RemoteRecord | None:
         """What is known, as of a second ago at most. Raises StoreUnavailable."""
@@ -134,6 +149,8 @@ class Records:
             self._store.put(remote_key(key), record.to_json(), "application/json")
         if not kept or not self._is_near(key):
             self._put_here(key, record, kept)
+        else:
+            self._drop_file(_record_name(key))  # from when it was only cached
         self._remember(key, record, self._cache.generation.now())
         self.forget_failure(key)
 
@@ -167,7 +184,9 @@ class Records:
             self._cache.put(_failure_name(key), json.dumps(asdict(failure)).encode())
 
     def forget_failure(self, key: str) -> None:
-        name = _failure_name(key)
+        self._drop_file(_failure_name(key))
+
+    def _drop_file(self, name: str) -> None:
         if (self._cache.directory / self._cache.path_of(name)).exists():
             self._cache.purge_file(name)
 
@@ -188,6 +207,10 @@ class Records:
                 self._cache.purge(key)
                 self._cache.purge(here[0].ident)  # deleted elsewhere; what is not can be had again
             return None
+        except StoreUnavailable:
+            if here is None or anew:
+                raise
+            return here[0]  # as it was a while ago
         if record is not None and not self._is_near(key):
             self._put_here(key, record, kept=True)
         return record

@@ -15,10 +15,9 @@ from typing import Any, TypeVar
 
 from mezzotint.cache.locks import HostLocks
 from mezzotint.derivatives import Bases
-from mezzotint.errors import MezzotintError, OriginError
+from mezzotint.errors import MezzotintError, OriginBusy, OriginError
 from mezzotint.names import Ident
 from mezzotint.sources.addresses import Policy
-from mezzotint.sources.arriving import Arriving
 from mezzotint.sources.client import Client
 from mezzotint.sources.loading import Loading
 from mezzotint.sources.peers import PeerClient
@@ -58,11 +57,12 @@ class RemoteImages:
         peer_client: PeerClient,
         loading: Loading,
         threads: Executor,
+        patience: float,
         clock: Callable[[], float] = time.time,
     ) -> None:
         self._bases, self._records, self._locks, self._policy = bases, records, locks, policy
         self._client, self.peer_client, self._loading = client, peer_client, loading
-        self._threads, self._clock = threads, clock
+        self._threads, self._patience, self._clock = threads, patience, clock
         self._flights: dict[str, asyncio.Task[Found]] = {}
 
     async def close(self) -> None:
@@ -71,12 +71,13 @@ class RemoteImages:
         await asyncio.gather(*self._flights.values(), return_exceptions=True)
         await self._client.close()
         await self.peer_client.close()
+        self._loading.close()
         self._threads.shutdown(wait=False)
 
-    async def find(self, target: Target) -> Found | None:
+    async def find(self, target: Target, *, renew: bool = True) -> Found | None:
         """What is known here; nobody else is asked, and nobody is waited for.
 
-        What has gone stale is given as it is, and looked after in the background.
+        What has gone stale is given as it is, and looked after in the background where it is to `renew`.
         """
         known, record = self._records.peek(target.key)
         if not known:
@@ -85,7 +86,7 @@ class RemoteImages:
             return None
         if record.expires > self._clock():
             return Found(record, How.HIT)
-        if self._policy.permits(target) and await self._in_thread(self._records.failure, target.key) is None:
+        if renew and self._policy.permits(target) and await self._in_thread(self._may_renew, target.key):
             self._fly(target, ask_peers=False)
         return Found(record, How.STALE)
 
@@ -111,7 +112,7 @@ class RemoteImages:
 
         Raises InvalidInput where they are not, NotAnImage and the like, StorageFull, StoreUnavailable.
         """
-        arriving = Arriving(self._bases, self._threads)
+        arriving = self._loading.arriving()
         try:
             await arriving.receive(chunks)
             async with self._alone(target.key):
@@ -166,10 +167,16 @@ class RemoteImages:
             raise failure.error(self._clock())
         return record, False
 
+    def _may_renew(self, key: str) -> bool:
+        return self._records.failure(key) is None and self._records.may_renew(key)
+
     @asynccontextmanager
     async def _alone(self, key: str) -> AsyncIterator[None]:
-        pause = _POLL_FIRST
+        """Raises OriginBusy where somebody else has it for too long."""
+        pause, until = _POLL_FIRST, time.monotonic() + self._patience
         while (lock := self._locks.take(f"url:{key}")) is None:
+            if time.monotonic() > until:
+                raise OriginBusy("this URL", self._patience)
             await asyncio.sleep(pause)
             pause = min(pause * 2, _POLL_MOST)
         try:

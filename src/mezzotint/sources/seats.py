@@ -8,6 +8,7 @@ from __future__ import annotations
 
 import asyncio
 import os
+import time
 from collections.abc import AsyncIterator, Callable
 from contextlib import asynccontextmanager, suppress
 from dataclasses import dataclass, field
@@ -20,6 +21,8 @@ from mezzotint.sources.limits import Limits
 
 KEPT = 0.5
 """seconds that an unused seat is kept"""
+LENT = 0.5
+"""seconds that a seat is used before it is looked whether another process waits for it"""
 _POLL = 0.03
 
 OpenSeat = Callable[[], tuple[Gate, aiohttp.ClientSession]]
@@ -31,6 +34,7 @@ class Seat:
     lock: int
     gate: Gate
     session: aiohttp.ClientSession
+    since: float
     expiry: asyncio.TimerHandle | None = None
     where: tuple[str, str, int] | None = None
 
@@ -63,6 +67,7 @@ class Seats:
     def __init__(self, locks: HostLocks, limits: Limits, open_seat: OpenSeat):
         self._locks, self._limits, self._open_seat = locks, limits, open_seat
         self._rooms: dict[str, _Room] = {}
+        self._resting: dict[str, float] = {}
         self._closing: set[asyncio.Task[None]] = set()
 
     @asynccontextmanager
@@ -71,14 +76,17 @@ class Seats:
         domain, _ = self._limits.of(host)
         room = self._rooms.setdefault(domain, _Room())
         async with room.turn:
-            seat = await self._seat(room, host)
+            seat = await self._wait_for_seat(room, domain, host)
         try:
             yield seat
         except BaseException:
             # whatever its connection is in the middle of, it is not for another download
             await asyncio.shield(self._let_go(room, seat))
             raise
-        self._give_back(room, seat)
+        if self._is_wanted_elsewhere(domain, seat):
+            await self._let_go(room, seat)
+        else:
+            self._give_back(room, seat)
 
     async def close(self) -> None:
         for room in self._rooms.values():
@@ -86,7 +94,34 @@ class Seats:
                 await self._let_go(room, room.idle.pop())
         await asyncio.gather(*self._closing)
 
-    async def _seat(self, room: _Room, host: str) -> Seat:
+    async def _wait_for_seat(self, room: _Room, domain: str, host: str) -> Seat:
+        """Where another process has the seats it is told, by a lock, that one is wanted here."""
+        seat = await self._seat(room, host, at_once=True)
+        if seat is not None:
+            return seat
+        wanted = self._locks.take(f"wanted:{domain}") if room.taken < self._limits.of(host)[1] else None
+        try:
+            while (seat := await self._seat(room, host)) is None:
+                pass
+            return seat
+        finally:
+            if wanted is not None:
+                os.close(wanted)
+
+    def _is_wanted_elsewhere(self, domain: str, seat: Seat) -> bool:
+        """Then it is given up now and then, and not taken again for a moment."""
+        now = time.monotonic()
+        if now - seat.since < LENT:
+            return False
+        wanted = self._locks.take(f"wanted:{domain}")
+        if wanted is not None:
+            os.close(wanted)
+            return False
+        self._resting[f"{domain}:{seat.number}"] = now + 3 * _POLL
+        return True
+
+    async def _seat(self, room: _Room, host: str, *, at_once: bool = False) -> Seat | None:
+        """The next that becomes free; None where `at_once` there is none."""
         while True:
             domain, limit = self._limits.of(host)
             while room.idle:
@@ -102,16 +137,23 @@ class Seats:
             if fresh is not None:
                 room.taken += 1
                 return fresh
+            if at_once:
+                return None
             # where all seats are this process's own, one of its own has to become free
             with suppress(TimeoutError):
                 async with asyncio.timeout(None if room.taken >= limit else _POLL):
                     await room.freed.wait()
 
     def _free_one(self, domain: str, limit: int) -> Seat | None:
+        now = time.monotonic()
         for number in range(limit):
+            name = f"{domain}:{number}"
+            if self._resting.get(name, 0.0) > now:
+                continue
+            self._resting.pop(name, None)
             lock = self._locks.take(f"download:{domain}:{number}")
             if lock is not None:
-                return Seat(number, lock, *self._open_seat())
+                return Seat(number, lock, *self._open_seat(), since=now)
         return None
 
     def _give_back(self, room: _Room, seat: Seat) -> None:

@@ -29,7 +29,8 @@ from mezzotint.sources.remote import RemoteImages
 from mezzotint.wiring.stores import open_store
 
 _PATIENCE = 30.0
-_THREADS = 16
+_STORING, _LOOKING = 16, 8
+"""threads: what is here is not to wait for what comes in"""
 
 
 @dataclass(frozen=True)
@@ -54,6 +55,7 @@ class Engine:
     def close(self) -> None:
         self.housekeeping.stop()
         self.pool.close()
+        self.origins.close()
         self.cache.close()
 
 
@@ -87,7 +89,7 @@ def open_engine(settings: Settings, observer: Observer | None = None) -> Engine:
         Limits(output_pixels=settings.max_output_pixels),
         _NudgingObserver(observer or Observer(), housekeeping),
     )
-    keeps = Patterns.of(settings.fetch_keep)
+    keeps = Patterns(hosts=settings.fetch_keep)
     return Engine(
         settings,
         store,
@@ -98,7 +100,7 @@ def open_engine(settings: Settings, observer: Observer | None = None) -> Engine:
         manager,
         housekeeping,
         Policy(Patterns.of(settings.fetch_allow or ()), Patterns.of(settings.fetch_deny or ()), settings.fetch_ports),
-        Records(store, cache, lambda host: not settings.read_only and keeps.name(host)),
+        Records(store, cache, keeps.name, read_only=settings.read_only),
         DownloadLimits(settings.max_downloads),
         Origins(cache.index),
         PeerList(settings.peers),
@@ -118,11 +120,12 @@ def open_remote(engine: Engine, *, patience: float = _PATIENCE) -> RemoteImages:
         settings.agent,
     )
     peer_client = open_peer_client(engine)
-    threads = ThreadPoolExecutor(_THREADS, thread_name_prefix="remote")
+    storing = ThreadPoolExecutor(_STORING, thread_name_prefix="storing")
+    looking = ThreadPoolExecutor(_LOOKING, thread_name_prefix="looking")
     lifetimes = Lifetimes(settings.fetch_min_age, settings.fetch_max_age)
-    loading = Loading(engine.bases, engine.records, client, engine.peers, peer_client, engine.notes, lifetimes, threads)
+    loading = Loading(engine.bases, engine.records, client, engine.peers, peer_client, engine.notes, lifetimes, storing)
     return RemoteImages(
-        engine.bases, engine.records, engine.cache.locks, engine.policy, client, peer_client, loading, threads
+        engine.bases, engine.records, engine.cache.locks, engine.policy, client, peer_client, loading, looking, patience
     )
 
 

@@ -1,0 +1,95 @@
+"""Bases that no URL leads to any more: to the trash, on every host out of the cache, and gone after the grace."""
+
+from __future__ import annotations
+
+from datetime import timedelta
+
+from django.utils import timezone
+
+from mezzotint.errors import NotFound
+from mezzotint.files import place, temporary
+from mezzotint.imagecloud.models import DeletedBase, RemoteImage
+from mezzotint.names import Ident
+from mezzotint.names.keys import trash_key
+from mezzotint.objects.clock import store_time
+from mezzotint.repository import queries
+from mezzotint.repository.locks import committing
+from mezzotint.wiring import engine
+
+_AT_ONCE = 500
+
+
+def is_wanted(ident: str) -> bool:
+    """By a URL, kept or not, or by the repository."""
+    return RemoteImage.objects.filter(ident=ident).exists() or queries.is_wanted(ident)
+
+
+def let_go(ident: Ident) -> tuple[bool, int]:
+    """Unless it is wanted: whether it was there, and how many files the cache had of it."""
+    with committing():
+        if is_wanted(ident):
+            return False, 0
+        was_there = engine().bases.is_here(ident)
+        DeletedBase.objects.filter(ident=ident).delete()
+        DeletedBase.objects.create(ident=ident)  # with a new number, for other hosts to see
+        engine().bases.discard(ident)
+        files = engine().cache.purge(ident)
+    return was_there, files
+
+
+def supersede(idents: list[str]) -> None:
+    """Other pictures have taken their places. Their names were given out as good for ever, so they stay for a grace."""
+    rows = [DeletedBase(ident=ident, superseded=True) for ident in idents]
+    DeletedBase.objects.bulk_create(rows, ignore_conflicts=True)
+
+
+def purge_expired() -> int:
+    """Let go of what was superseded a grace ago; delete from the trash what has been there for longer than the grace,
+    by the store's clock. Returns how many are gone."""
+    grace = engine().settings.grace
+    old = DeletedBase.objects.filter(at__lt=timezone.now() - timedelta(seconds=grace))
+    if engine().settings.read_only or not old.exists():
+        return 0
+    now, gone = store_time(engine().store), 0
+    for one in old.order_by("at")[:_AT_ONCE]:
+        if one.superseded:
+            one.delete()
+            let_go(Ident(one.ident))
+        else:
+            gone += _purge(one, now - grace)
+    return gone
+
+
+def _purge(one: DeletedBase, limit: float) -> bool:
+    ident = Ident(one.ident)
+    with committing():
+        if is_wanted(ident):
+            engine().bases.recover(ident)
+            one.delete()
+            return False
+        try:
+            if engine().store.stat(trash_key(ident)).modified > limit:
+                return False
+            engine().store.delete(trash_key(ident))
+        except NotFound:
+            pass  # nothing is left to delete
+        one.delete()
+    return True
+
+
+def purge_here() -> None:
+    """Have this host's cache forget what was deleted on another one since it was last asked to."""
+    path = engine().cache.directory / ".control" / "deleted"
+    try:
+        last = int(path.read_text())
+    except (FileNotFoundError, ValueError):
+        last = 0
+    new = list(DeletedBase.objects.filter(id__gt=last, superseded=False).order_by("id").values_list("id", "ident"))
+    for _, ident in new:
+        engine().bases.forget(Ident(ident))
+        engine().cache.purge(ident)
+    if new:
+        with temporary(path.parent, durable=False) as (part, stream):
+            stream.write(b"%d" % new[-1][0])
+            stream.flush()
+            place(part, path, durable=False)
