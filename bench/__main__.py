@@ -9,6 +9,7 @@ import re
 from pathlib import Path
 
 from bench.cleaner import cleaner
+from bench.cloud import get_image, herd, prefetch
 from bench.durable import commit, reconcile, restore
 from bench.figures import Figure, run_all
 from bench.flight import flight
@@ -21,7 +22,22 @@ from bench.sizes import sizes
 
 ALL = {
     work.__name__: work
-    for work in (served, sizes, ingest, flight, memory, cleaner, commit, restore, reconcile, upload, verify)
+    for work in (
+        served,
+        sizes,
+        ingest,
+        flight,
+        memory,
+        cleaner,
+        commit,
+        restore,
+        reconcile,
+        upload,
+        verify,
+        get_image,
+        prefetch,
+        herd,
+    )
 }
 PAGE = Path(__file__).parent.parent / "docs" / "performance.md"
 _TABLE = re.compile(r"(<!-- figures -->\n).*?(<!-- end -->)", re.DOTALL)

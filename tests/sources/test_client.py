@@ -14,16 +14,10 @@ from mezzotint.errors import OriginBusy, OriginError, OriginFailed, OriginLacks,
 from mezzotint.sources.client import Client
 from mezzotint.sources.urls import parse_url
 from tests.origin import Answer, Asked, Origin
-from tests.sources.network import AGENT, Host, a_host, dripping, leading, load, resolving, saying, status
+from tests.sources.network import AGENT, Host, dripping, leading, load, resolving, saying, status
 
 BODY = b"\x89PNG and so on"
 HEAD = b"HTTP/1.1 200 OK\r\nContent-Type: image/png\r\n"
-
-
-@pytest.fixture
-def host(tmp_path: Path) -> Iterator[Host]:
-    with a_host(tmp_path) as opened:
-        yield opened
 
 
 @pytest.fixture

@@ -19,16 +19,10 @@ from mezzotint.sources.addresses import Patterns, Policy
 from mezzotint.sources.client import Client
 from mezzotint.sources.urls import parse_url
 from tests.origin import Origin
-from tests.sources.network import OPEN, Host, a_host, infos, leading, load, outcome, resolving
+from tests.sources.network import OPEN, Host, infos, leading, load, outcome, resolving
 
 BODY = b"\x89PNG and so on"
 INSIDE = ("127.0.0.2", "::1")
-
-
-@pytest.fixture
-def host(tmp_path: Path) -> Iterator[Host]:
-    with a_host(tmp_path) as opened:
-        yield opened
 
 
 @pytest.fixture

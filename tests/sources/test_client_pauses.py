@@ -6,24 +6,17 @@ import asyncio
 import time
 from collections.abc import Iterator
 from email.utils import formatdate
-from pathlib import Path
 
 import pytest
 
 from mezzotint.errors import OriginBusy, OriginFailed, OriginLacks, OriginTimedOut
 from mezzotint.sources.client import Client
 from tests.origin import Answer, Asked, Origin
-from tests.sources.network import Host, a_host, in_turn, leading, load, outcome, saying, status, until
+from tests.sources.network import Host, in_turn, leading, load, outcome, saying, status, until
 
 BODY = b"\x89PNG and so on"
 FAILURES = 5
 """in a row, after which an origin is left alone"""
-
-
-@pytest.fixture
-def host(tmp_path: Path) -> Iterator[Host]:
-    with a_host(tmp_path) as opened:
-        yield opened
 
 
 @pytest.fixture

@@ -13,17 +13,11 @@ import pytest
 from mezzotint.sources.client import Client
 from mezzotint.sources.limits import Limits
 from tests.origin import Asked, Origin
-from tests.sources.network import Host, a_host, leading, load, outcome, resolving, until
+from tests.sources.network import Host, leading, load, outcome, resolving, until
 
 BODY = b"\x89PNG and so on"
 LOOK_AGAIN = 1.1
 """seconds after which a changed file is seen"""
-
-
-@pytest.fixture
-def host(tmp_path: Path) -> Iterator[Host]:
-    with a_host(tmp_path) as opened:
-        yield opened
 
 
 @pytest.fixture
@@ -130,6 +124,7 @@ def test_the_ports_of_a_host_count_together(host: Host, origin: Origin) -> None:
         meanwhile: list[int] = []
 
         async def answer(asked: Asked) -> None:
+            await asyncio.sleep(0.1)  # until the other origin has seen that its connection was closed
             meanwhile.append(origin.connections["127.0.0.1"])
             await asked.send(200, BODY)
 

@@ -6,7 +6,6 @@ import asyncio
 import threading
 import time
 from collections.abc import Iterator
-from pathlib import Path
 from typing import Any
 
 import pytest
@@ -15,15 +14,9 @@ from mezzotint.errors import OriginBusy, OriginFailed, OriginTimedOut
 from mezzotint.sources.client import Client
 from mezzotint.sources.urls import parse_url
 from tests.origin import Origin
-from tests.sources.network import Host, a_host, dripping, infos, load, outcome, status, until
+from tests.sources.network import Host, dripping, infos, load, outcome, status, until
 
 BODY = b"\x89PNG and so on"
-
-
-@pytest.fixture
-def host(tmp_path: Path) -> Iterator[Host]:
-    with a_host(tmp_path) as opened:
-        yield opened
 
 
 @pytest.fixture

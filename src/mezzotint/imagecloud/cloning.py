@@ -61,7 +61,7 @@ class Cloner:
         leases.renew(CloneRequest, self._owner, list(self._held))
 
     def _claim(self) -> list[CloneRequest]:
-        mine = Q(holder="") | Q(holder=leases.this_host())
+        mine = Q(holder="") | Q(holder=leases.this_cache())
         return leases.claim(CloneRequest, self._owner, self._room, MOST_HELD - len(self._held), mine)
 
     def _room(self, group: str) -> int:

@@ -157,12 +157,12 @@ def _clone(images: Iterable[RemoteImage]) -> None:
                 continue
             request = there.get((one.key, peer.name))
             if request is None:
-                holder = "" if one.kept else leases.this_host()
+                holder = "" if one.kept else leases.this_cache()
                 CloneRequest.objects.create(group=peer.name, key=one.key, url=one.url, ident=one.ident, holder=holder)
             elif request.ident != one.ident or request.task == CloneRequest.Task.DELETE:
                 request.task, request.ident, request.state = CloneRequest.Task.COPY, one.ident, Job.State.WAITING
                 request.attempts, request.due, request.owner, request.reason = 0, 0.0, "", ""
-                request.holder = "" if one.kept else leases.this_host()
+                request.holder = "" if one.kept else leases.this_cache()
                 request.save()
 
 

@@ -148,10 +148,15 @@ def _is_gone(name: str) -> bool:
         return free
 
 
+def this_cache() -> str:
+    """Where files lie that no other host has; it outlives a boot."""
+    status = engine().cache.directory.stat()
+    return f"{status.st_dev:x}.{status.st_ino:x}"
+
+
 def this_host() -> str:
     """Who has these locks: the cache's directory, wherever it is."""
-    status = engine().cache.directory.stat()
-    return f"{status.st_dev:x}.{status.st_ino:x}.{_boot()}"
+    return f"{this_cache()}.{_boot()}"
 
 
 def _boot() -> str:

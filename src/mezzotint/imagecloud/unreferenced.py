@@ -40,7 +40,8 @@ def let_go(ident: Ident) -> tuple[bool, int]:
 def supersede(idents: list[str]) -> None:
     """Other pictures have taken their places. Their names were given out as good for ever, so they stay for a grace."""
     rows = [DeletedBase(ident=ident, superseded=True) for ident in idents]
-    DeletedBase.objects.bulk_create(rows, ignore_conflicts=True)
+    fields = ["at", "superseded"]
+    DeletedBase.objects.bulk_create(rows, update_conflicts=True, unique_fields=["ident"], update_fields=fields)
 
 
 def purge_expired() -> int:
@@ -84,6 +85,9 @@ def purge_here() -> None:
         last = int(path.read_text())
     except (FileNotFoundError, ValueError):
         last = 0
+    newest = DeletedBase.objects.order_by("-id").values_list("id", flat=True).first()
+    if last > (newest or 0):
+        last = 0  # another database, whose numbers begin anew
     new = list(DeletedBase.objects.filter(id__gt=last, superseded=False).order_by("id").values_list("id", "ident"))
     for _, ident in new:
         engine().bases.forget(Ident(ident))

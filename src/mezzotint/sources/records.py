@@ -122,7 +122,10 @@ class Records:
 
     def may_renew(self, key: str) -> bool:
         """What lies in the store is for those to look after who write to it."""
-        return not self._read_only or not self.is_kept(key)
+        try:
+            return not self._read_only or not self.is_kept(key)
+        except StoreUnavailable:
+            return False
 
     def find(self, key: str) -> RemoteRecord | None:
         """What is known, as of a second ago at most. Raises StoreUnavailable."""
@@ -195,14 +198,19 @@ class Records:
 
     def _read(self, key: str, *, anew: bool = False) -> RemoteRecord | None:
         here = self._read_here(key)
-        if here is not None and not here[1]:
+        if here is not None and not here[1] and not self._read_only:
             return here[0]  # it is only cached: nobody else knows of it
-        if here is not None and not anew and here[2] + _FRESH_ON_HOST > self._clock():
+        near = self._is_near(key)
+        if here is not None and not anew and not near and here[2] + _FRESH_ON_HOST > self._clock():
             return here[0]
         try:
             with self._store.get(remote_key(key)) as reader:
                 record = RemoteRecord.from_json(b"".join(reader.chunks()))
         except NotFound:
+            if here is not None and not here[1]:
+                if not near:
+                    self._put_here(key, here[0], kept=False)  # with the moment that this was seen
+                return here[0]  # a read node's own, which nobody has kept yet
             if here is not None:
                 self._cache.purge(key)
                 self._cache.purge(here[0].ident)  # deleted elsewhere; what is not can be had again
@@ -211,8 +219,10 @@ class Records:
             if here is None or anew:
                 raise
             return here[0]  # as it was a while ago
-        if record is not None and not self._is_near(key):
+        if record is not None and not near:
             self._put_here(key, record, kept=True)
+        elif here is not None:
+            self._drop_file(_record_name(key))
         return record
 
     def _read_here(self, key: str) -> tuple[RemoteRecord, bool, float] | None:

@@ -59,6 +59,13 @@ class _Room:
     freed: asyncio.Event = field(default_factory=asyncio.Event)
     idle: list[Seat] = field(default_factory=list)
     taken: int = 0
+    wish: int | None = None
+    """the lock by which other processes see that a seat is waited for here"""
+
+    def wish_no_more(self) -> None:
+        if self.wish is not None:
+            os.close(self.wish)
+            self.wish = None
 
 
 class Seats:
@@ -76,14 +83,17 @@ class Seats:
         domain, _ = self._limits.of(host)
         room = self._rooms.setdefault(domain, _Room())
         async with room.turn:
-            seat = await self._wait_for_seat(room, domain, host)
+            try:
+                seat = await self._seat(room, host)
+            finally:
+                room.wish_no_more()
         try:
             yield seat
         except BaseException:
             # whatever its connection is in the middle of, it is not for another download
             await asyncio.shield(self._let_go(room, seat))
             raise
-        if self._is_wanted_elsewhere(domain, seat):
+        if self._is_wanted_elsewhere(room, domain, seat):
             await self._let_go(room, seat)
         else:
             self._give_back(room, seat)
@@ -94,24 +104,11 @@ class Seats:
                 await self._let_go(room, room.idle.pop())
         await asyncio.gather(*self._closing)
 
-    async def _wait_for_seat(self, room: _Room, domain: str, host: str) -> Seat:
-        """Where another process has the seats it is told, by a lock, that one is wanted here."""
-        seat = await self._seat(room, host, at_once=True)
-        if seat is not None:
-            return seat
-        wanted = self._locks.take(f"wanted:{domain}") if room.taken < self._limits.of(host)[1] else None
-        try:
-            while (seat := await self._seat(room, host)) is None:
-                pass
-            return seat
-        finally:
-            if wanted is not None:
-                os.close(wanted)
-
-    def _is_wanted_elsewhere(self, domain: str, seat: Seat) -> bool:
-        """Then it is given up now and then, and not taken again for a moment."""
+    def _is_wanted_elsewhere(self, room: _Room, domain: str, seat: Seat) -> bool:
+        """Then it is given up now and then, and not taken again for a moment. Who waits for the seats of another
+        process says so by a lock."""
         now = time.monotonic()
-        if now - seat.since < LENT:
+        if now - seat.since < LENT or room.wish is not None:
             return False
         wanted = self._locks.take(f"wanted:{domain}")
         if wanted is not None:
@@ -120,8 +117,8 @@ class Seats:
         self._resting[f"{domain}:{seat.number}"] = now + 3 * _POLL
         return True
 
-    async def _seat(self, room: _Room, host: str, *, at_once: bool = False) -> Seat | None:
-        """The next that becomes free; None where `at_once` there is none."""
+    async def _seat(self, room: _Room, host: str) -> Seat:
+        """The next that becomes free."""
         while True:
             domain, limit = self._limits.of(host)
             while room.idle:
@@ -137,8 +134,8 @@ class Seats:
             if fresh is not None:
                 room.taken += 1
                 return fresh
-            if at_once:
-                return None
+            if room.taken < limit and room.wish is None:
+                room.wish = self._locks.take(f"wanted:{domain}")
             # where all seats are this process's own, one of its own has to become free
             with suppress(TimeoutError):
                 async with asyncio.timeout(None if room.taken >= limit else _POLL):
