@@ -4,7 +4,9 @@ from __future__ import annotations
 
 import asyncio
 import json
+import os
 import shutil
+import signal
 import socket
 import subprocess
 import sys
@@ -163,7 +165,11 @@ def _until(work: Path, urls: Sequence[str], count: int) -> float:
     listed.write_text("\n".join(urls))
     command = [PROGRAM, "prefetch", str(listed)]
     process = subprocess.Popen(
-        command, env=environment(data, **OPEN), stdout=subprocess.DEVNULL, stderr=subprocess.DEVNULL
+        command,
+        env=environment(data, **OPEN),
+        stdout=subprocess.DEVNULL,
+        stderr=subprocess.DEVNULL,
+        start_new_session=True,
     )
     done = "SELECT COUNT(*) FROM imagecloud_prefetchitem WHERE state = 'done'"
 
@@ -176,7 +182,7 @@ def _until(work: Path, urls: Sequence[str], count: int) -> float:
     try:
         return seconds(wait)
     finally:
-        process.kill()
+        os.killpg(process.pid, signal.SIGKILL)  # its own workers too
         process.wait()
 
 

@@ -4,7 +4,9 @@ from __future__ import annotations
 
 import asyncio
 import json
+import os
 import signal
+import subprocess
 import sys
 import threading
 from collections.abc import Iterator
@@ -23,6 +25,8 @@ from mezzotint.errors import InvalidInput
 _JSON = Annotated[bool, typer.Option("--json", help="For programs.")]
 _AT_ONCE = 10_000
 _LOOK = 0.5
+_MANY = 500
+"""URLs that are worth a process more for each core"""
 
 
 @app.command()
@@ -143,7 +147,9 @@ def _loaded(batches: list[Any]) -> dict[str, int]:
         return {state: sum(one[state] for one in found) for state in found[0]}
 
     now = counts()
-    with _working() as worker, count_progress("loading", sum(now.values())) as progress:
+    waiting = now["waiting"] + now["running"]
+    more = len(os.sched_getaffinity(0)) - 1 if waiting >= _MANY else 0
+    with _working(more) as worker, count_progress("loading", sum(now.values())) as progress:
         while worker.is_alive() and prefetching.soon(batches):
             progress(now["done"] + now["dead"], None)
             worker.join(_LOOK)
@@ -154,8 +160,9 @@ def _loaded(batches: list[Any]) -> dict[str, int]:
 
 
 @contextmanager
-def _working() -> Iterator[threading.Thread]:
-    """A worker of this program's own, beside those that there may be."""
+def _working(more: int) -> Iterator[threading.Thread]:
+    """A worker of this program's own, and so many more as processes, beside those that there may be: one of them
+    keeps one core busy."""
     from mezzotint.imagecloud import worker
 
     loop = asyncio.new_event_loop()
@@ -167,9 +174,15 @@ def _working() -> Iterator[threading.Thread]:
 
     thread = threading.Thread(target=run, name="work")
     thread.start()
+    command = [sys.executable, "-m", "mezzotint.cli", "work"]
+    others = [subprocess.Popen(command, stdin=subprocess.DEVNULL, stderr=subprocess.DEVNULL) for _ in range(more)]
     try:
         yield thread
     finally:
+        for other in others:
+            other.terminate()
+        for other in others:
+            other.wait()
         if thread.is_alive():
             loop.call_soon_threadsafe(task.cancel)
         thread.join()

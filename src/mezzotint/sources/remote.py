@@ -115,8 +115,7 @@ class RemoteImages:
         arriving = self._loading.arriving()
         try:
             await arriving.receive(chunks)
-            async with self._alone(target.key):
-                here = await self._in_thread(self._records.look_again, target.key)
+            async with self._alone(target.key, self._records.look_again) as here:
                 if here is not None and here.fetched > record.fetched:
                     return False
                 return await self._loading.from_clone(target, record, arriving)
@@ -140,8 +139,7 @@ class RemoteImages:
 
     async def _load(self, target: Target, ask_peers: bool) -> Found:
         """One process of the host at a time. What another one has loaded, or failed to, meanwhile, counts."""
-        async with self._alone(target.key):
-            record, fresh = await self._in_thread(self._look, target.key)
+        async with self._alone(target.key, self._look) as (record, fresh):
             if record is not None and fresh:
                 return Found(record, How.HIT)
             try:
@@ -171,18 +169,29 @@ class RemoteImages:
         return self._records.failure(key) is None and self._records.may_renew(key)
 
     @asynccontextmanager
-    async def _alone(self, key: str) -> AsyncIterator[None]:
-        """Raises OriginBusy where somebody else has it for too long."""
+    async def _alone(self, key: str, look: Callable[[str], T]) -> AsyncIterator[T]:
+        """What there is to see of a URL, with its lock. Raises OriginBusy where somebody else has it for too long."""
         pause, until = _POLL_FIRST, time.monotonic() + self._patience
-        while (lock := self._locks.take(f"url:{key}")) is None:
+        while (locked := await self._in_thread(self._locked, key, look)) is None:
             if time.monotonic() > until:
                 raise OriginBusy("this URL", self._patience)
             await asyncio.sleep(pause)
             pause = min(pause * 2, _POLL_MOST)
+        lock, seen = locked
         try:
-            yield
+            yield seen
         finally:
             os.close(lock)
+
+    def _locked(self, key: str, look: Callable[[str], T]) -> tuple[int, T] | None:
+        lock = self._locks.take(f"url:{key}")
+        if lock is None:
+            return None
+        try:
+            return lock, look(key)
+        except BaseException:
+            os.close(lock)
+            raise
 
     async def _in_thread(self, work: Callable[..., T], *arguments: Any) -> T:
         return await asyncio.get_running_loop().run_in_executor(self._threads, work, *arguments)

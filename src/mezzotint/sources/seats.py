@@ -19,8 +19,8 @@ from mezzotint.cache.locks import HostLocks
 from mezzotint.sources.gate import Gate
 from mezzotint.sources.limits import Limits
 
-KEPT = 0.5
-"""seconds that an unused seat is kept"""
+KEPT, LOOKED = 5.0, 0.5
+"""seconds that an unused seat is kept, and after which it is looked whether another process waits for it"""
 LENT = 0.5
 """seconds that a seat is used before it is looked whether another process waits for it"""
 _POLL = 0.03
@@ -35,6 +35,7 @@ class Seat:
     gate: Gate
     session: aiohttp.ClientSession
     since: float
+    idle_since: float = 0.0
     expiry: asyncio.TimerHandle | None = None
     where: tuple[str, str, int] | None = None
 
@@ -59,6 +60,9 @@ class _Room:
     freed: asyncio.Event = field(default_factory=asyncio.Event)
     idle: list[Seat] = field(default_factory=list)
     taken: int = 0
+    looked: float = 0.0
+    own: set[int] = field(default_factory=set)
+    """the numbers of the seats that this process has"""
     wish: int | None = None
     """the lock by which other processes see that a seat is waited for here"""
 
@@ -96,7 +100,7 @@ class Seats:
         if self._is_wanted_elsewhere(room, domain, seat):
             await self._let_go(room, seat)
         else:
-            self._give_back(room, seat)
+            self._give_back(room, domain, seat)
 
     async def close(self) -> None:
         for room in self._rooms.values():
@@ -108,8 +112,9 @@ class Seats:
         """Then it is given up now and then, and not taken again for a moment. Who waits for the seats of another
         process says so by a lock."""
         now = time.monotonic()
-        if now - seat.since < LENT or room.wish is not None:
+        if now - max(seat.since, room.looked) < LENT or room.wish is not None:
             return False
+        room.looked = now
         wanted = self._locks.take(f"wanted:{domain}")
         if wanted is not None:
             os.close(wanted)
@@ -130,9 +135,10 @@ class Seats:
                     return seat
                 await self._let_go(room, seat)
             room.freed.clear()
-            fresh = self._free_one(domain, limit) if room.taken < limit else None
+            fresh = self._free_one(room, domain, limit) if room.taken < limit else None
             if fresh is not None:
                 room.taken += 1
+                room.own.add(fresh.number)
                 return fresh
             if room.taken < limit and room.wish is None:
                 room.wish = self._locks.take(f"wanted:{domain}")
@@ -141,9 +147,11 @@ class Seats:
                 async with asyncio.timeout(None if room.taken >= limit else _POLL):
                     await room.freed.wait()
 
-    def _free_one(self, domain: str, limit: int) -> Seat | None:
+    def _free_one(self, room: _Room, domain: str, limit: int) -> Seat | None:
         now = time.monotonic()
         for number in range(limit):
+            if number in room.own:
+                continue
             name = f"{domain}:{number}"
             if self._resting.get(name, 0.0) > now:
                 continue
@@ -153,18 +161,26 @@ class Seats:
                 return Seat(number, lock, *self._open_seat(), since=now)
         return None
 
-    def _give_back(self, room: _Room, seat: Seat) -> None:
-        loop = asyncio.get_running_loop()
-        seat.expiry = loop.call_later(KEPT, self._expire, room, seat)
+    def _give_back(self, room: _Room, domain: str, seat: Seat) -> None:
+        seat.idle_since = time.monotonic()
+        self._look_later(room, domain, seat)
         room.idle.append(seat)
         room.freed.set()
 
-    def _expire(self, room: _Room, seat: Seat) -> None:
-        if seat in room.idle:
-            room.idle.remove(seat)
-            task = asyncio.get_running_loop().create_task(self._let_go(room, seat))
-            self._closing.add(task)
-            task.add_done_callback(self._closing.discard)
+    def _look_later(self, room: _Room, domain: str, seat: Seat) -> None:
+        seat.expiry = asyncio.get_running_loop().call_later(LOOKED, self._look, room, domain, seat)
+
+    def _look(self, room: _Room, domain: str, seat: Seat) -> None:
+        """Whether an idle seat is still to be kept."""
+        if seat not in room.idle:
+            return
+        if time.monotonic() - seat.idle_since < KEPT and not self._is_wanted_elsewhere(room, domain, seat):
+            self._look_later(room, domain, seat)
+            return
+        room.idle.remove(seat)
+        task = asyncio.get_running_loop().create_task(self._let_go(room, seat))
+        self._closing.add(task)
+        task.add_done_callback(self._closing.discard)
 
     async def _let_go(self, room: _Room, seat: Seat) -> None:
         if seat.expiry:
@@ -173,6 +189,7 @@ class Seats:
             await seat.close()
         finally:
             room.taken -= 1
+            room.own.discard(seat.number)
             room.freed.set()
             if not room.taken and not room.turn.locked():
                 self._rooms = {domain: one for domain, one in self._rooms.items() if one is not room}

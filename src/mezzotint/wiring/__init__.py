@@ -29,7 +29,7 @@ from mezzotint.sources.remote import RemoteImages
 from mezzotint.wiring.stores import open_store
 
 _PATIENCE = 30.0
-_STORING, _LOOKING = 16, 8
+_STORING, _LOOKING = 4, 4
 """threads: what is here is not to wait for what comes in"""
 
 
