@@ -30,6 +30,11 @@ from __future__ import annotations
 import math
 
 
+def printable(text: str) -> str:
+    """What was sent may hold what UTF-8 cannot."""
+    return text.encode("utf-8", "backslashreplace").decode()
+
+
 class MezzotintError(Exception):
     """Anything that goes wrong in a way that a user can be told about."""
 
@@ -132,7 +137,7 @@ class OriginError(MezzotintError):
 
     def __init__(self, reason: str) -> None:
         super().__init__(self.told)
-        self.reason = reason.replace("\0", "").encode("utf-8", "backslashreplace").decode()
+        self.reason = printable(reason.replace("\0", ""))
 
 
 class OriginLacks(OriginError):

@@ -53,10 +53,10 @@ def problem(error: errors.MezzotintError) -> dict[str, Any]:
         "type": "about:blank",
         "title": error.title,
         "status": status,
-        "detail": _text(str(error)),
+        "detail": errors.printable(str(error)),
     }
     if isinstance(error, errors.InvalidInput):
-        entry = {"field": _text(error.field), "detail": _text(error.detail)}
+        entry = {"field": errors.printable(error.field), "detail": errors.printable(error.detail)}
         members["errors"] = [entry | ({"limit": error.limit} if error.limit else {})]
     if isinstance(error, errors.Conflict):
         members["conflicts"] = error.fields
@@ -75,11 +75,6 @@ def problem_headers(error: errors.MezzotintError, *, public: bool) -> dict[str, 
     if status == HTTPStatus.UNAUTHORIZED:
         headers["www-authenticate"] = 'Bearer realm="mezzotint"'
     return headers
-
-
-def _text(text: str) -> str:
-    """What was sent may hold what UTF-8 cannot."""
-    return text.encode("utf-8", "backslashreplace").decode()
 
 
 def problem_body(error: errors.MezzotintError) -> bytes:

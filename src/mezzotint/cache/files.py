@@ -16,6 +16,7 @@ from typing import BinaryIO
 from mezzotint.cache.generation import Generation
 from mezzotint.cache.index import Entry, Index, Totals
 from mezzotint.cache.locks import HostLocks
+from mezzotint.cache.mark import Mark
 from mezzotint.errors import StorageFull
 from mezzotint.files import full_is_told, place, temporary
 
@@ -102,6 +103,10 @@ class Cache:
     def path_of(name: str) -> str:
         """`native/a/ab/abc/abc...-100x50.jpg`, below the cache's directory."""
         return f"{kind_of(name)}/{name[0]}/{name[:2]}/{name[:3]}/{name}"
+
+    def mark(self, name: str) -> Mark:
+        """A number that this host keeps."""
+        return Mark(self.directory / _CONTROL / name)
 
     def open(self, name: str) -> CachedFile | None:
         """The file of that name, or None. A file that is not as it was written counts as absent."""

@@ -9,6 +9,7 @@ from __future__ import annotations
 
 import fcntl
 import hashlib
+import math
 import os
 import struct
 import time
@@ -28,13 +29,18 @@ class HostLocks:
         self._path = path
 
     @contextmanager
-    def hold(self, name: str) -> Iterator[bool]:
-        """Wait for the lock `name` and hold it. Gives True where somebody else held it first."""
-        descriptor = self._open()
+    def hold(self, name: str, patience: float = math.inf) -> Iterator[bool]:
+        """Wait for the lock `name` and hold it. Gives True where somebody else held it first.
+
+        Raises TimeoutError after `patience` seconds.
+        """
+        descriptor, until = self._open(), time.monotonic() + patience
         try:
             waited, pause = False, _POLL_FIRST
             while not self._try(descriptor, name):
                 waited = True
+                if time.monotonic() > until:
+                    raise TimeoutError(f"the lock {name} is held by somebody else")
                 time.sleep(pause)
                 pause = min(pause * 2, _POLL_MOST)
             yield waited
@@ -44,11 +50,12 @@ class HostLocks:
     @contextmanager
     def attempt(self, name: str) -> Iterator[bool]:
         """Hold the lock if it is free; gives whether it is held."""
-        descriptor = self._open()
+        descriptor = self.take(name)
         try:
-            yield self._try(descriptor, name)
+            yield descriptor is not None
         finally:
-            os.close(descriptor)
+            if descriptor is not None:
+                os.close(descriptor)
 
     def take(self, name: str) -> int | None:
         """The lock as a descriptor, to be closed, where it is free; None where somebody holds it."""

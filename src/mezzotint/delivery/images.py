@@ -159,10 +159,8 @@ class Images:
             digest, data = file.digest, file.read()
         found = self._headers(rendition, asked, name, varies, digest, alias)
         whole = _text(_with_length(found, len(data)))
-        if alias is not None:
-            picture = Picture(name, found, whole, f'"{digest}"', data, alias.until)
-        else:
-            picture = Picture(name, found, whole, f'"{digest}"', data)
+        until = alias.until if alias is not None else math.inf
+        picture = Picture(name, found, whole, f'"{digest}"', data, until)
         key = alias.key if alias is not None else PREFIX + asked
         if key is not None and not varies:
             self._memory.put(key, picture, generation)

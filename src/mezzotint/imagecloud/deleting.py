@@ -2,10 +2,9 @@
 
 from __future__ import annotations
 
-import os
 import time
 from collections.abc import Iterator
-from contextlib import contextmanager
+from contextlib import ExitStack, contextmanager
 from dataclasses import dataclass
 
 from mezzotint.errors import Busy, NotFound
@@ -13,12 +12,11 @@ from mezzotint.imagecloud import facts, unreferenced
 from mezzotint.imagecloud.models import CloneRequest, Job, RemoteImage
 from mezzotint.names import Ident
 from mezzotint.repository import standing
+from mezzotint.sources.peers import SENDING
 from mezzotint.sources.urls import Target
 from mezzotint.wiring import engine
 
-SENDING = 300.0
-"""seconds that a copy may be on its way to a peer"""
-_PATIENCE, _POLL = 20.0, 0.05
+_PATIENCE = 20.0
 
 
 @dataclass(frozen=True, slots=True)
@@ -60,15 +58,12 @@ def delete(target: Target, *, only_here: bool = False) -> Deleted:
 @contextmanager
 def _alone(key: str) -> Iterator[None]:
     """With the URL's lock, which whoever is fetching it has."""
-    until = time.monotonic() + _PATIENCE
-    while (lock := engine().cache.locks.take(f"url:{key}")) is None:
-        if time.monotonic() > until:
-            raise Busy("this picture is being fetched just now", 10)
-        time.sleep(_POLL)
-    try:
+    with ExitStack() as stack:
+        try:
+            stack.enter_context(engine().cache.locks.hold(f"url:{key}", _PATIENCE))
+        except TimeoutError:
+            raise Busy("this picture is being fetched just now", 10) from None
         yield
-    finally:
-        os.close(lock)
 
 
 def _tell_peers(key: str) -> list[str]:

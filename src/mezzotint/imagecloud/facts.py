@@ -104,9 +104,13 @@ def _put(images: list[RemoteImage]) -> None:
     if not newer:
         return
     _clone(newer)
-    RemoteImage.objects.bulk_create(newer, update_conflicts=True, unique_fields=["key"], update_fields=_UPDATED)
+    _save(newer)
     before = {known[one.key].ident for one in newer if one.key in known and known[one.key].ident != one.ident}
     unreferenced.supersede([ident for ident in before if ident])
+
+
+def _save(images: list[RemoteImage]) -> None:
+    RemoteImage.objects.bulk_create(images, update_conflicts=True, unique_fields=["key"], update_fields=_UPDATED)
 
 
 def _is_newer(one: RemoteImage, known: RemoteImage | None) -> bool:
@@ -149,21 +153,18 @@ def _clone(images: Iterable[RemoteImage]) -> None:
     fresh = {one.key: one for one in images if one.via != "clone"} if peers else {}
     if not fresh:
         return
-    known = CloneRequest.objects.filter(key__in=fresh).in_bulk()
-    there = {(one.key, one.group): one for one in known.values()}
+    there = {(one.key, one.group): one for one in CloneRequest.objects.filter(key__in=fresh)}
     for one in fresh.values():
         for peer in peers:
             if one.via == peer.origin:
                 continue
-            request = there.get((one.key, peer.name))
-            if request is None:
-                holder = "" if one.kept else leases.this_cache()
-                CloneRequest.objects.create(group=peer.name, key=one.key, url=one.url, ident=one.ident, holder=holder)
-            elif request.ident != one.ident or request.task == CloneRequest.Task.DELETE:
-                request.task, request.ident, request.state = CloneRequest.Task.COPY, one.ident, Job.State.WAITING
-                request.attempts, request.due, request.owner, request.reason = 0, 0.0, "", ""
-                request.holder = "" if one.kept else leases.this_cache()
-                request.save()
+            request = there.get((one.key, peer.name)) or CloneRequest(group=peer.name, key=one.key, url=one.url)
+            if request.ident == one.ident and request.task == CloneRequest.Task.COPY:
+                continue
+            request.task, request.ident, request.state = CloneRequest.Task.COPY, one.ident, Job.State.WAITING
+            request.attempts, request.due, request.owner, request.reason = 0, 0.0, "", ""
+            request.holder = "" if one.kept else leases.this_cache()
+            request.save()
 
 
 def reread() -> tuple[int, int]:
@@ -246,13 +247,8 @@ def _read(keys: list[str]) -> int:
                 fetched=_moment(record.fetched), checked=_moment(record.checked), expires=_moment(record.expires),
             )
         )  # fmt: skip
-    _put_read(found)
+    _save(found)  # the store is right, whatever was known
     return len(found)
-
-
-def _put_read(found: list[RemoteImage]) -> None:
-    """The store's records are right, whatever was known."""
-    RemoteImage.objects.bulk_create(found, update_conflicts=True, unique_fields=["key"], update_fields=_UPDATED)
 
 
 def _moment(seconds: float) -> datetime:

@@ -6,6 +6,7 @@ from django.db.models import Count
 from prometheus_client import Gauge
 
 from mezzotint.imagecloud.models import CloneRequest, Job, PrefetchItem
+from mezzotint.wiring import engine
 
 _UNDONE = (Job.State.WAITING, Job.State.RUNNING)
 PREFETCH = Gauge("mezzotint_prefetch_waiting", "URLs that are still to be loaded", multiprocess_mode="mostrecent")
@@ -24,7 +25,5 @@ def show() -> None:
 
 def backlog() -> dict[str, int]:
     """By peer, those that have nothing waiting included."""
-    from mezzotint.wiring import engine
-
     waiting = CloneRequest.objects.filter(state__in=_UNDONE).order_by().values_list("group").annotate(Count("id"))
     return {peer.name: 0 for peer in engine().peers.all()} | dict(waiting)

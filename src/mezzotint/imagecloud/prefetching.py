@@ -12,7 +12,7 @@ from django.db import transaction
 from django.db.models import Count, Q, QuerySet
 from django.utils import timezone
 
-from mezzotint.errors import InvalidInput, NotFound
+from mezzotint.errors import InvalidInput, NotFound, printable
 from mezzotint.imagecloud import leases
 from mezzotint.imagecloud.models import Job, PrefetchBatch, PrefetchItem, RemoteImage
 from mezzotint.sources.addresses import Policy
@@ -69,18 +69,15 @@ def _targets(urls: Iterable[Any], accepted: Accepted, policy: Policy) -> Iterabl
         except InvalidInput as error:
             accepted.invalid += 1
             if len(accepted.refused) < _SHOWN:
-                accepted.refused.append({"index": place, "url": _text(url), "detail": _text(error)})
+                accepted.refused.append(
+                    {"index": place, "url": printable(str(url)[:300]), "detail": printable(str(error)[:300])}
+                )
             continue
         if target.url in seen:
             accepted.duplicates += 1
             continue
         seen.add(target.url)
         yield target
-
-
-def _text(what: object) -> str:
-    """What was sent may hold what UTF-8 cannot."""
-    return str(what)[:300].encode("utf-8", "backslashreplace").decode()
 
 
 def retry(items: QuerySet[PrefetchItem]) -> int:

@@ -7,7 +7,6 @@ from datetime import timedelta
 from django.utils import timezone
 
 from mezzotint.errors import NotFound
-from mezzotint.files import place, temporary
 from mezzotint.imagecloud.models import DeletedBase, RemoteImage
 from mezzotint.names import Ident
 from mezzotint.names.keys import trash_key
@@ -80,11 +79,8 @@ def _purge(one: DeletedBase, limit: float) -> bool:
 
 def purge_here() -> None:
     """Have this host's cache forget what was deleted on another one since it was last asked to."""
-    path = engine().cache.directory / ".control" / "deleted"
-    try:
-        last = int(path.read_text())
-    except (FileNotFoundError, ValueError):
-        last = 0
+    mark = engine().cache.mark("deleted")
+    last = mark.read()
     newest = DeletedBase.objects.order_by("-id").values_list("id", flat=True).first()
     if last > (newest or 0):
         last = 0  # another database, whose numbers begin anew
@@ -93,7 +89,4 @@ def purge_here() -> None:
         engine().bases.forget(Ident(ident))
         engine().cache.purge(ident)
     if new:
-        with temporary(path.parent, durable=False) as (part, stream):
-            stream.write(b"%d" % new[-1][0])
-            stream.flush()
-            place(part, path, durable=False)
+        mark.set(new[-1][0])

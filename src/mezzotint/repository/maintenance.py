@@ -6,12 +6,10 @@ from __future__ import annotations
 import logging
 import threading
 import time
-from pathlib import Path
 
 from django.db import DatabaseError, close_old_connections, connections
 
 from mezzotint.errors import JournalBroken, MezzotintError
-from mezzotint.files import place, temporary
 from mezzotint.objects.clock import store_time
 from mezzotint.repository import checkpointing, commits, fulltext, removals, standing
 from mezzotint.repository.models import Removal, Snapshot
@@ -120,18 +118,8 @@ class Maintenance:
 
 def purge_here() -> None:
     """Have this host's cache forget what was removed since it was last asked to: others commit too."""
-    path = engine().cache.directory / ".control" / "purged"
-    before = _read_number(path)
+    mark = engine().cache.mark("purged")
+    before = mark.read()
     last = removals.purge_on_this_host(before)
     if last != before:
-        with temporary(path.parent, durable=False) as (part, stream):
-            stream.write(b"%d" % last)
-            stream.flush()
-            place(part, path, durable=False)
-
-
-def _read_number(path: Path) -> int:
-    try:
-        return int(path.read_text())
-    except (FileNotFoundError, ValueError):
-        return 0
+        mark.set(last)

@@ -25,8 +25,8 @@ from mezzotint.sources.addresses import Policy
 from mezzotint.sources.freshness import retry_after
 from mezzotint.sources.gate import Gate, Names, Resolve, system_resolve
 from mezzotint.sources.limits import Limits
-from mezzotint.sources.origins import MOST_RETRY_AFTER, Origins
-from mezzotint.sources.seats import Seat, Seats
+from mezzotint.sources.origins import Origins
+from mezzotint.sources.seats import Seats
 from mezzotint.sources.urls import Target
 
 REDIRECTS = 5
@@ -34,6 +34,8 @@ _REDIRECTING = {301, 302, 303, 307, 308}
 _GONE = {404, 410}
 _CONNECT, _GAP = 10.0, 20.0
 _PIECE = 1 << 16
+_PAUSE = 30.0
+"""seconds that an origin is left alone which wants that, and does not say for how long"""
 
 
 @dataclass(frozen=True, slots=True)
@@ -109,7 +111,8 @@ class Client:
     ) -> AsyncIterator[tuple[Response, str | None]]:
         """The response, and where it leads to, or None where the picture follows."""
         self._origins.check(target.host)
-        async with self._turn(target) as seat, deadline.kept(lambda: self._origins.failed(target.host)):
+        turn = self._seats.take(target.host, self._times.patience)
+        async with turn as seat, deadline.kept(lambda: self._origins.failed(target.host)):
             self._origins.begin(target.host)  # much may have happened while a turn was waited for
             with told(lambda: self._origins.failed(target.host)):
                 await seat.go_to((target.scheme, target.host, target.port), self._open_seat)
@@ -129,23 +132,6 @@ class Client:
             finally:
                 answer.close()  # of a body that was read to its end nothing is left to close
 
-    @asynccontextmanager
-    async def _turn(self, target: Target) -> AsyncIterator[Seat]:
-        """A seat, or OriginBusy where none becomes free in time."""
-        taking = self._seats.take(target.host)
-        try:
-            async with asyncio.timeout(self._times.patience):
-                seat = await taking.__aenter__()
-        except TimeoutError:
-            raise OriginBusy(target.host, self._times.patience) from None
-        try:
-            yield seat
-        except BaseException as error:
-            if not await taking.__aexit__(type(error), error, error.__traceback__):
-                raise
-        else:
-            await taking.__aexit__(None, None, None)
-
     def _allows(self, host: str, address: str) -> bool:
         return self._policy.allows(host, ipaddress.ip_address(address.partition("%")[0]))
 
@@ -153,10 +139,8 @@ class Client:
         """Where it leads to. Raises what anything but a picture deserves."""
         status, host = answer.status, target.host
         pause = retry_after(answer.headers.get("Retry-After"), time.time())
-        pause = None if pause is None else min(pause, MOST_RETRY_AFTER)
         if status == 429 or (status == 503 and pause is not None):
-            self._origins.asked_for_pause(host, pause if pause is not None else 30)
-            raise OriginBusy(host, pause if pause is not None else 30)
+            raise OriginBusy(host, self._origins.asked_for_pause(host, _PAUSE if pause is None else pause))
         if status >= 500:
             self._origins.failed(host)
             raise OriginFailed(f"the origin answered {status}", again=True)

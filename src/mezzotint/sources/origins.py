@@ -77,11 +77,11 @@ class Origins:
             until = self._clock() + pause * random.uniform(0.8, 1.2)
         self._keep(origin, replace(standing, failures=failures, until=until))
 
-    def asked_for_pause(self, origin: str, seconds: float) -> None:
-        """By Retry-After."""
-        standing = self.standing(origin)
-        pause = max(standing.pause, self._clock() + min(max(seconds, 1.0), MOST_RETRY_AFTER))
-        self._keep(origin, replace(standing, pause=pause))
+    def asked_for_pause(self, origin: str, seconds: float) -> float:
+        """By Retry-After; returns for how long it is granted."""
+        standing, granted = self.standing(origin), min(max(seconds, 1.0), MOST_RETRY_AFTER)
+        self._keep(origin, replace(standing, pause=max(standing.pause, self._clock() + granted)))
+        return granted
 
     def answered(self, origin: str) -> None:
         """All of it; a pause that it wants goes on."""

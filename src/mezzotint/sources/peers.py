@@ -25,7 +25,9 @@ from mezzotint.sources.urls import Target
 log = logging.getLogger(__name__)
 RECORD_HEADER = "X-Remote-Record"
 IDENT_HEADER = "X-Image-Ident"
-_CONNECT, _GAP, _TOTAL = 3.0, 15.0, 300.0
+SENDING = 300.0
+"""seconds that a picture may be on its way, from a peer or to it"""
+_CONNECT, _GAP = 3.0, 15.0
 _PROBE = 3.0
 _LONGEST_NAME = 80
 _REFUSALS = {400, 413, 415, 422}
@@ -214,7 +216,7 @@ class PeerClient:
         if self._session is None:
             self._session = aiohttp.ClientSession(
                 headers={"User-Agent": self._agent},
-                timeout=aiohttp.ClientTimeout(total=_TOTAL, sock_connect=_CONNECT, sock_read=_GAP),
+                timeout=aiohttp.ClientTimeout(total=SENDING, sock_connect=_CONNECT, sock_read=_GAP),
                 auto_decompress=False,
                 cookie_jar=aiohttp.DummyCookieJar(),
             )

@@ -16,6 +16,7 @@ from dataclasses import dataclass, field
 import aiohttp
 
 from mezzotint.cache.locks import HostLocks
+from mezzotint.errors import OriginBusy
 from mezzotint.sources.gate import Gate
 from mezzotint.sources.limits import Limits
 
@@ -56,15 +57,19 @@ class Seat:
 
 @dataclass
 class _Room:
+    domain: str
     turn: asyncio.Lock = field(default_factory=asyncio.Lock)
     freed: asyncio.Event = field(default_factory=asyncio.Event)
     idle: list[Seat] = field(default_factory=list)
-    taken: int = 0
     looked: float = 0.0
     own: set[int] = field(default_factory=set)
     """the numbers of the seats that this process has"""
     wish: int | None = None
     """the lock by which other processes see that a seat is waited for here"""
+
+    @property
+    def taken(self) -> int:
+        return len(self.own)
 
     def wish_no_more(self) -> None:
         if self.wish is not None:
@@ -82,50 +87,52 @@ class Seats:
         self._closing: set[asyncio.Task[None]] = set()
 
     @asynccontextmanager
-    async def take(self, host: str) -> AsyncIterator[Seat]:
-        """Wait for a seat at the domain of `host`, in turn, and have it."""
+    async def take(self, host: str, patience: float | None = None) -> AsyncIterator[Seat]:
+        """Wait for a seat at the domain of `host`, in turn, and have it. Raises OriginBusy after `patience` seconds."""
         domain, _ = self._limits.of(host)
-        room = self._rooms.setdefault(domain, _Room())
-        async with room.turn:
-            try:
-                seat = await self._seat(room, host)
-            finally:
-                room.wish_no_more()
+        room = self._rooms.setdefault(domain, _Room(domain))
+        try:
+            async with asyncio.timeout(patience), room.turn:
+                try:
+                    seat = await self._seat(room, host)
+                finally:
+                    room.wish_no_more()
+        except TimeoutError:
+            raise OriginBusy(host, patience or 0.0) from None
         try:
             yield seat
         except BaseException:
             # whatever its connection is in the middle of, it is not for another download
             await asyncio.shield(self._let_go(room, seat))
             raise
-        if self._is_wanted_elsewhere(room, domain, seat):
+        if self._is_wanted_elsewhere(room, seat):
             await self._let_go(room, seat)
         else:
-            self._give_back(room, domain, seat)
+            self._give_back(room, seat)
 
     async def close(self) -> None:
-        for room in self._rooms.values():
+        for room in list(self._rooms.values()):  # each goes as its last seat does
             while room.idle:
                 await self._let_go(room, room.idle.pop())
         await asyncio.gather(*self._closing)
 
-    def _is_wanted_elsewhere(self, room: _Room, domain: str, seat: Seat) -> bool:
+    def _is_wanted_elsewhere(self, room: _Room, seat: Seat) -> bool:
         """Then it is given up now and then, and not taken again for a moment. Who waits for the seats of another
         process says so by a lock."""
         now = time.monotonic()
         if now - max(seat.since, room.looked) < LENT or room.wish is not None:
             return False
         room.looked = now
-        wanted = self._locks.take(f"wanted:{domain}")
-        if wanted is not None:
-            os.close(wanted)
-            return False
-        self._resting[f"{domain}:{seat.number}"] = now + 3 * _POLL
+        with self._locks.attempt(_wish(room.domain)) as free:
+            if free:
+                return False
+        self._resting[_number(room.domain, seat.number)] = now + 3 * _POLL
         return True
 
     async def _seat(self, room: _Room, host: str) -> Seat:
         """The next that becomes free."""
         while True:
-            domain, limit = self._limits.of(host)
+            _, limit = self._limits.of(host)
             while room.idle:
                 seat = room.idle.pop()
                 if seat.expiry:
@@ -135,47 +142,46 @@ class Seats:
                     return seat
                 await self._let_go(room, seat)
             room.freed.clear()
-            fresh = self._free_one(room, domain, limit) if room.taken < limit else None
+            fresh = self._free_one(room, limit) if room.taken < limit else None
             if fresh is not None:
-                room.taken += 1
                 room.own.add(fresh.number)
                 return fresh
             if room.taken < limit and room.wish is None:
-                room.wish = self._locks.take(f"wanted:{domain}")
+                room.wish = self._locks.take(_wish(room.domain))
             # where all seats are this process's own, one of its own has to become free
             with suppress(TimeoutError):
                 async with asyncio.timeout(None if room.taken >= limit else _POLL):
                     await room.freed.wait()
 
-    def _free_one(self, room: _Room, domain: str, limit: int) -> Seat | None:
+    def _free_one(self, room: _Room, limit: int) -> Seat | None:
         now = time.monotonic()
         for number in range(limit):
             if number in room.own:
                 continue
-            name = f"{domain}:{number}"
+            name = _number(room.domain, number)
             if self._resting.get(name, 0.0) > now:
                 continue
             self._resting.pop(name, None)
-            lock = self._locks.take(f"download:{domain}:{number}")
+            lock = self._locks.take(f"download:{name}")
             if lock is not None:
                 return Seat(number, lock, *self._open_seat(), since=now)
         return None
 
-    def _give_back(self, room: _Room, domain: str, seat: Seat) -> None:
+    def _give_back(self, room: _Room, seat: Seat) -> None:
         seat.idle_since = time.monotonic()
-        self._look_later(room, domain, seat)
+        self._look_later(room, seat)
         room.idle.append(seat)
         room.freed.set()
 
-    def _look_later(self, room: _Room, domain: str, seat: Seat) -> None:
-        seat.expiry = asyncio.get_running_loop().call_later(LOOKED, self._look, room, domain, seat)
+    def _look_later(self, room: _Room, seat: Seat) -> None:
+        seat.expiry = asyncio.get_running_loop().call_later(LOOKED, self._look, room, seat)
 
-    def _look(self, room: _Room, domain: str, seat: Seat) -> None:
+    def _look(self, room: _Room, seat: Seat) -> None:
         """Whether an idle seat is still to be kept."""
         if seat not in room.idle:
             return
-        if time.monotonic() - seat.idle_since < KEPT and not self._is_wanted_elsewhere(room, domain, seat):
-            self._look_later(room, domain, seat)
+        if time.monotonic() - seat.idle_since < KEPT and not self._is_wanted_elsewhere(room, seat):
+            self._look_later(room, seat)
             return
         room.idle.remove(seat)
         task = asyncio.get_running_loop().create_task(self._let_go(room, seat))
@@ -188,8 +194,15 @@ class Seats:
         try:
             await seat.close()
         finally:
-            room.taken -= 1
             room.own.discard(seat.number)
             room.freed.set()
             if not room.taken and not room.turn.locked():
-                self._rooms = {domain: one for domain, one in self._rooms.items() if one is not room}
+                self._rooms.pop(room.domain, None)
+
+
+def _number(domain: str, number: int) -> str:
+    return f"{domain}:{number}"
+
+
+def _wish(domain: str) -> str:
+    return f"wanted:{domain}"
