@@ -10,7 +10,7 @@ from pathlib import Path
 
 from bench.figures import Figure, fresh, seconds
 from mezzotint.cache import Cache, Cleaner, SqliteIndex
-from mezzotint.cache.files import NATIVE
+from mezzotint.cache.places import NATIVE
 
 SMALL, LARGE, CLEANED, SIZE = 10_000, 1_000_000, 1_000, 100
 ROUNDS = 5

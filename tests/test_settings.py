@@ -14,7 +14,7 @@ from hypothesis import strategies as st
 from mezzotint.errors import InvalidInput
 from mezzotint.settings import Settings, parse_bool, parse_bytes, parse_count
 
-VARIABLES = [field.metadata["variables"][0] for field in dataclasses.fields(Settings) if field.metadata]
+VARIABLES = [next(iter(field.metadata["variables"])) for field in dataclasses.fields(Settings) if field.metadata]
 
 
 def test_the_defaults_are_those_of_the_design() -> None:

@@ -61,6 +61,31 @@ def parse_duration(text: str) -> float:
     return float(match[1]) * {"s": 1, "m": 60, "h": 3600, "d": 86400}[match[2]]
 
 
+def parse_seconds(text: str) -> float:
+    """`300`, or a duration with a suffix. Raises ValueError."""
+    try:
+        seconds = parse_duration(text if text.strip()[-1:].isalpha() else f"{text.strip()}s")
+    except ValueError:
+        seconds = 0.0
+    if seconds <= 0:
+        raise ValueError("seconds, more than 0")
+    return seconds
+
+
+def parse_megabytes(text: str) -> int:
+    """`100` is 100 * 2**20 bytes; with a suffix, as `parse_bytes`. Raises ValueError."""
+    text = text.strip()
+    return parse_bytes(text) if text[-1:].isalpha() else int(parse_bytes(f"{text}M"))
+
+
+def parse_redis_url(text: str) -> str:
+    """Raises ValueError."""
+    parts = urlsplit(text.strip())
+    if parts.scheme not in {"redis", "rediss", "unix"} or not (parts.hostname or parts.path) or parts.port == 0:
+        raise ValueError("redis://host:port/number, rediss://... or unix:///path")
+    return text.strip()
+
+
 def parse_bool(text: str) -> bool:
     words = {"true": True, "1": True, "yes": True, "on": True, "false": False, "0": False, "no": False, "off": False}
     try:
@@ -131,8 +156,9 @@ def _path(text: str) -> Path:
     return Path(text).expanduser().absolute()
 
 
-def _setting(variable: str, parse: Callable[[str], Any], default: str | None, *aliases: str) -> Any:
-    return field(metadata={"variables": (variable, *aliases), "parse": parse, "default": default})
+def _setting(variable: str, parse: Callable[[str], Any], default: str | None, **aliases: Callable[[str], Any]) -> Any:
+    """`aliases` are other variables for the same, and how they are read."""
+    return field(metadata={"variables": {variable: parse} | aliases, "default": default})
 
 
 @dataclass(frozen=True)
@@ -145,9 +171,13 @@ class Settings:
     workers: int | None = _setting("MEZZOTINT_WORKERS", parse_workers, None)
     store: str | None = _setting("MEZZOTINT_STORE", str, None)
     database_url: str | None = _setting("DATABASE_URL", str, None)
-    secret: str | None = _setting("MEZZOTINT_SECRET_KEY", str, None, "DJANGO_SECRET_KEY")
-    cache_dir: Path | None = _setting("MEZZOTINT_CACHE_DIR", _path, None)
-    cache_max_size: int = _setting("MEZZOTINT_CACHE_MAX_SIZE", parse_bytes, "10G")
+    secret: str | None = _setting("MEZZOTINT_SECRET_KEY", str, None, DJANGO_SECRET_KEY=str)
+    redis_url: str | None = _setting("REDIS_URL", parse_redis_url, None)
+    cache_dir: Path | None = _setting("MEZZOTINT_CACHE_DIR", _path, None, COVER_ART_CACHE_DIR=_path)
+    cache_max_size: int = _setting(
+        "MEZZOTINT_CACHE_MAX_SIZE", parse_bytes, "10G", COVER_ART_CACHE_MAX_SIZE=parse_megabytes
+    )
+    cleanup_interval: float = _setting("COVER_ART_CACHE_CLEANUP_INTERVAL", parse_seconds, "300")
     memory_cache: int = _setting("MEZZOTINT_MEMORY_CACHE", parse_bytes, "32M")
     public_read: bool = _setting("MEZZOTINT_PUBLIC_READ", parse_bool, "true")
     max_pixels: int = _setting("MEZZOTINT_MAX_PIXELS", parse_count, "250M")
@@ -172,6 +202,8 @@ class Settings:
     user_agent: str | None = _setting("MEZZOTINT_USER_AGENT", str, None)
     peers_file: Path | None = _setting("MEZZOTINT_PEERS", _path, None)
     max_downloads_file: Path | None = _setting("MEZZOTINT_MAX_DOWNLOADS", _path, None)
+    cover_art_upstream: str = _setting("MEZZOTINT_COVER_ART_UPSTREAM", parse_url, "https://coverartarchive.org")
+    cover_art_rewrite: bool = _setting("MEZZOTINT_COVER_ART_REWRITE", parse_bool, "true")
     resize_format: str = _setting("MEZZOTINT_RESIZE_FORMAT", parse_resize_format, "jpeg")
     credentials: Mapping[str, str] = field(default_factory=dict, repr=False)
     """the variables of other systems that open the store: OS_*, ST_*, AWS_*"""
@@ -208,6 +240,11 @@ class Settings:
         return self.cache_dir or self.data / "cache"
 
     @property
+    def nginx(self) -> Path:
+        """What nginx keeps, and what it writes down for the cleaner."""
+        return self.data / "nginx"
+
+    @property
     def peers(self) -> Path:
         return self.peers_file or self.data / "peers.json"
 
@@ -239,14 +276,16 @@ class Settings:
 
 
 def _value(metadata: Mapping[str, Any], environment: Mapping[str, str]) -> Any:
-    for variable in metadata["variables"]:
+    variables: Mapping[str, Callable[[str], Any]] = metadata["variables"]
+    for variable, parse in variables.items():
         text = environment.get(variable, "")
         if text.strip():
             try:
-                return metadata["parse"](text)
+                return parse(text)
             except ValueError as error:
                 raise InvalidInput(variable, f"cannot be {text!r}", str(error)) from None
-    return None if metadata["default"] is None else metadata["parse"](metadata["default"])
+    default = metadata["default"]
+    return None if default is None else next(iter(variables.values()))(default)
 
 
 def _kept_secret(path: Path) -> str:

@@ -133,7 +133,7 @@ def test_putting_while_cleaning_keeps_the_count(cache: Cache) -> None:
     assert cache.totals() == Totals(len(files), sum(files.values()))
 
 
-def test_housekeeping_cleans_when_it_is_nudged(cache: Cache) -> None:
+def test_housekeeping_cleans_when_something_was_put_in(cache: Cache) -> None:
     fill(cache, 100)
     cleaned = threading.Event()
     drop = cache.drop
@@ -143,9 +143,9 @@ def test_housekeeping_cleans_when_it_is_nudged(cache: Cache) -> None:
         cleaned.set()
 
     cache.drop = dropping  # type: ignore[method-assign]
-    housekeeping = Housekeeping(cache, seconds=3600)
+    housekeeping = Housekeeping(cache, interval=3600)
     housekeeping.start()
-    housekeeping.nudge()
+    cache.changed.set()
     assert cleaned.wait(30)
     housekeeping.stop()
     assert cache.totals() == Totals(90, 9000)

@@ -1,7 +1,8 @@
-"""Bounded local disk for derivatives: the files, their index, and the cleaner."""
+"""Bounded local disk for derivatives and cover art: the files, their index, and the cleaner."""
 
+from mezzotint.cache.cached import CachedFile
 from mezzotint.cache.cleaner import Cleaner, Cleaning
-from mezzotint.cache.files import Cache, CachedFile
+from mezzotint.cache.files import Cache
 from mezzotint.cache.index import Entry, Index, Totals
 from mezzotint.cache.sqlite import SqliteIndex
 

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import logging
 import threading
+import time
 from collections.abc import Callable
 from dataclasses import dataclass
 
@@ -14,6 +15,8 @@ log = logging.getLogger(__name__)
 HIGH_WATER, LOW_WATER = 0.95, 0.90
 _BATCH = 200
 FLUSH_SECONDS = 5.0
+_BREATH = 0.2
+"""seconds between two looks, however much is put in"""
 
 
 @dataclass(frozen=True, slots=True)
@@ -24,7 +27,8 @@ class Cleaning:
 
 class Cleaner:
     """Begins above HIGH_WATER of the cache's size and ends at LOW_WATER. One
-    cleaner works at a time on a host. The cost is that of what is removed."""
+    cleaner works at a time, of all hosts that share the index. The cost is
+    that of what is removed."""
 
     def __init__(self, cache: Cache) -> None:
         self._cache = cache
@@ -38,11 +42,11 @@ class Cleaner:
 
     def clean_to(self, size: int, progress: Callable[[Cleaning], None] = lambda done: None) -> Cleaning:
         """Remove the least recently used until `size` bytes are left."""
-        done = Cleaning(0, 0)
+        index, done = self._cache.index, Cleaning(0, 0)
         with self._cache.locks.attempt("cleaner") as mine:
-            while mine and (excess := self._cache.totals().bytes - size) > 0:
+            while mine and index.lead() and (excess := self._cache.totals().bytes - size) > 0:
                 batch = []
-                for entry in self._cache.index.least_recently_used(_BATCH):
+                for entry in index.least_recently_used(_BATCH):
                     batch.append(entry)
                     excess -= entry.size
                     if excess <= 0:
@@ -52,36 +56,60 @@ class Cleaner:
                 self._cache.drop(batch)
                 done = Cleaning(done.removed_files + len(batch), done.removed_bytes + sum(e.size for e in batch))
                 progress(done)
+            if mine:
+                index.resign()
         return done
 
 
 class Housekeeping:
-    """A thread in each process that notes uses and cleans when the cache is too full."""
+    """A thread that notes uses, cleans when the cache is too full, and makes the index whole where it was lost.
 
-    def __init__(self, cache: Cache, seconds: float = FLUSH_SECONDS) -> None:
-        self._cache, self._cleaner, self._seconds = cache, Cleaner(cache), seconds
-        self._wake, self._stopped = threading.Event(), False
+    It looks whenever something was put in, and every `interval` seconds.
+    """
+
+    def __init__(self, cache: Cache, interval: float = FLUSH_SECONDS) -> None:
+        self._cache, self._cleaner, self._interval = cache, Cleaner(cache), interval
+        self._stopped = False
         self._thread = threading.Thread(target=self._run, name="cache-housekeeping", daemon=True)
+        self._completing: threading.Thread | None = None
 
     def start(self) -> None:
-        self._thread.start()
-
-    def nudge(self) -> None:
-        """Something was put in: look now rather than at the next round."""
-        self._wake.set()
+        if not self._thread.is_alive():
+            self._thread.start()
 
     def stop(self) -> None:
         self._stopped = True
-        self._wake.set()
+        self._cache.changed.set()
         if self._thread.is_alive():
             self._thread.join(timeout=10)
 
     def _run(self) -> None:
+        flushed = cleaned = -self._interval
         while not self._stopped:
-            self._wake.wait(self._seconds)
-            self._wake.clear()
+            put = self._cache.changed.wait(min(FLUSH_SECONDS, self._interval))
+            self._cache.changed.clear()
+            now = time.monotonic()
             try:
-                self._cache.flush()
-                self._cleaner.clean()
+                if now - flushed >= FLUSH_SECONDS:
+                    flushed = now
+                    self._cache.flush()
+                    self._look()
+                if put or now - cleaned >= self._interval:
+                    cleaned = now
+                    self._cleaner.clean()
             except Exception:
                 log.exception("housekeeping failed, and goes on")
+            if put and not self._stopped:
+                time.sleep(_BREATH)
+
+    def _look(self) -> None:
+        """Whether something was lost; the index is completed beside, which may take long."""
+        if self._cache.look() and (self._completing is None or not self._completing.is_alive()):
+            self._completing = threading.Thread(target=self._complete, name="cache-completing", daemon=True)
+            self._completing.start()
+
+    def _complete(self) -> None:
+        try:
+            self._cache.complete()
+        except Exception:
+            log.exception("the cache's index could not be completed; this is tried again")

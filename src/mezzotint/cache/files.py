@@ -4,105 +4,55 @@ from __future__ import annotations
 
 import hashlib
 import os
-import re
 import threading
 import time
 from collections.abc import Callable, Iterator
-from contextlib import contextmanager, suppress
-from dataclasses import dataclass
+from contextlib import AbstractContextManager, contextmanager, suppress
 from pathlib import Path
-from typing import BinaryIO
 
+from mezzotint.cache.cached import CachedFile, Receiving
 from mezzotint.cache.generation import Generation
+from mezzotint.cache.hits import Hits
 from mezzotint.cache.index import Entry, Index, Totals
 from mezzotint.cache.locks import HostLocks
 from mezzotint.cache.mark import Mark
+from mezzotint.cache.places import KINDS, group_of, kind_of, path_of
+from mezzotint.cache.rescanning import rescan
 from mezzotint.errors import StorageFull
-from mezzotint.files import full_is_told, place, temporary
+from mezzotint.files import make_directory, place, temporary
 
-NATIVE, REMOTE = "native", "remote"
 _CONTROL = ".control"
 _NAMES = "names"
-_ABANDONED = 3600
-_BATCH = 500
-_NAME = re.compile(r"[0-9a-f]{64}-?[A-Za-z0-9.-]*")
-
-
-def kind_of(name: str) -> str:
-    """Pictures are native; what is known of a remote one is in a file of its own."""
-    return REMOTE if name.endswith(".json") else NATIVE
-
-
-@dataclass(frozen=True, slots=True)
-class CachedFile:
-    """An open cached file: it stays readable when the cleaner takes its name away."""
-
-    descriptor: int
-    size: int
-    digest: str
-
-    @property
-    def path(self) -> Path:
-        """A name for the open file, good until it is closed, whatever becomes of its own."""
-        return Path(f"/proc/self/fd/{self.descriptor}")
-
-    def read(self) -> bytes:
-        """All of it. Closes it."""
-        try:
-            return os.pread(self.descriptor, self.size, 0)
-        finally:
-            os.close(self.descriptor)
-
-
-class Receiving:
-    """A file on its way into the cache, hashed as it comes."""
-
-    def __init__(self, cache: Cache, name: str, part: Path, stream: BinaryIO) -> None:
-        self._cache, self._name, self._part, self._stream = cache, name, part, stream
-        self._hash, self._size = hashlib.sha256(), 0
-
-    def write(self, chunk: bytes) -> None:
-        """Raises StorageFull."""
-        with full_is_told("a base's copy"):
-            self._stream.write(chunk)
-        self._hash.update(chunk)
-        self._size += len(chunk)
-
-    def digest(self) -> str:
-        return self._hash.hexdigest()
-
-    def keep(self) -> int:
-        """Give it its name; returns a descriptor to read it by. Raises StorageFull."""
-        with full_is_told("a base's copy"):
-            self._stream.flush()
-        cache, path = self._cache, self._cache.path_of(self._name)
-        descriptor = os.open(self._part, os.O_RDONLY | os.O_CLOEXEC)
-        try:
-            with cache.locks.hold(_NAMES):
-                cache.index.add(Entry(path, kind_of(self._name), self._name[:64], self._size, _now(), self.digest()))
-                place(self._part, cache.directory / path, durable=False)
-        except BaseException:
-            os.close(descriptor)
-            raise
-        return descriptor
+_TRIES = 5
+_REMEMBERED = 50_000
 
 
 class Cache:
-    """Derivatives by name. A miss is never an error, and neither is a file that vanished."""
+    """Files by name: derivatives, copies of bases, records, cover art. A miss is never an error, and neither is a
+    file that vanished, or all of them."""
 
-    def __init__(self, directory: Path, open_index: Callable[[Path], Index], max_size: int) -> None:
+    def __init__(
+        self, directory: Path, open_index: Callable[[Path], Index], max_size: int, hits: Path | None = None
+    ) -> None:
         self.directory = directory
         self.max_size = max_size
+        self.changed = threading.Event()
+        """is set when something was put in"""
+        self.hits = Hits(hits or directory / _CONTROL / "hits.log", directory)
         self.locks = HostLocks(directory / _CONTROL / "locks")
         self.generation = Generation(directory / _CONTROL / "generation")
         self.index = open_index(directory / _CONTROL / "index.sqlite3")
         self._used: dict[str, float] = {}
         self._used_lock = threading.Lock()
+        self._seen: dict[str, tuple[_Version, str]] = {}
+        is_new = not any((directory / kind).exists() for kind in KINDS)
+        self.directories = self._identity()
+        """tells the directories that there are from others, which come after them"""
+        if is_new and self.index.totals().files == 0:
+            self.index.begin_completing()
+            self.index.set_complete(self.directories)
 
-    @staticmethod
-    def path_of(name: str) -> str:
-        """`native/a/ab/abc/abc...-100x50.jpg`, below the cache's directory."""
-        return f"{kind_of(name)}/{name[0]}/{name[:2]}/{name[:3]}/{name}"
+    path_of = staticmethod(path_of)
 
     def mark(self, name: str) -> Mark:
         """A number that this host keeps."""
@@ -110,46 +60,76 @@ class Cache:
 
     def open(self, name: str) -> CachedFile | None:
         """The file of that name, or None. A file that is not as it was written counts as absent."""
-        path = self.path_of(name)
+        path = path_of(name)
         try:
             descriptor = os.open(self.directory / path, os.O_RDONLY | os.O_CLOEXEC)
         except (FileNotFoundError, NotADirectoryError):
             return None
         try:
-            entry = self.index.find(path)
+            status = os.fstat(descriptor)
+            digest = self._digest(path, descriptor, status)
         except BaseException:
             os.close(descriptor)
             raise
-        size = os.fstat(descriptor).st_size
-        if entry is None or entry.size != size:
+        if digest is None:
             os.close(descriptor)
             return None
         self.touch(name)
-        return CachedFile(descriptor, size, entry.digest)
+        return CachedFile(path, descriptor, status.st_size, digest)
+
+    def has(self, name: str) -> bool:
+        """Whether there is a file of that name, by its directory alone."""
+        return (self.directory / path_of(name)).exists()
+
+    def _digest(self, path: str, descriptor: int, status: os.stat_result) -> str | None:
+        """Of an open file, where it is one that is known. While the index does not know everything, all are good."""
+        version = status.st_ino, status.st_mtime_ns, status.st_size
+        seen = self._seen.get(path)
+        if seen is not None and seen[0] == version:
+            return seen[1]
+        entry = self.index.find(path)
+        if entry is None and (status.st_size == 0 or self.index.is_complete(self.directories)):
+            return None
+        if entry is not None and entry.size != status.st_size:
+            return None
+        digest = entry.digest if entry is not None and entry.digest else _hashed(descriptor)
+        if len(self._seen) >= _REMEMBERED:
+            self._seen.clear()
+        self._seen[path] = version, digest
+        return digest
 
     def put(self, name: str, data: bytes) -> str:
-        """Keep `data` under `name`; returns its sha256. Raises StorageFull.
-
-        The index learns of the file first: a crash between the two leaves an
-        entry without a file, which costs nothing, and no file that is not counted.
-        """
+        """Keep `data` under `name`; returns its sha256. Raises StorageFull."""
         digest = hashlib.sha256(data).hexdigest()
-        path = self.path_of(name)
-        entry = Entry(path, kind_of(name), name[:64], len(data), _now(), digest)
-        self.index.add(entry)
-        target = self.directory / path
-        try:
-            with temporary(target.parent, durable=False) as (part, stream):
-                stream.write(data)
-                stream.flush()
-                with self.locks.hold(_NAMES):
-                    if self.index.find(path) != entry:
-                        self.index.add(entry)
-                    place(part, target, durable=False)
-        except BaseException:
-            self.drop([entry])
-            raise
-        return digest
+        target = self.directory / path_of(name)
+        for attempt in range(1, _TRIES + 1):
+            try:
+                with temporary(target.parent, durable=False) as (part, stream):
+                    stream.write(data)
+                    stream.flush()
+                    self.place(name, part, len(data), digest)
+                return digest
+            except FileNotFoundError as error:  # somebody removes everything at this very moment
+                if attempt == _TRIES:
+                    raise StorageFull(f"the cache's directory is being removed: {error}") from None
+        raise AssertionError
+
+    def place(self, name: str, part: Path, size: int, digest: str) -> None:
+        """Give a whole file its name.
+
+        The index learns of it first: a crash between the two leaves an entry without a file, which costs nothing,
+        and no file that is not counted.
+        """
+        path = path_of(name)
+        entry = Entry(path, kind_of(name), group_of(name), size, _now(), digest)
+        with self.alone():
+            self.index.add(entry)
+            try:
+                place(part, self.directory / path, durable=False)
+            except BaseException:
+                self._forget([entry])
+                raise
+        self.changed.set()
 
     @contextmanager
     def receiving(self, name: str) -> Iterator[Receiving]:
@@ -163,7 +143,7 @@ class Cache:
 
     def purge_file(self, name: str) -> None:
         """Remove one file, whatever the index knows of it."""
-        path = self.path_of(name)
+        path = path_of(name)
         entry = self.index.find(path)
         if entry is not None:
             self.drop([entry])
@@ -173,15 +153,25 @@ class Cache:
         """Note a use; `flush` takes the notes to the index."""
         self._used[name] = time.time()
 
+    def look(self) -> bool:
+        """Find out whether something was lost: files, the index, what processes share. Returns whether the index
+        has to be completed by a `rescan`."""
+        self.generation.look()
+        self.index.look()
+        self.directories = self._identity()
+        return self.index.available and not self.index.is_complete(self.directories)
+
     def flush(self) -> None:
         with suppress(StorageFull):
             self.index.flush()
         with self._used_lock:
             used, self._used = self._used, {}
+        for name, at in self.hits.take(self.locks).items():
+            used[name] = max(at, used.get(name, 0.0))
         if not used:
             return
         with suppress(StorageFull):  # then the notes are lost, and nothing else
-            self.index.touch([(self.path_of(name), int(at * 1000)) for name, at in used.items()])
+            self.index.touch([(path_of(name), int(at * 1000)) for name, at in used.items()])
 
     def purge(self, group: str) -> int:
         """Remove every derivative of one base, in this host's memory too; returns how many.
@@ -193,7 +183,7 @@ class Cache:
         entries = self.index.of_group(group)
         self.drop(entries)
         for name in (group, f"{group}.json"):
-            for path in (self.directory / self.path_of(name)).parent.glob(f"{group}*"):
+            for path in (self.directory / path_of(name)).parent.glob(f"{group}*"):
                 path.unlink(missing_ok=True)  # what the index does not know of
         self.index.forget(group)
         self.generation.advance()
@@ -201,54 +191,55 @@ class Cache:
 
     def drop(self, entries: list[Entry]) -> None:
         """Remove these files. The lock keeps file and entry together against a `put` of the same name."""
-        with self.locks.hold(_NAMES):
-            self.index.remove(entry.path for entry in entries)
-            for entry in entries:
-                (self.directory / entry.path).unlink(missing_ok=True)
+        with self.alone():
+            self._forget(entries)
+
+    def _forget(self, entries: list[Entry]) -> None:
+        """Files first: a crash between the two leaves nothing that is not counted."""
+        for entry in entries:
+            (self.directory / entry.path).unlink(missing_ok=True)
+        self.index.remove(entry.path for entry in entries)
+
+    def alone(self) -> AbstractContextManager[bool]:
+        """Files and entries stay as they are together."""
+        return self.locks.hold(_NAMES)
 
     def totals(self) -> Totals:
         return self.index.totals()
 
+    def complete(self) -> None:
+        """`rescan`, unless another process does it, or has done it."""
+        with self.locks.attempt("rescan") as mine:
+            if mine and self.look():
+                rescan(self, lambda count: None)
+
     def rescan(self, progress: Callable[[int], None] = lambda count: None) -> Totals:
         """Make the index agree with the files: what is on disk is recorded, the rest forgotten."""
         with self.locks.hold("rescan"):
-            for count, path in enumerate(self._files(), start=1):
-                with suppress(FileNotFoundError):  # the cleaner may be at work
-                    self._record(path)
-                progress(count)
-            last = ""
-            while batch := self.index.after(last, _BATCH):
-                self.drop([entry for entry in batch if not (self.directory / entry.path).exists()])
-                last = batch[-1].path
+            self.look()
+            rescan(self, progress)
         return self.totals()
-
-    def _record(self, path: Path) -> None:
-        with open(path, "rb") as stream:
-            digest = hashlib.file_digest(stream, "sha256").hexdigest()
-            status = os.fstat(stream.fileno())
-        used = int(max(status.st_atime, status.st_mtime) * 1000)
-        relative = str(path.relative_to(self.directory))
-        entry = Entry(relative, kind_of(path.name), path.name[:64], status.st_size, used, digest)
-        with self.locks.hold(_NAMES):
-            if path.exists() and self.index.find(relative) != entry:
-                self.index.add(entry)
 
     def close(self) -> None:
         self.flush()
         self.index.close()
         self.generation.close()
 
-    def _files(self) -> Iterator[Path]:
-        for kind in (NATIVE, REMOTE):
-            for directory, _, names in os.walk(self.directory / kind):
-                for name in names:
-                    path = Path(directory, name)
-                    if _NAME.fullmatch(name):
-                        yield path
-                        continue
-                    with suppress(FileNotFoundError):
-                        if time.time() - path.stat().st_mtime > _ABANDONED:
-                            path.unlink()  # left by a process that was killed as it wrote
+    def _identity(self) -> str:
+        """The directories of all kinds, made if need be, as what tells them from others that come after them."""
+        for kind in KINDS:
+            make_directory(self.directory / kind, durable=False)
+        with suppress(FileNotFoundError):
+            return "-".join(str((self.directory / kind).stat().st_ino) for kind in KINDS)
+        return ""
+
+
+_Version = tuple[int, int, int]
+
+
+def _hashed(descriptor: int) -> str:
+    with open(f"/proc/self/fd/{descriptor}", "rb") as stream:
+        return hashlib.file_digest(stream, "sha256").hexdigest()
 
 
 def _now() -> int:

@@ -10,6 +10,7 @@ import fcntl
 import mmap
 import os
 import struct
+import time
 from pathlib import Path
 
 from mezzotint.files import full_is_told, make_directory
@@ -17,12 +18,30 @@ from mezzotint.files import full_is_told, make_directory
 
 class Generation:
     def __init__(self, path: Path) -> None:
-        make_directory(path.parent, durable=False)
-        self._descriptor = os.open(path, os.O_RDWR | os.O_CREAT | os.O_CLOEXEC, 0o644)
-        if os.fstat(self._descriptor).st_size < 8:
+        self._path = path
+        self._open()
+
+    def _open(self) -> None:
+        make_directory(self._path.parent, durable=False)
+        self._descriptor = os.open(self._path, os.O_RDWR | os.O_CREAT | os.O_CLOEXEC, 0o644)
+        is_new = os.fstat(self._descriptor).st_size < 8
+        if is_new:
             with full_is_told("the cache's generation"):
                 os.posix_fallocate(self._descriptor, 0, 8)  # writing to a hole is SIGBUS where the disk is full
         self._map = mmap.mmap(self._descriptor, 8)
+        if is_new:
+            self._map[:8] = struct.pack("<Q", time.time_ns())  # none that there was before
+
+    def look(self) -> None:
+        """Begin anew where the file was removed."""
+        try:
+            if os.path.samestat(self._path.stat(), os.fstat(self._descriptor)):
+                return
+        except FileNotFoundError:
+            pass
+        old = self._descriptor
+        self._open()  # whoever reads the old one meanwhile still can
+        os.close(old)
 
     def now(self) -> bytes:
         return self._map[:8]

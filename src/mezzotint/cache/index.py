@@ -2,15 +2,15 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterable
+from collections.abc import Iterable, Iterator
 from dataclasses import dataclass
 from typing import Protocol
 
 
 @dataclass(frozen=True, slots=True)
 class Entry:
-    """`path` below the cache's directory; `group` is the ident it is purged with; `used` in epoch milliseconds;
-    `digest` is the sha256 of the bytes."""
+    """`path` below the cache's directory; `group` is what it is purged with; `used` in epoch milliseconds;
+    `digest` is the sha256 of the bytes, or nothing where nobody has looked yet."""
 
     path: str
     kind: str
@@ -28,7 +28,39 @@ class Totals:
 
 class Index(Protocol):
     """Every operation costs what it touches, never what the cache holds; totals
-    are exact at every moment, under any number of processes."""
+    are exact at every moment, under any number of processes.
+
+    It may be lost at any time. An index that is out of reach raises nothing: it
+    knows of no file, takes nothing in, and is not complete.
+    """
+
+    kind: str
+    """what keeps it: `sqlite`, `redis`"""
+
+    @property
+    def available(self) -> bool: ...
+
+    def look(self) -> None:
+        """Asked for every few seconds: find out whether it was lost, or is in reach again."""
+        ...
+
+    def is_complete(self, directories: str) -> bool:
+        """Whether it knows of every file in these `directories`, which are told by their identity."""
+        ...
+
+    def begin_completing(self) -> None:
+        """What is missed from now on will have to be looked for again."""
+        ...
+
+    def set_complete(self, directories: str) -> None:
+        """Everything that was there is known, unless something was missed since `begin_completing`."""
+        ...
+
+    def lead(self) -> bool:
+        """Whether this process is the one that cleans, of all that share the index; for a minute, then ask again."""
+        ...
+
+    def resign(self) -> None: ...
 
     def find(self, path: str) -> Entry | None: ...
 
@@ -50,14 +82,14 @@ class Index(Protocol):
 
     def totals_by_kind(self) -> dict[str, Totals]: ...
 
-    def after(self, path: str, count: int) -> list[Entry]:
-        """The entries that follow `path`, in the order of their paths."""
+    def batches(self, count: int) -> Iterator[list[Entry]]:
+        """All entries, about `count` at once, in no order; each at least once."""
         ...
 
     def close(self) -> None: ...
 
     def remember(self, key: str, value: str) -> None:
-        """Keep a small fact that costs something to find out again. It may be forgotten at any time."""
+        """Keep a small fact of this host that costs something to find out again. It may be forgotten at any time."""
         ...
 
     def remember_soon(self, key: str, value: str) -> None:

@@ -20,6 +20,7 @@ from pathlib import Path
 from mezzotint.files import make_directory
 
 _FLOCK = "hhqqi4x"
+_MODE = os.O_RDWR | os.O_CREAT | os.O_CLOEXEC
 _POLL_FIRST, _POLL_MOST = 0.001, 0.02
 
 
@@ -66,7 +67,11 @@ class HostLocks:
         return None
 
     def _open(self) -> int:
-        return os.open(self._path, os.O_RDWR | os.O_CREAT | os.O_CLOEXEC, 0o644)
+        try:
+            return os.open(self._path, _MODE, 0o644)
+        except FileNotFoundError:  # somebody has removed what there was
+            make_directory(self._path.parent, durable=False)
+            return os.open(self._path, _MODE, 0o644)
 
     @staticmethod
     def _try(descriptor: int, name: str) -> bool:

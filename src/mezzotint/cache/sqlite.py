@@ -34,6 +34,7 @@ CREATE TABLE IF NOT EXISTS facts (key TEXT PRIMARY KEY, value TEXT NOT NULL) WIT
 """
 _NO_ROOM = {sqlite3.SQLITE_FULL, sqlite3.SQLITE_IOERR_WRITE, sqlite3.SQLITE_IOERR_SHMSIZE, sqlite3.SQLITE_IOERR_SHMMAP}
 _AT_ONCE = 200
+_COMPLETE = "complete"
 _COLUMNS = 'path, kind, "group", size, used, digest'
 
 
@@ -41,10 +42,20 @@ class SqliteIndex:
     """Safe for threads. What it holds can be lost: `Cache.rescan` finds it again,
     so it is not synced to disk at each change."""
 
+    kind = "sqlite"
+    available = True
+
     def __init__(self, path: Path) -> None:
+        self._path = path
+        self._lock, self._reading, self._soon_lock = threading.Lock(), threading.Lock(), threading.Lock()
+        self._soon: dict[str, str] = {}
+        self._open()
+
+    def _open(self) -> None:
+        path = self._path
         make_directory(path.parent, durable=False)
         try:
-            self._open(path)
+            self._connect()
         except sqlite3.DatabaseError as error:
             if error.sqlite_errorcode in _NO_ROOM:
                 raise StorageFull("no space left to open the cache's index") from error
@@ -53,17 +64,40 @@ class SqliteIndex:
             log.warning("the cache's index was damaged and begins anew; `mezzotint cache rescan` fills it")
             for suffix in ("", "-wal", "-shm"):
                 path.with_name(path.name + suffix).unlink(missing_ok=True)
-            self._open(path)
+            self._connect()
 
-    def _open(self, path: Path) -> None:
-        self._lock, self._reading, self._soon_lock = threading.Lock(), threading.Lock(), threading.Lock()
-        self._soon: dict[str, str] = {}
-        self._connection = _connect(path)
+    def _connect(self) -> None:
+        self._connection = _connect(self._path)
         self._connection.execute("PRAGMA journal_mode = WAL")
         self._connection.execute("PRAGMA synchronous = OFF")
         self._connection.execute("PRAGMA recursive_triggers = ON")  # so that REPLACE counts what it removes
         self._connection.executescript(_SCHEMA)
-        self._reader = _connect(path)  # so that no reader waits for a writer
+        self._reader = _connect(self._path)  # so that no reader waits for a writer
+        self._file = _identity(self._path)
+
+    def look(self) -> None:
+        """Begin anew where the file was removed."""
+        if _identity(self._path) != self._file:
+            with self._lock, self._reading:
+                old = self._reader, self._connection
+                self._open()
+                for connection in old:
+                    connection.close()
+
+    def is_complete(self, directories: str) -> bool:
+        return self.recall(_COMPLETE) == directories
+
+    def begin_completing(self) -> None:
+        """Nothing is ever missed."""
+
+    def set_complete(self, directories: str) -> None:
+        self.remember(_COMPLETE, directories)
+
+    def lead(self) -> bool:
+        """Who cleans has the host's lock, and no other host has this index."""
+        return True
+
+    def resign(self) -> None: ...
 
     def close(self) -> None:
         with suppress(StorageFull):
@@ -104,9 +138,11 @@ class SqliteIndex:
             kind: Totals(*rest) for kind, *rest in self._query("SELECT kind, files, bytes FROM totals ORDER BY kind")
         }
 
-    def after(self, path: str, count: int) -> list[Entry]:
-        rows = self._query(f"SELECT {_COLUMNS} FROM entries WHERE path > ? ORDER BY path LIMIT ?", path, count)
-        return [Entry(*row) for row in rows]
+    def batches(self, count: int) -> Iterator[list[Entry]]:
+        last, page = "", f"SELECT {_COLUMNS} FROM entries WHERE path > ? ORDER BY path LIMIT ?"
+        while rows := self._query(page, last, count):
+            yield [Entry(*row) for row in rows]
+            last = rows[-1][0]
 
     def remember(self, key: str, value: str) -> None:
         with self._transaction() as run:
@@ -160,3 +196,10 @@ class SqliteIndex:
 
 def _connect(path: Path) -> sqlite3.Connection:
     return sqlite3.connect(path, timeout=30, isolation_level=None, check_same_thread=False)
+
+
+def _identity(path: Path) -> int | None:
+    try:
+        return path.stat().st_ino
+    except FileNotFoundError:
+        return None

@@ -39,8 +39,6 @@ class Observer:
 
     def decoded_base(self) -> None: ...
 
-    def kept(self) -> None: ...
-
 
 class StoreManager:
     def __init__(
@@ -144,5 +142,4 @@ class StoreManager:
         if self._cache.generation.now() != generation and not self._bases.is_here(ident):
             self._cache.purge(ident)
             raise NotFound(f"there is no image {ident}")
-        self.observer.kept()
         return digest

@@ -3,10 +3,13 @@
 from __future__ import annotations
 
 import threading
+from collections.abc import Callable
 from concurrent.futures import ThreadPoolExecutor
 from dataclasses import dataclass
+from functools import partial
+from pathlib import Path
 
-from mezzotint.cache import Cache, SqliteIndex
+from mezzotint.cache import Cache, Index, SqliteIndex
 from mezzotint.cache.cleaner import Housekeeping
 from mezzotint.derivatives import Bases, Derivative, StoreManager
 from mezzotint.derivatives.manager import Observer
@@ -59,20 +62,10 @@ class Engine:
         self.cache.close()
 
 
-class _NudgingObserver(Observer):
-    """Passes on what it is told, and wakes the housekeeping when something was kept."""
-
-    def __init__(self, observer: Observer, housekeeping: Housekeeping) -> None:
-        self.rendered = observer.rendered  # type: ignore[method-assign]
-        self.decoded_base = observer.decoded_base  # type: ignore[method-assign]
-        self.kept = housekeeping.nudge  # type: ignore[method-assign]
-
-
 def open_engine(settings: Settings, observer: Observer | None = None) -> Engine:
     store = open_store(settings.store_url, settings)
     remove_abandoned(settings.data / "incoming")
-    cache = Cache(settings.cache, SqliteIndex, settings.cache_max_size)
-    housekeeping = Housekeeping(cache)
+    cache = Cache(settings.cache, _index(settings), settings.cache_max_size, settings.nginx / "hits.log")
     bases = Bases(
         store,
         cache,
@@ -87,7 +80,7 @@ def open_engine(settings: Settings, observer: Observer | None = None) -> Engine:
         cache,
         pool,
         Limits(output_pixels=settings.max_output_pixels),
-        _NudgingObserver(observer or Observer(), housekeeping),
+        observer or Observer(),
     )
     keeps = Patterns(hosts=settings.fetch_keep)
     return Engine(
@@ -98,7 +91,7 @@ def open_engine(settings: Settings, observer: Observer | None = None) -> Engine:
         Journal(store, settings.data / "incoming"),
         pool,
         manager,
-        housekeeping,
+        Housekeeping(cache, settings.cleanup_interval),
         Policy(Patterns.of(settings.fetch_allow or ()), Patterns.of(settings.fetch_deny or ()), settings.fetch_ports),
         Records(store, cache, keeps.name, read_only=settings.read_only),
         DownloadLimits(settings.max_downloads),
@@ -106,6 +99,14 @@ def open_engine(settings: Settings, observer: Observer | None = None) -> Engine:
         PeerList(settings.peers),
         Notes(settings.data / "notes"),
     )
+
+
+def _index(settings: Settings) -> Callable[[Path], Index]:
+    if settings.redis_url is None:
+        return SqliteIndex
+    from mezzotint.cache.redis import RedisIndex
+
+    return partial(RedisIndex, settings.redis_url)
 
 
 def open_remote(engine: Engine, *, patience: float = _PATIENCE) -> RemoteImages:

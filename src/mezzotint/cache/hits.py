@@ -1,0 +1,51 @@
+"""What nginx has sent straight from the cache's directory: a log that it writes, and that is read and emptied here."""
+
+from __future__ import annotations
+
+import os
+from contextlib import suppress
+from pathlib import Path
+
+from mezzotint.cache.locks import HostLocks
+from mezzotint.cache.places import name_at
+from mezzotint.files import make_directory
+
+FORMAT = "$msec $request_filename"
+"""nginx's log format for it"""
+_MOST = 64 << 20
+
+
+class Hits:
+    def __init__(self, log: Path, directory: Path) -> None:
+        self.log = log
+        self._below = f"{directory}/".encode()
+
+    def prepare(self) -> Path:
+        """Have the log, as a file of whoever runs this: nginx itself may be somebody else."""
+        make_directory(self.log.parent, durable=False)
+        self.log.touch(exist_ok=True)
+        return self.log
+
+    def take(self, locks: HostLocks) -> dict[str, float]:
+        """Names, and when they were last sent, in seconds since the epoch; each is told once, to one process.
+
+        A line that comes between the reading and the emptying is lost: one use less of a file that was used.
+        """
+        with suppress(FileNotFoundError), locks.attempt("hits") as mine:
+            if mine and self.log.stat().st_size:
+                with open(self.log, "r+b") as log:
+                    log.seek(-min(_MOST, os.fstat(log.fileno()).st_size), os.SEEK_END)
+                    lines = log.read().splitlines()
+                    os.ftruncate(log.fileno(), 0)
+                return self._names(lines)
+        return {}
+
+    def _names(self, lines: list[bytes]) -> dict[str, float]:
+        found: dict[str, float] = {}
+        for line in lines:
+            moment, _, path = line.partition(b" ")
+            with suppress(ValueError):
+                name = name_at(path.removeprefix(self._below).decode("ascii"))
+                if name is not None and path.startswith(self._below):
+                    found[name] = float(moment)
+        return found

@@ -1,0 +1,246 @@
+"""The cache's index in Redis: any number of processes, on any number of hosts that share the directory.
+
+Where Redis is out of reach, or has lost what it knew, nothing fails: the index knows of nothing then, and is
+completed from the files afterwards. What concerns one host alone is remembered on that host.
+
+Keys, all of one cache under one hash tag: `entries`, a hash by path; `used`, their paths by date; `group:<group>`, sets
+of paths; `totals`, a hash; `complete` and `cleaner`. Every change to entries is one script, so totals are exact.
+"""
+
+from __future__ import annotations
+
+import logging
+import uuid
+from collections.abc import Callable, Iterable, Iterator
+from contextlib import suppress
+from pathlib import Path
+from typing import Any, TypeVar
+
+import redis
+from redis.backoff import NoBackoff
+from redis.retry import Retry
+
+from mezzotint.cache.index import Entry, Totals
+from mezzotint.cache.sqlite import SqliteIndex
+from mezzotint.files import make_directory, place, temporary
+
+log = logging.getLogger(__name__)
+T = TypeVar("T")
+_TIMEOUT = 0.5
+"""seconds; whoever waits for a picture waits for this once, and then nobody does until Redis answers again"""
+_LEAD = 60_000
+_AT_ONCE = 500
+
+_LOSE = """
+local function lose(path)
+    local old = redis.call('HGET', KEYS[1], path)
+    if old then
+        local size, kind, group = string.match(old, '^(%d+) (%S+) (%S+)')
+        redis.call('HDEL', KEYS[1], path)
+        redis.call('ZREM', KEYS[2], path)
+        redis.call('SREM', KEYS[4] .. group, path)
+        redis.call('HINCRBY', KEYS[3], kind .. ':files', -1)
+        redis.call('HINCRBY', KEYS[3], kind .. ':bytes', 0 - size)
+    end
+end
+"""
+_ADD = (
+    _LOSE
+    + """
+local path, size, kind, group, used, digest = unpack(ARGV)
+lose(path)
+redis.call('HSET', KEYS[1], path, size .. ' ' .. kind .. ' ' .. group .. ' ' .. digest)
+redis.call('ZADD', KEYS[2], used, path)
+redis.call('SADD', KEYS[4] .. group, path)
+redis.call('HINCRBY', KEYS[3], kind .. ':files', 1)
+redis.call('HINCRBY', KEYS[3], kind .. ':bytes', size)
+"""
+)
+_REMOVE = _LOSE + "for _, path in ipairs(ARGV) do lose(path) end"
+_LEADS = """
+local leader = redis.call('GET', KEYS[1])
+if leader and leader ~= ARGV[1] then return 0 end
+redis.call('SET', KEYS[1], ARGV[1], 'PX', ARGV[2])
+return 1
+"""
+_RESIGN = "if redis.call('GET', KEYS[1]) == ARGV[1] then redis.call('DEL', KEYS[1]) end"
+
+
+class RedisIndex:
+    """Safe for threads. `path` is where a host's own facts are; beside it lie the name that this cache has in Redis,
+    and a mark that something was missed while Redis was out of reach."""
+
+    kind = "redis"
+
+    def __init__(self, url: str, path: Path) -> None:
+        self._here = SqliteIndex(path)
+        self.remember, self.remember_soon, self.flush = self._here.remember, self._here.remember_soon, self._here.flush
+        self.recall, self.forget = self._here.recall, self._here.forget
+        self._missed, self._name_file = path.with_name("missed"), path.with_name("name")
+        self._name, self._me = self._named(uuid.uuid4().hex), uuid.uuid4().hex
+        self._redis = redis.Redis.from_url(
+            url,
+            decode_responses=True,
+            socket_timeout=_TIMEOUT,
+            socket_connect_timeout=_TIMEOUT,
+            retry=Retry(NoBackoff(), 1, supported_errors=(redis.ConnectionError,)),  # it may have been restarted
+        )
+        key = f"mezzotint:{{{self._name}}}:"
+        self._entries, self._used, self._totals, self._group = (
+            f"{key}{what}" for what in ("entries", "used", "totals", "group:")
+        )
+        self._complete, self._cleaner = f"{key}complete", f"{key}cleaner"
+        self._keys = [self._entries, self._used, self._totals, self._group]
+        script = self._redis.register_script
+        self._add, self._remove, self._leads, self._resign = map(script, (_ADD, _REMOVE, _LEADS, _RESIGN))
+        self._broken = False
+        self._last: dict[str, Totals] = {}
+
+    def close(self) -> None:
+        self._here.close()
+        self._redis.close()
+
+    @property
+    def available(self) -> bool:
+        return not self._broken
+
+    def look(self) -> None:
+        self._here.look()
+        self._named(self._name)
+        if self._broken:
+            with suppress(redis.RedisError):
+                self._redis.ping()
+                self._broken = False
+                log.warning("Redis answers again")
+
+    def is_complete(self, directories: str) -> bool:
+        return not self._missed.exists() and self._try(lambda: self._redis.get(self._complete), None) == directories
+
+    def begin_completing(self) -> None:
+        self._missed.unlink(missing_ok=True)
+
+    def set_complete(self, directories: str) -> None:
+        if not self._missed.exists():
+            self._try(lambda: self._redis.set(self._complete, directories), None)
+
+    def lead(self) -> bool:
+        return self._try(lambda: self._leads(keys=[self._cleaner], args=[self._me, _LEAD]), 0) == 1
+
+    def resign(self) -> None:
+        self._try(lambda: self._resign(keys=[self._cleaner], args=[self._me]), None)
+
+    def find(self, path: str) -> Entry | None:
+        def look() -> Entry | None:
+            with self._redis.pipeline(transaction=False) as pipe:
+                pipe.hget(self._entries, path)
+                pipe.zscore(self._used, path)
+                kept, used = pipe.execute()
+            return _entry(path, kept, used)
+
+        return self._try(look, None)
+
+    def add(self, entry: Entry) -> None:
+        said: list[str | int] = [entry.path, entry.size, entry.kind, entry.group, entry.used, entry.digest]
+        self._change(lambda: self._add(keys=self._keys, args=said))
+
+    def touch(self, used: Iterable[tuple[str, int]]) -> None:
+        scores = dict(used)
+        if scores:
+            self._try(lambda: self._redis.zadd(self._used, scores, xx=True, gt=True), None)
+
+    def least_recently_used(self, count: int) -> list[Entry]:
+        def look() -> list[Entry]:
+            oldest: Any = self._redis.zrange(self._used, 0, count - 1, withscores=True)
+            return self._all(dict(oldest))
+
+        return self._try(look, [])
+
+    def of_group(self, group: str) -> list[Entry]:
+        def look() -> list[Entry]:
+            paths: Any = self._redis.smembers(self._group + group)
+            return self._all(dict.fromkeys(paths, 0.0))
+
+        return self._try(look, [])
+
+    def remove(self, paths: Iterable[str]) -> None:
+        gone = list(paths)
+        for at in range(0, len(gone), _AT_ONCE):
+            self._change(lambda at=at: self._remove(keys=self._keys, args=gone[at : at + _AT_ONCE]))  # type: ignore[misc]
+
+    def totals(self) -> Totals:
+        kinds = self.totals_by_kind().values()
+        return Totals(sum(kind.files for kind in kinds), sum(kind.bytes for kind in kinds))
+
+    def totals_by_kind(self) -> dict[str, Totals]:
+        """As they last were, where Redis is out of reach."""
+
+        def look() -> dict[str, Totals]:
+            kept: Any = self._redis.hgetall(self._totals)
+            names = sorted({name.partition(":")[0] for name in kept})
+            return {name: Totals(int(kept[f"{name}:files"]), int(kept[f"{name}:bytes"])) for name in names}
+
+        self._last = self._try(look, self._last)
+        return self._last
+
+    def batches(self, count: int) -> Iterator[list[Entry]]:
+        """In no order, by HSCAN; none where Redis is out of reach."""
+        cursor = 0
+        while True:
+            cursor, found = self._scanned(cursor, count)
+            yield found
+            if not cursor:
+                return
+
+    def _scanned(self, cursor: int, count: int) -> tuple[int, list[Entry]]:
+        def look() -> tuple[int, list[Entry]]:
+            found: Any = self._redis.hscan(self._entries, cursor, count=count)
+            entries = (_entry(path, text, 0.0) for path, text in found[1].items())
+            return int(found[0]), [entry for entry in entries if entry is not None]
+
+        nothing: tuple[int, list[Entry]] = (0, [])
+        return self._try(look, nothing)
+
+    def _all(self, used: dict[str, float]) -> list[Entry]:
+        if not used:
+            return []
+        kept: Any = self._redis.hmget(self._entries, list(used))
+        found = (_entry(path, text, used[path]) for path, text in zip(used, kept, strict=True))
+        return [entry for entry in found if entry is not None]
+
+    def _change(self, work: Callable[[], object]) -> None:
+        """What is not taken in is marked as missed, on the disk: this process may not live until Redis does."""
+
+        def done() -> bool:
+            work()
+            return True
+
+        if not self._try(done, False):
+            make_directory(self._missed.parent, durable=False)
+            self._missed.touch()
+
+    def _try(self, work: Callable[[], T], otherwise: T) -> T:
+        """Once something went wrong nobody waits for Redis until `look` has found it again."""
+        if self._broken:
+            return otherwise
+        try:
+            return work()
+        except redis.RedisError as error:
+            self._broken = True
+            log.warning("Redis is out of reach, and the cache does without: %s", error)
+            return otherwise
+
+    def _named(self, name: str) -> str:
+        """The name that this directory has in Redis: the one that it has been given, or this one from now on."""
+        if not self._name_file.exists():
+            with temporary(self._name_file.parent, durable=False) as (part, stream):
+                stream.write(name.encode())
+                stream.flush()
+                place(part, self._name_file, only_if_absent=True, durable=False)
+        return self._name_file.read_text()
+
+
+def _entry(path: str, kept: str | None, used: float | None) -> Entry | None:
+    if kept is None:
+        return None
+    size, kind, group, digest = kept.split(" ", 3)
+    return Entry(path, kind, group, int(size), int(used or 0), digest)

@@ -1,0 +1,63 @@
+"""The index out of the files: after it was lost, or files were."""
+
+from __future__ import annotations
+
+import os
+import time
+from collections.abc import Callable, Iterator
+from contextlib import suppress
+from pathlib import Path
+from typing import TYPE_CHECKING
+
+from mezzotint.cache.index import Entry
+from mezzotint.cache.places import KINDS, group_of, kind_of, name_at
+
+if TYPE_CHECKING:
+    from mezzotint.cache.files import Cache
+
+_ABANDONED = 3600
+_BATCH = 500
+
+
+def rescan(cache: Cache, progress: Callable[[int], None]) -> None:
+    """Record what is on disk, forget the rest. For one at a time."""
+    directories = cache.directories
+    cache.index.begin_completing()
+    for count, path in enumerate(_files(cache.directory), start=1):
+        _record(cache, path)
+        progress(count)
+    for batch in cache.index.batches(_BATCH):
+        gone = [entry for entry in batch if not (cache.directory / entry.path).exists()]
+        with cache.alone():
+            cache.index.remove(entry.path for entry in gone if not (cache.directory / entry.path).exists())
+    cache.index.set_complete(directories)
+
+
+def _record(cache: Cache, path: str) -> None:
+    """A file that is not as it was written goes."""
+    with cache.alone(), suppress(FileNotFoundError):  # the cleaner may be at work
+        status = (cache.directory / path).stat()
+        entry = cache.index.find(path)
+        name = name_at(path)
+        if name is None or (entry is not None and entry.size == status.st_size):
+            return
+        if entry is not None or status.st_size == 0:
+            (cache.directory / path).unlink()
+            cache.index.remove([path])
+            return
+        used = int(max(status.st_atime, status.st_mtime) * 1000)
+        cache.index.add(Entry(path, kind_of(name), group_of(name), status.st_size, used, ""))
+
+
+def _files(top: Path) -> Iterator[str]:
+    """The paths of what has a name of ours; what killed writers have left goes."""
+    for kind in KINDS:
+        for directory, _, names in os.walk(top / kind):
+            for name in names:
+                path = Path(directory, name)
+                if name_at(relative := str(path.relative_to(top))):
+                    yield relative
+                    continue
+                with suppress(FileNotFoundError):
+                    if time.time() - path.stat().st_mtime > _ABANDONED:
+                        path.unlink()
