@@ -16,7 +16,7 @@ from dataclasses import dataclass, field, fields
 from functools import cached_property
 from pathlib import Path
 from typing import Any
-from urllib.parse import urlsplit
+from urllib.parse import unquote, urlsplit
 
 from dotenv import dotenv_values
 
@@ -223,6 +223,12 @@ class Settings:
     @property
     def store_url(self) -> str:
         return self.store or f"file://{self.data / 'store'}"
+
+    @property
+    def store_directory(self) -> Path | None:
+        """Where the store is a directory: which."""
+        parts = urlsplit(self.store_url)
+        return Path(unquote(parts.path)) if parts.scheme == "file" else None
 
     @property
     def sqlite(self) -> Path | None:

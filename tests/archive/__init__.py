@@ -29,7 +29,7 @@ _ALLOW = {"allow": "GET, HEAD, OPTIONS"}
 
 
 class Archive:
-    """`plain`: it gives the bytes itself, as another cache would. `opaque`: where it leads tells nothing of what is there.
+    """`plain`: it gives the bytes itself, as another cache would. `opaque`: where it leads, paths name nothing.
 
     `delay`: seconds before every answer of every host.
     """
@@ -54,7 +54,7 @@ class Archive:
         return self._origin.url("")
 
     def release(self, mbid: str | None = None, images: Iterable[Art] = (), shape: Shape = "new") -> str:
-        """Have it, instead of what was there; returns the MBID. Without images it is as if there was none."""
+        """Have it, instead of what was there; returns the MBID. Without images it is as one that there is not."""
         return self._holdings.put(mbid, images, shape)
 
     def release_group(self, release_mbid: str, mbid: str | None = None) -> str:
@@ -70,7 +70,7 @@ class Archive:
         self._holdings.choose_front(mbid, id)
 
     def original(self, mbid: str, id: int) -> bytes:
-        art = self._holdings.known(mbid).art(id)
+        art = self._holdings.release(mbid).art(id)
         assert art, f"release {mbid} has no picture {id}"
         return art.data
 
@@ -78,7 +78,7 @@ class Archive:
         return thumbnail(self.original(mbid, id), size)
 
     def listing(self, mbid: str) -> bytes:
-        return self._holdings.known(mbid).listing()
+        return self._holdings.release(mbid).listing()
 
     @property
     def asked(self) -> Counter[str]:

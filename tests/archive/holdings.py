@@ -72,7 +72,7 @@ class Release:
         return f"{item}/{item}-{art.id}" + (f"_thumb{size}.jpg" if size else f".{art.extension}")
 
     def file(self, place: str) -> File | None:
-        if place == self.place():
+        if self.images and place == self.place():
             return File(self.listing(), "application/json", self.changed)
         for art in self.images:
             if place == self.place(art):
@@ -138,27 +138,22 @@ class Holdings:
         self._groups.pop(old, None)
 
     def choose_front(self, mbid: str, number: int) -> None:
-        release = self.known(mbid)
+        release = self.release(mbid)
+        assert release.art(number), f"release {mbid} has no picture {number}"
         images = [replace(art, front=art.id == number) for art in release.images]
         self.put(release.mbid, images, release.shape)
 
-    def release(self, mbid: str) -> Release | None:
-        """None where there is no art."""
-        found = self._releases.get(self._now(mbid))
-        return found if found and found.images else None
+    def release(self, mbid: str) -> Release:
+        """One without images where there is none."""
+        mbid = self._now(mbid)
+        return self._releases.get(mbid) or Release(mbid, (), "new", _OPENED)
 
-    def known(self, mbid: str) -> Release:
-        return self._releases[self._now(mbid)]
-
-    def chosen(self, group: str) -> Release | None:
-        """The release whose front is the group's. None where it has none."""
-        release = self.release(self._groups.get(self._now(group), ""))
-        return release if release and release.front() else None
+    def chosen(self, group: str) -> Release:
+        """The release whose front is the group's."""
+        return self.release(self._groups.get(self._now(group), ""))
 
     def file(self, place: str) -> File | None:
-        mbid = place.partition("/")[0].removeprefix("mbid-")
-        release = self._releases.get(mbid)
-        return release.file(place) if release and release.images else None
+        return self.release(place.partition("/")[0].removeprefix("mbid-")).file(place)
 
     def _now(self, mbid: str) -> str:
         while mbid in self._merged:

@@ -9,7 +9,7 @@ from tests.archive.holdings import Art, Holdings, Release
 _ENTITIES = ("release", "release-group")
 _MBID = re.compile(r"[a-f0-9]{8}-[a-f0-9]{4}-[a-f0-9]{4}-[a-f0-9]{4}-[a-f0-9]{12}")
 _PICTURE = re.compile(r"(front|back|[0-9]+)(-(250|500|1200))?(\.\w+)?")
-_THUMBNAIL = re.compile(r"-(250|500|1200)[^-]*")
+_THUMBNAIL = re.compile(r"-(250|500|1200)[^-]*$")
 
 
 class Refused(Exception):
@@ -46,17 +46,15 @@ def _parts(path: str) -> tuple[str, str, str]:
 def _of_release(holdings: Holdings, mbid: str, name: str) -> str:
     release = holdings.release(mbid)
     if name:
-        art = _art(release, mbid, name)
-        assert release
-        return release.place(art, _size(name))
-    if not release:
+        return release.place(_art(release, mbid, name), _size(name))
+    if not release.images:
         raise Refused(404, f"No cover art found for release {mbid}")
     return release.place()
 
 
 def _of_group(holdings: Holdings, mbid: str, name: str) -> str:
     release = holdings.chosen(mbid)
-    if not release:
+    if not release.front():
         raise Refused(404, f"No cover art found for release group {mbid}")
     if not name:
         return release.place()
@@ -65,13 +63,13 @@ def _of_group(holdings: Holdings, mbid: str, name: str) -> str:
     return release.place(release.front(), _size(name))
 
 
-def _art(release: Release | None, mbid: str, name: str) -> Art:
-    if side := next((side for side in ("front", "back") if name.startswith(side)), None):
-        found = release and (release.front() if side == "front" else release.back())
-        lacking = f"No {side} cover image found for release with identifier {mbid}"
+def _art(release: Release, mbid: str, name: str) -> Art:
+    if name.startswith("front"):
+        found, lacking = release.front(), f"No front cover image found for release with identifier {mbid}"
+    elif name.startswith("back"):
+        found, lacking = release.back(), f"No back cover image found for release with identifier {mbid}"
     elif number := re.match(r"[0-9]+", name):
-        found = release and release.art(int(number[0]))
-        lacking = f"cover image with id {number[0]} not found"
+        found, lacking = release.art(int(number[0])), f"cover image with id {number[0]} not found"
     else:
         raise Refused(400, f"{name} does not contain a valid cover image id")
     if not found:
@@ -80,5 +78,5 @@ def _art(release: Release | None, mbid: str, name: str) -> Art:
 
 
 def _size(name: str) -> int | None:
-    found = _THUMBNAIL.fullmatch(name[name.rfind("-") :]) if "-" in name else None
+    found = _THUMBNAIL.search(name)
     return int(found[1]) if found else None

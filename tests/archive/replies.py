@@ -60,4 +60,4 @@ class HearingOrigin(Origin):
         again = asyncio.StreamReader()
         again.feed_data(head)
         asked = await super()._read(again, writer, host)
-        return asked and Request(**vars(asked), method=head.split(b" ")[0].decode())
+        return Request(**vars(asked), method=head.split(b" ")[0].decode()) if asked else None

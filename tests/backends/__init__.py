@@ -26,3 +26,22 @@ def missing_swift() -> str | None:
 def missing_postgresql() -> str | None:
     """What to install before a PostgreSQL can be started, or None."""
     return None if postgresql_binaries() else "there is no PostgreSQL; on Debian: apt-get install postgresql"
+
+
+def redis_binary() -> str | None:
+    return shutil.which("redis-server")
+
+
+def missing_redis() -> str | None:
+    """What to install before a Redis can be started, or None."""
+    return None if redis_binary() else "there is no Redis; on Debian: apt-get install redis-server"
+
+
+def nginx_binary() -> str | None:
+    """On the PATH, or where Debian puts it, which is on root's PATH only."""
+    return shutil.which("nginx") or shutil.which("nginx", path="/usr/sbin")
+
+
+def missing_nginx() -> str | None:
+    """What to install before an nginx can be started, or None."""
+    return None if nginx_binary() else "there is no nginx; on Debian: apt-get install nginx-light"

@@ -2,7 +2,7 @@
 
 The first test that wants a server starts it, and the run's controller, which is this process where there are no
 workers, stops it at the end. A test gets a container or a database of its own; what stops or pauses a server that
-others use wants `breakable_swift`, or a server that it starts itself.
+others use wants `breakable_swift`, `breakable_redis`, or a server that it starts itself.
 """
 
 from __future__ import annotations
@@ -19,9 +19,10 @@ from typing import Any, Protocol, Self, TypeVar
 
 import pytest
 
-from tests.backends import missing_postgresql, missing_swift
+from tests.backends import missing_postgresql, missing_redis, missing_swift
 from tests.backends.identity import Identity
 from tests.backends.postgresql import PostgreSQL
+from tests.backends.redis import Redis
 from tests.backends.swift import SwiftCluster
 
 
@@ -38,7 +39,7 @@ class _Sharable(Protocol):
 
 
 _Server = TypeVar("_Server", bound=_Sharable)
-_SHARED: tuple[type[SwiftCluster] | type[PostgreSQL], ...] = (SwiftCluster, PostgreSQL)
+_SHARED: tuple[type[SwiftCluster] | type[PostgreSQL] | type[Redis], ...] = (SwiftCluster, PostgreSQL, Redis)
 
 
 @dataclass(frozen=True)
@@ -127,3 +128,21 @@ def postgresql(pytestconfig: pytest.Config) -> PostgreSQL:
     if missing := missing_postgresql():
         pytest.skip(missing)
     return pytestconfig.stash[_run].server(PostgreSQL)
+
+
+@pytest.fixture(scope="session")
+def redis(pytestconfig: pytest.Config) -> Redis:
+    """The run's Redis: get a database from it."""
+    if missing := missing_redis():
+        pytest.skip(missing)
+    return pytestconfig.stash[_run].server(Redis)
+
+
+@pytest.fixture
+def breakable_redis(tmp_path: Path) -> Iterator[Redis]:
+    """A Redis of this test's own, to be paused, filled and killed."""
+    if missing := missing_redis():
+        pytest.skip(missing)
+    started = Redis.start(tmp_path / "redis")
+    yield started
+    started.stop()

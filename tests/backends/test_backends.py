@@ -15,20 +15,25 @@ import keystoneauth1.exceptions
 import obstore
 import psycopg
 import pytest
+import redis as client
 import swiftclient
 from keystoneauth1.identity import Password, v3
 from keystoneauth1.session import Session
 from obstore.exceptions import AlreadyExistsError
 from obstore.store import S3Store
 
-from tests.backends import missing_postgresql, missing_swift
+from tests.backends import missing_nginx, missing_postgresql, missing_redis, missing_swift
 from tests.backends.identity import Identity
+from tests.backends.nginx import Nginx
 from tests.backends.postgresql import PostgreSQL
-from tests.backends.processes import Leashed, accepts
+from tests.backends.processes import Leashed, accepts, lasting_port
+from tests.backends.redis import Redis
 from tests.backends.swift import SwiftCluster
 
 needs_swift = pytest.mark.skipif(bool(missing_swift()), reason=str(missing_swift()))
 needs_postgresql = pytest.mark.skipif(bool(missing_postgresql()), reason=str(missing_postgresql()))
+needs_redis = pytest.mark.skipif(bool(missing_redis()), reason=str(missing_redis()))
+needs_nginx = pytest.mark.skipif(bool(missing_nginx()), reason=str(missing_nginx()))
 
 
 def s3(swift: SwiftCluster, bucket: str) -> S3Store:
@@ -139,16 +144,22 @@ STARTER = """
 import os, signal, sys
 from pathlib import Path
 from tests.backends.postgresql import PostgreSQL
+from tests.backends.redis import Redis
 from tests.backends.swift import SwiftCluster
 
-kind = {"swift": SwiftCluster, "postgresql": PostgreSQL}[sys.argv[1]]
+kind = {"swift": SwiftCluster, "postgresql": PostgreSQL, "redis": Redis}[sys.argv[1]]
 print(kind.start(Path(sys.argv[2])).port, flush=True)
 os.kill(os.getpid(), signal.SIGKILL)
 """
 
 
 @pytest.mark.parametrize(
-    "kind", [pytest.param("swift", marks=needs_swift), pytest.param("postgresql", marks=needs_postgresql)]
+    "kind",
+    [
+        pytest.param("swift", marks=needs_swift),
+        pytest.param("postgresql", marks=needs_postgresql),
+        pytest.param("redis", marks=needs_redis),
+    ],
 )
 def test_servers_end_with_the_process_they_were_started_for(tmp_path: Path, kind: str) -> None:
     command = [sys.executable, "-c", STARTER, kind, str(tmp_path)]
@@ -169,3 +180,77 @@ def test_a_server_ends_when_its_leash_is_killed(tmp_path: Path) -> None:
         assert watch.poll(10_000)
     finally:
         os.close(server)
+
+
+def test_every_database_of_redis_is_empty_and_apart(redis: Redis) -> None:
+    first, second = (client.Redis.from_url(redis.database()) for _ in range(2))
+    with closing(first), closing(second):
+        first.set("a", "1")
+        assert (first.dbsize(), second.dbsize()) == (1, 0)
+
+
+def test_a_paused_redis_does_not_answer_and_a_resumed_one_does(breakable_redis: Redis) -> None:
+    breakable_redis.pause()
+    with breakable_redis.client(seconds=0.2) as hurried, pytest.raises(client.TimeoutError):
+        hurried.ping()
+    breakable_redis.resume()
+    with breakable_redis.client() as patient:
+        assert patient.ping()
+
+
+@pytest.mark.parametrize("empty", [True, False])
+def test_a_killed_redis_refuses_and_a_restarted_one_has_nothing_unless_told(
+    breakable_redis: Redis, empty: bool
+) -> None:
+    with breakable_redis.client() as connected:
+        connected.set("a", "1")
+        breakable_redis.restart(empty)
+        assert connected.get("a") == (None if empty else b"1")
+        breakable_redis.kill()
+        with pytest.raises(client.ConnectionError):
+            connected.ping()
+        breakable_redis.restart()
+        assert connected.dbsize() == 0
+
+
+@needs_redis
+def test_a_redis_is_as_its_options_say(tmp_path: Path) -> None:
+    server = Redis.start(tmp_path / "here", None, "--maxmemory", "3mb")
+    try:
+        with server.client() as connected:
+            assert connected.config_get("maxmemory") == {"maxmemory": str(3 << 20)}
+    finally:
+        server.stop()
+    assert not accepts(server.port)
+
+
+NGINX = """
+pid nginx.pid;
+events {}
+http {
+    access_log off;
+    client_body_temp_path body; proxy_temp_path proxy; fastcgi_temp_path f; scgi_temp_path s; uwsgi_temp_path u;
+    server { listen 127.0.0.1:%(port)d; location / { return 200 "%(text)s"; } }
+}
+"""
+
+
+@needs_nginx
+def test_an_nginx_is_reloaded_restarted_and_killed(tmp_path: Path) -> None:
+    port = lasting_port()
+    server = Nginx.start(tmp_path / "nginx", NGINX % {"port": port, "text": "first"}, port)
+    try:
+        assert httpx.get(server.url).text == "first"
+        server.reload(NGINX % {"port": port, "text": "second"})
+        assert httpx.get(server.url).text == "second"
+        with pytest.raises(AssertionError, match="unknown directive"):
+            server.reload("nonsense;")
+        assert httpx.get(server.url).text == "second"
+        server.kill()
+        with pytest.raises(httpx.ConnectError):
+            httpx.get(server.url)
+        server.restart(NGINX % {"port": port, "text": "third"})
+        assert httpx.get(server.url).text == "third"
+    finally:
+        server.stop()
+    assert not accepts(port)

@@ -11,7 +11,7 @@ from mezzotint.errors import OriginError
 from mezzotint.imagecloud import facts
 from mezzotint.repository.models import Captured
 from mezzotint.sources.urls import parse_url
-from mezzotint.wiring import Engine, open_remote
+from mezzotint.wiring import Engine, open_sources
 from tests.conftest import engine_on
 from tests.imagecloud.nodes import OPEN
 
@@ -28,7 +28,7 @@ def load(engine: Engine, *urls: str) -> list[str]:
     """The idents, or nothing where it failed. What failed before is tried all the same."""
 
     async def everything() -> list[str]:
-        remote = open_remote(engine)
+        remote = open_sources(engine)
         found = []
         try:
             for url in urls:

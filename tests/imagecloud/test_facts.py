@@ -16,7 +16,7 @@ from mezzotint.imagecloud.models import CloneRequest, RemoteImage
 from mezzotint.names import Ident
 from mezzotint.sources.notes import Notes
 from mezzotint.sources.urls import parse_url
-from mezzotint.wiring import Engine, open_remote
+from mezzotint.wiring import Engine, open_sources
 from tests import pictures
 from tests.imagecloud.loading import load, loaded, opened
 from tests.imagecloud.nodes import befriend, key_of
@@ -209,7 +209,7 @@ def _revalidate(engine: Engine, url: str, before: str = "") -> Ident | None:
     """Ask for what is stale, and wait until its origin has answered; the ident that it leads to then."""
 
     async def ask() -> Ident | None:
-        remote = open_remote(engine)
+        remote = open_sources(engine).remote
         try:
             checked = engine.records.look_again(key_of(url)).checked
             await remote.get(parse_url(url))

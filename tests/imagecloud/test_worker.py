@@ -14,7 +14,7 @@ from mezzotint.imagecloud import leases, prefetching, threads, worker
 from mezzotint.imagecloud.leases import Owner
 from mezzotint.imagecloud.loader import Loader
 from mezzotint.imagecloud.models import PrefetchItem
-from mezzotint.wiring import Engine, open_remote
+from mezzotint.wiring import Engine, open_sources
 from tests import pictures
 from tests.imagecloud.loading import opened
 from tests.imagecloud.nodes import limit
@@ -46,7 +46,7 @@ def origin() -> Iterator[Origin]:
 
 async def _load_all(engine: Engine) -> None:
     """As the background does it, until nothing is left to be done or ten seconds are over."""
-    owner, remote = Owner(), open_remote(engine)
+    owner, remote = Owner(), open_sources(engine)
     loader = Loader(remote, engine.limits, owner)
     running = asyncio.ensure_future(worker._lasting(loader.run))
     try:

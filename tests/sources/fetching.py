@@ -12,7 +12,7 @@ from typing import Any, TypeVar
 from mezzotint.sources.records import RemoteRecord
 from mezzotint.sources.remote import Found, RemoteImages
 from mezzotint.sources.urls import parse_url
-from mezzotint.wiring import Engine, open_remote
+from mezzotint.wiring import Engine, open_sources
 from tests.conftest import engine_on
 
 T = TypeVar("T")
@@ -29,7 +29,7 @@ def run(engine: Engine, work: Callable[[RemoteImages], Awaitable[T]]) -> T:
     """In an event loop of its own, as a process would."""
 
     async def main() -> T:
-        remote = open_remote(engine, patience=3)
+        remote = open_sources(engine, patience=3).remote
         try:
             return await work(remote)
         finally:

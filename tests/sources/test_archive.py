@@ -32,7 +32,7 @@ def mbid(archive: Archive) -> str:
     return archive.release(images=[FRONT, BACK, BOOKLET])
 
 
-def ask(url: str, method: str = "GET", follow: bool = True, **headers: str) -> httpx.Response:
+def ask(url: str, method: str = "GET", *, follow: bool = True, headers: dict[str, str] | None = None) -> httpx.Response:
     return httpx.request(method, url, follow_redirects=follow, headers=headers, timeout=5, trust_env=False)
 
 
@@ -122,10 +122,10 @@ def test_who_has_it_gets_no_bytes(archive: Archive, mbid: str) -> None:
     for name in ("", "front", "front-250"):
         answer = ask(f"{archive.url}/release/{mbid}/{name}")
         etag, changed = answer.headers["etag"], answer.headers["last-modified"]
-        again = ask(str(answer.url), **{"if-none-match": f'"other", {etag}', "if-modified-since": "never"})
+        again = ask(str(answer.url), headers={"if-none-match": f'"other", {etag}', "if-modified-since": "never"})
         assert (again.status_code, again.content, again.headers["etag"]) == (304, b"", etag)
-        assert ask(str(answer.url), **{"if-modified-since": changed}).status_code == 304
-        assert ask(str(answer.url), **{"if-none-match": '"other"'}).content == answer.content
+        assert ask(str(answer.url), headers={"if-modified-since": changed}).status_code == 304
+        assert ask(str(answer.url), headers={"if-none-match": '"other"'}).content == answer.content
 
 
 def test_head_has_the_headers_alone(archive: Archive, mbid: str) -> None:
@@ -201,7 +201,7 @@ def test_a_plain_archive_gives_the_bytes_itself() -> None:
         for name, data in {"": archive.listing(mbid), "/front-250": archive.thumbnail(mbid, FRONT.id, 250)}.items():
             answer = ask(f"{archive.url}/release/{mbid}{name}", follow=False)
             assert (answer.status_code, answer.content) == (200, data)
-            again = ask(str(answer.url), **{"if-none-match": answer.headers["etag"]})
+            again = ask(str(answer.url), headers={"if-none-match": answer.headers["etag"]})
             assert again.status_code == 304
 
 
@@ -239,16 +239,15 @@ def test_it_misbehaves_where_it_is_asked_to(archive: Archive, mbid: str, path: s
     ("fault", "error"),
     [
         (faults.truncate(), httpx.RemoteProtocolError),
-        (faults.reset(), httpx.NetworkError | httpx.RemoteProtocolError),
+        (faults.reset(), httpx.TransportError),
         (faults.loop(), httpx.TooManyRedirects),
         (faults.to("http://127.0.3.1:1/"), httpx.ConnectError),
     ],
 )
 def test_some_faults_end_in_nothing(archive: Archive, mbid: str, fault: Fault, error: type[Exception]) -> None:
     archive.misbehave(f"/0/items/mbid-{mbid}/mbid-{mbid}-829521842.jpg", fault)
-    with pytest.raises(Exception) as caught:  # noqa: PT011
+    with pytest.raises(error):
         ask(f"{archive.url}/release/{mbid}/front")
-    assert isinstance(caught.value, error)
 
 
 def test_some_faults_look_like_answers(archive: Archive, mbid: str) -> None:

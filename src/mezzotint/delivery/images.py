@@ -3,21 +3,22 @@
 from __future__ import annotations
 
 import asyncio
+import hashlib
 import math
-import os
 import time
 from collections.abc import Iterator
 from dataclasses import dataclass, replace
 
 from mezzotint.cache import CachedFile
-from mezzotint.delivery.answers import COMMON, Headers, Scope, Send, answer, stream
-from mezzotint.delivery.conditional import ByteRange, Unsatisfiable, byte_range, not_modified
+from mezzotint.cache.places import path_of
+from mezzotint.delivery.answers import COMMON, Headers, Send
+from mezzotint.delivery.conditional import ByteRange
 from mezzotint.delivery.metrics import Tally
 from mezzotint.delivery.negotiation import negotiate
+from mezzotint.delivery.sending import CACHE, STORE, Picture, Request, Sender
 from mezzotint.derivatives.memory import MemoryCache
 from mezzotint.errors import InvalidRendition
-from mezzotint.files import CHUNK
-from mezzotint.names import Format, Ident, Rendition, media_type, parse, print_name
+from mezzotint.names import Format, Ident, Rendition, base_key, media_type, parse, print_name
 from mezzotint.transforms.sniff import MEDIA_TYPES
 from mezzotint.wiring import Engine
 
@@ -26,52 +27,8 @@ _YEAR = "max-age=31536000, immutable"
 _WHOLE = 1 << 20
 """Files up to this many bytes are read at once, larger ones in pieces."""
 
+_RANGES = (b"accept-ranges", b"bytes")
 _SVG_POLICY = (b"content-security-policy", b"default-src 'none'; style-src 'unsafe-inline'; sandbox")
-
-
-@dataclass(slots=True)
-class Request:
-    """What delivery reads of a request."""
-
-    head: bool = False
-    if_none_match: str | None = None
-    range: str | None = None
-    if_range: str | None = None
-    accept: str | None = None
-    authorization: str | None = None
-
-    @classmethod
-    def of(cls, scope: Scope) -> Request:
-        request = cls(scope["method"] == "HEAD")
-        for name, value in scope["headers"]:
-            if name == b"if-none-match":
-                request.if_none_match = value.decode("latin-1")
-            elif name == b"range":
-                request.range = value.decode("latin-1")
-            elif name == b"if-range":
-                request.if_range = value.decode("latin-1")
-            elif name == b"accept":
-                request.accept = value.decode("latin-1")
-            elif name == b"authorization":
-                request.authorization = value.decode("latin-1")
-        return request
-
-
-@dataclass(frozen=True, slots=True)
-class Picture:
-    """A representation, ready to be sent: its canonical name, headers, those of the whole of it as texts, bytes.
-    `until`, by the monotonic clock, it may be given from memory."""
-
-    name: str
-    headers: Headers
-    whole_text: list[tuple[str, str]]
-    etag: str
-    data: bytes
-    until: float = math.inf
-
-    @property
-    def weight(self) -> int:
-        return len(self.data) + 1000
 
 
 @dataclass(frozen=True, slots=True)
@@ -90,7 +47,9 @@ class Images:
         self._manager, self._bases, self._cache = engine.manager, engine.bases, engine.cache
         self._memory: MemoryCache[Picture] = MemoryCache(engine.cache.generation, engine.settings.memory_cache)
         self._cache_control = f"{'public' if engine.settings.public_read else 'private'}, {_YEAR}".encode()
+        self._store, self._root = engine.store, engine.settings.store_directory
         self.tally = Tally()
+        self._sender = Sender(self.tally)
 
     def in_memory(self, address: str) -> Picture | None:
         """What this process's memory holds for `/images/<name>`, or for another path with its query."""
@@ -104,10 +63,9 @@ class Images:
 
     async def give(self, name: str, request: Request, send: Send) -> None:
         """Answer with what `name` names. Raises MezzotintError before anything is sent."""
-        hot = self._memory.get(PREFIX + name)
+        hot = self._memory.get(PREFIX + name) if not request.lost else None
         if hot is not None:
-            self._cache.touch(hot.name)
-            await self._send(hot, request, send, "hit")
+            await self._send_hot(hot, request, send)
             return
         ident, rendition = parse(name)
         if rendition is None:
@@ -122,12 +80,42 @@ class Images:
         self, ident: Ident, rendition: Rendition, request: Request, send: Send, alias: Alias
     ) -> None:
         """Answer an alias of a derivative. Raises MezzotintError before anything is sent."""
-        hot = self.in_memory(alias.key) if alias.key else None
+        if not await self.give_from_memory(alias.key, request, send):
+            await self._give_derivative(ident, rendition, print_name(ident, rendition), False, request, send, alias)
+
+    async def give_from_memory(self, key: str | None, request: Request, send: Send) -> bool:
+        """Answer an alias, where memory has it."""
+        hot = self.in_memory(key) if key and not request.lost else None
         if hot is not None:
-            self._cache.touch(hot.name)
-            await self._send(hot, request, send, "hit")
+            await self._send_hot(hot, request, send)
+        return hot is not None
+
+    async def give_file(
+        self, name: str, file: CachedFile, said: Headers, key: str | None, until: float, request: Request, send: Send
+    ) -> None:
+        """Answer with a cached file, and close it. `said` is what its answers say beside its tag; memory may have it
+        under `key` until a moment of the monotonic clock."""
+        generation = self._cache.generation.now()
+        found = [*said, _etag(file.digest), _RANGES, *COMMON]
+        if file.size > _WHOLE:
+            await self._sender.file(file, found, request, send)
             return
-        await self._give_derivative(ident, rendition, print_name(ident, rendition), False, request, send, alias)
+        picture = Picture.of(name, CACHE + file.place, found, f'"{file.digest}"', file.read(), until)
+        if key is not None:
+            self._memory.put(key, picture, generation)
+        await self._sender.picture(picture, request, send, "hit")
+
+    async def give_data(self, data: bytes, said: Headers, request: Request, send: Send) -> None:
+        """Answer with what is in no file."""
+        digest = hashlib.sha256(data).hexdigest()
+        found = [*said, _etag(digest), *COMMON]
+        await self._sender.pieces(
+            found, f'"{digest}"', len(data), None, lambda part: _part(data, part), request, send, "hit"
+        )
+
+    async def _send_hot(self, hot: Picture, request: Request, send: Send) -> None:
+        self._cache.touch(hot.name)
+        await self._sender.picture(hot, request, send, "hit")
 
     async def _give_derivative(
         self,
@@ -153,18 +141,19 @@ class Images:
             digest, data = derivative.digest, derivative.data
         elif file.size > _WHOLE:
             found = self._headers(rendition, asked, name, varies, file.digest, alias)
-            await self._stream_file(file, found, request, send)
+            await self._sender.file(file, found, request, send)
             return
         else:
             digest, data = file.digest, file.read()
         found = self._headers(rendition, asked, name, varies, digest, alias)
-        whole = _text(_with_length(found, len(data)))
         until = alias.until if alias is not None else math.inf
-        picture = Picture(name, found, whole, f'"{digest}"', data, until)
+        picture = Picture.of(name, CACHE + path_of(name), found, f'"{digest}"', data, until)
         key = alias.key if alias is not None else PREFIX + asked
         if key is not None and not varies:
             self._memory.put(key, picture, generation)
-        await self._send(picture, request, send, how)
+        if how == "miss":
+            request.accelerated = False  # it is at hand, and may not have been kept
+        await self._sender.picture(picture, request, send, how)
 
     def _canonical(self, ident: Ident, rendition: Rendition, varies: bool) -> Rendition:
         """Where the client leaves the format open and the chosen one cannot hold the picture, JPEG does."""
@@ -180,9 +169,9 @@ class Images:
     ) -> Headers:
         found = [
             (b"content-type", media_type(rendition).encode()),
-            (b"etag", f'"{digest}"'.encode()),
+            _etag(digest),
             (b"cache-control", alias.cache_control if alias is not None else self._cache_control),
-            (b"accept-ranges", b"bytes"),
+            _RANGES,
             *COMMON,
             *(alias.headers if alias is not None else ()),
         ]
@@ -192,29 +181,6 @@ class Images:
             found.append((b"vary", b"Accept"))
         return found
 
-    async def _send(self, picture: Picture, request: Request, send: Send, how: str) -> None:
-        data = picture.data
-        status, header_list, part = _conditions(picture.headers, picture.etag, len(data), request)
-        if part is not None:
-            data = data[part.start : part.start + part.length]
-        if request.head or status in (304, 416):
-            data = b""
-        self.tally.answers["not_modified" if status == 304 else how] += 1
-        self.tally.bytes += len(data)
-        await answer(send, status, header_list, data)
-
-    async def _stream_file(self, file: CachedFile, found: Headers, request: Request, send: Send) -> None:
-        try:
-            status, header_list, part = _conditions(found, f'"{file.digest}"', file.size, request)
-            self.tally.answers["not_modified" if status == 304 else "hit"] += 1
-            if request.head or status in (304, 416):
-                await answer(send, status, header_list)
-                return
-            self.tally.bytes += part.length if part else file.size
-            await stream(send, status, header_list, _pieces(file, part or ByteRange(0, file.size)))
-        finally:
-            os.close(file.descriptor)
-
     async def give_base(self, ident: Ident, request: Request, send: Send, alias: Alias | None = None) -> None:
         """Answer with the base itself. Raises MezzotintError before anything is sent."""
         reader = await asyncio.to_thread(self._bases.open, ident)
@@ -222,56 +188,39 @@ class Images:
             facts = await asyncio.to_thread(self._bases.facts, ident)
             found = [
                 (b"content-type", MEDIA_TYPES[facts.format].encode()),
-                (b"etag", f'"{ident}"'.encode()),
+                _etag(ident),
                 (b"cache-control", alias.cache_control if alias is not None else self._cache_control),
-                (b"accept-ranges", b"bytes"),
+                _RANGES,
                 *COMMON,
             ]
             if alias is not None:
                 found += [*alias.headers, (b"link", f'<{PREFIX}{ident}>; rel="canonical"'.encode())]
             if facts.format == "svg":
                 found.append(_SVG_POLICY)
-            status, header_list, part = _conditions(found, f'"{ident}"', reader.size, request)
-            self.tally.answers["not_modified" if status == 304 else "base"] += 1
-            if request.head or status in (304, 416):
-                await answer(send, status, header_list)
-                return
-            if part is not None:
-                reader.close()
-                reader = await asyncio.to_thread(self._bases.open, ident, part.start, part.length)
-            self.tally.bytes += part.length if part else reader.size
-            await stream(send, status, header_list, reader.chunks())
+            place = None if request.lost else self._place_of_base(ident)
+
+            def opened(part: ByteRange | None) -> Iterator[bytes]:
+                nonlocal reader
+                if part is not None:
+                    reader.close()
+                    reader = self._bases.open(ident, part.start, part.length)
+                yield from reader.chunks()
+
+            await self._sender.pieces(found, f'"{ident}"', reader.size, place, opened, request, send, "base")
         finally:
             reader.close()
 
-
-def _conditions(found: Headers, etag: str, size: int, request: Request) -> tuple[int, Headers, ByteRange | None]:
-    """Status, headers and range after If-None-Match, Range and If-Range have been looked at."""
-    if request.if_none_match is not None and not_modified(request.if_none_match, etag):
-        return 304, [header for header in found if header[0] != b"content-type"], None
-    if request.range is None or request.head:
-        return 200, _with_length(found, size), None
-    try:
-        part = byte_range(request.range, request.if_range, etag, size)
-    except Unsatisfiable:
-        vary = [header for header in found if header[0] == b"vary"]
-        return 416, [*COMMON, *vary, (b"content-range", b"bytes */%d" % size), (b"content-length", b"0")], None
-    if part is None:
-        return 200, _with_length(found, size), None
-    content_range = b"bytes %d-%d/%d" % (part.start, part.start + part.length - 1, size)
-    return 206, [*found, (b"content-range", content_range), (b"content-length", b"%d" % part.length)], part
+    def _place_of_base(self, ident: Ident) -> str | None:
+        """Where nginx has it: in the directory that is the store, or in the cache."""
+        path = self._store.local_path(base_key(ident))
+        if path is not None and self._root is not None and path.exists():
+            return STORE + str(path.relative_to(self._root))
+        return CACHE + path_of(ident) if self._cache.has(ident) else None
 
 
-def _with_length(found: Headers, size: int) -> Headers:
-    return [*found, (b"content-length", b"%d" % size)]
+def _etag(digest: str) -> tuple[bytes, bytes]:
+    return b"etag", f'"{digest}"'.encode()
 
 
-def _text(found: Headers) -> list[tuple[str, str]]:
-    return [(name.decode("latin-1"), value.decode("latin-1")) for name, value in found]
-
-
-def _pieces(file: CachedFile, part: ByteRange) -> Iterator[bytes]:
-    at, end = part.start, part.start + part.length
-    while at < end and (chunk := os.pread(file.descriptor, min(CHUNK, end - at), at)):
-        at += len(chunk)
-        yield chunk
+def _part(data: bytes, part: ByteRange | None) -> Iterator[bytes]:
+    yield data if part is None else data[part.start : part.start + part.length]

@@ -10,14 +10,16 @@ from dataclasses import replace
 from mezzotint import tokens
 from mezzotint.delivery import query
 from mezzotint.delivery.answers import COMMON, Headers, Receive, Scope, Send, answer, headers
-from mezzotint.delivery.images import Alias, Images, Request
+from mezzotint.delivery.images import Alias, Images
+from mezzotint.delivery.network import Network
 from mezzotint.delivery.query import Asked
+from mezzotint.delivery.sending import Request
 from mezzotint.errors import InvalidInput, NotFound, ReadOnly, Unauthorized
 from mezzotint.names import Ident, is_ident, print_name
 from mezzotint.sources.peers import IDENT_HEADER, RECORD_HEADER
 from mezzotint.sources.records import RemoteRecord
 from mezzotint.sources.remote import Found, How, RemoteImages
-from mezzotint.wiring import Engine, open_remote
+from mezzotint.wiring import Engine
 
 GET, THUMBNAIL, CLONE = "/get_image", "/get_thumbnail", "/clone_image"
 PATHS = frozenset({GET, THUMBNAIL, CLONE})
@@ -28,22 +30,15 @@ _TRIES = 2
 
 
 class RemoteDoor:
-    """Everything is made in the event loop that first asks for it."""
-
-    def __init__(self, engine: Engine, images: Images) -> None:
-        self._engine, self._images = engine, images
-        self._remote: RemoteImages | None = None
-
-    async def close(self) -> None:
-        if self._remote is not None:
-            await self._remote.close()
+    def __init__(self, engine: Engine, images: Images, network: Network) -> None:
+        self._engine, self._images, self._network = engine, images, network
 
     async def give(self, path: str, scope: Scope, request: Request, token: tokens.Token | None, send: Send) -> None:
         """`/get_image` and `/get_thumbnail`. Raises MezzotintError before anything is sent."""
         default = query.FORMATS[self._engine.settings.resize_format]
         text: bytes = scope["query_string"]
         asked = (query.thumbnail if path == THUMBNAIL else query.image)(text, default)
-        remote = self._opened()
+        remote = self._network.opened().remote
         may_fetch = token is not None or self._engine.settings.fetch_for_all
         lost = False
         for _ in range(_TRIES):
@@ -67,7 +62,7 @@ class RemoteDoor:
         record = RemoteRecord.from_json(given.get(RECORD_HEADER.lower().encode(), ""))
         if record is None or record.url != target.url:
             raise InvalidInput(RECORD_HEADER, "is missing, or is of another URL", "the record as the peer has it")
-        new = await self._opened().receive(target, record, body.chunks())
+        new = await self._network.opened().remote.receive(target, record, body.chunks())
         what = [*headers(content_length="0", cache_control="no-store"), _ident(record.ident)]
         await answer(send, 201 if new else 200, what)
 
@@ -119,11 +114,6 @@ class RemoteDoor:
         who = "public" if self._engine.settings.public_read else "private"
         left = max(0, int(found.record.expires - time.time()))
         return f"{who}, max-age={left}, stale-while-revalidate={_REVALIDATE}, stale-if-error={_ON_ERROR}".encode()
-
-    def _opened(self) -> RemoteImages:
-        if self._remote is None:
-            self._remote = open_remote(self._engine)
-        return self._remote
 
 
 def _key(path: str, text: bytes) -> str | None:

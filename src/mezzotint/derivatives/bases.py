@@ -96,7 +96,7 @@ class Bases:
 
     def keep(self, spool: Spool) -> Base:
         """Verify what was spooled and store it under its hash."""
-        ident, header = self._verified(spool)
+        ident, header = self.verified(spool)
         content_type = MEDIA_TYPES[header.facts.format]
         failpoint("upload.before-put")
         new = self._store.put_if_absent(base_key(ident), spool.path, content_type)
@@ -108,7 +108,7 @@ class Bases:
 
     def keep_copy(self, spool: Spool) -> Base:
         """Verify what was spooled and have it in the cache alone, for as long as there is room."""
-        ident, header = self._verified(spool)
+        ident, header = self.verified(spool)
         new = not self.is_here(ident)
         if new:
             with self._cache.receiving(ident) as received, spool.path.open("rb") as stream:
@@ -122,13 +122,18 @@ class Bases:
         self._remember(ident, header.facts)
         return Base(ident, header.facts, read_exif(header.exif), new)
 
-    def _verified(self, spool: Spool) -> tuple[Ident, libvips.Header]:
+    def verified(self, spool: Spool) -> tuple[Ident, libvips.Header]:
+        """What was spooled, seen to be a whole picture. Raises NotAnImage, DamagedImage, TooManyPixels."""
         ident = spool.finish()
         if spool.size == 0:
             raise NotAnImage("file", "is empty", "a picture")
-        header = libvips.read_header(spool.path, max_pixels=self._max_pixels, allow_svg=self._allow_svg)
+        header = self.header(spool.path)
         check_complete(spool.path, header.facts.format)
         return ident, header
+
+    def header(self, path: Path) -> libvips.Header:
+        """What a file says of itself. Raises NotAnImage, DamagedImage, TooManyPixels."""
+        return libvips.read_header(path, max_pixels=self._max_pixels, allow_svg=self._allow_svg)
 
     def facts(self, ident: Ident) -> Facts:
         """From memory, from the cache, or from the base's own header. Raises NotFound."""
@@ -269,7 +274,7 @@ class Bases:
 
     def _read_facts(self, ident: Ident) -> Facts:
         with self.on_disk(ident) as path:
-            facts = libvips.read_header(path, max_pixels=self._max_pixels, allow_svg=self._allow_svg).facts
+            facts = self.header(path).facts
         self._remember(ident, facts)
         return facts
 

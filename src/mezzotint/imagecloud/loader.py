@@ -20,8 +20,8 @@ from mezzotint.imagecloud.leases import Owner
 from mezzotint.imagecloud.models import PrefetchItem
 from mezzotint.imagecloud.threads import in_database
 from mezzotint.sources.limits import Limits
-from mezzotint.sources.remote import RemoteImages
 from mezzotint.sources.urls import parse_url
+from mezzotint.wiring import Sources
 
 log = logging.getLogger(__name__)
 MOST_ATTEMPTS = 5
@@ -38,8 +38,8 @@ _TURN, _IDLE = 0.1, 0.5
 class Loader:
     """Of one event loop."""
 
-    def __init__(self, remote: RemoteImages, limits: Limits, owner: Owner) -> None:
-        self._remote, self._limits, self._owner = remote, limits, owner
+    def __init__(self, sources: Sources, limits: Limits, owner: Owner) -> None:
+        self._sources, self._limits, self._owner = sources, limits, owner
         self._held: dict[int, PrefetchItem] = {}
         self._waiting: dict[str, deque[PrefetchItem]] = {}
         self._loading: Counter[str] = Counter()
@@ -94,7 +94,7 @@ class Loader:
 
     async def _load(self, item: PrefetchItem) -> None:
         try:
-            await self._remote.load(parse_url(item.url))
+            await self._sources.load(parse_url(item.url))
             self._done.append(item)
         except MezzotintError as error:
             self._failed.append((item, error))

@@ -19,7 +19,7 @@ from mezzotint.imagecloud.leases import Owner
 from mezzotint.imagecloud.loader import Loader
 from mezzotint.imagecloud.models import CloneRequest, PrefetchItem
 from mezzotint.repository import standing
-from mezzotint.wiring import engine, open_remote
+from mezzotint.wiring import engine, open_sources
 
 log = logging.getLogger(__name__)
 INGEST, RENEW, PURGE = 1.0, 15.0, 3600.0
@@ -32,9 +32,9 @@ _PATIENCE = 600.0
 async def work(*, queue: bool = True) -> None:
     """Until it is cancelled. Without `queue` only what is noted of remote images is taken in: a read node's part."""
     owner = Owner()
-    remote = open_remote(engine(), patience=_PATIENCE)
-    loader = Loader(remote, engine().limits, owner)
-    cloner = Cloner(engine().bases, engine().records, engine().peers, remote.peer_client, owner)
+    sources = open_sources(engine(), patience=_PATIENCE)
+    loader = Loader(sources, engine().limits, owner)
+    cloner = Cloner(engine().bases, engine().records, engine().peers, sources.remote.peer_client, owner)
     parts: list[Callable[[], Awaitable[None]]] = [_keep_facts]
     if queue:
         parts += [loader.run, cloner.run, lambda: _keep_leases(loader, cloner), _keep_house]
@@ -48,7 +48,7 @@ async def work(*, queue: bool = True) -> None:
         with suppress(DatabaseError):
             for last in (loader.stop, cloner.stop, facts.ingest):
                 await asyncio.shield(threads.in_database(last))
-        await asyncio.shield(remote.close())
+        await asyncio.shield(sources.close())
         threads.close()
         owner.close()
 

@@ -38,7 +38,7 @@ class Server:
     async def __rsgi__(self, scope: Scope, protocol: HTTPProtocol) -> None:
         hit = self._hit(scope.path, scope.method, scope.query_string, scope.headers)
         if hit is not None:
-            protocol.response_bytes(200, hit.whole_text, hit.data)
+            protocol.response_bytes(200, *hit)
         else:
             exchange = _Exchange(scope, protocol)
             await self._site(exchange.scope(), exchange.receive, exchange.send)

@@ -5,10 +5,9 @@ from __future__ import annotations
 import asyncio
 from collections.abc import AsyncIterator, Callable
 from concurrent.futures import Executor
-from contextlib import ExitStack
+from contextlib import AbstractContextManager, ExitStack
 from typing import TypeVar
 
-from mezzotint.derivatives import Bases
 from mezzotint.derivatives.bases import Spool
 
 T = TypeVar("T")
@@ -18,8 +17,8 @@ _PIECE = 1 << 20
 class Arriving:
     """A small picture needs one turn in a thread in all, a large one one more for each megabyte. Close it."""
 
-    def __init__(self, bases: Bases, threads: Executor) -> None:
-        self._bases, self._threads = bases, threads
+    def __init__(self, spool: Callable[[], AbstractContextManager[Spool]], threads: Executor) -> None:
+        self._open_spool, self._threads = spool, threads
         self._waiting: list[bytes] = []
         self._size = 0
         self._stack = ExitStack()
@@ -49,7 +48,7 @@ class Arriving:
 
     def _write(self) -> Spool:
         if self._spool is None:
-            self._spool = self._stack.enter_context(self._bases.spool())
+            self._spool = self._stack.enter_context(self._open_spool())
         self._spool.write(b"".join(self._waiting))
         self._waiting, self._size = [], 0
         return self._spool

@@ -14,7 +14,7 @@ import ssl
 import time
 from collections.abc import AsyncIterator, Callable, Iterator, Mapping
 from contextlib import asynccontextmanager, contextmanager
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 
 import aiohttp
 from yarl import URL
@@ -49,8 +49,16 @@ class Times:
 
 
 @dataclass(frozen=True, slots=True)
+class Hop:
+    """A redirect: where it leads to, and what was said with it."""
+
+    target: Target
+    headers: Mapping[str, str]
+
+
+@dataclass(frozen=True, slots=True)
 class Response:
-    """200 or 304. Header names are in lower case."""
+    """200 or 304, or the redirect that whoever asked wanted to know. Header names are in lower case."""
 
     status: int
     target: Target
@@ -59,6 +67,7 @@ class Response:
     length: int | None
     chunks: AsyncIterator[bytes]
     """raises OriginFailed, OriginTimedOut"""
+    hops: tuple[Hop, ...] = ()
 
 
 class Client:
@@ -84,26 +93,34 @@ class Client:
         self._names.close()
 
     @asynccontextmanager
-    async def get(self, target: Target, headers: Mapping[str, str]) -> AsyncIterator[Response]:
+    async def get(
+        self, target: Target, headers: Mapping[str, str], enough: Callable[[Target], bool] = lambda place: False
+    ) -> AsyncIterator[Response]:
         """One GET, redirects followed: 200 or 304. No retry.
+
+        Where it is `enough` to know what place a redirect leads to, that is not asked, and the response is the
+        redirect.
 
         Raises OriginLacks, OriginBusy, OriginFailed, OriginTimedOut; whatever is raised within is passed on.
         """
         deadline = _Deadline(self._times.total)
-        hops = 0
+        hops: tuple[Hop, ...] = ()
         while True:
             async with self._hop(target, headers, deadline) as (response, location):
                 if location is None:
-                    yield response
+                    yield replace(response, hops=hops)
                     return
-            hops += 1
-            if hops > REDIRECTS:
+            if len(hops) == REDIRECTS:
                 raise OriginFailed(f"more than {REDIRECTS} redirects")
             try:
                 target = target.moved(location)
                 self._policy.check(target)
             except InvalidInput as error:
                 raise OriginFailed(f"a redirect to where nothing is fetched: {error}") from None
+            hops = (*hops, Hop(target, response.headers))
+            if enough(target):
+                yield replace(response, hops=hops)
+                return
 
     @asynccontextmanager
     async def _hop(
@@ -124,6 +141,8 @@ class Client:
                 )
             try:
                 location = self._judged(target, answer)
+                if location is not None and 0 < (answer.content_length or 0) <= _PIECE:
+                    await self._drained(target, answer)
                 said = {name.lower(): value for name, value in answer.headers.items()}
                 yield (
                     Response(answer.status, target, said, answer.content_length, self._chunks(target, answer)),
@@ -161,6 +180,11 @@ class Client:
             async for chunk in answer.content.iter_any():
                 yield chunk
         self._origins.answered(target.host)
+
+    async def _drained(self, target: Target, answer: aiohttp.ClientResponse) -> None:
+        """What a redirect says in words nobody reads, but the connection stays good for the next one."""
+        async for _ in self._chunks(target, answer):
+            pass
 
     def _open_seat(self) -> tuple[Gate, aiohttp.ClientSession]:
         gate = Gate(self._names)

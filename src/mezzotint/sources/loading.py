@@ -4,36 +4,28 @@ from __future__ import annotations
 
 import asyncio
 import logging
-import random
 import time
-from collections.abc import AsyncIterator, Callable, Iterator
+from collections.abc import AsyncIterator, Callable
 from concurrent.futures import ThreadPoolExecutor
-from contextlib import asynccontextmanager, contextmanager
+from contextlib import asynccontextmanager
 from dataclasses import replace
 from typing import Any, TypeVar
 
 from mezzotint.derivatives import Base, Bases
 from mezzotint.derivatives.bases import Spool
-from mezzotint.errors import DamagedImage, InvalidInput, OriginBusy, OriginError, OriginFailed, OriginLacks
+from mezzotint.errors import InvalidInput, OriginError, OriginFailed, OriginLacks
 from mezzotint.names import Ident
 from mezzotint.sources.arriving import Arriving
+from mezzotint.sources.attempts import conditions, origins_fault, patiently, remember_failure, validators
 from mezzotint.sources.client import Client
 from mezzotint.sources.freshness import Lifetimes
 from mezzotint.sources.notes import Notes
 from mezzotint.sources.peers import Peer, PeerClient, PeerList
-from mezzotint.sources.records import Failure, Records, RemoteRecord, seen_again
+from mezzotint.sources.records import Records, RemoteRecord, seen_again
 from mezzotint.sources.urls import Target
 
 log = logging.getLogger(__name__)
 T = TypeVar("T")
-
-LACKS, FAILS = 600.0, 60.0
-"""seconds that nobody asks again after "there is none", and after anything else"""
-ATTEMPTS = 3
-_BACKOFF = 0.2
-_NO_MORE_AFTER = 10.0
-"""seconds: somebody waits"""
-_LONGEST = 500
 
 
 class Loading:
@@ -60,26 +52,18 @@ class Loading:
 
     def arriving(self) -> Arriving:
         """Somewhere for a picture's bytes. Close it."""
-        return Arriving(self._bases, self._threads)
+        return Arriving(self._bases.spool, self._threads)
 
     async def from_origin(self, target: Target, record: RemoteRecord | None) -> RemoteRecord:
         """The picture, or that it is still the one of `record`. Raises OriginError, StorageFull, StoreUnavailable."""
-        until = time.monotonic() + _NO_MORE_AFTER
-        for attempt in range(1, ATTEMPTS + 1):
-            try:
-                return await self._attempt(target, record)
-            except OriginFailed as error:
-                if not error.again or attempt == ATTEMPTS or time.monotonic() > until:
-                    raise
-                await asyncio.sleep(_BACKOFF * 4 ** (attempt - 1) * random.uniform(0.5, 1.5))
-        raise AssertionError
+        return await patiently(lambda: self._attempt(target, record))
 
     async def from_peers(self, target: Target) -> RemoteRecord | None:
         """From the first that has it. One that fails is as one that has it not."""
         for peer in self._peers.all():
             try:
                 async with self._peer_client.ask(peer, target) as offer, self._arriving() as arriving:
-                    with _origins_fault():
+                    with origins_fault():
                         await arriving.receive(offer.chunks)
                         offered = replace(self._bounded(offer.record), url=target.url, via=peer.origin)
                         return await arriving.finish(
@@ -101,12 +85,8 @@ class Loading:
 
     def failed(self, target: Target, error: OriginError) -> None:
         """Remember it for a while, and note it."""
-        log.info("%s: %s", target.url, error.reason)
         now = self._clock()
-        seconds = LACKS if isinstance(error, OriginLacks) else FAILS
-        if isinstance(error, OriginBusy):
-            seconds = min(seconds, error.retry_after)
-        self._records.fail(target.key, Failure.of(error, now + seconds * random.uniform(0.9, 1.1)))
+        remember_failure(self._records, target, error, now)
         self._notes.append(
             {"at": now, "key": target.key, "url": target.url, "host": target.host, "failure": error.reason}
         )
@@ -120,24 +100,19 @@ class Loading:
             await arriving.close()
 
     async def _attempt(self, target: Target, record: RemoteRecord | None) -> RemoteRecord:
-        headers = {}
-        if record is not None and record.etag:
-            headers["If-None-Match"] = record.etag
-        if record is not None and record.last_modified:
-            headers["If-Modified-Since"] = record.last_modified
+        headers = conditions(record.etag, record.last_modified) if record is not None else {}
         async with self._arriving() as arriving:
             async with self._client.get(target, headers) as response:
                 now = self._clock()
                 expires = now + self._lifetimes.of(response.headers, now)
-                etag = _validator(response.headers.get("etag", ""))
-                modified = _validator(response.headers.get("last-modified", ""))
+                etag, modified = validators(response.headers)
                 if response.status == 200:
                     self._check_length(response.length)
-                    with _origins_fault():
+                    with origins_fault():
                         await arriving.receive(response.chunks)
             if response.status == 200:  # its turn at the origin is for others now
                 fresh = RemoteRecord(target.url, Ident(""), now, now, expires, etag, modified)
-                with _origins_fault():
+                with origins_fault():
                     return await arriving.finish(lambda spool: self._stored(target, fresh, spool))
         if record is None:
             raise OriginFailed("the origin answered 304, and was not asked whether anything had changed")
@@ -199,19 +174,3 @@ class Loading:
         said = {"at": self._clock(), "key": target.key, "url": target.url, "host": target.host}
         known = {name: getattr(record, name) for name in ("ident", "via", "fetched", "checked", "expires")}
         self._notes.append(said | known | facts)
-
-
-def _validator(text: str) -> str:
-    """What can be sent back as it came."""
-    return text if len(text) <= _LONGEST and text.isascii() and text.isprintable() else ""
-
-
-@contextmanager
-def _origins_fault() -> Iterator[None]:
-    """What is wrong with the bytes is the origin's fault, and not that of whoever asked."""
-    try:
-        yield
-    except DamagedImage as error:
-        raise OriginFailed(str(error), again=True) from None
-    except InvalidInput as error:
-        raise OriginFailed(str(error)) from None

@@ -3,30 +3,21 @@
 from __future__ import annotations
 
 import asyncio
-import logging
-import os
 import time
 from collections.abc import AsyncIterator, Callable
-from concurrent.futures import Executor
-from contextlib import asynccontextmanager
 from dataclasses import dataclass
 from enum import StrEnum
-from typing import Any, TypeVar
 
-from mezzotint.cache.locks import HostLocks
 from mezzotint.derivatives import Bases
-from mezzotint.errors import MezzotintError, OriginBusy, OriginError
+from mezzotint.errors import OriginError
 from mezzotint.names import Ident
 from mezzotint.sources.addresses import Policy
 from mezzotint.sources.client import Client
+from mezzotint.sources.flights import Flights
 from mezzotint.sources.loading import Loading
 from mezzotint.sources.peers import PeerClient
 from mezzotint.sources.records import Records, RemoteRecord
 from mezzotint.sources.urls import Target
-
-log = logging.getLogger(__name__)
-T = TypeVar("T")
-_POLL_FIRST, _POLL_MOST = 0.002, 0.05
 
 
 class How(StrEnum):
@@ -51,28 +42,22 @@ class RemoteImages:
         self,
         bases: Bases,
         records: Records,
-        locks: HostLocks,
+        flights: Flights,
         policy: Policy,
         client: Client,
         peer_client: PeerClient,
         loading: Loading,
-        threads: Executor,
-        patience: float,
         clock: Callable[[], float] = time.time,
     ) -> None:
-        self._bases, self._records, self._locks, self._policy = bases, records, locks, policy
+        self._bases, self._records, self._policy = bases, records, policy
         self._client, self.peer_client, self._loading = client, peer_client, loading
-        self._threads, self._patience, self._clock = threads, patience, clock
-        self._flights: dict[str, asyncio.Task[Found]] = {}
+        self._flights, self._clock = flights, clock
 
     async def close(self) -> None:
-        for flight in list(self._flights.values()):
-            flight.cancel()
-        await asyncio.gather(*self._flights.values(), return_exceptions=True)
+        await self._flights.close()
         await self._client.close()
         await self.peer_client.close()
         self._loading.close()
-        self._threads.shutdown(wait=False)
 
     async def find(self, target: Target, *, renew: bool = True) -> Found | None:
         """What is known here; nobody else is asked, and nobody is waited for.
@@ -81,17 +66,17 @@ class RemoteImages:
         """
         known, record = self._records.peek(target.key)
         if not known:
-            record = await self._in_thread(self._records.look_again, target.key)
+            record = await self._flights.in_thread(self._records.look_again, target.key)
         if record is None:
             return None
         if record.expires > self._clock():
             return Found(record, How.HIT)
-        if renew and self._policy.permits(target) and await self._in_thread(self._may_renew, target.key):
+        if renew and self._policy.permits(target) and await self._flights.in_thread(self._may_renew, target.key):
             self._fly(target, ask_peers=False)
         return Found(record, How.STALE)
 
     async def is_here(self, ident: Ident) -> bool:
-        return await self._in_thread(self._bases.is_here, ident)
+        return await self._flights.in_thread(self._bases.is_here, ident)
 
     async def get(self, target: Target, *, ask_peers: bool = False, lost: bool = False) -> Found:
         """From here or loaded. `lost`: its bytes were found to be gone.
@@ -115,7 +100,7 @@ class RemoteImages:
         arriving = self._loading.arriving()
         try:
             await arriving.receive(chunks)
-            async with self._alone(target.key, self._records.look_again) as here:
+            async with self._flights.alone(target.key, self._records.look_again) as here:
                 if here is not None and here.fetched > record.fetched:
                     return False
                 return await self._loading.from_clone(target, record, arriving)
@@ -123,23 +108,11 @@ class RemoteImages:
             await arriving.close()
 
     def _fly(self, target: Target, ask_peers: bool) -> asyncio.Task[Found]:
-        key = target.key
-        flight = self._flights.get(key)
-        if flight is None:
-            flight = asyncio.get_running_loop().create_task(self._load(target, ask_peers))
-            self._flights[key] = flight
-            flight.add_done_callback(lambda done: self._landed(key, done))
-        return flight
-
-    def _landed(self, key: str, flight: asyncio.Task[Found]) -> None:
-        del self._flights[key]
-        error = None if flight.cancelled() else flight.exception()
-        if error is not None and not isinstance(error, MezzotintError):
-            log.error("a picture could not be loaded", exc_info=error)
+        return self._flights.fly(target.key, lambda: self._load(target, ask_peers))
 
     async def _load(self, target: Target, ask_peers: bool) -> Found:
         """One process of the host at a time. What another one has loaded, or failed to, meanwhile, counts."""
-        async with self._alone(target.key, self._look) as (record, fresh):
+        async with self._flights.alone(target.key, self._look) as (record, fresh):
             if record is not None and fresh:
                 return Found(record, How.HIT)
             try:
@@ -149,7 +122,7 @@ class RemoteImages:
                         return Found(offered, How.PEER)
                 return Found(await self._loading.from_origin(target, record), How.MISS)
             except OriginError as error:
-                await self._in_thread(self._loading.failed, target, error)
+                await self._flights.in_thread(self._loading.failed, target, error)
                 raise
 
     def _look(self, key: str) -> tuple[RemoteRecord | None, bool]:
@@ -167,31 +140,3 @@ class RemoteImages:
 
     def _may_renew(self, key: str) -> bool:
         return self._records.failure(key) is None and self._records.may_renew(key)
-
-    @asynccontextmanager
-    async def _alone(self, key: str, look: Callable[[str], T]) -> AsyncIterator[T]:
-        """What there is to see of a URL, with its lock. Raises OriginBusy where somebody else has it for too long."""
-        pause, until = _POLL_FIRST, time.monotonic() + self._patience
-        while (locked := await self._in_thread(self._locked, key, look)) is None:
-            if time.monotonic() > until:
-                raise OriginBusy("this URL", self._patience)
-            await asyncio.sleep(pause)
-            pause = min(pause * 2, _POLL_MOST)
-        lock, seen = locked
-        try:
-            yield seen
-        finally:
-            os.close(lock)
-
-    def _locked(self, key: str, look: Callable[[str], T]) -> tuple[int, T] | None:
-        lock = self._locks.take(f"url:{key}")
-        if lock is None:
-            return None
-        try:
-            return lock, look(key)
-        except BaseException:
-            os.close(lock)
-            raise
-
-    async def _in_thread(self, work: Callable[..., T], *arguments: Any) -> T:
-        return await asyncio.get_running_loop().run_in_executor(self._threads, work, *arguments)

@@ -21,6 +21,10 @@ from mezzotint.objects import ObjectStore
 from mezzotint.settings import Settings
 from mezzotint.sources.addresses import Patterns, Policy
 from mezzotint.sources.client import Client, Times
+from mezzotint.sources.coverart import CoverArt
+from mezzotint.sources.coverart.fetching import Fetching
+from mezzotint.sources.coverart.keeping import Keeping
+from mezzotint.sources.flights import Flights
 from mezzotint.sources.freshness import Lifetimes
 from mezzotint.sources.limits import Limits as DownloadLimits
 from mezzotint.sources.loading import Loading
@@ -29,6 +33,7 @@ from mezzotint.sources.origins import Origins
 from mezzotint.sources.peers import PeerClient, PeerList
 from mezzotint.sources.records import Records
 from mezzotint.sources.remote import RemoteImages
+from mezzotint.sources.urls import Target
 from mezzotint.wiring.stores import open_store
 
 _PATIENCE = 30.0
@@ -109,7 +114,26 @@ def _index(settings: Settings) -> Callable[[Path], Index]:
     return partial(RedisIndex, settings.redis_url)
 
 
-def open_remote(engine: Engine, *, patience: float = _PATIENCE) -> RemoteImages:
+@dataclass(frozen=True)
+class Sources:
+    """What comes over the network. Of one event loop; close it at the end."""
+
+    remote: RemoteImages
+    cover_art: CoverArt
+
+    async def load(self, target: Target) -> None:
+        """Have what is there, ahead of need: cover art, or a picture by its address. Raises MezzotintError."""
+        asked = self.cover_art.asked_by(target)
+        if asked is None:
+            await self.remote.load(target)
+        else:
+            await self.cover_art.load(asked)
+
+    async def close(self) -> None:
+        await self.remote.close()
+
+
+def open_sources(engine: Engine, *, patience: float = _PATIENCE) -> Sources:
     """For one event loop, which has to be running. `patience` in seconds, for a turn at a busy domain."""
     settings = engine.settings
     client = Client(
@@ -123,11 +147,13 @@ def open_remote(engine: Engine, *, patience: float = _PATIENCE) -> RemoteImages:
     peer_client = open_peer_client(engine)
     storing = ThreadPoolExecutor(_STORING, thread_name_prefix="storing")
     looking = ThreadPoolExecutor(_LOOKING, thread_name_prefix="looking")
+    flights = Flights(engine.cache.locks, looking, patience)
     lifetimes = Lifetimes(settings.fetch_min_age, settings.fetch_max_age)
     loading = Loading(engine.bases, engine.records, client, engine.peers, peer_client, engine.notes, lifetimes, storing)
-    return RemoteImages(
-        engine.bases, engine.records, engine.cache.locks, engine.policy, client, peer_client, loading, looking, patience
-    )
+    remote = RemoteImages(engine.bases, engine.records, flights, engine.policy, client, peer_client, loading)
+    keeping = Keeping(engine.cache, engine.bases)
+    fetching = Fetching(keeping, engine.records, client, engine.manager, lifetimes, storing)
+    return Sources(remote, CoverArt(settings.cover_art_upstream, engine.policy, keeping, fetching, flights))
 
 
 def open_peer_client(engine: Engine) -> PeerClient:

@@ -1,0 +1,116 @@
+"""What is asked of a cover art archive, and what its answers lead to. Pure.
+
+The paths are those of the Cover Art Archive's API: `/release/{mbid}`, `/release/{mbid}/front-500.jpg` and so on.
+"""
+
+from __future__ import annotations
+
+import re
+from dataclasses import dataclass
+
+from mezzotint.cache.places import RELEASE, RELEASE_GROUP
+from mezzotint.errors import InvalidInput, NotFound
+
+SIZES = (250, 500, 1200)
+FRONT, BACK = "front", "back"
+_MBID = re.compile(r"[0-9a-f]{8}-[0-9a-f]{4}-[0-9a-f]{4}-[0-9a-f]{4}-[0-9a-f]{12}")
+_PICTURE = re.compile(r"(?P<what>[^-.]*)(?:-(?P<size>[^.]*))?(?:\.(?P<extension>.*))?")
+_ID = re.compile(r"[0-9]{1,20}")
+_EXTENSION = re.compile(r"[A-Za-z0-9]{1,5}")
+_LED_TO = (
+    # as the archive's own storage names it, and as the archive and other caches of it do
+    re.compile(rf"/mbid-(?P<mbid>{_MBID.pattern})-(?P<id>[0-9]{{1,20}})(?:_thumb[0-9]+)?\.[A-Za-z0-9]+"),
+    re.compile(rf"/release/(?P<mbid>{_MBID.pattern})/(?P<id>[0-9]{{1,20}})(?:-[0-9]+)?(?:\.[A-Za-z0-9]+)?"),
+)
+
+
+@dataclass(frozen=True, slots=True)
+class Asked:
+    """`what` is `front`, `back`, a picture's id, or None for the listing; `size` None is the original."""
+
+    entity: str
+    mbid: str
+    what: str | None = None
+    size: int | None = None
+    extension: str = ""
+
+    @property
+    def path(self) -> str:
+        picture = "" if self.what is None else f"/{self.what}{_dashed(self.size)}"
+        return f"/{self.entity}/{self.mbid}{picture}{f'.{self.extension}' if self.extension else ''}"
+
+    @property
+    def group(self) -> str:
+        """What its files' names begin with."""
+        return f"{self.entity}/{self.mbid}"
+
+    @property
+    def by_id(self) -> bool:
+        return self.what is not None and self.what.isdecimal()
+
+
+@dataclass(frozen=True, slots=True)
+class Place:
+    """A picture of a release, whatever its size: an id that never means another one, or, of an archive that does not
+    tell ids, what was asked for."""
+
+    mbid: str
+    id: str
+    entity: str = RELEASE
+
+    @property
+    def lasting(self) -> bool:
+        return self.id.isdecimal()
+
+    def name(self, size: int | None, extension: str) -> str:
+        """Of a cached file."""
+        return f"{self.entity}/{self.mbid}-{self.id}{_dashed(size)}.{extension}"
+
+    def path(self, size: int | None) -> str:
+        return f"/{self.entity}/{self.mbid}/{self.id}{_dashed(size)}"
+
+
+def parse_path(path: str) -> Asked:
+    """Raises InvalidInput naming `entity`, `mbid`, `id` or `size`, NotFound."""
+    entity, _, rest = path.removeprefix("/").partition("/")
+    mbid, _, rest = rest.partition("/")
+    picture, _, below = rest.partition("/")
+    if entity not in {RELEASE, RELEASE_GROUP}:
+        raise InvalidInput("entity", f"cannot be {entity!r:.40}", f"{RELEASE} or {RELEASE_GROUP}")
+    if not _MBID.fullmatch(mbid):
+        raise InvalidInput("mbid", f"cannot be {mbid!r:.50}", "a UUID of lowercase hex digits")
+    if below:
+        raise NotFound("there is nothing below a picture")
+    if not picture:
+        return Asked(entity, mbid)
+    match = _PICTURE.fullmatch(picture)
+    what, size, extension = (match["what"], match["size"], match["extension"]) if match else (picture, None, None)
+    if entity == RELEASE_GROUP and what != FRONT:
+        raise InvalidInput("id", f"cannot be {what!r:.40} of a release group", FRONT)
+    if what not in {FRONT, BACK} and not _ID.fullmatch(what):
+        raise InvalidInput("id", f"cannot be {what!r:.40}", f"{FRONT}, {BACK} or a picture's number")
+    if size is not None and size not in {str(size) for size in SIZES}:
+        raise InvalidInput("size", f"cannot be {size!r:.40}", " ".join(map(str, SIZES)))
+    if extension is not None and not _EXTENSION.fullmatch(extension):
+        raise InvalidInput("id", f"ends in {extension!r:.40}", "an extension of 1 to 5 letters and digits")
+    return Asked(entity, mbid, what, int(size) if size else None, extension or "")
+
+
+def parse_line(text: str) -> Asked:
+    """The release or release group that a line of a list names: an MBID, `release-group/<mbid>`, or an address that
+    ends so. Raises InvalidInput."""
+    *before, mbid = text.strip().rstrip("/").split("/")
+    entity = before[-1] if before else RELEASE
+    return parse_path(f"/{entity}/{mbid}")
+
+
+def led_to(url_path: str) -> Place | None:
+    """The picture that a redirect of the archive leads to, where its path says so."""
+    for pattern in _LED_TO:
+        if match := pattern.search(url_path):
+            return Place(match["mbid"], match["id"])
+    return None
+
+
+def _dashed(size: int | None) -> str:
+    return "" if size is None else f"-{size}"

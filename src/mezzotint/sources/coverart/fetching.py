@@ -1,0 +1,164 @@
+"""One picture or listing from the archive, or a size made of an original that is here."""
+
+from __future__ import annotations
+
+import asyncio
+import time
+from collections.abc import AsyncIterator, Callable, Mapping
+from concurrent.futures import Executor
+from contextlib import asynccontextmanager
+from dataclasses import replace
+from typing import Any
+
+from mezzotint.derivatives import StoreManager
+from mezzotint.errors import InvalidInput, OriginError, OriginFailed
+from mezzotint.names import Format, Mode, Rendition, Size
+from mezzotint.sources.arriving import Arriving
+from mezzotint.sources.attempts import conditions, origins_fault, patiently, remember_failure, validators
+from mezzotint.sources.client import Client, Response
+from mezzotint.sources.coverart.asking import Asked, Place, led_to
+from mezzotint.sources.coverart.keeping import PDF, Keeping, Listing, Pointer
+from mezzotint.sources.coverart.listing import normalised, parse_listing
+from mezzotint.sources.freshness import Lifetimes
+from mezzotint.sources.records import Records
+from mezzotint.sources.urls import Target
+
+MOST_LISTING = 8 << 20
+"""bytes"""
+_JSON = {"Accept": "application/json, */*;q=0.5"}
+
+
+class Fetching:
+    """Of one event loop. It asks nobody whether it is there already."""
+
+    def __init__(
+        self,
+        keeping: Keeping,
+        records: Records,
+        client: Client,
+        manager: StoreManager,
+        lifetimes: Lifetimes,
+        threads: Executor,
+        clock: Callable[[], float] = time.time,
+    ) -> None:
+        self._keeping, self._records, self._client, self._manager = keeping, records, client, manager
+        self._lifetimes, self._threads, self._clock = lifetimes, threads, clock
+
+    def check(self, target: Target) -> None:
+        """Raises the OriginError that is remembered."""
+        failure = self._records.failure(target.key)
+        if failure is not None:
+            raise failure.error(self._clock())
+
+    def may_ask(self, target: Target) -> bool:
+        return self._records.failure(target.key) is None
+
+    def failed(self, target: Target, error: OriginError) -> None:
+        remember_failure(self._records, target, error, self._clock())
+
+    async def listing(self, asked: Asked, target: Target) -> None:
+        """Have the listing, or that it is still the one that is here. Raises OriginError, StorageFull."""
+        before = await self._in_thread(self._keeping.listing, asked)
+        now, headers, body = await patiently(lambda: self._listing(target, before))
+        expires = now + self._lifetimes.of(headers, now)
+        if body is None:
+            if before is None:
+                raise OriginFailed("the archive answered 304, and was not asked whether anything had changed")
+            listing = replace(before, expires=expires)
+        else:
+            with origins_fault():
+                listing = Listing(normalised(parse_listing(body)), expires, *validators(headers))
+        await self._in_thread(self._keeping.keep_listing, asked, listing)
+
+    async def _listing(self, target: Target, before: Listing | None) -> tuple[float, Mapping[str, str], bytes | None]:
+        """When it came, what was said with it, and the document, or None where it is the one from before."""
+        asked = _JSON | (conditions(before.etag, before.last_modified) if before is not None else {})
+        async with self._client.get(target, asked) as response:
+            if response.status == 304:
+                return self._clock(), response.headers, None
+            body = b""
+            async for chunk in response.chunks:
+                body += chunk
+                if len(body) > MOST_LISTING:
+                    raise OriginFailed(f"the archive sends a listing of more than {MOST_LISTING} bytes")
+            return self._clock(), response.headers, body
+
+    async def picture(self, asked: Asked, target: Target, pointer: Pointer | None) -> Place:
+        """Have the picture, or know where it is here already; returns its place. `pointer` is what was known of it.
+
+        Raises OriginError, StorageFull.
+        """
+        return await patiently(lambda: self._picture(asked, target, pointer))
+
+    async def _picture(self, asked: Asked, target: Target, pointer: Pointer | None) -> Place:
+        headers: dict[str, str] = {}
+        if pointer is not None and pointer.path == asked.path and self._keeping.has(pointer.place, asked.size):
+            headers = conditions(pointer.etag, pointer.last_modified)
+        async with self._arriving() as arriving:
+            async with self._client.get(target, headers, lambda place: self._is_enough(asked, place)) as response:
+                now = self._clock()
+                said = response.hops[0].headers if response.hops else response.headers
+                found = self._pointer(asked, response, now + self._lifetimes.of(said, now))
+                if response.status == 200:
+                    with origins_fault():
+                        await arriving.receive(response.chunks)
+            if response.status == 304 and not headers:
+                raise OriginFailed("the archive answered 304, and was not asked whether anything had changed")
+            if response.status == 304 and pointer is not None and not found.place.lasting:
+                found = replace(pointer, expires=found.expires)
+            with origins_fault():
+                if response.status == 200:
+                    await arriving.finish(lambda spool: self._keeping.keep(found.place, asked.size, spool))
+            if not asked.by_id:
+                await self._in_thread(self._keeping.point, asked, found)
+        return found.place
+
+    def _is_enough(self, asked: Asked, hop: Target) -> bool:
+        """Where a redirect leads to what is here already, or to an original that is, nothing is downloaded."""
+        place = led_to(hop.url)
+        if place is None or asked.by_id:
+            return False
+        return self._keeping.has(place, asked.size) or self._keeping.has_original(place)
+
+    def _pointer(self, asked: Asked, response: Response, expires: float) -> Pointer:
+        """Where the picture is, by the redirects, or by what another cache says of it."""
+        assert asked.what is not None
+        if asked.by_id:
+            return Pointer(Place(asked.mbid, asked.what), asked.path, expires)
+        said = response.headers.get("link", "")
+        places = [led_to(hop.target.url) for hop in response.hops] + [led_to(said) if _CANONICAL in said else None]
+        place = next((place for place in places if place is not None), None)
+        if place is not None:
+            return Pointer(place, asked.path, expires)
+        return Pointer(Place(asked.mbid, asked.what, asked.entity), asked.path, expires, *validators(response.headers))
+
+    async def derive(self, place: Place, size: int | None) -> bool:
+        """Make this size of the original, where that is here, and no document. Raises Busy, StorageFull."""
+        original = await self._in_thread(self._keeping.picture, place, None) if size is not None else None
+        if original is None:
+            return False
+        try:
+            if original.name.endswith(PDF):
+                return False
+            rendition = Rendition(Format.JPG, size=Size(size, size, Mode.FIT))
+            made = self._manager.derive(place.name(size, Format.JPG), original.file, rendition)
+            await asyncio.shield(asyncio.wrap_future(made))
+        except InvalidInput:
+            return False  # the archive may have made a thumbnail of it all the same
+        finally:
+            original.close()
+        return True
+
+    @asynccontextmanager
+    async def _arriving(self) -> AsyncIterator[Arriving]:
+        arriving = Arriving(self._keeping.spool, self._threads)
+        try:
+            yield arriving
+        finally:
+            await arriving.close()
+
+    async def _in_thread(self, work: Callable[..., Any], *arguments: Any) -> Any:
+        return await asyncio.get_running_loop().run_in_executor(self._threads, work, *arguments)
+
+
+_CANONICAL = 'rel="canonical"'

@@ -1,0 +1,172 @@
+"""Cover art in the cache: pictures by release, what `front` and `back` lead to, listings."""
+
+from __future__ import annotations
+
+import json
+import os
+from collections.abc import Iterator
+from contextlib import contextmanager, suppress
+from dataclasses import asdict, dataclass
+from typing import Any
+
+from mezzotint.cache import Cache, CachedFile
+from mezzotint.cache.places import RELEASE
+from mezzotint.derivatives import Bases
+from mezzotint.derivatives.bases import Spool
+from mezzotint.errors import NotAnImage, StorageFull
+from mezzotint.files import full_is_told, temporary
+from mezzotint.sources.coverart.asking import SIZES, Asked, Place
+from mezzotint.transforms.sniff import MEDIA_TYPES
+
+FORMAT = 1
+PDF = "pdf"
+MEDIA = {name: MEDIA_TYPES[name] for name in ("jpg", "png", "gif", "webp")} | {PDF: "application/pdf"}
+"""what the archive holds, by extension; the first ones are looked for first"""
+_PDF = b"%PDF-"
+
+
+@dataclass(frozen=True, slots=True)
+class Pointer:
+    """What something leads to, which may change: `front` to a picture. `path` is where the archive was asked; `expires`
+    in seconds since the epoch; the validators are those of what has no id."""
+
+    place: Place
+    path: str
+    expires: float
+    etag: str = ""
+    last_modified: str = ""
+
+
+@dataclass(frozen=True, slots=True)
+class Listing:
+    document: dict[str, Any]
+    expires: float
+    etag: str = ""
+    last_modified: str = ""
+
+
+@dataclass(frozen=True, slots=True)
+class Picture:
+    """An open file, and what it is called. Whoever has it closes it."""
+
+    name: str
+    file: CachedFile
+
+    @property
+    def media_type(self) -> str:
+        return MEDIA[self.name.rpartition(".")[2]]
+
+    def close(self) -> None:
+        os.close(self.file.descriptor)
+
+
+class Keeping:
+    """Every method touches the disk."""
+
+    def __init__(self, cache: Cache, bases: Bases) -> None:
+        self._cache, self._bases = cache, bases
+
+    def pointer(self, asked: Asked) -> Pointer | None:
+        """A picture's id leads to itself for ever; of `front` and `back` it is known, or not."""
+        if asked.by_id:
+            assert asked.what is not None
+            return Pointer(Place(asked.mbid, asked.what), asked.path, float("inf"))
+        for name in _pointer_names(asked):
+            members = self._read(name)
+            with suppress(KeyError, TypeError, ValueError):
+                place = Place(str(members.pop("mbid")), str(members.pop("id")), str(members.pop("entity")))
+                return Pointer(place, **members)
+        return None
+
+    def point(self, asked: Asked, pointer: Pointer) -> None:
+        """Remember it. Raises StorageFull."""
+        of_all, of_size = _pointer_names(asked)[0], _pointer_names(asked)[-1]
+        members = asdict(pointer)
+        place = members.pop("place")
+        # of what has no id each size is known by itself
+        self._write(of_all if pointer.place.lasting else of_size, members | place)
+
+    def forget(self, asked: Asked) -> None:
+        """There is nothing any more."""
+        for name in [_listing_name(asked)] if asked.what is None else _pointer_names(asked):
+            if self._cache.has(name):
+                self._cache.purge_file(name)
+
+    def listing(self, asked: Asked) -> Listing | None:
+        with suppress(KeyError, TypeError, ValueError):
+            return Listing(**self._read(_listing_name(asked)))
+        return None
+
+    def keep_listing(self, asked: Asked, listing: Listing) -> None:
+        """Raises StorageFull."""
+        self._write(_listing_name(asked), asdict(listing))
+
+    def has(self, place: Place, size: int | None) -> bool:
+        return any(self._cache.has(place.name(size, extension)) for extension in MEDIA)
+
+    def has_original(self, place: Place) -> bool:
+        """One that sizes can be made of."""
+        return any(self._cache.has(place.name(None, extension)) for extension in MEDIA if extension != PDF)
+
+    def picture(self, place: Place, size: int | None) -> Picture | None:
+        for extension in MEDIA:
+            name = place.name(size, extension)
+            if self._cache.has(name) and (file := self._cache.open(name)) is not None:
+                return Picture(name, file)
+        return None
+
+    @contextmanager
+    def spool(self) -> Iterator[Spool]:
+        """Somewhere to write a picture's bytes to, for `keep`. Gone afterwards."""
+        with full_is_told("a cover"), temporary(self._cache.directory / RELEASE, durable=False) as (path, stream):
+            yield Spool(path, stream, self._bases.max_bytes)
+
+    def keep(self, place: Place, size: int | None, spool: Spool) -> None:
+        """Verify what was spooled and give it its name. Raises NotAnImage, DamagedImage, TooManyPixels, StorageFull."""
+        extension = self._verified(spool)
+        if not place.lasting:  # it may be another picture than before: what was made of that one goes
+            for old in {size, *(SIZES if size is None else ())}:
+                for other in MEDIA:
+                    if self._cache.has(place.name(old, other)):
+                        self._cache.purge_file(place.name(old, other))
+        try:
+            self._cache.place(place.name(size, extension), spool.path, spool.size, spool.digest())
+        except FileNotFoundError as error:
+            raise StorageFull(f"the cache's directory is being removed: {error}") from None
+
+    def _verified(self, spool: Spool) -> str:
+        if self._is_pdf(spool):
+            return PDF
+        image_format = self._bases.verified(spool)[1].facts.format
+        if image_format not in MEDIA:
+            raise NotAnImage("file", f"is a {image_format}", " ".join(MEDIA))
+        return image_format
+
+    @staticmethod
+    def _is_pdf(spool: Spool) -> bool:
+        spool.finish()
+        with spool.path.open("rb") as stream:
+            return stream.read(len(_PDF)) == _PDF
+
+    def _read(self, name: str) -> dict[str, Any]:
+        """Nothing, where there is none, or where it is none of ours."""
+        file = self._cache.open(name) if self._cache.has(name) else None
+        try:
+            members = json.loads(file.read()) if file is not None else {}
+        except (ValueError, RecursionError):
+            return {}
+        return members if isinstance(members, dict) and members.pop("format", None) == FORMAT else {}
+
+    def _write(self, name: str, members: dict[str, Any]) -> None:
+        self._cache.put(name, json.dumps({"format": FORMAT} | members).encode())
+
+
+def _pointer_names(asked: Asked) -> list[str]:
+    """Of all sizes, and of this one."""
+    assert asked.what is not None
+    of_all = f"{asked.group}-{asked.what}"
+    return [f"{of_all}.json", f"{of_all}-{asked.size}.json"] if asked.size else [f"{of_all}.json"]
+
+
+def _listing_name(asked: Asked) -> str:
+    return f"{asked.group}.json"

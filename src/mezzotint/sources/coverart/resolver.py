@@ -1,0 +1,147 @@
+"""Cover art by what is asked: from here, made of what is here, or from the archive; fetched once however many ask."""
+
+from __future__ import annotations
+
+import asyncio
+import time
+from collections.abc import Callable
+from dataclasses import dataclass, replace
+from typing import Any
+
+from mezzotint.errors import InvalidInput, NotFound, OriginError, OriginFailed, OriginLacks
+from mezzotint.sources.addresses import Policy
+from mezzotint.sources.coverart.asking import Asked, Place, parse_path
+from mezzotint.sources.coverart.fetching import Fetching
+from mezzotint.sources.coverart.keeping import Keeping, Picture, Pointer
+from mezzotint.sources.flights import Flights
+from mezzotint.sources.remote import How
+from mezzotint.sources.urls import Target, parse_url
+
+_TRIES = 5
+"""A cleaner may take away what has just come, where the cache is far too small."""
+
+
+@dataclass(frozen=True, slots=True)
+class Given:
+    """A picture, open, for whoever asked to close; or a listing. `expires` in seconds since the epoch."""
+
+    how: How
+    expires: float
+    picture: Picture | None = None
+    place: Place | None = None
+    listing: dict[str, Any] | None = None
+
+
+class CoverArt:
+    """Of one event loop. `upstream` is the archive's address without a slash at its end."""
+
+    def __init__(
+        self,
+        upstream: str,
+        policy: Policy,
+        keeping: Keeping,
+        fetching: Fetching,
+        flights: Flights,
+        clock: Callable[[], float] = time.time,
+    ) -> None:
+        self._upstream, self._policy, self._keeping = upstream, policy, keeping
+        self._fetching, self._flights, self._clock = fetching, flights, clock
+
+    def target(self, asked: Asked) -> Target:
+        return parse_url(self._upstream + asked.path)
+
+    def asked_by(self, target: Target) -> Asked | None:
+        """What an address of the archive asks for; None for any other address."""
+        base = parse_url(f"{self._upstream}/").url
+        try:
+            return parse_path(f"/{target.url.removeprefix(base)}") if target.url.startswith(base) else None
+        except (InvalidInput, NotFound):
+            return None
+
+    async def get(self, asked: Asked, *, fresh: bool = False) -> Given:
+        """`fresh`: what has gone stale is not given, but waited for.
+
+        Raises OriginError, Busy, StorageFull.
+        """
+        how = How.HIT
+        for _ in range(_TRIES):
+            given = await self._flights.in_thread(self._find, asked)
+            if given is not None and not (fresh and given.how is How.STALE):
+                if given.how is How.STALE and await self._flights.in_thread(self._fetching.may_ask, self.target(asked)):
+                    self._fly(asked)
+                return given if how is How.HIT else replace(given, how=how)
+            if given is not None and given.picture is not None:
+                given.picture.close()
+            how, fresh = await asyncio.shield(self._fly(asked)), False
+        raise NotFound("the cache is too small to keep this for as long as it takes to send it")
+
+    async def load(self, asked: Asked) -> None:
+        """As `get`, ahead of need: what has gone stale is waited for."""
+        given = await self.get(asked, fresh=True)
+        if given.picture is not None:
+            given.picture.close()
+
+    def _check(self, target: Target) -> None:
+        """Raises OriginFailed where nothing may be fetched from the archive: nothing that whoever asks did wrong."""
+        try:
+            self._policy.check(target)
+        except InvalidInput as error:
+            raise OriginFailed(str(error)) from None
+
+    def _find(self, asked: Asked) -> Given | None:
+        """What is here."""
+        if asked.what is None:
+            listing = self._keeping.listing(asked)
+            if listing is None:
+                return None
+            return Given(self._how(listing.expires), listing.expires, listing=listing.document)
+        pointer = self._keeping.pointer(asked)
+        picture = self._keeping.picture(pointer.place, asked.size) if pointer is not None else None
+        if pointer is None or picture is None:
+            return None
+        return Given(self._how(pointer.expires), pointer.expires, picture, pointer.place)
+
+    def _how(self, expires: float) -> How:
+        return How.HIT if expires > self._clock() else How.STALE
+
+    def _fly(self, asked: Asked) -> asyncio.Task[How]:
+        return self._flights.fly(asked.path, lambda: self._load(asked))
+
+    async def _load(self, asked: Asked) -> How:
+        """One process of the host at a time. Returns HIT where another one had it, or it was made of what is here."""
+        target = self.target(asked)
+        async with self._flights.alone(target.key, lambda key: self._look(asked)) as (there, pointer):
+            if there:
+                return How.HIT
+            if pointer is not None and await self._fetching.derive(pointer.place, asked.size):
+                return How.HIT
+            await self._flights.in_thread(self._fetching.check, target)
+            try:
+                self._check(target)
+                if asked.what is None:
+                    await self._fetching.listing(asked, target)
+                    return How.MISS
+                place = await self._fetching.picture(asked, target, pointer or self._keeping.pointer(asked))
+                if not await self._flights.in_thread(self._keeping.has, place, asked.size):
+                    await self._size(place, asked.size)
+            except OriginError as error:
+                await self._flights.in_thread(self._fetching.failed, target, error)
+                if isinstance(error, OriginLacks):
+                    await self._flights.in_thread(self._keeping.forget, asked)
+                raise
+        return How.MISS
+
+    async def _size(self, place: Place, size: int | None) -> None:
+        """Of a picture whose original is here; where that cannot be read, the archive's own thumbnail."""
+        if not await self._fetching.derive(place, size):
+            by_id = Asked(place.entity, place.mbid, place.id, size)
+            await self._fetching.picture(by_id, self.target(by_id), None)
+
+    def _look(self, asked: Asked) -> tuple[bool, Pointer | None]:
+        """Whether it is here and good now, and where it would be: what is known of it that is still good."""
+        given = self._find(asked)
+        if given is not None and given.picture is not None:
+            given.picture.close()
+        pointer = self._keeping.pointer(asked) if asked.what is not None else None
+        good = pointer is not None and pointer.expires > self._clock()
+        return given is not None and given.how is How.HIT, pointer if good else None

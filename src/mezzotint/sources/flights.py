@@ -1,0 +1,76 @@
+"""One load of each thing at a time, however many ask: in this process by its task, on this host by a lock."""
+
+from __future__ import annotations
+
+import asyncio
+import logging
+import os
+import time
+from collections.abc import AsyncIterator, Callable, Coroutine
+from concurrent.futures import Executor
+from contextlib import asynccontextmanager
+from typing import Any, TypeVar
+
+from mezzotint.cache.locks import HostLocks
+from mezzotint.errors import MezzotintError, OriginBusy
+
+log = logging.getLogger(__name__)
+T = TypeVar("T")
+_POLL_FIRST, _POLL_MOST = 0.002, 0.05
+
+
+class Flights:
+    """Of one event loop. `patience`, in seconds, is for a load that goes on in another process. Close it at the end."""
+
+    def __init__(self, locks: HostLocks, threads: Executor, patience: float) -> None:
+        self._locks, self._threads, self._patience = locks, threads, patience
+        self._flights: dict[str, asyncio.Task[Any]] = {}
+
+    async def close(self) -> None:
+        for flight in list(self._flights.values()):
+            flight.cancel()
+        await asyncio.gather(*self._flights.values(), return_exceptions=True)
+        self._threads.shutdown(wait=False)
+
+    def fly(self, key: str, work: Callable[[], Coroutine[Any, Any, T]]) -> asyncio.Task[T]:
+        """The flight that is under way, or a new one that does `work`. Shield it: others wait for it too."""
+        flight = self._flights.get(key)
+        if flight is None:
+            flight = asyncio.get_running_loop().create_task(work())
+            self._flights[key] = flight
+            flight.add_done_callback(lambda done: self._landed(key, done))
+        return flight
+
+    @asynccontextmanager
+    async def alone(self, key: str, look: Callable[[str], T]) -> AsyncIterator[T]:
+        """What there is to see of a URL, with its lock. Raises OriginBusy where somebody else has it for too long."""
+        pause, until = _POLL_FIRST, time.monotonic() + self._patience
+        while (locked := await self.in_thread(self._locked, key, look)) is None:
+            if time.monotonic() > until:
+                raise OriginBusy("this URL", self._patience)
+            await asyncio.sleep(pause)
+            pause = min(pause * 2, _POLL_MOST)
+        lock, seen = locked
+        try:
+            yield seen
+        finally:
+            os.close(lock)
+
+    async def in_thread(self, work: Callable[..., T], *arguments: Any) -> T:
+        return await asyncio.get_running_loop().run_in_executor(self._threads, work, *arguments)
+
+    def _landed(self, key: str, flight: asyncio.Task[Any]) -> None:
+        del self._flights[key]
+        error = None if flight.cancelled() else flight.exception()
+        if error is not None and not isinstance(error, MezzotintError):
+            log.error("a picture could not be loaded", exc_info=error)
+
+    def _locked(self, key: str, look: Callable[[str], T]) -> tuple[int, T] | None:
+        lock = self._locks.take(f"url:{key}")
+        if lock is None:
+            return None
+        try:
+            return lock, look(key)
+        except BaseException:
+            os.close(lock)
+            raise
