@@ -3,13 +3,16 @@
 from __future__ import annotations
 
 import hashlib
+import uuid
+from collections.abc import Callable, Iterable
 from pathlib import Path
 
-from mezzotint.cache import Cache, SqliteIndex
+from mezzotint.cache import Cache, Index, SqliteIndex, Totals
+from mezzotint.cache.places import KINDS, name_at
 
 
-def open_cache(directory: Path, max_size: int = 1_000_000) -> Cache:
-    return Cache(directory, SqliteIndex, max_size)
+def open_cache(directory: Path, max_size: int = 1_000_000, open_index: Callable[[Path], Index] = SqliteIndex) -> Cache:
+    return Cache(directory, open_index, max_size)
 
 
 def ident_of(n: int) -> str:
@@ -18,6 +21,12 @@ def ident_of(n: int) -> str:
 
 def name_of(n: int, size: str = "100x50") -> str:
     return f"{ident_of(n)}-{size}.jpg"
+
+
+def name_of_any_kind(n: int) -> str:
+    """A derivative, a remote record, a picture of a release, the listing of a release group, and so on."""
+    mbid = uuid.UUID(ident_of(n)[:32])
+    return (name_of(n), f"{ident_of(n)}.json", f"release/{mbid}-{n}.jpg", f"release-group/{mbid}.json")[n % 4]
 
 
 def file_of(cache: Cache, name: str) -> Path:
@@ -32,3 +41,28 @@ def held(cache: Cache, name: str) -> bytes | None:
 def on_disk(cache: Cache) -> dict[str, int]:
     """Every file of the cache by its name, with its size."""
     return {path.name: path.stat().st_size for path in (cache.directory / "native").rglob("*") if path.is_file()}
+
+
+def counted(cache: Cache) -> Totals:
+    """All files of ours that are there, of every kind."""
+    files = [path for kind in KINDS for path in (cache.directory / kind).rglob("*") if path.is_file()]
+    sizes = [path.stat().st_size for path in files if name_at(str(path.relative_to(cache.directory)))]
+    return Totals(len(sizes), sum(sizes))
+
+
+def settled(caches: Iterable[Cache]) -> None:
+    """What housekeeping does now and then, in every one of them."""
+    for cache in caches:
+        if cache.look():
+            cache.complete()
+
+
+def assert_holds(cache: Cache, contents: dict[str, bytes]) -> None:
+    """Each of these with its bytes and their digest, and no file beside; and it is counted so."""
+    for name, data in contents.items():
+        found = cache.open(name)
+        assert found is not None, name
+        assert (found.size, found.digest) == (len(data), hashlib.sha256(data).hexdigest())
+        assert found.read() == data
+    exact = Totals(len(contents), sum(map(len, contents.values())))
+    assert (counted(cache), cache.totals()) == (exact, exact)

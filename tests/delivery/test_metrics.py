@@ -25,7 +25,7 @@ def answers(server: Server, answer: str) -> float:
 def test_a_server_says_that_it_is_there(server: Server) -> None:
     answer = server.http.get("/health")
     assert answer.status_code == 200
-    assert answer.json()["status"] == "ok"
+    assert answer.json()["status"] == "healthy"
     assert answer.headers["cache-control"] == "no-store"
     head = server.http.head("/health")
     assert (head.status_code, head.content) == (200, b"")

@@ -38,7 +38,7 @@ class Cache:
         self.max_size = max_size
         self.changed = threading.Event()
         """is set when something was put in"""
-        self.hits = Hits(hits or directory / _CONTROL / "hits.log", directory)
+        self.hits = Hits(hits or directory / _CONTROL / "hits.log")
         self.locks = HostLocks(directory / _CONTROL / "locks")
         self.generation = Generation(directory / _CONTROL / "generation")
         self.index = open_index(directory / _CONTROL / "index.sqlite3")

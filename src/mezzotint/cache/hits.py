@@ -10,15 +10,14 @@ from mezzotint.cache.locks import HostLocks
 from mezzotint.cache.places import name_at
 from mezzotint.files import make_directory
 
-FORMAT = "$msec $request_filename"
-"""nginx's log format for it"""
+FORMAT = "$msec $uri"
+"""nginx's log format for it, where the cache's directory is its root"""
 _MOST = 64 << 20
 
 
 class Hits:
-    def __init__(self, log: Path, directory: Path) -> None:
+    def __init__(self, log: Path) -> None:
         self.log = log
-        self._below = f"{directory}/".encode()
 
     def prepare(self) -> Path:
         """Have the log, as a file of whoever runs this: nginx itself may be somebody else."""
@@ -40,12 +39,13 @@ class Hits:
                 return self._names(lines)
         return {}
 
-    def _names(self, lines: list[bytes]) -> dict[str, float]:
+    @staticmethod
+    def _names(lines: list[bytes]) -> dict[str, float]:
         found: dict[str, float] = {}
         for line in lines:
             moment, _, path = line.partition(b" ")
             with suppress(ValueError):
-                name = name_at(path.removeprefix(self._below).decode("ascii"))
-                if name is not None and path.startswith(self._below):
+                name = name_at(path.removeprefix(b"/").decode("ascii"))
+                if name is not None:
                     found[name] = float(moment)
         return found

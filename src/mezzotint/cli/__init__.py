@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import sys
 
-from mezzotint.cli import adding, caching, durability, imagecloud, serving  # noqa: F401  each adds its commands
+from mezzotint.cli import adding, caching, coverart, durability, imagecloud, nginx, serving  # noqa: F401  each adds its commands
 from mezzotint.cli.app import app
 from mezzotint.cli.output import fail
 from mezzotint.errors import MezzotintError

@@ -3,6 +3,8 @@
 from __future__ import annotations
 
 import json
+import signal
+import threading
 from typing import Annotated
 
 import typer
@@ -11,10 +13,10 @@ from rich.progress import MofNCompleteColumn, Progress, SpinnerColumn, TextColum
 from rich.table import Table
 
 from mezzotint.cli.app import app
-from mezzotint.cli.output import bytes_progress, out, say, told
+from mezzotint.cli.output import bytes_progress, fail, out, say, tell, told
 from mezzotint.errors import InvalidInput
 
-cache_app = typer.Typer(no_args_is_help=True, help="The cache of derivatives on this host.")
+cache_app = typer.Typer(no_args_is_help=True, help="The cache of derivatives and cover art.")
 app.add_typer(cache_app, name="cache")
 
 
@@ -72,11 +74,41 @@ def cache_clean(
     say(f"removed {done.removed_files:,} files, {decimal(done.removed_bytes)}")
 
 
+@app.command("clean")
+def clean(
+    loop: Annotated[
+        bool, typer.Option("--loop", help="Go on, every COVER_ART_CACHE_CLEANUP_INTERVAL seconds, until Ctrl-C.")
+    ] = False,
+) -> None:
+    """Clean the cache where it is too full: beside `serve`, or on a host of its own that has the directory."""
+    from mezzotint.cache import Cleaner
+    from mezzotint.wiring import engine
+
+    cache, interval = engine().cache, engine().settings.cleanup_interval
+    stopped = threading.Event()
+    for number in (signal.SIGINT, signal.SIGTERM):
+        signal.signal(number, lambda number, frame: stopped.set())
+    if loop:
+        tell(f"cleaning {cache.directory} every {interval:g} s  (Ctrl-C stops it)")
+    while True:
+        cache.flush()
+        if cache.look():
+            cache.complete()
+        done = Cleaner(cache).clean()
+        if done.removed_files or not loop:
+            say(f"removed {done.removed_files:,} files, {decimal(done.removed_bytes)}")
+        if not loop or stopped.wait(interval):
+            return
+
+
 @cache_app.command("rescan")
 def cache_rescan() -> None:
     """Make the cache's index agree with the files that are there."""
     from mezzotint.wiring import engine
 
+    engine().cache.totals()
+    if not engine().cache.index.available:
+        fail("REDIS_URL: Redis does not answer, and the index is there")
     with Progress(SpinnerColumn(), TextColumn("rescan"), MofNCompleteColumn(), console=told) as progress:
         task = progress.add_task("rescan", total=None)
         totals = engine().cache.rescan(lambda count: progress.update(task, completed=count))

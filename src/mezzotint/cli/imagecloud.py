@@ -22,7 +22,7 @@ from mezzotint.cli.app import app, raise_descriptors, ready_database
 from mezzotint.cli.output import count_progress, fail, out, say, tell
 from mezzotint.errors import InvalidInput
 
-_JSON = Annotated[bool, typer.Option("--json", help="For programs.")]
+AS_JSON = Annotated[bool, typer.Option("--json", help="For programs.")]
 _AT_ONCE = 10_000
 _LOOK = 0.5
 _MANY = 500
@@ -54,12 +54,12 @@ def prefetch(
     file: Annotated[str, typer.Argument(help="One URL a line; - is standard input.", show_default=False)] = "",
     wait: Annotated[bool, typer.Option(help="Load them now, with a progress bar; otherwise only queue them.")] = True,
     retry: Annotated[bool, typer.Option("--retry", help="Try again what could not be loaded before.")] = False,
-    as_json: _JSON = False,
+    as_json: AS_JSON = False,
 ) -> None:
     """Load a list of pictures ahead of need."""
     if not file and not retry:
         raise InvalidInput("FILE", "is missing", "a file with one URL a line, or -")
-    urls = _read_urls(file) if file else []
+    urls = read_lines(file) if file else []
     raise_descriptors()
     ready_database()
     from mezzotint.imagecloud import prefetching
@@ -69,24 +69,15 @@ def prefetch(
     if retry:
         again = prefetching.retry(PrefetchItem.objects.all())
         tell(f"{again:,} are tried again")
-    accepted = [prefetching.enqueue(urls[at : at + _AT_ONCE], "command line") for at in range(0, len(urls), _AT_ONCE)]
-    for one in accepted:
-        for refused in one.refused:
-            tell(f"[yellow]left out[/]  {escape(refused['url'])}: {escape(refused['detail'])}")
-    given = {name: sum(getattr(one, name) for one in accepted) for name in ("given", "queued", "duplicates", "invalid")}
-    batches = [one.batch for one in accepted]
-    counts = _loaded(batches) if wait else {}
+    given, counts = work_through(urls, wait=wait)
     if as_json:
-        print(json.dumps(given | {"batches": [str(batch.pk) for batch in batches], "counts": counts}))
+        print(json.dumps(given | {"counts": counts}))
     else:
         say(f"{given['queued']:,} queued, {given['duplicates']:,} named twice, {given['invalid']:,} left out")
         if counts:
             say(f"{counts['done']:,} loaded, {counts['dead']:,} could not be")
             if counts["waiting"]:
                 say(f"{counts['waiting']:,} are tried again later, by `mezzotint serve` or `work`")
-            for batch in batches:
-                for dead in prefetching.dead(batch):
-                    tell(f"[yellow]not loaded[/]  {escape(dead['url'])}: {escape(dead['reason'])}")
     if counts.get("dead") or counts.get("waiting") or given["invalid"]:
         raise SystemExit(1)
 
@@ -94,7 +85,7 @@ def prefetch(
 @app.command()
 def clones(
     retry: Annotated[bool, typer.Option("--retry", help="Try again what a peer has refused.")] = False,
-    as_json: _JSON = False,
+    as_json: AS_JSON = False,
 ) -> None:
     """What the peers are still to be sent."""
     ready_database(to_read=True)
@@ -123,13 +114,33 @@ def clones(
         tell(f"[yellow]{escape(request.group)}[/]  {escape(request.url)}: {escape(request.reason)}")
 
 
-def _read_urls(file: str) -> list[str]:
+def read_lines(file: str) -> list[str]:
     try:
         lines = sys.stdin.readlines() if file == "-" else Path(file).read_text().splitlines()
     except (OSError, UnicodeDecodeError) as error:
         fail(f"{file}: {error}")
         raise
     return [line.strip() for line in lines if line.strip() and not line.lstrip().startswith("#")]
+
+
+def work_through(urls: list[str], *, wait: bool) -> tuple[dict[str, Any], dict[str, int]]:
+    """Queue these and, where whoever asked is to `wait`, load them, or all that is queued where there are none; tell
+    what cannot be. Returns what became of the list, and how many are in each state."""
+    from mezzotint.imagecloud import prefetching
+
+    accepted = [prefetching.enqueue(urls[at : at + _AT_ONCE], "command line") for at in range(0, len(urls), _AT_ONCE)]
+    for one in accepted:
+        for refused in one.refused:
+            tell(f"[yellow]left out[/]  {escape(refused['url'])}: {escape(refused['detail'])}")
+    given: dict[str, Any] = {
+        name: sum(getattr(one, name) for one in accepted) for name in ("given", "queued", "duplicates", "invalid")
+    }
+    batches = [one.batch for one in accepted]
+    counts = _loaded(batches) if wait else {}
+    for batch in batches if counts else []:
+        for dead in prefetching.dead(batch):
+            tell(f"[yellow]not loaded[/]  {escape(dead['url'])}: {escape(dead['reason'])}")
+    return given | {"batches": [str(batch.pk) for batch in batches]}, counts
 
 
 def _refuse_readers() -> None:

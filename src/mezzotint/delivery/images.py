@@ -15,7 +15,7 @@ from mezzotint.delivery.answers import COMMON, Headers, Send
 from mezzotint.delivery.conditional import ByteRange
 from mezzotint.delivery.metrics import Tally
 from mezzotint.delivery.negotiation import negotiate
-from mezzotint.delivery.sending import CACHE, STORE, Picture, Request, Sender
+from mezzotint.delivery.sending import CACHE, RANGES, STORE, Picture, Request, Sender
 from mezzotint.derivatives.memory import MemoryCache
 from mezzotint.errors import InvalidRendition
 from mezzotint.names import Format, Ident, Rendition, base_key, media_type, parse, print_name
@@ -27,7 +27,6 @@ _YEAR = "max-age=31536000, immutable"
 _WHOLE = 1 << 20
 """Files up to this many bytes are read at once, larger ones in pieces."""
 
-_RANGES = (b"accept-ranges", b"bytes")
 _SVG_POLICY = (b"content-security-policy", b"default-src 'none'; style-src 'unsafe-inline'; sandbox")
 
 
@@ -96,7 +95,7 @@ class Images:
         """Answer with a cached file, and close it. `said` is what its answers say beside its tag; memory may have it
         under `key` until a moment of the monotonic clock."""
         generation = self._cache.generation.now()
-        found = [*said, _etag(file.digest), _RANGES, *COMMON]
+        found = [*said, _etag(file.digest), RANGES, *COMMON]
         if file.size > _WHOLE:
             await self._sender.file(file, found, request, send)
             return
@@ -171,7 +170,7 @@ class Images:
             (b"content-type", media_type(rendition).encode()),
             _etag(digest),
             (b"cache-control", alias.cache_control if alias is not None else self._cache_control),
-            _RANGES,
+            RANGES,
             *COMMON,
             *(alias.headers if alias is not None else ()),
         ]
@@ -190,7 +189,7 @@ class Images:
                 (b"content-type", MEDIA_TYPES[facts.format].encode()),
                 _etag(ident),
                 (b"cache-control", alias.cache_control if alias is not None else self._cache_control),
-                _RANGES,
+                RANGES,
                 *COMMON,
             ]
             if alias is not None:

@@ -14,6 +14,8 @@ from mezzotint.delivery.metrics import Tally
 from mezzotint.files import CHUNK
 
 ACCELERATED, LOST = b"x-sendfile-type", b"x-sendfile-lost"
+RANGES = (b"accept-ranges", b"bytes")
+_BY_NGINX = {RANGES, *COMMON}
 CACHE, STORE = "/.mezzotint/cache/", "/.mezzotint/store/"
 """what nginx knows the cache's and the store's directories as"""
 
@@ -71,7 +73,7 @@ class Picture:
 
     @classmethod
     def of(cls, name: str, place: str, found: Headers, etag: str, data: bytes, until: float = math.inf) -> Picture:
-        whole, placed = _text(_with_length(found, len(data))), _text([*found, _place(place)])
+        whole, placed = _text(_with_length(found, len(data))), _text(_placed(found, place))
         return cls(name, found, whole, placed, etag, data, place, until)
 
     @property
@@ -139,15 +141,18 @@ class Sender:
     async def _by_nginx(self, place: str, found: Headers, size: int, send: Send, how: str) -> None:
         self._tally.answers[how] += 1
         self._tally.bytes += size
-        await answer(send, 200, [*found, _place(place)])
+        await answer(send, 200, _placed(found, place))
 
 
 def _is_held(request: Request, etag: str) -> bool:
     return request.if_none_match is not None and not_modified(request.if_none_match, etag)
 
 
-def _place(place: str) -> tuple[bytes, bytes]:
-    return b"x-accel-redirect", place.encode()
+def _placed(found: Headers, place: str) -> Headers:
+    """What nginx is told, less what it says by itself. It would keep Cache-Control for the answer to a second request,
+    where the file is gone."""
+    said = [(b"x-cache-control", value) if name == b"cache-control" else (name, value) for name, value in found]
+    return [*(header for header in said if header not in _BY_NGINX), (b"x-accel-redirect", place.encode())]
 
 
 def _conditions(found: Headers, etag: str, size: int, request: Request) -> tuple[int, Headers, ByteRange | None]:

@@ -31,6 +31,7 @@ _PATIENCE = 600.0
 
 async def work(*, queue: bool = True) -> None:
     """Until it is cancelled. Without `queue` only what is noted of remote images is taken in: a read node's part."""
+    engine().housekeeping.start()
     owner = Owner()
     sources = open_sources(engine(), patience=_PATIENCE)
     loader = Loader(sources, engine().limits, owner)

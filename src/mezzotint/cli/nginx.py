@@ -1,0 +1,38 @@
+"""`mezzotint nginx-config`."""
+
+from __future__ import annotations
+
+import os
+import pwd
+import re
+from typing import Annotated
+
+import typer
+
+from mezzotint.cli.app import app
+from mezzotint.cli.output import tell
+from mezzotint.errors import InvalidInput
+from mezzotint.settings import Settings
+
+_LISTEN = re.compile(r"(?:[A-Za-z0-9.*-]+:|\[[0-9A-Fa-f:]+\]:|unix:[^\s;{}]+)?[0-9]*")
+
+
+@app.command("nginx-config")
+def nginx_config(
+    listen: Annotated[str, typer.Option(help="Port, or address and port, that nginx listens at.")] = "8080",
+    site: Annotated[
+        bool, typer.Option("--site", help="Only what goes into the `http` block of an nginx that has other sites too.")
+    ] = False,
+) -> None:
+    """Print a configuration of nginx for this installation: `nginx -c FILE` runs it."""
+    from mezzotint.cache.hits import Hits
+    from mezzotint.delivery import nginx
+
+    if not listen or not _LISTEN.fullmatch(listen):
+        raise InvalidInput("listen", f"cannot be {listen!r:.50}", "8080, 127.0.0.1:8080, [::1]:8080 or unix:/path")
+    settings = Settings.read()
+    Hits(settings.nginx / "hits.log").prepare()
+    user = pwd.getpwuid(settings.nginx.stat().st_uid).pw_name if os.geteuid() == 0 else None
+    print(nginx.site(settings, listen) if site else nginx.whole(settings, listen, user), end="")
+    if not settings.public_read:
+        tell("reading needs a token here, so every request is shown to Mezzotint, and only files are sent by nginx")

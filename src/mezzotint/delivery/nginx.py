@@ -1,0 +1,166 @@
+"""A configuration of nginx for this installation: files by nginx, everything else by Mezzotint.
+
+What has a canonical name that only ever means these bytes is sent straight from the cache's directory. For the rest
+nginx asks Mezzotint, which answers with the place of a file where it has one (X-Accel-Redirect). A file that has gone
+meanwhile is asked for again, and made again.
+"""
+
+from __future__ import annotations
+
+import os
+from pathlib import Path
+
+from mezzotint.cache.hits import FORMAT
+from mezzotint.delivery.answers import COMMON
+from mezzotint.delivery.sending import CACHE, STORE
+from mezzotint.names.canonical import OUTPUTS
+from mezzotint.settings import Settings
+from mezzotint.sources.coverart.asking import SIZES
+from mezzotint.sources.coverart.keeping import MEDIA
+
+_FROM_MEZZOTINT = ("X-Cache-Status", "X-Image-Ident", "ETag", "Link", "Vary", "Content-Security-Policy")
+"""headers that an X-Accel-Redirect would lose"""
+_DEEP = "(?<c>(?<b>(?<a>[0-9a-f])[0-9a-f])[0-9a-f])"
+_IMAGE = f"^/images/(?<name>{_DEEP}[0-9a-f]{{61}}-[A-Za-z0-9.-]+)$"
+_COVER = (
+    f"^/release/(?<name>{_DEEP}[0-9a-f]{{5}}(?:-[0-9a-f]{{4}}){{3}}-[0-9a-f]{{12}})"
+    f"/(?<picture>[0-9]{{1,20}}(?:-(?:{'|'.join(map(str, SIZES))}))?)(?:\\.[A-Za-z0-9]{{1,5}})?$"
+)
+
+
+def whole(settings: Settings, listen: str, user: str | None) -> str:
+    """All that `nginx -c` needs. `user` is who its workers run as, where whoever starts it is root."""
+    own = settings.nginx
+    temporary = "\n".join(
+        f"    {kind}_temp_path {_quoted(own / kind)};" for kind in ("client_body", "proxy", "fastcgi", "uwsgi", "scgi")
+    )
+    return f"""\
+# made by `mezzotint nginx-config`
+{f"user {user};" if user else "# started by root, it wants `user` to be whoever runs Mezzotint"}
+worker_processes auto;
+pcre_jit on;
+worker_rlimit_nofile 65536;
+pid {_quoted(own / "nginx.pid")};
+error_log {_quoted(own / "error.log")} warn;
+
+events {{
+    worker_connections 8192;
+}}
+
+http {{
+    sendfile on;
+    tcp_nopush on;
+    keepalive_requests 100000;
+    server_tokens off;
+    access_log off;
+    default_type application/octet-stream;
+{temporary}
+
+{_indented(site(settings, listen))}}}
+"""
+
+
+def site(settings: Settings, listen: str) -> str:
+    """What goes into the `http` block of an nginx that serves other sites too."""
+    host, port = settings.bind
+    host = {"0.0.0.0": "127.0.0.1", "::": "::1"}.get(host, host)  # noqa: S104  where it listens everywhere
+    locations = [_internal(CACHE, settings.cache)]
+    if settings.store_directory is not None:
+        locations.append(_internal(STORE, settings.store_directory))
+    if settings.public_read:
+        media = {str(format): output.media_type for format, output in OUTPUTS.items()}
+        locations.append(_direct(settings, _IMAGE, ["native/$a/$b/$c/$name"], media))
+        covers = [f"release/$a/$b/$c/$name-$picture.{extension}" for extension in MEDIA]
+        locations.append(_direct(settings, _COVER, covers, MEDIA))
+    return f"""\
+log_format mezzotint_hits '{FORMAT}';
+
+upstream mezzotint {{
+    server {f"[{host}]" if ":" in host else host}:{port};
+    keepalive 128;
+    keepalive_requests 1000000;
+}}
+
+server {{
+    listen {listen};
+    root {_quoted(settings.cache)};
+    client_max_body_size {(settings.max_upload >> 20) + 1}m;
+    open_file_cache max=50000 inactive=60s;
+    open_file_cache_valid 2s;
+
+    proxy_http_version 1.1;
+    proxy_request_buffering off;
+    proxy_max_temp_file_size 0;
+    proxy_read_timeout 300s;
+{_indented(_asked_for(accelerated=True))}
+    location / {{
+        proxy_pass http://mezzotint;
+    }}
+
+    location @mezzotint {{
+        proxy_pass http://mezzotint;
+    }}
+
+    # the file was there a moment ago
+    location @mezzotint_again {{
+        proxy_pass http://mezzotint$request_uri;
+{_indented(_indented(_asked_for(accelerated=False)))}    }}
+
+{_indented(chr(10).join(locations))}}}
+"""
+
+
+def _asked_for(*, accelerated: bool) -> str:
+    """Headers that Mezzotint is asked with. (Those of a block replace all of the block around it.)"""
+    asked = {
+        "Host": "$http_host",
+        "Connection": '""',
+        "X-Forwarded-For": "$proxy_add_x_forwarded_for",
+        "X-Forwarded-Proto": "$scheme",
+        "X-Sendfile-Type": "X-Accel-Redirect" if accelerated else '""',
+        "X-Sendfile-Lost": '""' if accelerated else "1",
+    }
+    return "".join(f"proxy_set_header {name} {value};\n" for name, value in asked.items())
+
+
+def _direct(settings: Settings, pattern: str, files: list[str], media: dict[str, str]) -> str:
+    types = " ".join(f"{media_type} {extension};" for extension, media_type in media.items())
+    tried = " ".join(f"/{file}" for file in files)
+    return f"""\
+location ~ "{pattern}" {{
+    types {{ {types} }}
+    try_files {tried} @mezzotint;
+    error_page 405 = @mezzotint;
+    access_log {_quoted(settings.nginx / "hits.log")} mezzotint_hits buffer=64k flush=2s;
+    add_header Cache-Control "public, max-age=31536000, immutable";
+    add_header X-Cache-Status HIT;
+{_indented(_common())}}}
+"""
+
+
+def _internal(place: str, directory: Path) -> str:
+    said = "".join(
+        f"    add_header {name} $upstream_http_{name.lower().replace('-', '_')};\n" for name in _FROM_MEZZOTINT
+    )
+    return f"""\
+location {place} {{
+    internal;
+    alias {_quoted(directory)[:-1]}/";
+    etag off;
+    add_header Cache-Control $upstream_http_x_cache_control;
+    error_page 403 404 = @mezzotint_again;
+{said}{_indented(_common())}}}
+"""
+
+
+def _common() -> str:
+    given = [("X-Served-By", "nginx-cache"), *((name.decode().title(), value.decode()) for name, value in COMMON)]
+    return "".join(f'add_header {name} "{value}";\n' for name, value in given)
+
+
+def _indented(text: str) -> str:
+    return "".join(f"    {line}" if line.strip() else line for line in text.splitlines(keepends=True))
+
+
+def _quoted(path: Path) -> str:
+    return '"' + os.fspath(path).replace("\\", "\\\\").replace('"', '\\"').replace("$", "\\$") + '"'

@@ -1,0 +1,58 @@
+"""Indexes of both kinds, in this process and in others."""
+
+from __future__ import annotations
+
+import subprocess
+import sys
+from dataclasses import dataclass, field
+from pathlib import Path
+
+from mezzotint.cache import Entry, Index, SqliteIndex, Totals
+from mezzotint.cache.redis import RedisIndex
+
+_OPEN_INDEX = """
+import sys
+from functools import partial
+from pathlib import Path
+from mezzotint.cache import SqliteIndex
+from mezzotint.cache.redis import RedisIndex
+
+url = sys.argv.pop(1)
+open_index = partial(RedisIndex, url) if url else SqliteIndex
+"""
+
+
+@dataclass(frozen=True)
+class Indexes:
+    """Opens indexes of one kind: Redis's where there is a `url`. What it opened is closed at the end."""
+
+    url: str | None
+    _opened: list[Index] = field(default_factory=list)
+
+    def __call__(self, path: Path) -> Index:
+        self._opened.append(SqliteIndex(path) if self.url is None else RedisIndex(self.url, path))
+        return self._opened[-1]
+
+    def process(self, script: str, *arguments: object) -> subprocess.Popen[str]:
+        """Another process, whose `script` has the same `open_index`, and `arguments` from `sys.argv[1]`."""
+        command = [sys.executable, "-W", "error", "-c", _OPEN_INDEX + script, self.url or "", *map(str, arguments)]
+        pipe = subprocess.PIPE
+        return subprocess.Popen(command, stdin=pipe, stdout=pipe, stderr=pipe, text=True)
+
+    def close(self) -> None:
+        for index in self._opened:
+            index.close()
+
+
+def entry(path: str, size: int = 10, used: int = 0, group: str = "g", kind: str = "native") -> Entry:
+    return Entry(path, kind, group, size, used, "digest of " + path)
+
+
+def counted(index: Index) -> Totals:
+    """The totals, by counting every entry, of which all listings have the same."""
+    by_use = {one.path: one for one in index.least_recently_used(1_000_000)}
+    gone_through = {one.path: one.size for batch in index.batches(100) for one in batch}
+    groups = {one.group for one in by_use.values()}
+    by_group = {one.path: one.size for group in groups for one in index.of_group(group)}
+    assert {path: one.size for path, one in by_use.items()} == gone_through == by_group
+    return Totals(len(by_use), sum(one.size for one in by_use.values()))

@@ -1,0 +1,174 @@
+"""What is of the index in Redis alone: its name there, what its commands cost, and who leads."""
+
+from __future__ import annotations
+
+import threading
+from pathlib import Path
+
+import pytest
+
+from mezzotint.cache import Index, Totals
+from tests.backends.redis import Redis
+from tests.cache.indexes import Indexes, counted, entry
+
+
+def test_indexes_of_two_directories_do_not_see_each_other(open_redis: Indexes, tmp_path: Path) -> None:
+    one, two = open_redis(tmp_path / "1" / "index"), open_redis(tmp_path / "2" / "index")
+    one.add(entry("a", 5))
+    one.set_complete("1")
+    assert two.find("a") is None
+    assert two.totals() == counted(two) == Totals(0, 0)
+    assert not two.is_complete("1")
+    two.add(entry("a", 6))
+    two.remove(["a"])
+    assert one.find("a") == entry("a", 5)
+    assert one.lead() and two.lead()
+
+
+def test_indexes_of_one_directory_see_each_other(open_redis: Indexes, tmp_path: Path) -> None:
+    one, two = open_redis(tmp_path / "index"), open_redis(tmp_path / "index")
+    one.add(entry("a", 5))
+    one.set_complete("1")
+    assert two.find("a") == entry("a", 5)
+    assert two.totals() == Totals(1, 5)
+    assert two.is_complete("1")
+    two.remove(["a"])
+    assert one.find("a") is None
+
+
+def test_processes_that_begin_together_on_an_empty_directory_see_each_other(
+    open_redis: Indexes, tmp_path: Path
+) -> None:
+    opened, barrier = list[Index](), threading.Barrier(8)
+
+    def begin() -> None:
+        barrier.wait()
+        opened.append(open_redis(tmp_path / "index"))
+
+    threads = [threading.Thread(target=begin) for _ in range(8)]
+    for thread in threads:
+        thread.start()
+    for thread in threads:
+        thread.join()
+    opened[0].add(entry("a", 5))
+    assert [one.totals() for one in opened] == [Totals(1, 5)] * 8
+
+
+def test_a_directory_whose_name_was_cut_short_is_not_taken_for_another(open_redis: Indexes, tmp_path: Path) -> None:
+    """As a power cut may leave it: without the bytes that were never synced."""
+    for which in "12":
+        (tmp_path / which).mkdir()
+        (tmp_path / which / "name").touch()
+    one, two = open_redis(tmp_path / "1" / "index"), open_redis(tmp_path / "2" / "index")
+    one.add(entry("a", 5))
+    assert two.totals() == Totals(0, 0)
+
+
+def test_indexes_agree_on_the_name_after_it_was_removed_and_another_began(open_redis: Indexes, tmp_path: Path) -> None:
+    one = open_redis(tmp_path / "index")
+    (tmp_path / "name").unlink()
+    two = open_redis(tmp_path / "index")
+    for index in (one, two, one):
+        index.look()
+    one.add(entry("a", 5))
+    assert two.totals() == Totals(1, 5)
+
+
+def _work(index: Index, n: int) -> None:
+    """Each operation once, on two files of a group of their own."""
+    group = f"worked-on-{n}"
+    for name in ("x", "y", "x"):
+        index.add(entry(f"{group}-{name}", group=group))
+    index.touch([(f"{group}-x", 2**40)])
+    assert index.find(f"{group}-x") is not None
+    assert len(index.least_recently_used(5)) == 5
+    assert len(index.of_group(group)) == 2
+    assert index.totals().files == sum(kind.files for kind in index.totals_by_kind().values())
+    index.is_complete("1")
+    assert index.lead()
+    index.resign()
+    index.remove([f"{group}-x", f"{group}-y"])
+
+
+def test_what_an_operation_costs_does_not_depend_on_how_much_there_is(breakable_redis: Redis, tmp_path: Path) -> None:
+    open_index = Indexes(breakable_redis.database())
+    index, client = open_index(tmp_path / "index"), breakable_redis.client()
+
+    def cost(n: int) -> tuple[dict[str, int], int]:
+        """Commands, those in scripts too, and bytes of answers."""
+        client.config_resetstat()
+        _work(index, n)
+        commands = {name: of["calls"] for name, of in client.info("commandstats").items()}
+        commands.pop("cmdstat_config|resetstat")
+        return commands, int(client.info("stats")["total_net_output_bytes"])
+
+    for n in range(10):
+        index.add(entry(str(n), used=n))
+    cost(0)  # the scripts are loaded
+    few, bytes_of_few = cost(1)
+    for n in range(10, 5000):
+        index.add(entry(str(n), used=n, group=str(n % 100)))
+    many, bytes_of_many = cost(2)
+    client.close()
+    open_index.close()
+    assert few == many
+    assert abs(bytes_of_few - bytes_of_many) < 2000
+
+
+def test_one_leads_at_a_time(open_redis: Indexes, tmp_path: Path) -> None:
+    indexes = [open_redis(tmp_path / "index") for _ in range(5)]
+    for _ in range(20):
+        barrier, leaders = threading.Barrier(5), list[Index]()
+
+        def attempt(index: Index, barrier: threading.Barrier = barrier, leaders: list[Index] = leaders) -> None:
+            barrier.wait()
+            if index.lead():
+                leaders.append(index)
+
+        threads = [threading.Thread(target=attempt, args=(index,)) for index in indexes]
+        for thread in threads:
+            thread.start()
+        for thread in threads:
+            thread.join()
+        assert len(leaders) == 1
+        leaders[0].resign()
+
+
+def test_leading_passes_on_when_the_leader_resigns_and_not_before(open_redis: Indexes, tmp_path: Path) -> None:
+    one, two = open_redis(tmp_path / "index"), open_redis(tmp_path / "index")
+    assert one.lead() and one.lead()
+    assert not two.lead()
+    two.resign()
+    assert not two.lead()
+    one.resign()
+    assert two.lead()
+    assert not one.lead()
+
+
+LEAD = """
+assert open_index(Path(sys.argv[1])).lead()
+print("leads", flush=True)
+sys.stdin.read()
+"""
+
+
+@pytest.mark.parametrize("asked_again", [False, True])
+def test_a_leader_that_was_killed_is_followed_within_a_minute(
+    breakable_redis: Redis, tmp_path: Path, asked_again: bool
+) -> None:
+    open_index = Indexes(breakable_redis.url)
+    leader, index = open_index.process(LEAD, tmp_path / "index"), open_index(tmp_path / "index")
+    assert leader.stdout is not None and leader.stdout.readline() == "leads\n"
+    leader.kill()
+    leader.communicate()
+    if asked_again:
+        assert not index.lead()
+    with breakable_redis.client() as client:
+        expiring = [key for key in client.scan_iter() if client.pttl(key) > 0]
+        assert len(expiring) == 1
+        assert client.pttl(expiring[0]) <= 60_000
+        client.pexpire(expiring[0], 1)
+        while client.exists(expiring[0]):
+            pass
+    assert index.lead()
+    open_index.close()
