@@ -10,6 +10,7 @@ from pathlib import Path
 
 from bench.cleaner import cleaner
 from bench.cloud import get_image, herd, prefetch
+from bench.coverart import covers, covers_cleaned, covers_missed
 from bench.durable import commit, reconcile, restore
 from bench.figures import Figure, run_all
 from bench.flight import flight
@@ -37,6 +38,9 @@ ALL = {
         get_image,
         prefetch,
         herd,
+        covers,
+        covers_missed,
+        covers_cleaned,
     )
 }
 PAGE = Path(__file__).parent.parent / "docs" / "performance.md"

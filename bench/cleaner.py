@@ -5,19 +5,22 @@ from __future__ import annotations
 import hashlib
 import sqlite3
 import statistics
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
+from dataclasses import astuple
+from itertools import islice
 from pathlib import Path
 
 from bench.figures import Figure, fresh, seconds
-from mezzotint.cache import Cache, Cleaner, SqliteIndex
+from mezzotint.cache import Cache, Cleaner, Entry, Index, SqliteIndex
 from mezzotint.cache.places import NATIVE
+from mezzotint.cache.redis import RedisIndex
 
 SMALL, LARGE, CLEANED, SIZE = 10_000, 1_000_000, 1_000, 100
 ROUNDS = 5
 
 
 def cleaner() -> list[Figure]:
-    small, large = _filled("cleaner-small", SMALL), _filled("cleaner-large", LARGE)
+    small, large = filled("cleaner-small", SMALL, SIZE, SqliteIndex), filled("cleaner-large", LARGE, SIZE, SqliteIndex)
     pairs = [(_clean(large), _clean(small)) for _ in range(ROUNDS)]
     ratio = statistics.median(a / b for a, b in pairs)
     a, b = (statistics.median(times) * 1000 for times in zip(*pairs, strict=True))
@@ -27,23 +30,37 @@ def cleaner() -> list[Figure]:
     return [Figure(what, f"{a:.0f} ms", f"{b:.0f} ms", ratio, "at most 1.5", ratio <= 1.5)]
 
 
-def _filled(name: str, count: int) -> Cache:
+def filled(name: str, count: int, size: int, open_index: Callable[[Path], Index]) -> Cache:
     """A cache of `count` small files, as `Cache.put` would leave it, its least recently used anywhere in it."""
     directory = fresh(name)
-    Cache(directory, SqliteIndex, 0).close()
     for first in range(16**3):
         (directory / NATIVE / f"{first:03x}"[0] / f"{first:03x}"[:2] / f"{first:03x}").mkdir(parents=True)
-    with sqlite3.connect(directory / ".control" / "index.sqlite3") as index:
-        index.executemany("INSERT INTO entries VALUES (?, ?, ?, ?, ?, ?)", _files(directory, count))
-    return Cache(directory, SqliteIndex, 2**62)
+    cache = Cache(directory, open_index, 2**62)
+    entries = _files(directory, count, size)
+    if isinstance(cache.index, RedisIndex):
+        _fill_redis(cache.index, entries)
+    else:
+        with sqlite3.connect(directory / ".control" / "index.sqlite3") as index:
+            index.executemany("INSERT INTO entries VALUES (?, ?, ?, ?, ?, ?)", map(astuple, entries))
+    return cache
 
 
-def _files(directory: Path, count: int) -> Iterator[tuple[str, str, str, int, int, str]]:
+def _fill_redis(index: RedisIndex, entries: Iterator[Entry]) -> None:
+    while some := list(islice(entries, 1000)):
+        with index._redis.pipeline(transaction=False) as pipe:
+            for entry in some:
+                said = [entry.path, entry.size, entry.kind, entry.group, entry.used, entry.digest]
+                index._add(keys=index._keys, args=said, client=pipe)
+            pipe.execute()
+
+
+def _files(directory: Path, count: int, size: int) -> Iterator[Entry]:
+    body = b"x" * size
     for i in range(count):
         ident = hashlib.sha256(str(i).encode()).hexdigest()
         path = Cache.path_of(f"{ident}-100x100.jpg")
-        (directory / path).write_bytes(b"x" * SIZE)
-        yield path, NATIVE, ident, SIZE, i, ident
+        (directory / path).write_bytes(body)
+        yield Entry(path, NATIVE, ident, size, i, ident)
 
 
 def _clean(cache: Cache) -> float:

@@ -38,7 +38,7 @@ def _about_17_kb(http: httpx.Client, ident: str) -> str:
     return min(names, key=lambda name: abs(len(http.get(name).content) - 17_000))
 
 
-def rate(url: str) -> float:
-    found = re.search(r"Requests/sec:\s+([0-9.]+)", shell(f"wrk -t1 -c32 -d4s '{url}'"))
+def rate(url: str, connections: int = 32) -> float:
+    found = re.search(r"Requests/sec:\s+([0-9.]+)", shell(f"wrk -t1 -c{connections} -d4s '{url}'"))
     assert found is not None
     return float(found[1])

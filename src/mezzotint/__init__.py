@@ -1,3 +1,3 @@
 """Mezzotint: a self-hosted image store and image server."""
 
-__version__ = "0.3.0"
+__version__ = "0.4.0"

@@ -29,7 +29,8 @@ def cache_status(as_json: Annotated[bool, typer.Option("--json", help="For progr
     totals, kinds = cache.totals(), cache.index.totals_by_kind()
     if as_json:
         by_kind = {kind: {"files": t.files, "bytes": t.bytes} for kind, t in kinds.items()}
-        print(json.dumps({"files": totals.files, "bytes": totals.bytes, "max_bytes": cache.max_size, "kinds": by_kind}))
+        found = {"files": totals.files, "bytes": totals.bytes, "max_bytes": cache.max_size, "kinds": by_kind}
+        print(json.dumps(found | {"index": cache.index.kind, "available": cache.index.available}))
         return
     table = Table("kind", "files", "bytes")
     for kind, t in kinds.items():
@@ -38,6 +39,8 @@ def cache_status(as_json: Annotated[bool, typer.Option("--json", help="For progr
     out.print(table)
     used = f" ({totals.bytes / cache.max_size:.1%})" if cache.max_size else ""
     say(f"{decimal(totals.bytes)} of {decimal(cache.max_size)}{used} in {cache.directory}")
+    if not cache.index.available:
+        tell("[bold red]Redis does not answer[/], and these figures are of nothing")
 
 
 @cache_app.command("clean")

@@ -60,8 +60,8 @@ class CoverDoor:
         if given.place.lasting and not asked.by_id:
             said.append((b"link", f'<{given.place.path(asked.size)}>; rel="canonical"'.encode()))
         until = time.monotonic() + (_DAY if asked.by_id else _IN_MEMORY)
-        key = path if given.how is not How.MISS else None
-        await self._images.give_file(given.picture.name, given.picture.file, said, key, until, request, send)
+        kept = (path, until) if given.how is not How.MISS else None
+        await self._images.give_file(given.picture.name, given.picture.file, said, kept, request, send)
 
     async def _listing(self, given: Given, base: str | None, request: Request, send: Send) -> None:
         listing = given.listing

@@ -90,19 +90,20 @@ class Images:
         return hot is not None
 
     async def give_file(
-        self, name: str, file: CachedFile, said: Headers, key: str | None, until: float, request: Request, send: Send
+        self, name: str, file: CachedFile, said: Headers, kept: tuple[str, float] | None, request: Request, send: Send
     ) -> None:
-        """Answer with a cached file, and close it. `said` is what its answers say beside its tag; memory may have it
-        under `key` until a moment of the monotonic clock."""
+        """Answer with a cached file, and close it. `said` is what its answers say beside its tag; it may be `kept` in
+        memory under a key until a moment of the monotonic clock, or has come just now."""
         generation = self._cache.generation.now()
         found = [*said, _etag(file.digest), RANGES, *COMMON]
         if file.size > _WHOLE:
             await self._sender.file(file, found, request, send)
             return
+        until = kept[1] if kept is not None else 0.0
         picture = Picture.of(name, CACHE + file.place, found, f'"{file.digest}"', file.read(), until)
-        if key is not None:
-            self._memory.put(key, picture, generation)
-        await self._sender.picture(picture, request, send, "hit")
+        if kept is not None:
+            self._memory.put(kept[0], picture, generation)
+        await self._sender.picture(picture, request, send, "hit" if kept is not None else "miss")
 
     async def give_data(self, data: bytes, said: Headers, request: Request, send: Send) -> None:
         """Answer with what is in no file."""

@@ -121,7 +121,9 @@ class CoverArt:
                 if asked.what is None:
                     await self._fetching.listing(asked, target)
                     return How.MISS
-                place = await self._fetching.picture(asked, target, pointer or self._keeping.pointer(asked))
+                known = await self._flights.in_thread(self._keeping.pointer, asked)
+                through = asked if known is None or known.place.lasting else parse_path(known.path)
+                place = await self._fetching.picture(through, self.target(through), known)
                 if not await self._flights.in_thread(self._keeping.has, place, asked.size):
                     await self._size(place, asked.size)
             except OriginError as error:
