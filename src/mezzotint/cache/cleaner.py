@@ -61,6 +61,10 @@ class Cleaner:
         return done
 
 
+class _Stopped(Exception):
+    pass
+
+
 class Housekeeping:
     """A thread that notes uses, cleans when the cache is too full, and makes the index whole where it was lost.
 
@@ -80,8 +84,9 @@ class Housekeeping:
     def stop(self) -> None:
         self._stopped = True
         self._cache.changed.set()
-        if self._thread.is_alive():
-            self._thread.join(timeout=10)
+        for thread in (self._thread, self._completing):
+            if thread is not None and thread.is_alive():
+                thread.join(timeout=10)
 
     def _run(self) -> None:
         flushed = cleaned = -self._interval
@@ -109,7 +114,13 @@ class Housekeeping:
             self._completing.start()
 
     def _complete(self) -> None:
+        def go_on(count: int) -> None:
+            if self._stopped:
+                raise _Stopped
+
         try:
-            self._cache.complete()
+            self._cache.complete(go_on)
+        except _Stopped:
+            pass
         except Exception:
             log.exception("the cache's index could not be completed; this is tried again")

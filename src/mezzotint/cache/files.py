@@ -207,11 +207,11 @@ class Cache:
     def totals(self) -> Totals:
         return self.index.totals()
 
-    def complete(self) -> None:
+    def complete(self, progress: Callable[[int], None] = lambda count: None) -> None:
         """`rescan`, unless another process does it, or has done it."""
         with self.locks.attempt("rescan") as mine:
             if mine and self.look():
-                rescan(self, lambda count: None)
+                rescan(self, progress)
 
     def rescan(self, progress: Callable[[int], None] = lambda count: None) -> Totals:
         """Make the index agree with the files: what is on disk is recorded, the rest forgotten."""

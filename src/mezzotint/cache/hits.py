@@ -20,9 +20,14 @@ class Hits:
         self.log = log
 
     def prepare(self) -> Path:
-        """Have the log, as a file of whoever runs this: nginx itself may be somebody else."""
-        make_directory(self.log.parent, durable=False)
+        """Have the log, as a file of whoever the data belongs to: nginx itself may be somebody else."""
+        directory = self.log.parent
+        make_directory(directory, durable=False)
         self.log.touch(exist_ok=True)
+        if os.geteuid() == 0:
+            owner = directory.parent.stat()
+            for path in (directory, self.log):
+                os.chown(path, owner.st_uid, owner.st_gid)
         return self.log
 
     def take(self, locks: HostLocks) -> dict[str, float]:

@@ -11,7 +11,7 @@ from mezzotint.delivery.answers import Headers, Scope, Send, answer, headers
 from mezzotint.delivery.images import Images
 from mezzotint.delivery.network import Network
 from mezzotint.delivery.sending import Request
-from mezzotint.errors import MezzotintError
+from mezzotint.errors import MezzotintError, printable
 from mezzotint.problems import problem_headers, status_of
 from mezzotint.sources.coverart import Asked, Given, parse_path
 from mezzotint.sources.coverart.listing import led_to_host
@@ -88,7 +88,7 @@ class CoverDoor:
 
 async def answer_error(send: Send, error: MezzotintError, *, head: bool, public: bool) -> None:
     """As clients of the archive expect it."""
-    body = json.dumps({"error": str(error).encode("utf-8", "backslashreplace").decode()}).encode()
+    body = json.dumps({"error": printable(str(error))}).encode()
     values = {
         "content-type": "application/json",
         "content-length": str(len(body)),

@@ -13,7 +13,7 @@ from mezzotint.cache import Cache, CachedFile
 from mezzotint.cache.places import RELEASE
 from mezzotint.derivatives import Bases
 from mezzotint.derivatives.bases import Spool
-from mezzotint.errors import NotAnImage, StorageFull
+from mezzotint.errors import NotAnImage, OriginFailed
 from mezzotint.files import full_is_told, temporary
 from mezzotint.sources.coverart.asking import SIZES, Asked, Place
 from mezzotint.transforms.sniff import MEDIA_TYPES
@@ -117,9 +117,15 @@ class Keeping:
 
     @contextmanager
     def spool(self) -> Iterator[Spool]:
-        """Somewhere to write a picture's bytes to, for `keep`. Gone afterwards."""
-        with full_is_told("a cover"), temporary(self._cache.directory / RELEASE, durable=False) as (path, stream):
-            yield Spool(path, stream, self._bases.max_bytes)
+        """Somewhere to write a picture's bytes to, for `keep`. Gone afterwards.
+
+        Raises OriginFailed where somebody removes the whole cache meanwhile: trying again helps.
+        """
+        try:
+            with full_is_told("a cover"), temporary(self._cache.directory / RELEASE, durable=False) as (path, stream):
+                yield Spool(path, stream, self._bases.max_bytes)
+        except FileNotFoundError as error:
+            raise OriginFailed(f"the cache's directory is being removed: {error}", again=True) from None
 
     def keep(self, place: Place, size: int | None, spool: Spool) -> None:
         """Verify what was spooled and give it its name. Raises NotAnImage, DamagedImage, TooManyPixels, StorageFull."""
@@ -129,10 +135,7 @@ class Keeping:
                 for other in MEDIA:
                     if self._cache.has(place.name(old, other)):
                         self._cache.purge_file(place.name(old, other))
-        try:
-            self._cache.place(place.name(size, extension), spool.path, spool.size, spool.digest())
-        except FileNotFoundError as error:
-            raise StorageFull(f"the cache's directory is being removed: {error}") from None
+        self._cache.place(place.name(size, extension), spool.path, spool.size, spool.digest())
 
     def _verified(self, spool: Spool) -> str:
         if self._is_pdf(spool):
