@@ -19,8 +19,8 @@ _ID = re.compile(r"[0-9]{1,20}")
 _EXTENSION = re.compile(r"[A-Za-z0-9]{1,5}")
 _LED_TO = (
     # as the archive's own storage names it, and as the archive and other caches of it do
-    re.compile(rf"/mbid-(?P<mbid>{_MBID.pattern})-(?P<id>[0-9]{{1,20}})(?:_thumb[0-9]+)?\.[A-Za-z0-9]+"),
-    re.compile(rf"/release/(?P<mbid>{_MBID.pattern})/(?P<id>[0-9]{{1,20}})(?:-[0-9]+)?(?:\.[A-Za-z0-9]+)?"),
+    re.compile(rf".*/mbid-(?P<mbid>{_MBID.pattern})-(?P<id>[0-9]{{1,20}})(?:_thumb[0-9]+)?\.[A-Za-z0-9]+"),
+    re.compile(rf".*/release/(?P<mbid>{_MBID.pattern})/(?P<id>[0-9]{{1,20}})(?:-[0-9]+)?(?:\.[A-Za-z0-9]+)?"),
 )
 
 
@@ -104,10 +104,11 @@ def parse_line(text: str) -> Asked:
     return parse_path(f"/{entity}/{mbid}")
 
 
-def led_to(url_path: str) -> Place | None:
+def led_to(address: str) -> Place | None:
     """The picture that a redirect of the archive leads to, where its path says so."""
+    path = re.split("[?#]", address, maxsplit=1)[0]
     for pattern in _LED_TO:
-        if match := pattern.search(url_path):
+        if match := pattern.fullmatch(path):
             return Place(match["mbid"], match["id"])
     return None
 

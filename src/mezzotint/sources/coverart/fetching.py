@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import asyncio
+import re
 import time
 from collections.abc import AsyncIterator, Callable, Mapping
 from concurrent.futures import Executor
@@ -125,8 +126,8 @@ class Fetching:
         assert asked.what is not None
         if asked.by_id:
             return Pointer(Place(asked.mbid, asked.what), asked.path, expires)
-        said = response.headers.get("link", "")
-        places = [led_to(hop.target.url) for hop in response.hops] + [led_to(said) if _CANONICAL in said else None]
+        named = _CANONICAL.match(response.headers.get("link", ""))
+        places = [led_to(hop.target.url) for hop in response.hops] + [led_to(named[1]) if named else None]
         place = next((place for place in places if place is not None), None)
         if place is not None:
             return Pointer(place, asked.path, expires)
@@ -161,4 +162,4 @@ class Fetching:
         return await asyncio.get_running_loop().run_in_executor(self._threads, work, *arguments)
 
 
-_CANONICAL = 'rel="canonical"'
+_CANONICAL = re.compile(r'<([^>]*)>; *rel="canonical"')

@@ -99,7 +99,7 @@ class Keeping:
 
     def keep_listing(self, asked: Asked, listing: Listing) -> None:
         """Raises StorageFull."""
-        self._write(_listing_name(asked), asdict(listing))
+        self._write(_listing_name(asked), {name: getattr(listing, name) for name in listing.__slots__})
 
     def has(self, place: Place, size: int | None) -> bool:
         return any(self._cache.has(place.name(size, extension)) for extension in MEDIA)

@@ -7,12 +7,14 @@ sizes as names, `small` and `large` beside.
 from __future__ import annotations
 
 import json
+import math
 import re
 from typing import Any
 
-from mezzotint.errors import InvalidInput
+from mezzotint.errors import InvalidInput, NotFound
 from mezzotint.sources.coverart.asking import parse_path
 
+_DEEPEST = 20
 ARCHIVE = "https://coverartarchive.org"
 _ADDRESS = re.compile(r"https?://[^/?#]+(?P<path>/release/[^?#]*)")
 _ALIASES = (("250", "small"), ("500", "large"))
@@ -22,11 +24,29 @@ _DEFAULTS: dict[str, Any] = {
 
 
 def parse_listing(data: bytes) -> Any:
-    """Raises InvalidInput."""
+    """Raises InvalidInput, also for numbers that JSON does not have, and for what is nested too deeply."""
     try:
-        return json.loads(data)
+        document = json.loads(data, parse_constant=_refused, parse_float=_finite)
     except (ValueError, RecursionError):
         raise InvalidInput("listing", "is no JSON", "an object with images") from None
+    _check_depth(document, _DEEPEST)
+    return document
+
+
+def _refused(number: str) -> float:
+    raise ValueError(number)
+
+
+def _finite(number: str) -> float:
+    return found if math.isfinite(found := float(number)) else _refused(number)
+
+
+def _check_depth(document: Any, left: int) -> None:
+    if left == 0:
+        raise InvalidInput("listing", "is nested too deeply", f"{_DEEPEST} levels")
+    inner = document.values() if isinstance(document, dict) else document if isinstance(document, list) else ()
+    for one in inner:
+        _check_depth(one, left - 1)
 
 
 def normalised(document: Any) -> dict[str, Any]:
@@ -71,7 +91,7 @@ def _led(address: str, base: str) -> str:
         try:
             if parse_path(match["path"]).by_id:
                 return base + match["path"]
-        except InvalidInput:
+        except (InvalidInput, NotFound):
             pass
     return _secure(address)
 

@@ -115,23 +115,35 @@ class CoverArt:
                 return How.HIT
             if pointer is not None and await self._fetching.derive(pointer.place, asked.size):
                 return How.HIT
-            await self._flights.in_thread(self._fetching.check, target)
+            known = await self._flights.in_thread(self._keeping.pointer, asked) if asked.what is not None else None
             try:
-                self._check(target)
-                if asked.what is None:
-                    await self._fetching.listing(asked, target)
-                    return How.MISS
-                known = await self._flights.in_thread(self._keeping.pointer, asked)
-                through = asked if known is None or known.place.lasting else parse_path(known.path)
-                place = await self._fetching.picture(through, self.target(through), known)
-                if not await self._flights.in_thread(self._keeping.has, place, asked.size):
-                    await self._size(place, asked.size)
-            except OriginError as error:
-                await self._flights.in_thread(self._fetching.failed, target, error)
-                if isinstance(error, OriginLacks):
-                    await self._flights.in_thread(self._keeping.forget, asked)
+                await self._flights.in_thread(self._fetching.check, target)
+                await self._fetch(asked, target, known)
+            except OriginLacks:
+                raise
+            except OriginError:
+                # what was right a while ago is better than nothing
+                if known is not None and await self._fetching.derive(known.place, asked.size):
+                    return How.STALE
                 raise
         return How.MISS
+
+    async def _fetch(self, asked: Asked, target: Target, known: Pointer | None) -> None:
+        """Raises OriginError, which is remembered."""
+        try:
+            self._check(target)
+            if asked.what is None:
+                await self._fetching.listing(asked, target)
+                return
+            through = asked if known is None or known.place.lasting else parse_path(known.path)
+            place = await self._fetching.picture(through, self.target(through), known)
+            if not await self._flights.in_thread(self._keeping.has, place, asked.size):
+                await self._size(place, asked.size)
+        except OriginError as error:
+            await self._flights.in_thread(self._fetching.failed, target, error)
+            if isinstance(error, OriginLacks):
+                await self._flights.in_thread(self._keeping.forget, asked)
+            raise
 
     async def _size(self, place: Place, size: int | None) -> None:
         """Of a picture whose original is here; where that cannot be read, the archive's own thumbnail."""
