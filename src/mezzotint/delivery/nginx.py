@@ -115,7 +115,6 @@ def _asked_for(*, accelerated: bool) -> str:
     asked = {
         "Host": "$http_host",
         "Connection": '""',
-        "X-Forwarded-For": "$proxy_add_x_forwarded_for",
         "X-Forwarded-Proto": "$scheme",
         "X-Sendfile-Type": "X-Accel-Redirect" if accelerated else '""',
         "X-Sendfile-Lost": '""' if accelerated else "1",

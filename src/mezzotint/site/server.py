@@ -38,7 +38,11 @@ class Server:
     async def __rsgi__(self, scope: Scope, protocol: HTTPProtocol) -> None:
         hit = self._hit(scope.path, scope.method, scope.query_string, scope.headers)
         if hit is not None:
-            protocol.response_bytes(200, *hit)
+            said, data = hit
+            if data:
+                protocol.response_bytes(200, said, data)
+            else:
+                protocol.response_empty(200, said)
         else:
             exchange = _Exchange(scope, protocol)
             await self._site(exchange.scope(), exchange.receive, exchange.send)
