@@ -13,7 +13,7 @@ from pathlib import Path
 from typing import Self
 
 from tests.backends import missing_nginx, nginx_binary
-from tests.backends.processes import Leashed, accepts, wait_for
+from tests.backends.processes import Leashed, accepts, children, wait_for
 
 
 @dataclass
@@ -101,16 +101,7 @@ class Nginx:
 
     def _workers(self) -> set[int]:
         """Those that take new connections."""
-        return {pid for pid in _children(self._running().server) if _title(pid) == "nginx: worker process"}
-
-
-def _children(parent: int) -> set[int]:
-    found = set()
-    for status in Path("/proc").glob("[0-9]*/stat"):
-        with suppress(OSError):
-            if int(status.read_text().rpartition(")")[2].split()[1]) == parent:
-                found.add(int(status.parent.name))
-    return found
+        return {pid for pid in children(self._running().server) if _title(pid) == "nginx: worker process"}
 
 
 def _title(pid: int) -> str:

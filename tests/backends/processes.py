@@ -11,6 +11,7 @@ import subprocess
 import sys
 import time
 from collections.abc import Callable
+from contextlib import suppress
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Self
@@ -103,6 +104,17 @@ def accepts(port: int) -> bool:
     except OSError:
         return False
     return True
+
+
+def children(parent: int) -> set[int]:
+    """Those that live."""
+    found = set()
+    for status in Path("/proc").glob("[0-9]*/stat"):
+        with suppress(OSError):
+            state, its_parent = status.read_text().rpartition(")")[2].split()[:2]
+            if int(its_parent) == parent and state != "Z":
+                found.add(int(status.parent.name))
+    return found
 
 
 def wait_for(ready: Callable[[], bool], process: Leashed, log: Path, seconds: float = 60) -> None:

@@ -79,11 +79,18 @@ class Redis:
 
         Not `empty`: with what the one before has, which must still run.
         """
-        dump = self.directory / "dump.rdb"
-        dump.unlink(missing_ok=True)
+        self._dump.unlink(missing_ok=True)
         if not empty:
-            with self.client() as client:
-                client.save()
+            self.save()
+        self.fall_back()
+
+    def save(self) -> None:
+        """Take down what it has now, for one `fall_back`."""
+        with self.client() as client:
+            client.save()
+
+    def fall_back(self) -> None:
+        """One at the same address with what was saved, back when it answers; the one before is killed."""
         if self.process:
             self.kill()
         self.process = Leashed.start(self._command(), owner=self.owner, log=self.directory / "redis.log")
@@ -92,7 +99,7 @@ class Redis:
         except BaseException:
             self.stop()
             raise
-        dump.unlink(missing_ok=True)
+        self._dump.unlink(missing_ok=True)
 
     def state(self) -> dict[str, Any]:
         """As JSON takes it, for `attach` in another process."""
@@ -103,6 +110,10 @@ class Redis:
         """The server another process started, from its `state`."""
         known = dict(state) | {"directory": Path(state["directory"]), "options": tuple(state["options"])}
         return cls(**known | {"process": Leashed(**state["process"])})
+
+    @property
+    def _dump(self) -> Path:
+        return self.directory / "dump.rdb"
 
     def _command(self) -> list[str]:
         binary = redis_binary()

@@ -213,6 +213,18 @@ def test_a_killed_redis_refuses_and_a_restarted_one_has_nothing_unless_told(
         assert connected.dbsize() == 0
 
 
+def test_a_redis_that_falls_back_has_what_was_saved_and_nothing_later(breakable_redis: Redis) -> None:
+    with breakable_redis.client() as connected:
+        connected.set("a", "1")
+        breakable_redis.save()
+        connected.set("a", "2")
+        connected.set("b", "2")
+        breakable_redis.fall_back()
+        assert (connected.get("a"), connected.get("b")) == (b"1", None)
+        breakable_redis.fall_back()
+        assert connected.dbsize() == 0
+
+
 @needs_redis
 def test_a_redis_is_as_its_options_say(tmp_path: Path) -> None:
     server = Redis.start(tmp_path / "here", None, "--maxmemory", "3mb")

@@ -40,7 +40,7 @@ def held(cache: Cache, name: str) -> bytes | None:
 
 def on_disk(cache: Cache) -> dict[str, int]:
     """Every file of the cache by its name, with its size."""
-    return {path.name: path.stat().st_size for path in (cache.directory / "native").rglob("*") if path.is_file()}
+    return {path.name: path.stat().st_size for path in (cache.directory / "native").rglob("[!.]*") if path.is_file()}
 
 
 def counted(cache: Cache) -> Totals:

@@ -8,13 +8,13 @@ import pytest
 
 from tests.backends.redis import Redis
 from tests.cache.indexes import Indexes
+from tests.cache.redis_faults import FAULTS, Fault
 
 
 @pytest.fixture(params=["sqlite", "redis"])
 def open_index(request: pytest.FixtureRequest) -> Iterator[Indexes]:
     """Opens indexes of each kind."""
-    server: Redis | None = request.getfixturevalue("redis") if request.param == "redis" else None
-    indexes = Indexes(server and server.database())
+    indexes = Indexes(request.getfixturevalue("redis").database() if request.param == "redis" else None)
     yield indexes
     indexes.close()
 
@@ -25,3 +25,16 @@ def open_redis(redis: Redis) -> Iterator[Indexes]:
     indexes = Indexes(redis.database())
     yield indexes
     indexes.close()
+
+
+@pytest.fixture
+def open_breakable(breakable_redis: Redis) -> Iterator[Indexes]:
+    """Opens indexes in a Redis of this test's own."""
+    indexes = Indexes(breakable_redis.url)
+    yield indexes
+    indexes.close()
+
+
+@pytest.fixture(params=FAULTS)
+def fault(request: pytest.FixtureRequest) -> Fault:
+    return FAULTS[request.param]

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import os
 import subprocess
 import sys
 from dataclasses import dataclass, field
@@ -33,11 +34,13 @@ class Indexes:
         self._opened.append(SqliteIndex(path) if self.url is None else RedisIndex(self.url, path))
         return self._opened[-1]
 
-    def process(self, script: str, *arguments: object) -> subprocess.Popen[str]:
-        """Another process, whose `script` has the same `open_index`, and `arguments` from `sys.argv[1]`."""
+    def process(self, script: str, *arguments: object, **variables: str) -> subprocess.Popen[str]:
+        """Another process, whose `script` has the same `open_index`, `arguments` from `sys.argv[1]`, and `variables`
+        in its environment."""
         command = [sys.executable, "-W", "error", "-c", _OPEN_INDEX + script, self.url or "", *map(str, arguments)]
         pipe = subprocess.PIPE
-        return subprocess.Popen(command, stdin=pipe, stdout=pipe, stderr=pipe, text=True)
+        environment = os.environ | variables
+        return subprocess.Popen(command, env=environment, stdin=pipe, stdout=pipe, stderr=pipe, text=True)
 
     def close(self) -> None:
         for index in self._opened:

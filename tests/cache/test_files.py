@@ -14,7 +14,7 @@ from pathlib import Path
 import pytest
 
 from mezzotint.cache import Cache, Totals
-from tests.cache.caches import file_of, held, ident_of, name_of, on_disk, open_cache
+from tests.cache.caches import counted, file_of, held, ident_of, name_of, on_disk, open_cache
 
 ADVANCE = """
 import sys
@@ -164,6 +164,23 @@ def test_totals_are_exact_under_threads_that_put_and_purge(cache: Cache) -> None
     assert cache.totals() == Totals(len(files), sum(files.values()))
     assert files
     assert all(held(cache, name) is not None for name in files)
+
+
+def test_totals_are_exact_where_what_is_put_is_purged_at_once(cache: Cache) -> None:
+    other, stop = open_cache(cache.directory), threading.Event()
+
+    def purge() -> None:
+        while not stop.is_set():
+            other.purge(ident_of(1))
+
+    purging = threading.Thread(target=purge)
+    purging.start()
+    for n in range(2000):
+        cache.put(name_of(1, f"{n % 50}x1"), b"x")
+    stop.set()
+    purging.join()
+    assert cache.totals() == counted(cache)
+    other.close()
 
 
 def test_purging_takes_all_of_one_image_and_none_of_another(cache: Cache) -> None:

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import signal
 import threading
+from contextlib import suppress
 from pathlib import Path
 
 import pytest
@@ -134,6 +135,30 @@ def test_an_empty_index_has_nothing(index: Index) -> None:
     assert index.totals() == Totals(0, 0)
     assert index.least_recently_used(10) == []
     assert [found for batch in index.batches(10) for found in batch] == []
+
+
+BEGIN = """
+from mezzotint.cache import Entry
+print("ready", flush=True)
+for line in sys.stdin:
+    index = open_index(Path(line.strip()))
+    index.add(Entry(sys.argv[1], "native", "g", 1, 1, ""))
+    index.close()
+    print("done", flush=True)
+"""
+
+
+def test_processes_that_begin_together_on_an_empty_directory_share_one(open_index: Indexes, tmp_path: Path) -> None:
+    processes = [open_index.process(BEGIN, n) for n in range(6)]
+    answers = [process.stdout.readline() for process in processes if process.stdout]
+    for turn in range(40):
+        for process in processes:
+            with suppress(BrokenPipeError):  # one that failed says so at the end
+                print(tmp_path / f"{turn}" / "index", file=process.stdin, flush=True)
+        answers += [process.stdout.readline() for process in processes if process.stdout]
+        assert open_index(tmp_path / f"{turn}" / "index").totals().files == answers[-6:].count("done\n")
+    assert [(process.communicate()[1], process.returncode) for process in processes] == [("", 0)] * 6
+    assert answers == ["ready\n"] * 6 + ["done\n"] * 240
 
 
 def test_facts_are_remembered_until_they_are_forgotten(index: Index, open_index: Indexes, tmp_path: Path) -> None:

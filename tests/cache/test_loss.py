@@ -6,10 +6,8 @@ import itertools
 import subprocess
 import threading
 import time
-from collections.abc import Callable, Iterator
+from collections.abc import Iterator
 from contextlib import suppress
-from dataclasses import dataclass
-from functools import partial
 from pathlib import Path
 
 import pytest
@@ -30,64 +28,20 @@ from tests.cache.caches import (
     settled,
 )
 from tests.cache.indexes import Indexes
-
-
-def _nothing(server: Redis) -> None:
-    """It is as it should be already."""
-
-
-def _say(*command: str) -> Callable[[Redis], None]:
-    def said(server: Redis) -> None:
-        with server.client() as client:
-            client.execute_command(*command)
-
-    return said
-
-
-@dataclass(frozen=True)
-class Fault:
-    """What becomes of a Redis, and how that ends."""
-
-    strike: Callable[[Redis], None]
-    mend: Callable[[Redis], None]
-
-
-FAULTS = {
-    "paused": Fault(Redis.pause, Redis.resume),
-    "killed": Fault(Redis.kill, Redis.restart),
-    "restarted empty": Fault(Redis.restart, _nothing),
-    "restarted with what it had": Fault(partial(Redis.restart, empty=False), _nothing),
-    "flushed": Fault(_say("FLUSHALL"), _nothing),
-    "without its scripts": Fault(_say("SCRIPT", "FLUSH"), _nothing),
-    "connections cut": Fault(_say("CLIENT", "KILL", "TYPE", "normal"), _nothing),
-    "full": Fault(_say("CONFIG", "SET", "maxmemory", "1"), _say("CONFIG", "SET", "maxmemory", "0")),
-    "read-only": Fault(_say("REPLICAOF", "127.0.0.1", "1"), _say("REPLICAOF", "NO", "ONE")),
-}
-
-
-@pytest.fixture(params=FAULTS)
-def fault(request: pytest.FixtureRequest) -> Fault:
-    return FAULTS[request.param]
+from tests.cache.redis_faults import FAULTS, Fault
 
 
 @pytest.fixture
-def open_index(breakable_redis: Redis) -> Iterator[Indexes]:
-    indexes = Indexes(breakable_redis.url)
-    yield indexes
-    indexes.close()
-
-
-@pytest.fixture
-def cache(open_index: Indexes, tmp_path: Path) -> Iterator[Cache]:
-    opened = open_cache(tmp_path / "cache", open_index=open_index)
+def cache(open_breakable: Indexes, tmp_path: Path) -> Iterator[Cache]:
+    opened = open_cache(tmp_path / "cache", open_index=open_breakable)
     yield opened
     opened.close()
 
 
 @pytest.fixture
-def other(cache: Cache, open_index: Indexes) -> Iterator[Cache]:
+def other(cache: Cache, open_breakable: Indexes) -> Iterator[Cache]:
     """Another process's, on the same directory."""
-    opened = open_cache(cache.directory, open_index=open_index)
+    opened = open_cache(cache.directory, open_index=open_breakable)
     yield opened
     opened.close()
 
@@ -146,11 +100,11 @@ LIFE = 10
 
 @pytest.mark.parametrize("lasting", [1, 3])
 def test_nothing_fails_whenever_it_strikes_and_all_is_counted_after(
-    breakable_redis: Redis, open_index: Indexes, tmp_path: Path, fault: Fault, lasting: int
+    breakable_redis: Redis, open_breakable: Indexes, tmp_path: Path, fault: Fault, lasting: int
 ) -> None:
     for moment in range(LIFE):
         directory, contents = tmp_path / f"{moment}", dict[str, bytes]()
-        cache, other = (open_cache(directory, open_index=open_index) for _ in range(2))
+        cache, other = (open_cache(directory, open_index=open_breakable) for _ in range(2))
         life, passed = steps_of(cache, other, contents), 0
         for passed, _ in enumerate(life):
             if passed == moment:
@@ -161,7 +115,7 @@ def test_nothing_fails_whenever_it_strikes_and_all_is_counted_after(
         if moment + lasting > passed:
             fault.mend(breakable_redis)
         settled((cache, other))
-        again = open_cache(directory, open_index=open_index)
+        again = open_cache(directory, open_index=open_breakable)
         for one in (cache, other, again):
             assert_holds(one, contents)
             one.close()
@@ -178,12 +132,32 @@ def test_a_purge_that_redis_missed_is_counted(breakable_redis: Redis, cache: Cac
     assert_holds(cache, {name_of(2): body(2)})
 
 
+@pytest.mark.parametrize("data", [b"2nd", b"a longer second"])
+def test_what_was_replaced_meanwhile_has_its_own_bytes_and_digest(
+    breakable_redis: Redis, cache: Cache, other: Cache, open_breakable: Indexes, fault: Fault, data: bytes
+) -> None:
+    cache.put(name_of(1), b"1st")
+    fault.strike(breakable_redis)
+    cache.totals()  # where nothing is asked of it, it may still be told
+    digest = cache.put(name_of(1), data)
+    for one in (cache, other):
+        found = one.open(name_of(1))
+        assert found is not None
+        assert (found.digest, found.read()) == (digest, data)
+    fault.mend(breakable_redis)
+    settled((cache, other))
+    begun = open_cache(cache.directory, open_index=open_breakable)
+    for one in (cache, other, begun):
+        assert_holds(one, {name_of(1): data})
+    begun.close()
+
+
 def test_a_cache_can_be_opened_meanwhile(
-    breakable_redis: Redis, cache: Cache, open_index: Indexes, fault: Fault
+    breakable_redis: Redis, cache: Cache, open_breakable: Indexes, fault: Fault
 ) -> None:
     cache.put(name_of(1), body(1))
     fault.strike(breakable_redis)
-    begun = open_cache(cache.directory, open_index=open_index)
+    begun = open_cache(cache.directory, open_index=open_breakable)
     assert held(begun, name_of(1)) == body(1)
     begun.put(name_of(2), body(2))
     assert held(cache, name_of(2)) == body(2)
@@ -195,10 +169,10 @@ def test_a_cache_can_be_opened_meanwhile(
 
 
 def test_a_cache_that_began_without_redis_is_counted_when_it_comes(
-    breakable_redis: Redis, open_index: Indexes, tmp_path: Path
+    breakable_redis: Redis, open_breakable: Indexes, tmp_path: Path
 ) -> None:
     breakable_redis.kill()
-    cache = open_cache(tmp_path / "cache", open_index=open_index)
+    cache = open_cache(tmp_path / "cache", open_index=open_breakable)
     cache.put(name_of(1), body(1))
     assert held(cache, name_of(1)) == body(1)
     assert not cache.look()
@@ -231,13 +205,13 @@ def tell(process: subprocess.Popen[str], line: str) -> None:
 
 @pytest.mark.parametrize("begins", ["before", "meanwhile"])
 def test_what_was_put_by_a_process_that_was_killed_meanwhile_is_counted(
-    breakable_redis: Redis, cache: Cache, open_index: Indexes, fault: Fault, begins: str
+    breakable_redis: Redis, cache: Cache, open_breakable: Indexes, fault: Fault, begins: str
 ) -> None:
     contents = {name_of(n): b"written-%d" % n for n in range(4)}
     cache.put(name_of(0), contents[name_of(0)])
     if begins == "meanwhile":
         fault.strike(breakable_redis)
-    writer = open_index.process(WRITER, cache.directory)
+    writer = open_breakable.process(WRITER, cache.directory)
     assert writer.stdout is not None and writer.stdout.readline() == "ready\n"
     if begins == "before":
         tell(writer, f"put {name_of(1)} written-1")
@@ -252,52 +226,8 @@ def test_what_was_put_by_a_process_that_was_killed_meanwhile_is_counted(
     assert_holds(cache, contents)
 
 
-RESCAN = """
-from mezzotint.cache import Cache
-
-def progress(count):
-    if count == 3:
-        print("under way", flush=True)
-        sys.stdin.read()
-
-Cache(Path(sys.argv[1]), open_index, 1_000_000).rescan(progress)
-"""
-
-
-def test_a_rescan_that_was_killed_is_done_again(
-    breakable_redis: Redis, cache: Cache, open_index: Indexes, fault: Fault
-) -> None:
-    contents = {name_of_any_kind(n): body(n) for n in range(12)}
-    cache.put(name_of_any_kind(0), body(0))
-    fault.strike(breakable_redis)
-    for name, data in contents.items():
-        cache.put(name, data)
-    fault.mend(breakable_redis)
-    rescan = open_index.process(RESCAN, cache.directory)
-    assert rescan.stdout is not None and rescan.stdout.readline() == "under way\n"
-    rescan.kill()
-    rescan.communicate()
-    settled([cache])
-    assert_holds(cache, contents)
-
-
-@pytest.mark.parametrize("moment", [1, 4, 8])
-def test_a_rescan_during_which_it_strikes_is_done_again(
-    breakable_redis: Redis, cache: Cache, other: Cache, fault: Fault, moment: int
-) -> None:
-    contents = {name_of_any_kind(n): body(n) for n in range(8)}
-    for name, data in contents.items():
-        cache.put(name, data)
-
-    def strike(count: int) -> None:
-        if count == moment:
-            fault.strike(breakable_redis)
-
-    other.rescan(strike)
-    fault.mend(breakable_redis)
-    settled((other, cache))
-    for one in (cache, other):
-        assert_holds(one, contents)
+def whole(cache: Cache) -> bool:
+    return cache.index.is_complete(cache.directories) and cache.totals() == counted(cache)
 
 
 def test_threads_go_on_through_one_fault_after_another(
@@ -325,26 +255,29 @@ def test_threads_go_on_through_one_fault_after_another(
         threading.Thread(target=work, args=(by, range(at, at + 4)))
         for by, at in ((cache, 0), (cache, 4), (other, 8), (other, 12))
     ]
-    for one in (*keeping, *threads):
-        one.start()
-    for fault in FAULTS.values():
-        fault.strike(breakable_redis)
-        time.sleep(0.3)
-        fault.mend(breakable_redis)
-        time.sleep(0.3)
-    stop.set()
+    for keeper in keeping:
+        keeper.start()
     for thread in threads:
-        thread.join()
+        thread.start()
+    try:
+        for fault in FAULTS.values():
+            fault.strike(breakable_redis)
+            time.sleep(0.3)
+            fault.mend(breakable_redis)
+            time.sleep(0.3)
+        stop.set()
+        for thread in threads:
+            thread.join()
+        deadline = time.monotonic() + 60
+        while not all(whole(one) for one in (cache, other)) and time.monotonic() < deadline:
+            time.sleep(0.05)
+    finally:
+        stop.set()
+        for keeper in keeping:
+            keeper.stop()
     assert failures == []
-    deadline = time.monotonic() + 60
-    while time.monotonic() < deadline and not (
-        all(one.index.is_complete(one.directories) and one.totals() == counted(one) for one in (cache, other))
-    ):
-        time.sleep(0.05)
-    for one in keeping:
-        one.stop()
-    for cache_of_one in (cache, other):
-        assert_holds(cache_of_one, contents)
+    for one in (cache, other):
+        assert_holds(one, contents)
 
 
 def test_redis_did_fail_in_each_of_these_ways(breakable_redis: Redis, cache: Cache) -> None:

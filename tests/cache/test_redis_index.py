@@ -36,24 +36,6 @@ def test_indexes_of_one_directory_see_each_other(open_redis: Indexes, tmp_path: 
     assert one.find("a") is None
 
 
-def test_processes_that_begin_together_on_an_empty_directory_see_each_other(
-    open_redis: Indexes, tmp_path: Path
-) -> None:
-    opened, barrier = list[Index](), threading.Barrier(8)
-
-    def begin() -> None:
-        barrier.wait()
-        opened.append(open_redis(tmp_path / "index"))
-
-    threads = [threading.Thread(target=begin) for _ in range(8)]
-    for thread in threads:
-        thread.start()
-    for thread in threads:
-        thread.join()
-    opened[0].add(entry("a", 5))
-    assert [one.totals() for one in opened] == [Totals(1, 5)] * 8
-
-
 def test_a_directory_whose_name_was_cut_short_is_not_taken_for_another(open_redis: Indexes, tmp_path: Path) -> None:
     """As a power cut may leave it: without the bytes that were never synced."""
     for which in "12":

@@ -6,8 +6,10 @@ import hashlib
 import os
 import threading
 import time
-from collections.abc import Callable, Iterator
+import uuid
+from collections.abc import Callable, Collection, Iterator
 from contextlib import AbstractContextManager, contextmanager, suppress
+from dataclasses import replace
 from pathlib import Path
 
 from mezzotint.cache.cached import CachedFile, Receiving
@@ -17,13 +19,13 @@ from mezzotint.cache.index import Entry, Index, Totals
 from mezzotint.cache.locks import HostLocks
 from mezzotint.cache.mark import Mark
 from mezzotint.cache.places import KINDS, group_of, kind_of, path_of
-from mezzotint.cache.rescanning import rescan
+from mezzotint.cache.rescanning import IDENTITY, rescan
 from mezzotint.errors import StorageFull
-from mezzotint.files import make_directory, place, temporary
+from mezzotint.files import place, temporary
 
 _CONTROL = ".control"
 _NAMES = "names"
-_TRIES = 5
+_TRIES = 30
 _REMEMBERED = 50_000
 
 
@@ -87,16 +89,27 @@ class Cache:
         seen = self._seen.get(path)
         if seen is not None and seen[0] == version:
             return seen[1]
-        entry = self.index.find(path)
-        if entry is None and (status.st_size == 0 or self.index.is_complete(self.directories)):
+        complete = self.index.is_complete(self.directories)
+        entry = self.index.find(path) if complete else None
+        if entry is None and complete:  # it may have been lost between the two looks
+            complete = self.index.is_complete(self.directories)
+        if status.st_size == 0 or (complete and (entry is None or entry.size != status.st_size)):
             return None
-        if entry is not None and entry.size != status.st_size:
-            return None
-        digest = entry.digest if entry is not None and entry.digest else _hashed(descriptor)
+        digest = entry.digest if entry is not None else ""
+        if not digest:
+            digest = _hashed(descriptor)
+            if entry is not None:
+                self._remember_digest(replace(entry, digest=digest), status)
         if len(self._seen) >= _REMEMBERED:
             self._seen.clear()
         self._seen[path] = version, digest
         return digest
+
+    def _remember_digest(self, entry: Entry, status: os.stat_result) -> None:
+        """Unless it has become another file meanwhile."""
+        with suppress(StorageFull, FileNotFoundError), self.alone():
+            if os.path.samestat((self.directory / entry.path).stat(), status):
+                self.index.add(entry)
 
     def put(self, name: str, data: bytes) -> str:
         """Keep `data` under `name`; returns its sha256. Raises StorageFull."""
@@ -127,7 +140,7 @@ class Cache:
             try:
                 place(part, self.directory / path, durable=False)
             except BaseException:
-                self._forget([entry])
+                self._forget([path])
                 raise
         self.changed.set()
 
@@ -143,11 +156,8 @@ class Cache:
 
     def purge_file(self, name: str) -> None:
         """Remove one file, whatever the index knows of it."""
-        path = path_of(name)
-        entry = self.index.find(path)
-        if entry is not None:
-            self.drop([entry])
-        (self.directory / path).unlink(missing_ok=True)
+        with self.alone():
+            self._forget([path_of(name)])
 
     def touch(self, name: str) -> None:
         """Note a use; `flush` takes the notes to the index."""
@@ -180,25 +190,26 @@ class Cache:
         at the base again, and after, so that no memory still holds what has gone.
         """
         self.generation.advance()
-        entries = self.index.of_group(group)
-        self.drop(entries)
-        for name in (group, f"{group}.json"):
-            for path in (self.directory / path_of(name)).parent.glob(f"{group}*"):
-                path.unlink(missing_ok=True)  # what the index does not know of
+        with self.alone():
+            paths = {entry.path for entry in self.index.of_group(group)}
+            for name in (group, f"{group}.json"):
+                there = (self.directory / path_of(name)).parent.glob(f"{group}*")
+                paths.update(str(path.relative_to(self.directory)) for path in there)  # what the index may not know of
+            self._forget(paths)
         self.index.forget(group)
         self.generation.advance()
-        return len(entries)
+        return len(paths)
 
     def drop(self, entries: list[Entry]) -> None:
         """Remove these files. The lock keeps file and entry together against a `put` of the same name."""
         with self.alone():
-            self._forget(entries)
+            self._forget([entry.path for entry in entries])
 
-    def _forget(self, entries: list[Entry]) -> None:
+    def _forget(self, paths: Collection[str]) -> None:
         """Files first: a crash between the two leaves nothing that is not counted."""
-        for entry in entries:
-            (self.directory / entry.path).unlink(missing_ok=True)
-        self.index.remove(entry.path for entry in entries)
+        for path in paths:
+            (self.directory / path).unlink(missing_ok=True)
+        self.index.remove(paths)
 
     def alone(self) -> AbstractContextManager[bool]:
         """Files and entries stay as they are together."""
@@ -227,11 +238,17 @@ class Cache:
 
     def _identity(self) -> str:
         """The directories of all kinds, made if need be, as what tells them from others that come after them."""
-        for kind in KINDS:
-            make_directory(self.directory / kind, durable=False)
-        with suppress(FileNotFoundError):
-            return "-".join(str((self.directory / kind).stat().st_ino) for kind in KINDS)
-        return ""
+        found = []
+        with suppress(FileNotFoundError):  # somebody removes them at this very moment
+            for kind in KINDS:
+                path = self.directory / kind / IDENTITY
+                if not path.exists():
+                    with temporary(path.parent, durable=False) as (part, stream):
+                        stream.write(uuid.uuid4().hex.encode())
+                        stream.flush()
+                        place(part, path, only_if_absent=True, durable=False)
+                found.append(path.read_text())
+        return "-".join(found)
 
 
 _Version = tuple[int, int, int]

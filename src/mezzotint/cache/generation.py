@@ -10,6 +10,7 @@ import fcntl
 import mmap
 import os
 import struct
+import threading
 import time
 from pathlib import Path
 
@@ -19,6 +20,7 @@ from mezzotint.files import full_is_told, make_directory
 class Generation:
     def __init__(self, path: Path) -> None:
         self._path = path
+        self._looking = threading.Lock()
         self._open()
 
     def _open(self) -> None:
@@ -34,25 +36,27 @@ class Generation:
 
     def look(self) -> None:
         """Begin anew where the file was removed."""
-        try:
-            if os.path.samestat(self._path.stat(), os.fstat(self._descriptor)):
-                return
-        except FileNotFoundError:
-            pass
-        old = self._descriptor
-        self._open()  # whoever reads the old one meanwhile still can
-        os.close(old)
+        with self._looking:
+            try:
+                if os.path.samestat(self._path.stat(), os.fstat(self._descriptor)):
+                    return
+            except FileNotFoundError:
+                pass
+            old = self._descriptor
+            self._open()  # whoever reads the old one meanwhile still can
+            os.close(old)
 
     def now(self) -> bytes:
         return self._map[:8]
 
     def advance(self) -> None:
-        fcntl.flock(self._descriptor, fcntl.LOCK_EX)
-        try:
-            (count,) = struct.unpack("<Q", self._map[:8])
-            self._map[:8] = struct.pack("<Q", count + 1)
-        finally:
-            fcntl.flock(self._descriptor, fcntl.LOCK_UN)
+        with self._looking:
+            fcntl.flock(self._descriptor, fcntl.LOCK_EX)
+            try:
+                (count,) = struct.unpack("<Q", self._map[:8])
+                self._map[:8] = struct.pack("<Q", count + 1)
+            finally:
+                fcntl.flock(self._descriptor, fcntl.LOCK_UN)
 
     def close(self) -> None:
         self._map.close()

@@ -13,6 +13,8 @@ from mezzotint.files import make_directory
 FORMAT = "$msec $uri"
 """nginx's log format for it, where the cache's directory is its root"""
 _MOST = 64 << 20
+_LATEST = 1e11
+"""no moment is later"""
 
 
 class Hits:
@@ -51,6 +53,7 @@ class Hits:
             moment, _, path = line.partition(b" ")
             with suppress(ValueError):
                 name = name_at(path.removeprefix(b"/").decode("ascii"))
-                if name is not None:
-                    found[name] = float(moment)
+                at = float(moment)
+                if name is not None and 0 <= at <= _LATEST:
+                    found[name] = max(at, found.get(name, 0.0))
         return found

@@ -49,11 +49,16 @@ class Index(Protocol):
         ...
 
     def begin_completing(self) -> None:
-        """What is missed from now on will have to be looked for again."""
+        """It is not complete; what is missed from now on will have to be looked for again."""
         ...
 
     def set_complete(self, directories: str) -> None:
-        """Everything that was there is known, unless something was missed since `begin_completing`."""
+        """Everything that was there is known, unless something was missed since `begin_completing`, or somebody else
+        has begun."""
+        ...
+
+    def is_believed(self) -> bool:
+        """Whether what is recorded of a file was right when it was recorded last: nothing was missed."""
         ...
 
     def lead(self) -> bool:

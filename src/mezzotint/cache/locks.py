@@ -67,11 +67,11 @@ class HostLocks:
         return None
 
     def _open(self) -> int:
-        try:
-            return os.open(self._path, _MODE, 0o644)
-        except FileNotFoundError:  # somebody has removed what there was
-            make_directory(self._path.parent, durable=False)
-            return os.open(self._path, _MODE, 0o644)
+        while True:
+            try:
+                return os.open(self._path, _MODE, 0o644)
+            except FileNotFoundError:  # somebody removes what there is
+                make_directory(self._path.parent, durable=False)
 
     @staticmethod
     def _try(descriptor: int, name: str) -> bool:

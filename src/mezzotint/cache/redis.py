@@ -10,6 +10,7 @@ of paths; `totals`, a hash; `complete` and `cleaner`. Every change to entries is
 from __future__ import annotations
 
 import logging
+import re
 import uuid
 from collections.abc import Callable, Iterable, Iterator
 from contextlib import suppress
@@ -30,6 +31,7 @@ _TIMEOUT = 0.5
 """seconds; whoever waits for a picture waits for this once, and then nobody does until Redis answers again"""
 _LEAD = 60_000
 _AT_ONCE = 500
+_NAME = re.compile("[0-9a-f]{32}")
 
 _LOSE = """
 local function lose(path)
@@ -57,6 +59,9 @@ redis.call('HINCRBY', KEYS[3], kind .. ':bytes', size)
 """
 )
 _REMOVE = _LOSE + "for _, path in ipairs(ARGV) do lose(path) end"
+_COMPLETES = """
+if (redis.call('GET', KEYS[1]) or '') == ARGV[1] then redis.call('SET', KEYS[2], ARGV[2]) end
+"""
 _LEADS = """
 local leader = redis.call('GET', KEYS[1])
 if leader and leader ~= ARGV[1] then return 0 end
@@ -68,7 +73,7 @@ _RESIGN = "if redis.call('GET', KEYS[1]) == ARGV[1] then redis.call('DEL', KEYS[
 
 class RedisIndex:
     """Safe for threads. `path` is where a host's own facts are; beside it lie the name that this cache has in Redis,
-    and a mark that something was missed while Redis was out of reach."""
+    and what was missed while Redis was out of reach."""
 
     kind = "redis"
 
@@ -76,8 +81,10 @@ class RedisIndex:
         self._here = SqliteIndex(path)
         self.remember, self.remember_soon, self.flush = self._here.remember, self._here.remember_soon, self._here.flush
         self.recall, self.forget = self._here.recall, self._here.forget
-        self._missed, self._name_file = path.with_name("missed"), path.with_name("name")
-        self._name, self._me = self._named(uuid.uuid4().hex), uuid.uuid4().hex
+        self._missed, self._taken = path.with_name("missed"), path.with_name("missed.taken")
+        self._name_file = path.with_name("name")
+        self._me, self._token, self._run, self._name = uuid.uuid4().hex, "", "", ""
+        self._adopt()
         self._redis = redis.Redis.from_url(
             url,
             decode_responses=True,
@@ -85,14 +92,9 @@ class RedisIndex:
             socket_connect_timeout=_TIMEOUT,
             retry=Retry(NoBackoff(), 1, supported_errors=(redis.ConnectionError,)),  # it may have been restarted
         )
-        key = f"mezzotint:{{{self._name}}}:"
-        self._entries, self._used, self._totals, self._group = (
-            f"{key}{what}" for what in ("entries", "used", "totals", "group:")
-        )
-        self._complete, self._cleaner = f"{key}complete", f"{key}cleaner"
-        self._keys = [self._entries, self._used, self._totals, self._group]
         script = self._redis.register_script
-        self._add, self._remove, self._leads, self._resign = map(script, (_ADD, _REMOVE, _LEADS, _RESIGN))
+        self._add, self._remove, self._completes = map(script, (_ADD, _REMOVE, _COMPLETES))
+        self._leads, self._resign = map(script, (_LEADS, _RESIGN))
         self._broken = False
         self._last: dict[str, Totals] = {}
 
@@ -106,22 +108,57 @@ class RedisIndex:
 
     def look(self) -> None:
         self._here.look()
-        self._named(self._name)
+        self._adopt()
         if self._broken:
             with suppress(redis.RedisError):
                 self._redis.ping()
                 self._broken = False
                 log.warning("Redis answers again")
+        self._run = self._try(self._running, "")
+
+    def _running(self) -> str:
+        """Which Redis it is: one that was restarted may have gone back to an earlier state."""
+        said: Any = self._redis.info("server")
+        return str(said["run_id"])
 
     def is_complete(self, directories: str) -> bool:
-        return not self._missed.exists() and self._try(lambda: self._redis.get(self._complete), None) == directories
+        if self._missed.exists() or self._taken.exists():
+            return False
+        return self._try(lambda: self._redis.get(self._complete), None) == self._all_of(directories)
 
     def begin_completing(self) -> None:
-        self._missed.unlink(missing_ok=True)
+        self._token = uuid.uuid4().hex
+
+        def begin() -> bool:
+            with self._redis.pipeline() as pipe:
+                pipe.delete(self._complete)
+                pipe.set(self._completing, self._token)
+                pipe.execute()
+            return True
+
+        if self._try(begin, False):
+            self._take_missed()
+
+    def _take_missed(self) -> None:
+        """What is recorded of these files is not to be believed: it is recorded anew."""
+        with suppress(FileNotFoundError):
+            if not self._taken.exists():
+                self._missed.rename(self._taken)
+            self.remove(path for path in self._taken.read_text().splitlines() if path)
+            if not self._broken:
+                self._taken.unlink()
 
     def set_complete(self, directories: str) -> None:
-        if not self._missed.exists():
-            self._try(lambda: self._redis.set(self._complete, directories), None)
+        keys, said = [self._completing, self._complete], [self._token, self._all_of(directories)]
+        self._try(lambda: self._completes(keys=keys, args=said), None)
+
+    def _all_of(self, directories: str) -> str:
+        if not self._run:
+            self._run = self._try(self._running, "")
+        return f"{directories} {self._run}"
+
+    def is_believed(self) -> bool:
+        return not (self._broken or self._missed.exists() or self._taken.exists())
 
     def lead(self) -> bool:
         return self._try(lambda: self._leads(keys=[self._cleaner], args=[self._me, _LEAD]), 0) == 1
@@ -141,7 +178,7 @@ class RedisIndex:
 
     def add(self, entry: Entry) -> None:
         said: list[str | int] = [entry.path, entry.size, entry.kind, entry.group, entry.used, entry.digest]
-        self._change(lambda: self._add(keys=self._keys, args=said))
+        self._change(lambda: self._add(keys=self._keys, args=said), [entry.path])
 
     def touch(self, used: Iterable[tuple[str, int]]) -> None:
         scores = dict(used)
@@ -165,7 +202,8 @@ class RedisIndex:
     def remove(self, paths: Iterable[str]) -> None:
         gone = list(paths)
         for at in range(0, len(gone), _AT_ONCE):
-            self._change(lambda at=at: self._remove(keys=self._keys, args=gone[at : at + _AT_ONCE]))  # type: ignore[misc]
+            some = gone[at : at + _AT_ONCE]
+            self._change(lambda some=some: self._remove(keys=self._keys, args=some), some)  # type: ignore[misc]
 
     def totals(self) -> Totals:
         kinds = self.totals_by_kind().values()
@@ -207,16 +245,15 @@ class RedisIndex:
         found = (_entry(path, text, used[path]) for path, text in zip(used, kept, strict=True))
         return [entry for entry in found if entry is not None]
 
-    def _change(self, work: Callable[[], object]) -> None:
-        """What is not taken in is marked as missed, on the disk: this process may not live until Redis does."""
+    def _change(self, work: Callable[[], object], paths: list[str]) -> None:
+        """What is not taken in is written down as missed: this process may not live until Redis does."""
 
         def done() -> bool:
             work()
             return True
 
         if not self._try(done, False):
-            make_directory(self._missed.parent, durable=False)
-            self._missed.touch()
+            self._miss(paths)
 
     def _try(self, work: Callable[[], T], otherwise: T) -> T:
         """Once something went wrong nobody waits for Redis until `look` has found it again."""
@@ -229,14 +266,39 @@ class RedisIndex:
             log.warning("Redis is out of reach, and the cache does without: %s", error)
             return otherwise
 
+    def _adopt(self) -> None:
+        """Go by the name that this directory has in Redis now, which is this one where it has none. What was told to
+        one of another name is not in this one."""
+        name = self._named(self._name or uuid.uuid4().hex)
+        if name != self._name:
+            before, self._name = self._name, name
+            key = f"mezzotint:{{{name}}}:"
+            self._keys = [f"{key}{what}" for what in ("entries", "used", "totals", "group:")]
+            self._entries, self._used, self._totals, self._group = self._keys
+            self._complete, self._completing, self._cleaner = (
+                f"{key}{what}" for what in ("complete", "completing", "cleaner")
+            )
+            if before and not self._try(self._doubt, False):
+                self._miss([])
+
+    def _doubt(self) -> bool:
+        return bool(self._redis.delete(self._complete, self._completing) + 1)
+
     def _named(self, name: str) -> str:
-        """The name that this directory has in Redis: the one that it has been given, or this one from now on."""
-        if not self._name_file.exists():
-            with temporary(self._name_file.parent, durable=False) as (part, stream):
-                stream.write(name.encode())
-                stream.flush()
-                place(part, self._name_file, only_if_absent=True, durable=False)
+        """What the directory's file says; `name` where it says nothing."""
+        found = self._name_file.read_text() if (there := self._name_file.exists()) else ""
+        if _NAME.fullmatch(found):
+            return found
+        with temporary(self._name_file.parent, durable=False) as (part, stream):
+            stream.write(name.encode())
+            stream.flush()
+            place(part, self._name_file, only_if_absent=not there, durable=False)
         return self._name_file.read_text()
+
+    def _miss(self, paths: list[str]) -> None:
+        make_directory(self._missed.parent, durable=False)
+        with suppress(OSError), open(self._missed, "a") as missed:
+            missed.write("".join(f"{path}\n" for path in paths))
 
 
 def _entry(path: str, kept: str | None, used: float | None) -> Entry | None:

@@ -15,6 +15,8 @@ from mezzotint.cache.places import KINDS, group_of, kind_of, name_at
 if TYPE_CHECKING:
     from mezzotint.cache.files import Cache
 
+IDENTITY = ".id"
+"""a file in each kind's directory that tells it from others"""
 _ABANDONED = 3600
 _BATCH = 500
 
@@ -39,13 +41,17 @@ def _record(cache: Cache, path: str) -> None:
         status = (cache.directory / path).stat()
         entry = cache.index.find(path)
         name = name_at(path)
-        if name is None or (entry is not None and entry.size == status.st_size):
+        if name is None:
             return
-        if entry is not None or status.st_size == 0:
+        is_other = entry is not None and entry.size != status.st_size
+        if is_other and not cache.index.is_believed():
+            return  # another rescan will see
+        if status.st_size == 0 or is_other:
             (cache.directory / path).unlink()
             cache.index.remove([path])
             return
-        used = int(max(status.st_atime, status.st_mtime) * 1000)
+        used = entry.used if entry is not None else int(max(status.st_atime, status.st_mtime) * 1000)
+        # its bytes may be others of the same length: they are hashed when it is opened
         cache.index.add(Entry(path, kind_of(name), group_of(name), status.st_size, used, ""))
 
 
@@ -55,6 +61,8 @@ def _files(top: Path) -> Iterator[str]:
         for directory, _, names in os.walk(top / kind):
             for name in names:
                 path = Path(directory, name)
+                if name == IDENTITY:
+                    continue
                 if name_at(relative := str(path.relative_to(top))):
                     yield relative
                     continue

@@ -5,8 +5,11 @@ from __future__ import annotations
 import logging
 import sqlite3
 import threading
+import time
+import uuid
 from collections.abc import Iterable, Iterator
 from contextlib import contextmanager, suppress
+from functools import cache
 from pathlib import Path
 
 from mezzotint.cache.index import Entry, Totals
@@ -33,8 +36,11 @@ END;
 CREATE TABLE IF NOT EXISTS facts (key TEXT PRIMARY KEY, value TEXT NOT NULL) WITHOUT ROWID;
 """
 _NO_ROOM = {sqlite3.SQLITE_FULL, sqlite3.SQLITE_IOERR_WRITE, sqlite3.SQLITE_IOERR_SHMSIZE, sqlite3.SQLITE_IOERR_SHMMAP}
+_DAMAGED = {sqlite3.SQLITE_NOTADB, sqlite3.SQLITE_CORRUPT}
+_REMOVED = {sqlite3.SQLITE_IOERR, sqlite3.SQLITE_CANTOPEN, sqlite3.SQLITE_READONLY}
+_TRIES, _PAUSE = 10, 0.005
 _AT_ONCE = 200
-_COMPLETE = "complete"
+_COMPLETE, _COMPLETING = "complete", "completing"
 _COLUMNS = 'path, kind, "group", size, used, digest'
 
 
@@ -49,49 +55,71 @@ class SqliteIndex:
         self._path = path
         self._lock, self._reading, self._soon_lock = threading.Lock(), threading.Lock(), threading.Lock()
         self._soon: dict[str, str] = {}
+        self._token = ""
         self._open()
 
     def _open(self) -> None:
-        path = self._path
-        make_directory(path.parent, durable=False)
-        try:
-            self._connect()
-        except sqlite3.DatabaseError as error:
-            if error.sqlite_errorcode in _NO_ROOM:
-                raise StorageFull("no space left to open the cache's index") from error
-            if error.sqlite_errorcode not in {sqlite3.SQLITE_NOTADB, sqlite3.SQLITE_CORRUPT}:
-                raise
-            log.warning("the cache's index was damaged and begins anew; `mezzotint cache rescan` fills it")
-            for suffix in ("", "-wal", "-shm"):
-                path.with_name(path.name + suffix).unlink(missing_ok=True)
-            self._connect()
+        """Raises StorageFull."""
+        for attempt in range(1, _TRIES + 1):
+            try:
+                make_directory(self._path.parent, durable=False)
+                self._connect()
+                return
+            except sqlite3.DatabaseError as error:
+                if error.sqlite_errorcode in _NO_ROOM:
+                    raise StorageFull("no space left to open the cache's index") from error
+                if attempt == _TRIES or not (_is_loss(error) or error.sqlite_errorcode & 0xFF == sqlite3.SQLITE_BUSY):
+                    raise
+                self._remove_damaged(error)
+                time.sleep(_PAUSE * attempt)
 
     def _connect(self) -> None:
-        self._connection = _connect(self._path)
-        self._connection.execute("PRAGMA journal_mode = WAL")
-        self._connection.execute("PRAGMA synchronous = OFF")
-        self._connection.execute("PRAGMA recursive_triggers = ON")  # so that REPLACE counts what it removes
-        self._connection.executescript(_SCHEMA)
-        self._reader = _connect(self._path)  # so that no reader waits for a writer
-        self._file = _identity(self._path)
+        connection, reader = _connect(self._path), _connect(self._path)  # so that no reader waits for a writer
+        connection.execute("PRAGMA journal_mode = WAL")
+        connection.execute("PRAGMA synchronous = OFF")
+        connection.execute("PRAGMA recursive_triggers = ON")  # so that REPLACE counts what it removes
+        connection.executescript(_SCHEMA)
+        reader.execute("SELECT * FROM totals").fetchall()  # it opens by their names what it needs later
+        self._connection, self._reader, self._file = connection, reader, _identity(self._path)
+
+    def _remove_damaged(self, error: sqlite3.DatabaseError) -> None:
+        if error.sqlite_errorcode & 0xFF in _DAMAGED:
+            log.warning("the cache's index was damaged and begins anew: %s", error)
+            for suffix in ("", "-wal", "-shm"):
+                self._path.with_name(self._path.name + suffix).unlink(missing_ok=True)
 
     def look(self) -> None:
-        """Begin anew where the file was removed."""
+        """Begin anew where the file was removed. What was told to the one that was is not in the one that is."""
         if _identity(self._path) != self._file:
-            with self._lock, self._reading:
-                old = self._reader, self._connection
-                self._open()
-                for connection in old:
-                    connection.close()
+            self._begin_anew(None)
+
+    def _begin_anew(self, error: sqlite3.DatabaseError | None) -> None:
+        with self._lock, self._reading:
+            if error is not None and _identity(self._path) == self._file:
+                self._remove_damaged(error)
+            old = self._reader, self._connection
+            self._open()
+            for connection in old:
+                connection.close()
+        for key in (_COMPLETE, _COMPLETING):
+            self.forget(key)
 
     def is_complete(self, directories: str) -> bool:
-        return self.recall(_COMPLETE) == directories
+        return self.recall(_COMPLETE) == _of_this_boot(directories)
 
     def begin_completing(self) -> None:
-        """Nothing is ever missed."""
+        self._token = uuid.uuid4().hex
+        self.forget(_COMPLETE)
+        self.remember(_COMPLETING, self._token)
 
     def set_complete(self, directories: str) -> None:
-        self.remember(_COMPLETE, directories)
+        with self._transaction() as run:
+            row = run.execute("SELECT value FROM facts WHERE key = ?", (_COMPLETING,)).fetchone()
+            if (row[0] if row else "") == self._token:
+                run.execute("REPLACE INTO facts VALUES (?, ?)", (_COMPLETE, _of_this_boot(directories)))
+
+    def is_believed(self) -> bool:
+        return True
 
     def lead(self) -> bool:
         """Who cleans has the host's lock, and no other host has this index."""
@@ -175,23 +203,54 @@ class SqliteIndex:
             run.execute("DELETE FROM facts WHERE key = ?", (key,))
 
     def _query(self, statement: str, *parameters: object) -> list[tuple]:  # type: ignore[type-arg]
-        with self._reading:
-            return self._reader.execute(statement, parameters).fetchall()
+        for _ in range(_TRIES):
+            try:
+                with self._reading:
+                    return self._reader.execute(statement, parameters).fetchall()
+            except sqlite3.DatabaseError as error:
+                if not _is_loss(error):
+                    raise
+                self._begin_anew(error)
+        return []
 
     @contextmanager
     def _transaction(self) -> Iterator[sqlite3.Connection]:
-        """Raises StorageFull."""
+        """Raises StorageFull. Where the index is lost meanwhile, what is done in it is lost too."""
+        lost: sqlite3.DatabaseError | None = None
         with self._lock:
             try:
                 self._connection.execute("BEGIN IMMEDIATE")
                 yield self._connection
                 self._connection.execute("COMMIT")
             except BaseException as error:
-                if self._connection.in_transaction:
-                    self._connection.execute("ROLLBACK")
-                if getattr(error, "sqlite_errorcode", None) == sqlite3.SQLITE_FULL:
+                with suppress(sqlite3.Error):
+                    if self._connection.in_transaction:
+                        self._connection.execute("ROLLBACK")
+                if not isinstance(error, sqlite3.DatabaseError):
+                    raise
+                if error.sqlite_errorcode in _NO_ROOM:
                     raise StorageFull("no space left for the cache's index") from error
-                raise
+                if not _is_loss(error):
+                    raise
+                lost = error
+        if lost is not None:
+            self._begin_anew(lost)
+
+
+def _is_loss(error: sqlite3.DatabaseError) -> bool:
+    """The file is damaged, or was removed under it."""
+    return error.sqlite_errorcode & 0xFF in _DAMAGED | _REMOVED or "no such table" in str(error)
+
+
+def _of_this_boot(directories: str) -> str:
+    """What was not synced may be lost when the machine goes down, and nobody is told."""
+    return f"{directories} {_boot_id()}"
+
+
+@cache
+def _boot_id() -> str:
+    path = Path("/proc/sys/kernel/random/boot_id")
+    return path.read_text().strip() if path.exists() else ""
 
 
 def _connect(path: Path) -> sqlite3.Connection:

@@ -94,7 +94,8 @@ def kept(engine: Engine) -> list[str]:
     """Every file of cover art, whole or not, below the cache's directory."""
     root = engine.cache.directory
     found = (path for kind in ("release", "release-group") for path in (root / kind).rglob("*") if path.is_file())
-    return sorted(str(path.relative_to(root)) for path in found)
+    ours = (path for path in found if path.suffix == ".part" or not path.name.startswith("."))
+    return sorted(str(path.relative_to(root)) for path in ours)
 
 
 def pictures_kept(engine: Engine) -> list[str]:

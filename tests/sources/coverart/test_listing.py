@@ -29,7 +29,7 @@ ADDRESSES = JSON | st.sampled_from(
 )
 IMAGES = st.fixed_dictionaries(
     {},
-    optional={name: JSON for name in ("approved", "back", "comment", "edit", "front", "id", "types", "more")}
+    optional=dict.fromkeys(("approved", "back", "comment", "edit", "front", "id", "types", "more"), JSON)
     | {
         "image": ADDRESSES,
         "thumbnails": JSON
@@ -52,7 +52,8 @@ def read(data: bytes) -> dict[str, Any] | None:
 
 
 def with_image(address: object) -> dict[str, Any]:
-    return normalised({"images": [{"id": 1, "image": address, "thumbnails": {"250": address}}]})["images"][0]
+    image: dict[str, Any] = {"id": 1, "image": address, "thumbnails": {"250": address}}
+    return dict(normalised({"images": [image]})["images"][0])
 
 
 def test_a_listing_of_today_stays_as_it_is() -> None:

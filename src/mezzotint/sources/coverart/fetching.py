@@ -7,15 +7,15 @@ import re
 import time
 from collections.abc import AsyncIterator, Callable, Mapping
 from concurrent.futures import Executor
-from contextlib import asynccontextmanager
+from contextlib import asynccontextmanager, suppress
 from dataclasses import replace
 from typing import Any
 
 from mezzotint.derivatives import StoreManager
-from mezzotint.errors import InvalidInput, OriginError, OriginFailed
+from mezzotint.errors import InvalidInput, OriginError, OriginFailed, StorageFull
 from mezzotint.names import Format, Mode, Rendition, Size
 from mezzotint.sources.arriving import Arriving
-from mezzotint.sources.attempts import conditions, origins_fault, patiently, remember_failure, validators
+from mezzotint.sources.attempts import ATTEMPTS, conditions, origins_fault, patiently, remember_failure, validators
 from mezzotint.sources.client import Client, Response
 from mezzotint.sources.coverart.asking import Asked, Place, led_to
 from mezzotint.sources.coverart.keeping import PDF, Keeping, Listing, Pointer
@@ -89,7 +89,10 @@ class Fetching:
 
         Raises OriginError, StorageFull.
         """
-        return await patiently(lambda: self._picture(asked, target, pointer))
+        for _ in range(ATTEMPTS):
+            with suppress(FileNotFoundError):  # somebody removes the cache
+                return await patiently(lambda: self._picture(asked, target, pointer))
+        raise StorageFull("the cache's directory is being removed")
 
     async def _picture(self, asked: Asked, target: Target, pointer: Pointer | None) -> Place:
         headers: dict[str, str] = {}

@@ -13,9 +13,10 @@ from mezzotint.cache import Cache, CachedFile
 from mezzotint.cache.places import RELEASE
 from mezzotint.derivatives import Bases
 from mezzotint.derivatives.bases import Spool
-from mezzotint.errors import NotAnImage, OriginFailed
+from mezzotint.errors import InvalidInput, NotAnImage
 from mezzotint.files import full_is_told, temporary
 from mezzotint.sources.coverart.asking import SIZES, Asked, Place
+from mezzotint.sources.coverart.listing import normalised
 from mezzotint.transforms.sniff import MEDIA_TYPES
 
 FORMAT = 1
@@ -74,8 +75,8 @@ class Keeping:
         for name in _pointer_names(asked):
             members = self._read(name)
             with suppress(KeyError, TypeError, ValueError):
-                place = Place(str(members.pop("mbid")), str(members.pop("id")), str(members.pop("entity")))
-                return Pointer(place, **members)
+                place = Place(_text(members.pop("mbid")), _text(members.pop("id")), _text(members.pop("entity")))
+                return Pointer(place, _text(members["path"]), *_validity(members))
         return None
 
     def point(self, asked: Asked, pointer: Pointer) -> None:
@@ -93,8 +94,9 @@ class Keeping:
                 self._cache.purge_file(name)
 
     def listing(self, asked: Asked) -> Listing | None:
-        with suppress(KeyError, TypeError, ValueError):
-            return Listing(**self._read(_listing_name(asked)))
+        members = self._read(_listing_name(asked))
+        with suppress(KeyError, TypeError, ValueError, InvalidInput):
+            return Listing(normalised(members["document"]), *_validity(members))
         return None
 
     def keep_listing(self, asked: Asked, listing: Listing) -> None:
@@ -119,13 +121,10 @@ class Keeping:
     def spool(self) -> Iterator[Spool]:
         """Somewhere to write a picture's bytes to, for `keep`. Gone afterwards.
 
-        Raises OriginFailed where somebody removes the whole cache meanwhile: trying again helps.
+        Raises FileNotFoundError where somebody removes the whole cache meanwhile: trying again helps.
         """
-        try:
-            with full_is_told("a cover"), temporary(self._cache.directory / RELEASE, durable=False) as (path, stream):
-                yield Spool(path, stream, self._bases.max_bytes)
-        except FileNotFoundError as error:
-            raise OriginFailed(f"the cache's directory is being removed: {error}", again=True) from None
+        with full_is_told("a cover"), temporary(self._cache.directory / RELEASE, durable=False) as (path, stream):
+            yield Spool(path, stream, self._bases.max_bytes)
 
     def keep(self, place: Place, size: int | None, spool: Spool) -> None:
         """Verify what was spooled and give it its name. Raises NotAnImage, DamagedImage, TooManyPixels, StorageFull."""
@@ -162,6 +161,17 @@ class Keeping:
 
     def _write(self, name: str, members: dict[str, Any]) -> None:
         self._cache.put(name, json.dumps({"format": FORMAT} | members).encode())
+
+
+def _text(member: Any) -> str:
+    if not isinstance(member, str):
+        raise TypeError
+    return member
+
+
+def _validity(members: dict[str, Any]) -> tuple[float, str, str]:
+    """Until when it is good, and its validators."""
+    return float(members["expires"]), _text(members["etag"]), _text(members["last_modified"])
 
 
 def _pointer_names(asked: Asked) -> list[str]:
