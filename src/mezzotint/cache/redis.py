@@ -22,8 +22,9 @@ from redis.backoff import NoBackoff
 from redis.retry import Retry
 
 from mezzotint.cache.index import Entry, Totals
+from mezzotint.cache.missed import Missed
 from mezzotint.cache.sqlite import SqliteIndex
-from mezzotint.files import make_directory, place, temporary
+from mezzotint.files import place, temporary
 
 log = logging.getLogger(__name__)
 T = TypeVar("T")
@@ -81,8 +82,7 @@ class RedisIndex:
         self._here = SqliteIndex(path)
         self.remember, self.remember_soon, self.flush = self._here.remember, self._here.remember_soon, self._here.flush
         self.recall, self.forget = self._here.recall, self._here.forget
-        self._missed, self._taken = path.with_name("missed"), path.with_name("missed.taken")
-        self._name_file = path.with_name("name")
+        self._missed, self._name_file = Missed(path.with_name("missed")), path.with_name("name")
         self._me, self._token, self._run, self._name = uuid.uuid4().hex, "", "", ""
         self._adopt()
         self._redis = redis.Redis.from_url(
@@ -122,7 +122,7 @@ class RedisIndex:
         return str(said["run_id"])
 
     def is_complete(self, directories: str) -> bool:
-        if self._missed.exists() or self._taken.exists():
+        if self._missed:
             return False
         return self._try(lambda: self._redis.get(self._complete), None) == self._all_of(directories)
 
@@ -137,16 +137,12 @@ class RedisIndex:
             return True
 
         if self._try(begin, False):
-            self._take_missed()
+            self._missed.take(self._forget_missed)
 
-    def _take_missed(self) -> None:
-        """What is recorded of these files is not to be believed: it is recorded anew."""
-        with suppress(FileNotFoundError):
-            if not self._taken.exists():
-                self._missed.rename(self._taken)
-            self.remove(path for path in self._taken.read_text().splitlines() if path)
-            if not self._broken:
-                self._taken.unlink()
+    def _forget_missed(self, paths: list[str]) -> bool:
+        """What is recorded of these files is not to be believed: it will be recorded anew."""
+        self.remove(paths)
+        return not self._broken
 
     def set_complete(self, directories: str) -> None:
         keys, said = [self._completing, self._complete], [self._token, self._all_of(directories)]
@@ -158,7 +154,7 @@ class RedisIndex:
         return f"{directories} {self._run}"
 
     def is_believed(self) -> bool:
-        return not (self._broken or self._missed.exists() or self._taken.exists())
+        return not (self._broken or self._missed)
 
     def lead(self) -> bool:
         return self._try(lambda: self._leads(keys=[self._cleaner], args=[self._me, _LEAD]), 0) == 1
@@ -253,7 +249,7 @@ class RedisIndex:
             return True
 
         if not self._try(done, False):
-            self._miss(paths)
+            self._missed.note(paths)
 
     def _try(self, work: Callable[[], T], otherwise: T) -> T:
         """Once something went wrong nobody waits for Redis until `look` has found it again."""
@@ -279,7 +275,7 @@ class RedisIndex:
                 f"{key}{what}" for what in ("complete", "completing", "cleaner")
             )
             if before and not self._try(self._doubt, False):
-                self._miss([])
+                self._missed.note([])
 
     def _doubt(self) -> bool:
         return bool(self._redis.delete(self._complete, self._completing) + 1)
@@ -294,11 +290,6 @@ class RedisIndex:
             stream.flush()
             place(part, self._name_file, only_if_absent=not there, durable=False)
         return self._name_file.read_text()
-
-    def _miss(self, paths: list[str]) -> None:
-        make_directory(self._missed.parent, durable=False)
-        with suppress(OSError), open(self._missed, "a") as missed:
-            missed.write("".join(f"{path}\n" for path in paths))
 
 
 def _entry(path: str, kept: str | None, used: float | None) -> Entry | None:

@@ -1,0 +1,33 @@
+"""What an index that was out of reach was not told: written down on the disk, for whoever completes it."""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Iterable
+from contextlib import suppress
+from pathlib import Path
+
+from mezzotint.files import make_directory
+
+
+class Missed:
+    """Two files: what is missed now, and what somebody has taken in hand, who may have been killed since."""
+
+    def __init__(self, path: Path) -> None:
+        self._current, self._taken = path, path.with_name(f"{path.name}.taken")
+
+    def __bool__(self) -> bool:
+        return self._current.exists() or self._taken.exists()
+
+    def note(self, paths: Iterable[str]) -> None:
+        """Changes to these files; to any, where none are named."""
+        make_directory(self._current.parent, durable=False)
+        with suppress(OSError), open(self._current, "a") as missed:
+            missed.write("".join(f"{path}\n" for path in paths))
+
+    def take(self, work: Callable[[list[str]], bool]) -> None:
+        """Forget it where `work` on all of its paths succeeds. For one at a time."""
+        with suppress(FileNotFoundError):
+            if not self._taken.exists():
+                self._current.rename(self._taken)
+            if work([path for path in self._taken.read_text().splitlines() if path]):
+                self._taken.unlink()
