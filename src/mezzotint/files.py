@@ -72,6 +72,15 @@ def make_directory(directory: Path, durable: bool = True) -> None:
         sync_directory(directory.parent)
 
 
+def open_shared(path: Path) -> int:
+    """A descriptor of a small file that processes share, made if need be; also while somebody removes it all."""
+    while True:
+        try:
+            return os.open(path, os.O_RDWR | os.O_CREAT | os.O_CLOEXEC, 0o644)
+        except FileNotFoundError:
+            make_directory(path.parent, durable=False)
+
+
 def sync_directory(directory: Path) -> None:
     descriptor = os.open(directory, os.O_RDONLY | os.O_DIRECTORY)
     try:

@@ -19,12 +19,13 @@ from mezzotint.cache.index import Entry, Index, Totals
 from mezzotint.cache.locks import HostLocks
 from mezzotint.cache.mark import Mark
 from mezzotint.cache.places import KINDS, group_of, kind_of, path_of
-from mezzotint.cache.rescanning import IDENTITY, rescan
+from mezzotint.cache.rescanning import rescan
 from mezzotint.errors import StorageFull
-from mezzotint.files import place, temporary
+from mezzotint.files import make_directory, place, temporary
 
 _CONTROL = ".control"
 _NAMES = "names"
+_IDENTITY = ".id-"
 _TRIES = 30
 _REMEMBERED = 50_000
 
@@ -238,17 +239,17 @@ class Cache:
 
     def _identity(self) -> str:
         """The directories of all kinds, made if need be, as what tells them from others that come after them."""
-        found = []
         with suppress(FileNotFoundError):  # somebody removes them at this very moment
-            for kind in KINDS:
-                path = self.directory / kind / IDENTITY
-                if not path.exists():
-                    with temporary(path.parent, durable=False) as (part, stream):
-                        stream.write(uuid.uuid4().hex.encode())
-                        stream.flush()
-                        place(part, path, only_if_absent=True, durable=False)
-                found.append(path.read_text())
-        return "-".join(found)
+            return "".join(self._identity_of(self.directory / kind) for kind in KINDS)
+        return ""
+
+    @staticmethod
+    def _identity_of(directory: Path) -> str:
+        """An empty directory in it, by its name. (Its inode may be given to another one after it.)"""
+        make_directory(directory, durable=False)
+        if not any(name.startswith(_IDENTITY) for name in os.listdir(directory)):
+            (directory / f"{_IDENTITY}{uuid.uuid4().hex}").mkdir()
+        return min((name for name in os.listdir(directory) if name.startswith(_IDENTITY)), default="")
 
 
 _Version = tuple[int, int, int]

@@ -14,7 +14,7 @@ import threading
 import time
 from pathlib import Path
 
-from mezzotint.files import full_is_told, make_directory
+from mezzotint.files import full_is_told, open_shared
 
 
 class Generation:
@@ -24,8 +24,7 @@ class Generation:
         self._open()
 
     def _open(self) -> None:
-        make_directory(self._path.parent, durable=False)
-        self._descriptor = os.open(self._path, os.O_RDWR | os.O_CREAT | os.O_CLOEXEC, 0o644)
+        self._descriptor = open_shared(self._path)
         is_new = os.fstat(self._descriptor).st_size < 8
         if is_new:
             with full_is_told("the cache's generation"):

@@ -17,10 +17,9 @@ from collections.abc import Iterator
 from contextlib import contextmanager
 from pathlib import Path
 
-from mezzotint.files import make_directory
+from mezzotint.files import make_directory, open_shared
 
 _FLOCK = "hhqqi4x"
-_MODE = os.O_RDWR | os.O_CREAT | os.O_CLOEXEC
 _POLL_FIRST, _POLL_MOST = 0.001, 0.02
 
 
@@ -67,11 +66,7 @@ class HostLocks:
         return None
 
     def _open(self) -> int:
-        while True:
-            try:
-                return os.open(self._path, _MODE, 0o644)
-            except FileNotFoundError:  # somebody removes what there is
-                make_directory(self._path.parent, durable=False)
+        return open_shared(self._path)
 
     @staticmethod
     def _try(descriptor: int, name: str) -> bool:

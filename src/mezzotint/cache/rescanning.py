@@ -15,8 +15,6 @@ from mezzotint.cache.places import KINDS, group_of, kind_of, name_at
 if TYPE_CHECKING:
     from mezzotint.cache.files import Cache
 
-IDENTITY = ".id"
-"""a file in each kind's directory that tells it from others"""
 _ABANDONED = 3600
 _BATCH = 500
 
@@ -61,8 +59,6 @@ def _files(top: Path) -> Iterator[str]:
         for directory, _, names in os.walk(top / kind):
             for name in names:
                 path = Path(directory, name)
-                if name == IDENTITY:
-                    continue
                 if name_at(relative := str(path.relative_to(top))):
                     yield relative
                     continue
