@@ -9,7 +9,7 @@ import pytest
 
 from mezzotint.cache import Cache
 from tests.backends.redis import Redis
-from tests.cache.caches import assert_holds, name_of, name_of_any_kind, open_cache, settled
+from tests.cache.caches import assert_holds, held, name_of, name_of_any_kind, open_cache, settled
 from tests.cache.indexes import Indexes
 from tests.cache.redis_faults import Fault
 
@@ -33,8 +33,8 @@ CONTENTS = {name_of_any_kind(n): b"%d " % n * (n + 1) for n in range(8)}
 
 
 def test_what_redis_forgot_as_it_fell_back_is_found_again(breakable_redis: Redis, cache: Cache, other: Cache) -> None:
-    """As one that takes down what it has now and then is after a power cut. A file that is not as long as it says
-    goes: it may be one that was cut short."""
+    """As one that takes down what it has now and then is after a power cut. A file that is not as it says goes: it
+    may be one that was cut short."""
     for name, data in CONTENTS.items():
         cache.put(name, data)
     later = {name_of(n): b"later" for n in range(100, 104)}
@@ -46,8 +46,9 @@ def test_what_redis_forgot_as_it_fell_back_is_found_again(breakable_redis: Redis
     cache.drop([entry for name in gone if (entry := cache.index.find(cache.path_of(name))) is not None])
     breakable_redis.fall_back()
     settled((cache, other))
+    assert [held(other, name) for name in replaced] == [None, None]
     for one in (cache, other):
-        assert_holds(one, {n: d for n, d in (CONTENTS | later | replaced).items() if n not in {*gone, name_of(4)}})
+        assert_holds(one, {n: d for n, d in (CONTENTS | later | replaced).items() if n not in {*gone, *replaced}})
 
 
 RESCAN = """

@@ -15,7 +15,7 @@ from pathlib import Path
 from mezzotint.cache.cached import CachedFile, Receiving
 from mezzotint.cache.generation import Generation
 from mezzotint.cache.hits import Hits
-from mezzotint.cache.index import Entry, Index, Totals
+from mezzotint.cache.index import DOUBTED, Entry, Index, Totals
 from mezzotint.cache.locks import HostLocks
 from mezzotint.cache.mark import Mark
 from mezzotint.cache.places import KINDS, group_of, kind_of, path_of
@@ -63,6 +63,13 @@ class Cache:
 
     def open(self, name: str) -> CachedFile | None:
         """The file of that name, or None. A file that is not as it was written counts as absent."""
+        return self._open(name, self._digest)
+
+    def open_seen(self, name: str) -> CachedFile | None:
+        """The same, at once: one that this process has not seen yet counts as absent too."""
+        return self._open(name, self._digest_seen)
+
+    def _open(self, name: str, digest_of: Callable[[str, int, os.stat_result], str | None]) -> CachedFile | None:
         path = path_of(name)
         try:
             descriptor = os.open(self.directory / path, os.O_RDONLY | os.O_CLOEXEC)
@@ -70,7 +77,7 @@ class Cache:
             return None
         try:
             status = os.fstat(descriptor)
-            digest = self._digest(path, descriptor, status)
+            digest = digest_of(path, descriptor, status)
         except BaseException:
             os.close(descriptor)
             raise
@@ -86,24 +93,43 @@ class Cache:
 
     def _digest(self, path: str, descriptor: int, status: os.stat_result) -> str | None:
         """Of an open file, where it is one that is known. While the index does not know everything, all are good."""
-        version = status.st_ino, status.st_mtime_ns, status.st_size
-        seen = self._seen.get(path)
-        if seen is not None and seen[0] == version:
-            return seen[1]
-        complete = self.index.is_complete(self.directories)
-        entry = self.index.find(path) if complete else None
+        if (seen := self._digest_seen(path, descriptor, status)) is not None:
+            return seen
+        complete, entry = self.index.is_complete(self.directories), self.index.find(path)
         if entry is None and complete:  # it may have been lost between the two looks
             complete = self.index.is_complete(self.directories)
-        if status.st_size == 0 or (complete and (entry is None or entry.size != status.st_size)):
+        if status.st_size == 0 or (entry is None and complete):
             return None
-        digest = entry.digest if entry is not None else ""
-        if not digest:
-            digest = _hashed(descriptor)
-            if entry is not None:
-                self._remember_digest(replace(entry, digest=digest), status)
+        if entry is None:
+            digest: str | None = _hashed(descriptor)
+        elif complete and entry.size == status.st_size and entry.digest and not entry.digest.startswith(DOUBTED):
+            digest = entry.digest
+        else:
+            digest = self._looked_at(entry, descriptor, status)
+        if digest is None:
+            return None
         if len(self._seen) >= _REMEMBERED:
             self._seen.clear()
-        self._seen[path] = version, digest
+        self._seen[path] = _version(status), digest
+        return digest
+
+    def _digest_seen(self, path: str, descriptor: int, status: os.stat_result) -> str | None:
+        version, digest = self._seen.get(path, (None, None))
+        return digest if version == _version(status) else None
+
+    def _looked_at(self, entry: Entry, descriptor: int, status: os.stat_result) -> str | None:
+        """The digest of a file whose entry is not simply taken for right. One that is not as it was written goes."""
+        believed = self.index.is_believed()
+        if believed and entry.size != status.st_size:
+            return None
+        digest, expected = _hashed(descriptor), entry.digest.removeprefix(DOUBTED)
+        if believed and expected and expected != digest:
+            with suppress(FileNotFoundError), self.alone():
+                if os.path.samestat((self.directory / entry.path).stat(), status):
+                    self._forget([entry.path])
+            return None
+        if entry.size == status.st_size:
+            self._remember_digest(replace(entry, digest=digest), status)
         return digest
 
     def _remember_digest(self, entry: Entry, status: os.stat_result) -> None:
@@ -253,6 +279,10 @@ class Cache:
 
 
 _Version = tuple[int, int, int]
+
+
+def _version(status: os.stat_result) -> _Version:
+    return status.st_ino, status.st_mtime_ns, status.st_size
 
 
 def _hashed(descriptor: int) -> str:

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import logging
 import os
 from contextlib import suppress
 from pathlib import Path
@@ -10,6 +11,7 @@ from mezzotint.cache.locks import HostLocks
 from mezzotint.cache.places import name_at
 from mezzotint.files import make_directory
 
+logger = logging.getLogger(__name__)
 FORMAT = "$msec $uri"
 """nginx's log format for it, where the cache's directory is its root"""
 _MOST = 64 << 20
@@ -20,6 +22,7 @@ _LATEST = 1e11
 class Hits:
     def __init__(self, log: Path) -> None:
         self.log = log
+        self._told = False
 
     def prepare(self) -> Path:
         """Have the log, as a file of whoever the data belongs to: nginx itself may be somebody else."""
@@ -37,13 +40,20 @@ class Hits:
 
         A line that comes between the reading and the emptying is lost: one use less of a file that was used.
         """
-        with suppress(FileNotFoundError), locks.attempt("hits") as mine:
-            if mine and self.log.stat().st_size:
-                with open(self.log, "r+b") as log:
-                    log.seek(-min(_MOST, os.fstat(log.fileno()).st_size), os.SEEK_END)
-                    lines = log.read().splitlines()
-                    os.ftruncate(log.fileno(), 0)
-                return self._names(lines)
+        try:
+            with locks.attempt("hits") as mine:
+                if mine and self.log.stat().st_size:
+                    with open(self.log, "r+b") as log:
+                        log.seek(-min(_MOST, os.fstat(log.fileno()).st_size), os.SEEK_END)
+                        lines = log.read().splitlines()
+                        os.ftruncate(log.fileno(), 0)
+                    return self._names(lines)
+        except FileNotFoundError:
+            pass
+        except OSError as error:
+            if not self._told:
+                self._told = True
+                logger.warning("what nginx has sent does not count: %s", error)
         return {}
 
     @staticmethod

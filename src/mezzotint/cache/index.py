@@ -6,6 +6,9 @@ from collections.abc import Iterable, Iterator
 from dataclasses import dataclass
 from typing import Protocol
 
+DOUBTED = "?"
+"""before a digest: the bytes may be others by now, and are to be hashed before anybody gets them"""
+
 
 @dataclass(frozen=True, slots=True)
 class Entry:
@@ -48,8 +51,9 @@ class Index(Protocol):
         """Whether it knows of every file in these `directories`, which are told by their identity."""
         ...
 
-    def begin_completing(self) -> None:
-        """It is not complete; what is missed from now on will have to be looked for again."""
+    def begin_completing(self) -> bool:
+        """It is not complete; what is missed from now on will have to be looked for again. Returns whether it can be
+        completed."""
         ...
 
     def set_complete(self, directories: str) -> None:

@@ -4,7 +4,7 @@ Where Redis is out of reach, or has lost what it knew, nothing fails: the index 
 completed from the files afterwards. What concerns one host alone is remembered on that host.
 
 Keys, all of one cache under one hash tag: `entries`, a hash by path; `used`, their paths by date; `group:<group>`, sets
-of paths; `totals`, a hash; `complete` and `cleaner`. Every change to entries is one script, so totals are exact.
+of paths; `totals`, a hash; `completing` and `cleaner`. Every change to entries is one script, so totals are exact.
 """
 
 from __future__ import annotations
@@ -32,6 +32,8 @@ _TIMEOUT = 0.5
 """seconds; whoever waits for a picture waits for this once, and then nobody does until Redis answers again"""
 _LEAD = 60_000
 _AT_ONCE = 500
+_COMPLETE = ":complete"
+"""among the entries, so that it goes with them"""
 _NAME = re.compile("[0-9a-f]{32}")
 
 _LOSE = """
@@ -61,7 +63,7 @@ redis.call('HINCRBY', KEYS[3], kind .. ':bytes', size)
 )
 _REMOVE = _LOSE + "for _, path in ipairs(ARGV) do lose(path) end"
 _COMPLETES = """
-if (redis.call('GET', KEYS[1]) or '') == ARGV[1] then redis.call('SET', KEYS[2], ARGV[2]) end
+if (redis.call('GET', KEYS[1]) or '') == ARGV[1] then redis.call('HSET', KEYS[2], ARGV[2], ARGV[3]) end
 """
 _LEADS = """
 local leader = redis.call('GET', KEYS[1])
@@ -73,13 +75,13 @@ _RESIGN = "if redis.call('GET', KEYS[1]) == ARGV[1] then redis.call('DEL', KEYS[
 
 
 class RedisIndex:
-    """Safe for threads. `path` is where a host's own facts are; beside it lie the name that this cache has in Redis,
-    and what was missed while Redis was out of reach."""
+    """Safe for threads. Beside `path` lie the name that this cache has in Redis, and what was missed while Redis was
+    out of reach; `here` is where this host's own facts are, in a directory that no other host shares."""
 
     kind = "redis"
 
-    def __init__(self, url: str, path: Path) -> None:
-        self._here = SqliteIndex(path)
+    def __init__(self, url: str, path: Path, here: Path | None = None) -> None:
+        self._here = SqliteIndex(here or path)
         self.remember, self.remember_soon, self.flush = self._here.remember, self._here.remember_soon, self._here.flush
         self.recall, self.forget = self._here.recall, self._here.forget
         self._missed, self._name_file = Missed(path.with_name("missed")), path.with_name("name")
@@ -111,7 +113,7 @@ class RedisIndex:
         self._adopt()
         if self._broken:
             with suppress(redis.RedisError):
-                self._redis.ping()
+                self._redis.set(self._asked, "", px=_LEAD)  # it may answer, and take nothing
                 self._broken = False
                 log.warning("Redis answers again")
         self._run = self._try(self._running, "")
@@ -124,20 +126,21 @@ class RedisIndex:
     def is_complete(self, directories: str) -> bool:
         if self._missed:
             return False
-        return self._try(lambda: self._redis.get(self._complete), None) == self._all_of(directories)
+        return self._try(lambda: self._redis.hget(self._entries, _COMPLETE), None) == self._all_of(directories)
 
-    def begin_completing(self) -> None:
+    def begin_completing(self) -> bool:
         self._token = uuid.uuid4().hex
 
         def begin() -> bool:
             with self._redis.pipeline() as pipe:
-                pipe.delete(self._complete)
+                pipe.hdel(self._entries, _COMPLETE)
                 pipe.set(self._completing, self._token)
                 pipe.execute()
             return True
 
         if self._try(begin, False):
             self._missed.take(self._forget_missed)
+        return self.available
 
     def _forget_missed(self, paths: list[str]) -> bool:
         """What is recorded of these files is not to be believed: it will be recorded anew."""
@@ -145,7 +148,7 @@ class RedisIndex:
         return not self._broken
 
     def set_complete(self, directories: str) -> None:
-        keys, said = [self._completing, self._complete], [self._token, self._all_of(directories)]
+        keys, said = [self._completing, self._entries], [self._token, _COMPLETE, self._all_of(directories)]
         self._try(lambda: self._completes(keys=keys, args=said), None)
 
     def _all_of(self, directories: str) -> str:
@@ -271,14 +274,16 @@ class RedisIndex:
             key = f"mezzotint:{{{name}}}:"
             self._keys = [f"{key}{what}" for what in ("entries", "used", "totals", "group:")]
             self._entries, self._used, self._totals, self._group = self._keys
-            self._complete, self._completing, self._cleaner = (
-                f"{key}{what}" for what in ("complete", "completing", "cleaner")
+            self._completing, self._cleaner, self._asked = (
+                f"{key}{what}" for what in ("completing", "cleaner", "asked")
             )
             if before and not self._try(self._doubt, False):
                 self._missed.note([])
 
     def _doubt(self) -> bool:
-        return bool(self._redis.delete(self._complete, self._completing) + 1)
+        self._redis.hdel(self._entries, _COMPLETE)
+        self._redis.delete(self._completing)
+        return True
 
     def _named(self, name: str) -> str:
         """What the directory's file says; `name` where it says nothing."""
@@ -293,7 +298,7 @@ class RedisIndex:
 
 
 def _entry(path: str, kept: str | None, used: float | None) -> Entry | None:
-    if kept is None:
+    if kept is None or path == _COMPLETE:
         return None
     size, kind, group, digest = kept.split(" ", 3)
     return Entry(path, kind, group, int(size), int(used or 0), digest)

@@ -9,7 +9,7 @@ from contextlib import suppress
 from pathlib import Path
 from typing import TYPE_CHECKING
 
-from mezzotint.cache.index import Entry
+from mezzotint.cache.index import DOUBTED, Entry
 from mezzotint.cache.places import KINDS, group_of, kind_of, name_at
 
 if TYPE_CHECKING:
@@ -22,8 +22,11 @@ _BATCH = 500
 def rescan(cache: Cache, progress: Callable[[int], None]) -> None:
     """Record what is on disk, forget the rest. For one at a time."""
     directories = cache.directories
-    cache.index.begin_completing()
+    if not cache.index.begin_completing():
+        return
     for count, path in enumerate(_files(cache.directory), start=1):
+        if not cache.index.available:
+            return
         _record(cache, path)
         progress(count)
     for batch in cache.index.batches(_BATCH):
@@ -49,8 +52,8 @@ def _record(cache: Cache, path: str) -> None:
             cache.index.remove([path])
             return
         used = entry.used if entry is not None else int(max(status.st_atime, status.st_mtime) * 1000)
-        # its bytes may be others of the same length: they are hashed when it is opened
-        cache.index.add(Entry(path, kind_of(name), group_of(name), status.st_size, used, ""))
+        digest = f"{DOUBTED}{entry.digest.removeprefix(DOUBTED)}" if entry is not None and entry.digest else ""
+        cache.index.add(Entry(path, kind_of(name), group_of(name), status.st_size, used, digest))
 
 
 def _files(top: Path) -> Iterator[str]:
@@ -62,6 +65,7 @@ def _files(top: Path) -> Iterator[str]:
                 if name_at(relative := str(path.relative_to(top))):
                     yield relative
                     continue
-                with suppress(FileNotFoundError):
-                    if time.time() - path.stat().st_mtime > _ABANDONED:
-                        path.unlink()
+                if name.startswith(".") and name.endswith(".part"):
+                    with suppress(FileNotFoundError):
+                        if time.time() - path.stat().st_mtime > _ABANDONED:
+                            path.unlink()

@@ -107,10 +107,11 @@ class SqliteIndex:
     def is_complete(self, directories: str) -> bool:
         return self.recall(_COMPLETE) == _of_this_boot(directories)
 
-    def begin_completing(self) -> None:
+    def begin_completing(self) -> bool:
         self._token = uuid.uuid4().hex
         self.forget(_COMPLETE)
         self.remember(_COMPLETING, self._token)
+        return True
 
     def set_complete(self, directories: str) -> None:
         with self._transaction() as run:

@@ -5,16 +5,18 @@ from __future__ import annotations
 import json
 import signal
 import threading
+import time
 from typing import Annotated
 
 import typer
 from rich.filesize import decimal
+from rich.markup import escape
 from rich.progress import MofNCompleteColumn, Progress, SpinnerColumn, TextColumn
 from rich.table import Table
 
 from mezzotint.cli.app import app
 from mezzotint.cli.output import bytes_progress, fail, out, say, tell, told
-from mezzotint.errors import InvalidInput
+from mezzotint.errors import InvalidInput, StorageFull
 
 cache_app = typer.Typer(no_args_is_help=True, help="The cache of derivatives and cover art.")
 app.add_typer(cache_app, name="cache")
@@ -85,6 +87,7 @@ def clean(
 ) -> None:
     """Clean the cache where it is too full: beside `serve`, or on a host of its own that has the directory."""
     from mezzotint.cache import Cleaner
+    from mezzotint.cache.cleaner import FLUSH_SECONDS
     from mezzotint.wiring import engine
 
     cache, interval = engine().cache, engine().settings.cleanup_interval
@@ -93,14 +96,20 @@ def clean(
         signal.signal(number, lambda number, frame: stopped.set())
     if loop:
         tell(f"cleaning {cache.directory} every {interval:g} s  (Ctrl-C stops it)")
+    cleaned = -interval
     while True:
-        cache.flush()
-        if cache.look():
-            cache.complete()
-        done = Cleaner(cache).clean()
-        if done.removed_files or not loop:
-            say(f"removed {done.removed_files:,} files, {decimal(done.removed_bytes)}")
-        if not loop or stopped.wait(interval):
+        try:
+            cache.flush()
+            if cache.look():
+                cache.complete()
+            if time.monotonic() - cleaned >= interval or not loop:
+                cleaned = time.monotonic()
+                done = Cleaner(cache).clean()
+                if done.removed_files or not loop:
+                    say(f"removed {done.removed_files:,} files, {decimal(done.removed_bytes)}")
+        except StorageFull as error:
+            tell(f"[yellow]not now[/]  {escape(str(error))}")
+        if not loop or stopped.wait(min(interval, FLUSH_SECONDS)):
             return
 
 

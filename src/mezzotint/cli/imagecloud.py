@@ -128,6 +128,7 @@ def work_through(urls: list[str], *, wait: bool) -> tuple[dict[str, Any], dict[s
     what cannot be. Returns what became of the list, and how many are in each state."""
     from mezzotint.imagecloud import prefetching
 
+    _refuse_readers()
     accepted = [prefetching.enqueue(urls[at : at + _AT_ONCE], "command line") for at in range(0, len(urls), _AT_ONCE)]
     for one in accepted:
         for refused in one.refused:

@@ -2,9 +2,11 @@
 
 from __future__ import annotations
 
+import grp
 import os
 import pwd
 import re
+from pathlib import Path
 from typing import Annotated
 
 import typer
@@ -14,7 +16,7 @@ from mezzotint.cli.output import tell
 from mezzotint.errors import InvalidInput
 from mezzotint.settings import Settings
 
-_LISTEN = re.compile(r"(?:[A-Za-z0-9.*-]+:|\[[0-9A-Fa-f:]+\]:|unix:[^\s;{}]+)?[0-9]*")
+_LISTEN = re.compile(r"(?:[A-Za-z0-9.*-]+:|\[[0-9A-Fa-f:]+\]:)?(?P<port>[0-9]{1,5})|unix:/[^\s;{}\"']+")
 
 
 @app.command("nginx-config")
@@ -28,11 +30,21 @@ def nginx_config(
     from mezzotint.cache.hits import Hits
     from mezzotint.delivery import nginx
 
-    if not listen or not _LISTEN.fullmatch(listen):
+    match = _LISTEN.fullmatch(listen)
+    if match is None or not 1 <= int(match["port"] or 1) <= 65535:
         raise InvalidInput("listen", f"cannot be {listen!r:.50}", "8080, 127.0.0.1:8080, [::1]:8080 or unix:/path")
     settings = Settings.read()
     Hits(settings.nginx / "hits.log").prepare()
-    user = pwd.getpwuid(settings.nginx.stat().st_uid).pw_name if os.geteuid() == 0 else None
+    user = _owner(settings.nginx) if os.geteuid() == 0 else None
     print(nginx.site(settings, listen) if site else nginx.whole(settings, listen, user), end="")
     if not settings.public_read:
         tell("reading needs a token here, so every request is shown to Mezzotint, and only files are sent by nginx")
+
+
+def _owner(directory: Path) -> str | None:
+    """User and group, as nginx names them; None where the system has no name for them."""
+    status = directory.stat()
+    try:
+        return f"{pwd.getpwuid(status.st_uid).pw_name} {grp.getgrgid(status.st_gid).gr_name}"
+    except KeyError:
+        return None

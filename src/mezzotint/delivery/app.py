@@ -15,7 +15,7 @@ from mezzotint.delivery.metrics import exposition
 from mezzotint.delivery.network import Network
 from mezzotint.delivery.remote import CLONE, GET, Body, RemoteDoor
 from mezzotint.delivery.remote import PATHS as REMOTE
-from mezzotint.delivery.sending import Request
+from mezzotint.delivery.sending import Request, nginx_word
 from mezzotint.errors import MezzotintError, Unauthorized
 from mezzotint.wiring import Engine
 
@@ -29,9 +29,11 @@ Texts = list[tuple[str, str]]
 
 
 class Names(Protocol):
-    """The names of a request's headers, in lower case."""
+    """A request's headers, their names in lower case."""
 
     def __contains__(self, name: str, /) -> bool: ...
+
+    def get(self, name: str, /) -> str | None: ...
 
 
 class Delivery:
@@ -44,6 +46,7 @@ class Delivery:
         self._remote = RemoteDoor(engine, self._images, self._network)
         self._covers = coverart.CoverDoor(engine, self._images, self._network)
         self._public = engine.settings.public_read
+        self._word = nginx_word(engine.settings.secret_key)
 
     def takes(self, path: str) -> bool:
         return path.startswith(PREFIX) or path in PATHS or coverart.takes(path)
@@ -88,7 +91,7 @@ class Delivery:
             return None
         if "if-none-match" in headers or "range" in headers or "authorization" in headers:
             return None
-        if "x-sendfile-type" in headers:
+        if (word := headers.get("x-sendfile-type")) is not None and word == self._word:
             self._images.count_hit(hit)
             return hit.place_text, b""
         if "x-sendfile-lost" in headers:

@@ -15,7 +15,7 @@ from mezzotint.delivery.answers import COMMON, Headers, Send
 from mezzotint.delivery.conditional import ByteRange
 from mezzotint.delivery.metrics import Tally
 from mezzotint.delivery.negotiation import negotiate
-from mezzotint.delivery.sending import CACHE, RANGES, STORE, Picture, Request, Sender
+from mezzotint.delivery.sending import CACHE, RANGES, STORE, Picture, Request, Sender, nginx_word
 from mezzotint.derivatives.memory import MemoryCache
 from mezzotint.errors import InvalidRendition
 from mezzotint.names import Format, Ident, Rendition, base_key, media_type, parse, print_name
@@ -48,7 +48,7 @@ class Images:
         self._cache_control = f"{'public' if engine.settings.public_read else 'private'}, {_YEAR}".encode()
         self._store, self._root = engine.store, engine.settings.store_directory
         self.tally = Tally()
-        self._sender = Sender(self.tally)
+        self._sender = Sender(self.tally, nginx_word(engine.settings.secret_key))
 
     def in_memory(self, address: str) -> Picture | None:
         """What this process's memory holds for `/images/<name>`, or for another path with its query."""
@@ -128,12 +128,12 @@ class Images:
         alias: Alias | None,
     ) -> None:
         generation = self._cache.generation.now()
-        file = None if varies else self._cache.open(asked)
+        file = None if varies else await self._opened(asked)
         name = asked
         if file is None:
             rendition = await asyncio.to_thread(self._canonical, ident, rendition, varies)
             name = print_name(ident, rendition)
-            file = self._cache.open(name)
+            file = await self._opened(name)
         how = "hit"
         if file is None:
             how = "miss"
@@ -152,8 +152,12 @@ class Images:
         if key is not None and not varies:
             self._memory.put(key, picture, generation)
         if how == "miss":
-            request.accelerated = False  # it is at hand, and may not have been kept
+            request.sendfile = None  # it is at hand, and may not have been kept
         await self._sender.picture(picture, request, send, how)
+
+    async def _opened(self, name: str) -> CachedFile | None:
+        """In a thread where it has to be looked at: others are not to wait."""
+        return self._cache.open_seen(name) or await asyncio.to_thread(self._cache.open, name)
 
     def _canonical(self, ident: Ident, rendition: Rendition, varies: bool) -> Rendition:
         """Where the client leaves the format open and the chosen one cannot hold the picture, JPEG does."""

@@ -12,19 +12,20 @@ from pathlib import Path
 
 from mezzotint.cache.hits import FORMAT
 from mezzotint.delivery.answers import COMMON
-from mezzotint.delivery.sending import CACHE, STORE
+from mezzotint.delivery.sending import CACHE, STORE, nginx_word
+from mezzotint.errors import InvalidInput
 from mezzotint.names.canonical import OUTPUTS
 from mezzotint.settings import Settings
 from mezzotint.sources.coverart.asking import SIZES
-from mezzotint.sources.coverart.keeping import MEDIA
+from mezzotint.sources.coverart.keeping import MADE, MEDIA
 
 _FROM_MEZZOTINT = ("X-Cache-Status", "X-Image-Ident", "ETag", "Link", "Vary", "Content-Security-Policy")
 """headers that an X-Accel-Redirect would lose"""
 _DEEP = "(?<c>(?<b>(?<a>[0-9a-f])[0-9a-f])[0-9a-f])"
-_IMAGE = f"^/images/(?<name>{_DEEP}[0-9a-f]{{61}}-[A-Za-z0-9.-]+)$"
+_IMAGE = f"^/images/(?<name>{_DEEP}[0-9a-f]{{61}}[.-][A-Za-z0-9.-]+)$"
 _COVER = (
     f"^/release/(?<name>{_DEEP}[0-9a-f]{{5}}(?:-[0-9a-f]{{4}}){{3}}-[0-9a-f]{{12}})"
-    f"/(?<picture>[0-9]{{1,20}}(?:-(?:{'|'.join(map(str, SIZES))}))?)(?:\\.[A-Za-z0-9]{{1,5}})?$"
+    f"/(?<picture>[1-9][0-9]{{0,19}}(?:-(?:{'|'.join(map(str, SIZES))}))?)(?:\\.[A-Za-z0-9]{{1,5}})?$"
 )
 
 
@@ -70,7 +71,8 @@ def site(settings: Settings, listen: str) -> str:
     if settings.public_read:
         media = {str(format): output.media_type for format, output in OUTPUTS.items()}
         locations.append(_direct(settings, _IMAGE, ["native/$a/$b/$c/$name"], media))
-        covers = [f"release/$a/$b/$c/$name-$picture.{extension}" for extension in MEDIA]
+        made = f"release/$a/$b/$c/$name-$picture-made.{MADE}"
+        covers = [*(f"release/$a/$b/$c/$name-$picture.{extension}" for extension in MEDIA), made]
         locations.append(_direct(settings, _COVER, covers, MEDIA))
     return f"""\
 log_format mezzotint_hits '{FORMAT}';
@@ -92,7 +94,7 @@ server {{
     proxy_request_buffering off;
     proxy_max_temp_file_size 0;
     proxy_read_timeout 300s;
-{_indented(_asked_for(accelerated=True))}
+{_indented(_asked_for(nginx_word(settings.secret_key)))}
     location / {{
         proxy_pass http://mezzotint;
     }}
@@ -104,20 +106,21 @@ server {{
     # the file was there a moment ago
     location @mezzotint_again {{
         proxy_pass http://mezzotint$request_uri;
-{_indented(_indented(_asked_for(accelerated=False)))}    }}
+{_indented(_indented(_asked_for(None)))}    }}
 
 {_indented(chr(10).join(locations))}}}
 """
 
 
-def _asked_for(*, accelerated: bool) -> str:
-    """Headers that Mezzotint is asked with. (Those of a block replace all of the block around it.)"""
+def _asked_for(word: str | None) -> str:
+    """Headers that Mezzotint is asked with; by the `word` it is known that files are sent here. (Those of a block
+    replace all of the block around it.)"""
     asked = {
         "Host": "$http_host",
         "Connection": '""',
         "X-Forwarded-Proto": "$scheme",
-        "X-Sendfile-Type": "X-Accel-Redirect" if accelerated else '""',
-        "X-Sendfile-Lost": '""' if accelerated else "1",
+        "X-Sendfile-Type": word or '""',
+        "X-Sendfile-Lost": '""' if word else "1",
     }
     return "".join(f"proxy_set_header {name} {value};\n" for name, value in asked.items())
 
@@ -162,4 +165,10 @@ def _indented(text: str) -> str:
 
 
 def _quoted(path: Path) -> str:
-    return '"' + os.fspath(path).replace("\\", "\\\\").replace('"', '\\"').replace("$", "\\$") + '"'
+    """Raises InvalidInput for what nginx would take for a variable."""
+    text = os.fspath(path)
+    if "$" in text:
+        raise InvalidInput(
+            "path", f"{text!r} has a $ in it, which nginx cannot have", "MEZZOTINT_DATA, _CACHE_DIR, _STORE"
+        )
+    return '"' + text.replace("\\", "\\\\").replace('"', '\\"') + '"'

@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import hashlib
+import hmac
 import math
 import os
 from collections.abc import Callable, Iterator
@@ -13,7 +15,7 @@ from mezzotint.delivery.conditional import ByteRange, Unsatisfiable, byte_range,
 from mezzotint.delivery.metrics import Tally
 from mezzotint.files import CHUNK
 
-ACCELERATED, LOST = b"x-sendfile-type", b"x-sendfile-lost"
+SENDFILE, LOST = b"x-sendfile-type", b"x-sendfile-lost"
 RANGES = (b"accept-ranges", b"bytes")
 _BY_NGINX = {RANGES, *COMMON}
 CACHE, STORE = "/.mezzotint/cache/", "/.mezzotint/store/"
@@ -30,8 +32,8 @@ class Request:
     if_range: str | None = None
     accept: str | None = None
     authorization: str | None = None
-    accelerated: bool = False
-    """it came through nginx, which sends files by X-Accel-Redirect"""
+    sendfile: str | None = None
+    """the word of an nginx that sends files by X-Accel-Redirect, where it came through one"""
     lost: bool = False
     """nginx did not find the file that it was pointed to"""
 
@@ -49,8 +51,8 @@ class Request:
                 request.accept = value.decode("latin-1")
             elif name == b"authorization":
                 request.authorization = value.decode("latin-1")
-            elif name == ACCELERATED:
-                request.accelerated = True
+            elif name == SENDFILE:
+                request.sendfile = value.decode("latin-1")
             elif name == LOST:
                 request.lost = True
         return request
@@ -81,13 +83,18 @@ class Picture:
         return len(self.data) + 2000
 
 
+def nginx_word(secret_key: str) -> str:
+    """By which this installation's nginx is known: to anybody else an answer without a body would be a wrong one."""
+    return hmac.new(secret_key.encode(), b"nginx", hashlib.sha256).hexdigest()[:32]
+
+
 class Sender:
-    def __init__(self, tally: Tally) -> None:
-        self._tally = tally
+    def __init__(self, tally: Tally, word: str) -> None:
+        self._tally, self._word = tally, word
 
     async def picture(self, picture: Picture, request: Request, send: Send, how: str) -> None:
         data = picture.data
-        if request.accelerated and not _is_held(request, picture.etag):
+        if request.sendfile == self._word and not _is_held(request, picture.etag):
             await self._by_nginx(picture.place, picture.headers, len(data), send, how)
             return
         status, header_list, part = _conditions(picture.headers, picture.etag, len(data), request)
@@ -127,7 +134,7 @@ class Sender:
         how: str,
     ) -> None:
         """What `opened` gives, all or a part of it; where it has a `place`, by nginx."""
-        if place is not None and request.accelerated and not _is_held(request, etag):
+        if place is not None and request.sendfile == self._word and not _is_held(request, etag):
             await self._by_nginx(place, found, size, send, how)
             return
         status, header_list, part = _conditions(found, etag, size, request)

@@ -7,6 +7,7 @@ from __future__ import annotations
 
 import asyncio
 import ctypes
+import os
 from collections.abc import MutableMapping
 from contextlib import suppress
 from typing import Any
@@ -16,6 +17,7 @@ from granian.rsgi import HTTPProtocol, ProtocolClosed, Scope  # type: ignore[att
 from mezzotint.site.asgi import Site
 
 _ARENA_MAX = -8
+_LOOK = 1.0
 
 Pairs = list[tuple[str, str]]
 
@@ -26,9 +28,17 @@ class Server:
         self._site = Site()
         self._hit = self._site.delivery.plain_hit
         self._lasting: asyncio.Task[None] | None = None
+        self._parent = os.getppid()
 
     def __rsgi_init__(self, loop: asyncio.AbstractEventLoop) -> None:
         self._lasting = loop.create_task(self._site.live())
+        self._look_for_parent(loop)
+
+    def _look_for_parent(self, loop: asyncio.AbstractEventLoop) -> None:
+        """Where `serve` itself was killed its workers would serve for ever, and hold the port."""
+        if os.getppid() != self._parent:
+            os._exit(1)
+        loop.call_later(_LOOK, self._look_for_parent, loop)
 
     def __rsgi_del__(self, loop: asyncio.AbstractEventLoop) -> None:
         if self._lasting is not None:

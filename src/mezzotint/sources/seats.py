@@ -197,7 +197,7 @@ class Seats:
             room.own.discard(seat.number)
             room.freed.set()
             if not room.taken and not room.turn.locked():
-                self._rooms.pop(room.domain, None)
+                self._rooms = {domain: one for domain, one in self._rooms.items() if one is not room}
 
 
 def _number(domain: str, number: int) -> str:

@@ -111,7 +111,7 @@ def _index(settings: Settings) -> Callable[[Path], Index]:
         return SqliteIndex
     from mezzotint.cache.redis import RedisIndex
 
-    return partial(RedisIndex, settings.redis_url)
+    return partial(RedisIndex, settings.redis_url, here=settings.data / "cache-facts.sqlite3")
 
 
 @dataclass(frozen=True)

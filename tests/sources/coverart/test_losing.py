@@ -10,10 +10,7 @@ from pathlib import Path
 
 import pytest
 
-from mezzotint.cache import locks
-from mezzotint.cache.locks import HostLocks
 from mezzotint.errors import MezzotintError
-from mezzotint.files import make_directory
 from mezzotint.sources.attempts import ATTEMPTS
 from mezzotint.sources.coverart import CoverArt
 from mezzotint.sources.remote import How
@@ -180,21 +177,3 @@ def test_a_cache_may_be_emptied_all_the_while(engine: Engine, archive: Archive) 
         sweeper.join()
     may_ask_again(engine, archive, f"/release/{release}/13")
     assert get(engine, f"/release/{release}/13").data == LARGE
-
-
-def test_a_lock_is_had_though_its_directory_goes_again(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
-    control = tmp_path / "control"
-    lock, times = HostLocks(control / "locks"), 2
-
-    def make_and_lose(directory: Path, durable: bool = True) -> None:
-        nonlocal times
-        make_directory(directory, durable)
-        if times:
-            times -= 1
-            directory.rmdir()
-
-    control.rmdir()
-    monkeypatch.setattr(locks, "make_directory", make_and_lose)
-    with lock.hold("a") as waited:
-        assert not waited
-    assert times == 0

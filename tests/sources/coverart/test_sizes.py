@@ -56,7 +56,7 @@ def test_with_the_original_it_is_made_here(engine: Engine, archive: Archive, nam
     for size in SIZES:
         for _ in range(2):
             seen = get(engine, f"/release/{release}/{name}-{size}")
-            assert (seen.how, seen.name) == (How.HIT, f"release/{release}-11-{size}.jpg")
+            assert (seen.how, seen.name) == (How.HIT, f"release/{release}-11-{size}-made.jpg")
             assert is_local(seen)
             assert opened(seen.data).size == (size, round(size * 1300 / 1500))
     assert not archive.asked

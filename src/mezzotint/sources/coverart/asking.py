@@ -15,12 +15,12 @@ SIZES = (250, 500, 1200)
 FRONT, BACK = "front", "back"
 _MBID = re.compile(r"[0-9a-f]{8}-[0-9a-f]{4}-[0-9a-f]{4}-[0-9a-f]{4}-[0-9a-f]{12}")
 _PICTURE = re.compile(r"(?P<what>[^-.]*)(?:-(?P<size>[^.]*))?(?:\.(?P<extension>.*))?")
-_ID = re.compile(r"[0-9]{1,20}")
+_ID = re.compile(r"[1-9][0-9]{0,19}")
 _EXTENSION = re.compile(r"[A-Za-z0-9]{1,5}")
 _LED_TO = (
     # as the archive's own storage names it, and as the archive and other caches of it do
-    re.compile(rf".*/mbid-(?P<mbid>{_MBID.pattern})-(?P<id>[0-9]{{1,20}})(?:_thumb[0-9]+)?\.[A-Za-z0-9]+"),
-    re.compile(rf".*/release/(?P<mbid>{_MBID.pattern})/(?P<id>[0-9]{{1,20}})(?:-[0-9]+)?(?:\.[A-Za-z0-9]+)?"),
+    re.compile(rf".*/mbid-(?P<mbid>{_MBID.pattern})-(?P<id>[1-9][0-9]{{0,19}})(?:_thumb[0-9]+)?\.[A-Za-z0-9]+"),
+    re.compile(rf".*/release/(?P<mbid>{_MBID.pattern})/(?P<id>[1-9][0-9]{{0,19}})(?:-[0-9]+)?(?:\.[A-Za-z0-9]+)?"),
 )
 
 
@@ -32,12 +32,12 @@ class Asked:
     mbid: str
     what: str | None = None
     size: int | None = None
-    extension: str = ""
 
     @property
     def path(self) -> str:
+        """Without an extension, which means nothing."""
         picture = "" if self.what is None else f"/{self.what}{_dashed(self.size)}"
-        return f"/{self.entity}/{self.mbid}{picture}{f'.{self.extension}' if self.extension else ''}"
+        return f"/{self.entity}/{self.mbid}{picture}"
 
     @property
     def group(self) -> str:
@@ -52,7 +52,7 @@ class Asked:
 @dataclass(frozen=True, slots=True)
 class Place:
     """A picture of a release, whatever its size: an id that never means another one, or, of an archive that does not
-    tell ids, what was asked for."""
+    tell ids, what was asked for and a part of the hash of what came: `front.0123456789abcdef`."""
 
     mbid: str
     id: str
@@ -62,9 +62,14 @@ class Place:
     def lasting(self) -> bool:
         return self.id.isdecimal()
 
-    def name(self, size: int | None, extension: str) -> str:
-        """Of a cached file."""
-        return f"{self.entity}/{self.mbid}-{self.id}{_dashed(size)}.{extension}"
+    @property
+    def what(self) -> str:
+        """What it is asked for as."""
+        return self.id.partition(".")[0]
+
+    def name(self, size: int | None, extension: str, *, made: bool = False) -> str:
+        """Of a cached file, which always means the same bytes: the archive's, or those that were `made` here."""
+        return f"{self.entity}/{self.mbid}-{self.id}{_dashed(size)}{'-made' if made else ''}.{extension}"
 
     def path(self, size: int | None) -> str:
         return f"/{self.entity}/{self.mbid}/{self.id}{_dashed(size)}"
@@ -93,7 +98,7 @@ def parse_path(path: str) -> Asked:
         raise InvalidInput("size", f"cannot be {size!r:.40}", " ".join(map(str, SIZES)))
     if extension is not None and not _EXTENSION.fullmatch(extension):
         raise InvalidInput("id", f"ends in {extension!r:.40}", "an extension of 1 to 5 letters and digits")
-    return Asked(entity, mbid, what, int(size) if size else None, extension or "")
+    return Asked(entity, mbid, what, int(size) if size else None)
 
 
 def parse_line(text: str) -> Asked:

@@ -18,7 +18,7 @@ from mezzotint.sources.arriving import Arriving
 from mezzotint.sources.attempts import ATTEMPTS, conditions, origins_fault, patiently, remember_failure, validators
 from mezzotint.sources.client import Client, Response
 from mezzotint.sources.coverart.asking import Asked, Place, led_to
-from mezzotint.sources.coverart.keeping import PDF, Keeping, Listing, Pointer
+from mezzotint.sources.coverart.keeping import MADE, PDF, Keeping, Listing, Pointer
 from mezzotint.sources.coverart.listing import normalised, parse_listing
 from mezzotint.sources.freshness import Lifetimes
 from mezzotint.sources.records import Records
@@ -112,7 +112,9 @@ class Fetching:
                 found = replace(pointer, expires=found.expires)
             with origins_fault():
                 if response.status == 200:
-                    await arriving.finish(lambda spool: self._keeping.keep(found.place, asked.size, spool))
+                    place = found.place
+                    kept = await arriving.finish(lambda spool: self._keeping.keep(place, asked.size, spool))
+                    found = replace(found, place=kept)
             if not asked.by_id:
                 await self._in_thread(self._keeping.point, asked, found)
         return found.place
@@ -141,16 +143,20 @@ class Fetching:
         original = await self._in_thread(self._keeping.picture, place, None) if size is not None else None
         if original is None:
             return False
+        if original.name.endswith(PDF):
+            original.close()
+            return False
         try:
-            if original.name.endswith(PDF):
-                return False
             rendition = Rendition(Format.JPG, size=Size(size, size, Mode.FIT))
-            made = self._manager.derive(place.name(size, Format.JPG), original.file, rendition)
+            made = self._manager.derive(place.name(size, MADE, made=True), original.file, rendition)
+        except BaseException:
+            original.close()
+            raise
+        made.add_done_callback(lambda done: original.close())  # it goes on, whoever waits goes away
+        try:
             await asyncio.shield(asyncio.wrap_future(made))
         except InvalidInput:
             return False  # the archive may have made a thumbnail of it all the same
-        finally:
-            original.close()
         return True
 
     @asynccontextmanager

@@ -6,7 +6,7 @@ import json
 import os
 from collections.abc import Iterator
 from contextlib import contextmanager, suppress
-from dataclasses import asdict, dataclass
+from dataclasses import asdict, dataclass, replace
 from typing import Any
 
 from mezzotint.cache import Cache, CachedFile
@@ -15,15 +15,16 @@ from mezzotint.derivatives import Bases
 from mezzotint.derivatives.bases import Spool
 from mezzotint.errors import InvalidInput, NotAnImage
 from mezzotint.files import full_is_told, temporary
-from mezzotint.sources.coverart.asking import SIZES, Asked, Place
+from mezzotint.sources.coverart.asking import Asked, Place
 from mezzotint.sources.coverart.listing import normalised
 from mezzotint.transforms.sniff import MEDIA_TYPES
 
 FORMAT = 1
-PDF = "pdf"
+PDF, MADE = "pdf", "jpg"
 MEDIA = {name: MEDIA_TYPES[name] for name in ("jpg", "png", "gif", "webp")} | {PDF: "application/pdf"}
 """what the archive holds, by extension; the first ones are looked for first"""
 _PDF = b"%PDF-"
+_TOLD = 16
 
 
 @dataclass(frozen=True, slots=True)
@@ -68,16 +69,21 @@ class Keeping:
         self._cache, self._bases = cache, bases
 
     def pointer(self, asked: Asked) -> Pointer | None:
-        """A picture's id leads to itself for ever; of `front` and `back` it is known, or not."""
+        return next(self.pointers(asked), None)
+
+    def pointers(self, asked: Asked) -> Iterator[Pointer]:
+        """A picture's id leads to itself for ever; of `front` and `back` it is known, or not: of all sizes, then of
+        this one."""
         if asked.by_id:
             assert asked.what is not None
-            return Pointer(Place(asked.mbid, asked.what), asked.path, float("inf"))
+            yield Pointer(Place(asked.mbid, asked.what), asked.path, float("inf"))
+            return
         for name in _pointer_names(asked):
             members = self._read(name)
             with suppress(KeyError, TypeError, ValueError):
                 place = Place(_text(members.pop("mbid")), _text(members.pop("id")), _text(members.pop("entity")))
-                return Pointer(place, _text(members["path"]), *_validity(members))
-        return None
+                pointer = Pointer(place, _text(members["path"]), *_validity(members))
+                yield pointer
 
     def point(self, asked: Asked, pointer: Pointer) -> None:
         """Remember it. Raises StorageFull."""
@@ -104,15 +110,25 @@ class Keeping:
         self._write(_listing_name(asked), {name: getattr(listing, name) for name in listing.__slots__})
 
     def has(self, place: Place, size: int | None) -> bool:
-        return any(self._cache.has(place.name(size, extension)) for extension in MEDIA)
+        return any(map(self._is_good, _names(place, size)))
 
     def has_original(self, place: Place) -> bool:
         """One that sizes can be made of."""
-        return any(self._cache.has(place.name(None, extension)) for extension in MEDIA if extension != PDF)
+        return any(self._is_good(place.name(None, extension)) for extension in MEDIA if extension != PDF)
+
+    def _is_good(self, name: str) -> bool:
+        """A file that is there, but not as it was written, goes: it would be in the way."""
+        if not self._cache.has(name):
+            return False
+        file = self._cache.open(name)
+        if file is None:
+            self._cache.purge_file(name)
+            return False
+        os.close(file.descriptor)
+        return True
 
     def picture(self, place: Place, size: int | None) -> Picture | None:
-        for extension in MEDIA:
-            name = place.name(size, extension)
+        for name in _names(place, size):
             if self._cache.has(name) and (file := self._cache.open(name)) is not None:
                 return Picture(name, file)
         return None
@@ -126,15 +142,16 @@ class Keeping:
         with full_is_told("a cover"), temporary(self._cache.directory / RELEASE, durable=False) as (path, stream):
             yield Spool(path, stream, self._bases.max_bytes)
 
-    def keep(self, place: Place, size: int | None, spool: Spool) -> None:
-        """Verify what was spooled and give it its name. Raises NotAnImage, DamagedImage, TooManyPixels, StorageFull."""
+    def keep(self, place: Place, size: int | None, spool: Spool) -> Place:
+        """Verify what was spooled and give it its name; returns its place, which of what has no id the bytes tell.
+
+        Raises NotAnImage, DamagedImage, TooManyPixels, StorageFull.
+        """
         extension = self._verified(spool)
-        if not place.lasting:  # it may be another picture than before: what was made of that one goes
-            for old in {size, *(SIZES if size is None else ())}:
-                for other in MEDIA:
-                    if self._cache.has(place.name(old, other)):
-                        self._cache.purge_file(place.name(old, other))
+        if not place.lasting:
+            place = replace(place, id=f"{place.what}.{spool.digest()[:_TOLD]}")
         self._cache.place(place.name(size, extension), spool.path, spool.size, spool.digest())
+        return place
 
     def _verified(self, spool: Spool) -> str:
         if self._is_pdf(spool):
@@ -161,6 +178,14 @@ class Keeping:
 
     def _write(self, name: str, members: dict[str, Any]) -> None:
         self._cache.put(name, json.dumps({"format": FORMAT} | members).encode())
+
+
+def _names(place: Place, size: int | None) -> Iterator[str]:
+    """What its file may be called, the likeliest first."""
+    for extension in MEDIA:
+        yield place.name(size, extension)
+        if size is not None and extension == MADE:
+            yield place.name(size, extension, made=True)
 
 
 def _text(member: Any) -> str:

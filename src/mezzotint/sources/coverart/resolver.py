@@ -8,7 +8,7 @@ from collections.abc import Callable
 from dataclasses import dataclass, replace
 from typing import Any
 
-from mezzotint.errors import InvalidInput, NotFound, OriginError, OriginFailed, OriginLacks
+from mezzotint.errors import Busy, InvalidInput, NotFound, OriginError, OriginFailed, OriginLacks
 from mezzotint.sources.addresses import Policy
 from mezzotint.sources.coverart.asking import Asked, Place, parse_path
 from mezzotint.sources.coverart.fetching import Fetching
@@ -23,10 +23,9 @@ _TRIES = 5
 
 @dataclass(frozen=True, slots=True)
 class Given:
-    """A picture, open, for whoever asked to close; or a listing. `expires` in seconds since the epoch."""
+    """A picture, open, for whoever asked to close; or a listing."""
 
     how: How
-    expires: float
     picture: Picture | None = None
     place: Place | None = None
     listing: dict[str, Any] | None = None
@@ -73,7 +72,7 @@ class CoverArt:
             if given is not None and given.picture is not None:
                 given.picture.close()
             how, fresh = await asyncio.shield(self._fly(asked)), False
-        raise NotFound("the cache is too small to keep this for as long as it takes to send it")
+        raise Busy("the cache is too small to keep this for as long as it takes to send it")
 
     async def load(self, asked: Asked) -> None:
         """As `get`, ahead of need: what has gone stale is waited for."""
@@ -94,12 +93,12 @@ class CoverArt:
             listing = self._keeping.listing(asked)
             if listing is None:
                 return None
-            return Given(self._how(listing.expires), listing.expires, listing=listing.document)
-        pointer = self._keeping.pointer(asked)
-        picture = self._keeping.picture(pointer.place, asked.size) if pointer is not None else None
-        if pointer is None or picture is None:
-            return None
-        return Given(self._how(pointer.expires), pointer.expires, picture, pointer.place)
+            return Given(self._how(listing.expires), listing=listing.document)
+        for pointer in self._keeping.pointers(asked):
+            picture = self._keeping.picture(pointer.place, asked.size)
+            if picture is not None:
+                return Given(self._how(pointer.expires), picture, pointer.place)
+        return None
 
     def _how(self, expires: float) -> How:
         return How.HIT if expires > self._clock() else How.STALE
@@ -148,7 +147,7 @@ class CoverArt:
     async def _size(self, place: Place, size: int | None) -> None:
         """Of a picture whose original is here; where that cannot be read, the archive's own thumbnail."""
         if not await self._fetching.derive(place, size):
-            by_id = Asked(place.entity, place.mbid, place.id, size)
+            by_id = Asked(place.entity, place.mbid, place.what, size)
             await self._fetching.picture(by_id, self.target(by_id), None)
 
     def _look(self, asked: Asked) -> tuple[bool, Pointer | None]:
