@@ -91,7 +91,7 @@ def test_its_workers_are_who_keeps_the_files(data: Path) -> None:
     assert "\nuser root root;" in first
     nobody = pwd.getpwnam("nobody")
     os.chown(data, nobody.pw_uid, nobody.pw_gid)
-    assert "\nuser nobody;" in printed(data)
+    assert "\nuser nobody nogroup;" in printed(data)
     assert {path.owner() for path in (data / "nginx", data / "nginx" / "hits.log")} == {"nobody"}
 
 
