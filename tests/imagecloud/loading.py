@@ -28,7 +28,7 @@ def load(engine: Engine, *urls: str) -> list[str]:
     """The idents, or nothing where it failed. What failed before is tried all the same."""
 
     async def everything() -> list[str]:
-        remote = open_sources(engine)
+        remote = open_sources(engine).remote
         found = []
         try:
             for url in urls:

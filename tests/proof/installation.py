@@ -64,7 +64,7 @@ class Installation:
         if (self.cache / ".control" / "missed").exists():
             return False
         with self.redis.client() as client:
-            return bool(client.keys("mezzotint:*:complete"))
+            return any(client.hexists(key, ":complete") for key in client.keys("mezzotint:*:entries"))
 
     def counted(self) -> Counts:
         """By the index."""

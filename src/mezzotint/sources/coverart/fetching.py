@@ -96,7 +96,11 @@ class Fetching:
 
     async def _picture(self, asked: Asked, target: Target, pointer: Pointer | None) -> Place:
         headers: dict[str, str] = {}
-        if pointer is not None and pointer.path == asked.path and self._keeping.has(pointer.place, asked.size):
+        if (
+            pointer is not None
+            and pointer.path == asked.path
+            and await self._in_thread(self._keeping.has, pointer.place, asked.size)
+        ):
             headers = conditions(pointer.etag, pointer.last_modified)
         async with self._arriving() as arriving:
             async with self._client.get(target, headers, lambda place: self._is_enough(asked, place)) as response:
@@ -124,7 +128,7 @@ class Fetching:
         place = led_to(hop.url)
         if place is None or asked.by_id:
             return False
-        return self._keeping.has(place, asked.size) or self._keeping.has_original(place)
+        return self._keeping.may_have(place, asked.size)
 
     def _pointer(self, asked: Asked, response: Response, expires: float) -> Pointer:
         """Where the picture is, by the redirects, or by what another cache says of it."""

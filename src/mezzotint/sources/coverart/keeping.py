@@ -109,12 +109,13 @@ class Keeping:
         """Raises StorageFull."""
         self._write(_listing_name(asked), {name: getattr(listing, name) for name in listing.__slots__})
 
+    def may_have(self, place: Place, size: int | None) -> bool:
+        """Whether a file has its name, or one that this size can be made of; at once, without a look into it."""
+        originals = (place.name(None, extension) for extension in MEDIA if extension != PDF)
+        return any(map(self._cache.has, (*_names(place, size), *originals)))
+
     def has(self, place: Place, size: int | None) -> bool:
         return any(map(self._is_good, _names(place, size)))
-
-    def has_original(self, place: Place) -> bool:
-        """One that sizes can be made of."""
-        return any(self._is_good(place.name(None, extension)) for extension in MEDIA if extension != PDF)
 
     def _is_good(self, name: str) -> bool:
         """A file that is there, but not as it was written, goes: it would be in the way."""
