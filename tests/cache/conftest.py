@@ -3,10 +3,13 @@
 from __future__ import annotations
 
 from collections.abc import Iterator
+from pathlib import Path
 
 import pytest
 
+from mezzotint.cache import Cache
 from tests.backends.redis import Redis
+from tests.cache.caches import open_cache
 from tests.cache.indexes import Indexes
 from tests.cache.redis_faults import FAULTS, Fault
 
@@ -38,3 +41,19 @@ def open_breakable(breakable_redis: Redis) -> Iterator[Indexes]:
 @pytest.fixture(params=FAULTS)
 def fault(request: pytest.FixtureRequest) -> Fault:
     return FAULTS[request.param]
+
+
+@pytest.fixture
+def cache(open_breakable: Indexes, tmp_path: Path) -> Iterator[Cache]:
+    """With its index in a Redis of this test's own."""
+    opened = open_cache(tmp_path / "cache", open_index=open_breakable)
+    yield opened
+    opened.close()
+
+
+@pytest.fixture
+def other(cache: Cache, open_breakable: Indexes) -> Iterator[Cache]:
+    """Another process's, on the same directory."""
+    opened = open_cache(cache.directory, open_index=open_breakable)
+    yield opened
+    opened.close()

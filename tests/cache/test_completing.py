@@ -2,32 +2,13 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator
-from pathlib import Path
-
 import pytest
 
 from mezzotint.cache import Cache
 from tests.backends.redis import Redis
-from tests.cache.caches import assert_holds, held, name_of, name_of_any_kind, open_cache, settled
+from tests.cache.caches import assert_holds, held, name_of, name_of_any_kind, settled
 from tests.cache.indexes import Indexes
 from tests.cache.redis_faults import Fault
-
-
-@pytest.fixture
-def cache(open_breakable: Indexes, tmp_path: Path) -> Iterator[Cache]:
-    opened = open_cache(tmp_path / "cache", open_index=open_breakable)
-    yield opened
-    opened.close()
-
-
-@pytest.fixture
-def other(cache: Cache, open_breakable: Indexes) -> Iterator[Cache]:
-    """Another process's, on the same directory."""
-    opened = open_cache(cache.directory, open_index=open_breakable)
-    yield opened
-    opened.close()
-
 
 CONTENTS = {name_of_any_kind(n): b"%d " % n * (n + 1) for n in range(8)}
 

@@ -31,21 +31,6 @@ from tests.cache.indexes import Indexes
 from tests.cache.redis_faults import FAULTS, Fault
 
 
-@pytest.fixture
-def cache(open_breakable: Indexes, tmp_path: Path) -> Iterator[Cache]:
-    opened = open_cache(tmp_path / "cache", open_index=open_breakable)
-    yield opened
-    opened.close()
-
-
-@pytest.fixture
-def other(cache: Cache, open_breakable: Indexes) -> Iterator[Cache]:
-    """Another process's, on the same directory."""
-    opened = open_cache(cache.directory, open_index=open_breakable)
-    yield opened
-    opened.close()
-
-
 def body(n: int) -> bytes:
     return b"%d " % n * (n + 1)
 

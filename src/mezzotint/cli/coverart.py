@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import json
 from enum import StrEnum
 from typing import Annotated
 
@@ -10,8 +9,8 @@ import typer
 from rich.markup import escape
 
 from mezzotint.cli.app import app, raise_descriptors, ready_database
-from mezzotint.cli.imagecloud import AS_JSON, read_lines, work_through
-from mezzotint.cli.output import say, tell
+from mezzotint.cli.imagecloud import AS_JSON, end_with, read_lines, work_through
+from mezzotint.cli.output import tell
 from mezzotint.errors import InvalidInput, NotFound
 
 cover_art_app = typer.Typer(no_args_is_help=True, help="Covers of the Cover Art Archive.")
@@ -55,11 +54,9 @@ def warm(
     ready_database()
     given, done = work_through(urls, wait=wait)
     given["invalid"] += refused
-    if as_json:
-        print(json.dumps(given | {"counts": done}))
-    else:
-        say(f"{given['queued']:,} listings and covers queued, {given['invalid']:,} lines left out")
-        if done:
-            say(f"{done['done']:,} loaded, {done['dead']:,} could not be, {done['waiting']:,} are tried again later")
-    if done.get("dead") or done.get("waiting") or given["invalid"]:
-        raise SystemExit(1)
+    said = [f"{given['queued']:,} listings and covers queued, {given['invalid']:,} lines left out"]
+    if done:
+        said.append(
+            f"{done['done']:,} loaded, {done['dead']:,} could not be, {done['waiting']:,} are tried again later"
+        )
+    end_with(given, done, said, as_json=as_json)

@@ -70,16 +70,12 @@ def prefetch(
         again = prefetching.retry(PrefetchItem.objects.all())
         tell(f"{again:,} are tried again")
     given, counts = work_through(urls, wait=wait)
-    if as_json:
-        print(json.dumps(given | {"counts": counts}))
-    else:
-        say(f"{given['queued']:,} queued, {given['duplicates']:,} named twice, {given['invalid']:,} left out")
-        if counts:
-            say(f"{counts['done']:,} loaded, {counts['dead']:,} could not be")
-            if counts["waiting"]:
-                say(f"{counts['waiting']:,} are tried again later, by `mezzotint serve` or `work`")
-    if counts.get("dead") or counts.get("waiting") or given["invalid"]:
-        raise SystemExit(1)
+    said = [f"{given['queued']:,} queued, {given['duplicates']:,} named twice, {given['invalid']:,} left out"]
+    if counts:
+        said.append(f"{counts['done']:,} loaded, {counts['dead']:,} could not be")
+        if counts["waiting"]:
+            said.append(f"{counts['waiting']:,} are tried again later, by `mezzotint serve` or `work`")
+    end_with(given, counts, said, as_json=as_json)
 
 
 @app.command()
@@ -142,6 +138,17 @@ def work_through(urls: list[str], *, wait: bool) -> tuple[dict[str, Any], dict[s
         for dead in prefetching.dead(batch):
             tell(f"[yellow]not loaded[/]  {escape(dead['url'])}: {escape(dead['reason'])}")
     return given | {"batches": [str(batch.pk) for batch in batches]}, counts
+
+
+def end_with(given: dict[str, Any], counts: dict[str, int], said: list[str], *, as_json: bool) -> None:
+    """Tell what became of a list, programs or people; the exit status is 1 where not all of it is here."""
+    if as_json:
+        print(json.dumps(given | {"counts": counts}))
+    else:
+        for line in said:
+            say(line)
+    if counts.get("dead") or counts.get("waiting") or given["invalid"]:
+        raise SystemExit(1)
 
 
 def _refuse_readers() -> None:

@@ -62,9 +62,7 @@ class Images:
 
     async def give(self, name: str, request: Request, send: Send) -> None:
         """Answer with what `name` names. Raises MezzotintError before anything is sent."""
-        hot = self._memory.get(PREFIX + name) if not request.lost else None
-        if hot is not None:
-            await self._send_hot(hot, request, send)
+        if await self.give_from_memory(PREFIX + name, request, send):
             return
         ident, rendition = parse(name)
         if rendition is None:
@@ -83,11 +81,13 @@ class Images:
             await self._give_derivative(ident, rendition, print_name(ident, rendition), False, request, send, alias)
 
     async def give_from_memory(self, key: str | None, request: Request, send: Send) -> bool:
-        """Answer an alias, where memory has it."""
+        """Answer with what memory has under this key, if anything."""
         hot = self.in_memory(key) if key and not request.lost else None
-        if hot is not None:
-            await self._send_hot(hot, request, send)
-        return hot is not None
+        if hot is None:
+            return False
+        self._cache.touch(hot.name)
+        await self._sender.picture(hot, request, send, "hit")
+        return True
 
     async def give_file(
         self, name: str, file: CachedFile, said: Headers, kept: tuple[str, float] | None, request: Request, send: Send
@@ -112,10 +112,6 @@ class Images:
         await self._sender.pieces(
             found, f'"{digest}"', len(data), None, lambda part: _part(data, part), request, send, "hit"
         )
-
-    async def _send_hot(self, hot: Picture, request: Request, send: Send) -> None:
-        self._cache.touch(hot.name)
-        await self._sender.picture(hot, request, send, "hit")
 
     async def _give_derivative(
         self,
@@ -201,7 +197,7 @@ class Images:
                 found += [*alias.headers, (b"link", f'<{PREFIX}{ident}>; rel="canonical"'.encode())]
             if facts.format == "svg":
                 found.append(_SVG_POLICY)
-            place = None if request.lost else self._place_of_base(ident)
+            place = self._place_of_base(ident) if request.sendfile and not request.lost else None
 
             def opened(part: ByteRange | None) -> Iterator[bytes]:
                 nonlocal reader
