@@ -4,13 +4,26 @@ from __future__ import annotations
 
 import os
 import signal
+from collections.abc import Iterator
 from contextlib import suppress
 from pathlib import Path
+
+import pytest
 
 from tests import pictures
 from tests.backends.processes import children
 from tests.imagecloud.nodes import again, stop_hard, until
-from tests.servers import start_server
+from tests.servers import Server, start_server
+
+
+@pytest.fixture
+def killed(tmp_path: Path) -> Iterator[Server]:
+    server = start_server(tmp_path / "data", MEZZOTINT_WORKERS="2")
+    assert until(lambda: len(children(server.process.pid)) == 2)
+    yield server
+    server.http.close()
+    server.writer.close()
+    stop_hard(server.process.pid)
 
 
 def lives(pid: int) -> bool:
@@ -20,20 +33,25 @@ def lives(pid: int) -> bool:
     return False
 
 
-def test_workers_end_with_who_has_begun_them(tmp_path: Path) -> None:
-    killed = start_server(tmp_path / "data", MEZZOTINT_WORKERS="2")
-    try:
-        data = pictures.jpeg(60, 40)
-        ident = killed.upload(data)
-        assert until(lambda: len(children(killed.process.pid)) == 2)
-        workers = children(killed.process.pid)
-        os.kill(killed.process.pid, signal.SIGKILL)
-        killed.process.wait(30)
-        assert until(lambda: not any(map(lives, workers))), "they go on alone"
-        server = again(killed)
-        assert server.http.get(f"/images/{ident}").content == data
-        server.stop()
-    finally:
-        killed.http.close()
-        killed.writer.close()
-        stop_hard(killed.process.pid)
+def assert_all_end(server: Server) -> None:
+    workers = children(server.process.pid)
+    assert len(workers) == 2
+    os.kill(server.process.pid, signal.SIGKILL)
+    server.process.wait(30)
+    assert until(lambda: not any(map(lives, workers))), "they go on alone"
+
+
+def test_workers_end_with_who_has_begun_them(killed: Server) -> None:
+    data = pictures.jpeg(60, 40)
+    ident = killed.upload(data)
+    assert_all_end(killed)
+    server = again(killed)
+    assert server.http.get(f"/images/{ident}").content == data
+    server.stop()
+
+
+def test_one_that_only_comes_up_ends_too(killed: Server) -> None:
+    before = children(killed.process.pid)
+    os.kill(min(before), signal.SIGKILL)
+    assert until(lambda: len(children(killed.process.pid) - before) == 1, pause=0.01)
+    assert_all_end(killed)

@@ -7,6 +7,7 @@ from __future__ import annotations
 
 import asyncio
 import ctypes
+import multiprocessing
 import os
 from collections.abc import MutableMapping
 from contextlib import suppress
@@ -28,7 +29,8 @@ class Server:
         self._site = Site()
         self._hit = self._site.delivery.plain_hit
         self._lasting: asyncio.Task[None] | None = None
-        self._parent = os.getppid()
+        begun_by = multiprocessing.parent_process()
+        self._parent = begun_by.pid if begun_by is not None else os.getppid()  # it may be gone by now
 
     def __rsgi_init__(self, loop: asyncio.AbstractEventLoop) -> None:
         self._lasting = loop.create_task(self._site.live())
