@@ -78,7 +78,8 @@ def open_shared(path: Path) -> int:
         try:
             return os.open(path, os.O_RDWR | os.O_CREAT | os.O_CLOEXEC, 0o644)
         except FileNotFoundError:
-            make_directory(path.parent, durable=False)
+            with suppress(FileNotFoundError):
+                make_directory(path.parent, durable=False)
 
 
 def sync_directory(directory: Path) -> None:

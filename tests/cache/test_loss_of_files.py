@@ -15,7 +15,7 @@ from typing import Any
 import pytest
 
 from mezzotint.cache.places import KINDS
-from tests.cache.caches import assert_holds, counted, held, name_of, name_of_any_kind, open_cache, settled
+from tests.cache.caches import assert_holds, counted, held, name_of, name_of_any_kind, open_cache, pass_time, settled
 from tests.cache.indexes import Indexes
 
 STORM = """
@@ -119,6 +119,34 @@ def test_a_cache_goes_on_after(open_index: Indexes, tmp_path: Path, removal: Cal
     cache.close()
 
 
+def test_a_removal_that_goes_on_is_noticed_in_the_end(open_index: Indexes, tmp_path: Path) -> None:
+    """It has listed what it removes, so that it leaves the new directories' marks, and takes files that were kept
+    before it came to them."""
+    one, another = (open_cache(tmp_path / "cache", open_index=open_index) for _ in range(2))
+    contents = {name_of_any_kind(n): b"x" * (n + 1) for n in range(8)}
+    everything(one.directory)
+    for name, data in contents.items():
+        one.put(name, data)
+    settled((one, another))
+    for name in list(contents)[:5]:
+        (one.directory / one.path_of(name)).unlink()
+        del contents[name]
+    pass_time(one)
+    settled((one, another))
+    for cache in (one, another):
+        assert_holds(cache, contents)
+        assert not cache.look()
+        cache.close()
+
+
+def test_a_new_cache_is_complete_and_stays_so(open_index: Indexes, tmp_path: Path) -> None:
+    cache = open_cache(tmp_path / "cache", open_index=open_index)
+    assert not cache.look()
+    pass_time(cache)
+    assert not cache.look()
+    cache.close()
+
+
 ORDERS = list(itertools.permutations(["one puts", "one looks", "another looks", "a third begins"]))
 
 
@@ -179,6 +207,10 @@ def test_processes_go_on_and_agree_after_a_storm_of(
             removal(tmp_path / "cache")
             time.sleep(0.05)
         failures = {failure for process in processes for failure in ask(process, "stop")["failures"]}
+        cache = open_cache(tmp_path / "cache", open_index=open_index)
+        for process in processes * 2:
+            ask(process, "settle")
+        pass_time(cache)  # what the last `rm -rf` still removed as the directories were there anew
         for process in processes * 2:
             ask(process, "settle")
         found = [ask(process, "count") for process in processes]
@@ -188,7 +220,6 @@ def test_processes_go_on_and_agree_after_a_storm_of(
             process.kill()
             process.communicate()
     assert errors == [""] * 3
-    cache = open_cache(tmp_path / "cache", open_index=open_index)
     exact = counted(cache)
     cache.close()
     assert found == [{"whole": exact.files, "files": exact.files, "bytes": exact.bytes}] * 3

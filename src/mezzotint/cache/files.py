@@ -6,13 +6,13 @@ import hashlib
 import os
 import threading
 import time
-import uuid
 from collections.abc import Callable, Collection, Iterator
 from contextlib import AbstractContextManager, contextmanager, suppress
 from dataclasses import replace
 from pathlib import Path
 
 from mezzotint.cache.cached import CachedFile, Receiving
+from mezzotint.cache.directories import identity_of
 from mezzotint.cache.generation import Generation
 from mezzotint.cache.hits import Hits
 from mezzotint.cache.index import DOUBTED, Entry, Index, Totals
@@ -21,11 +21,10 @@ from mezzotint.cache.mark import Mark
 from mezzotint.cache.places import KINDS, group_of, kind_of, path_of
 from mezzotint.cache.rescanning import rescan
 from mezzotint.errors import StorageFull
-from mezzotint.files import make_directory, place, temporary
+from mezzotint.files import place, temporary
 
 _CONTROL = ".control"
 _NAMES = "names"
-_IDENTITY = ".id-"
 _TRIES = 30
 _REMEMBERED = 50_000
 
@@ -49,9 +48,10 @@ class Cache:
         self._used_lock = threading.Lock()
         self._seen: dict[str, tuple[_Version, str]] = {}
         is_new = not any((directory / kind).exists() for kind in KINDS)
-        self.directories = self._identity()
+        self.directories = identity_of(self.directory)
         """tells the directories that there are from others, which come after them"""
         if is_new and self.index.totals().files == 0:
+            self.directories = identity_of(directory, nothing_before=True)
             self.index.begin_completing()
             self.index.set_complete(self.directories)
 
@@ -195,7 +195,7 @@ class Cache:
         has to be completed by a `rescan`."""
         self.generation.look()
         self.index.look()
-        self.directories = self._identity()
+        self.directories = identity_of(self.directory)
         return self.index.available and not self.index.is_complete(self.directories)
 
     def flush(self) -> None:
@@ -262,20 +262,6 @@ class Cache:
         self.flush()
         self.index.close()
         self.generation.close()
-
-    def _identity(self) -> str:
-        """The directories of all kinds, made if need be, as what tells them from others that come after them."""
-        with suppress(FileNotFoundError):  # somebody removes them at this very moment
-            return "".join(self._identity_of(self.directory / kind) for kind in KINDS)
-        return ""
-
-    @staticmethod
-    def _identity_of(directory: Path) -> str:
-        """An empty directory in it, by its name. (Its inode may be given to another one after it.)"""
-        make_directory(directory, durable=False)
-        if not any(name.startswith(_IDENTITY) for name in os.listdir(directory)):
-            (directory / f"{_IDENTITY}{uuid.uuid4().hex}").mkdir()
-        return min((name for name in os.listdir(directory) if name.startswith(_IDENTITY)), default="")
 
 
 _Version = tuple[int, int, int]

@@ -20,9 +20,10 @@ class Missed:
 
     def note(self, paths: Iterable[str]) -> None:
         """Changes to these files; to any, where none are named."""
-        make_directory(self._current.parent, durable=False)
-        with suppress(OSError), open(self._current, "a") as missed:
-            missed.write("".join(f"{path}\n" for path in paths))
+        with suppress(OSError):
+            make_directory(self._current.parent, durable=False)
+            with open(self._current, "a") as missed:
+                missed.write("".join(f"{path}\n" for path in paths))
 
     def take(self, work: Callable[[list[str]], bool]) -> None:
         """Forget it where `work` on all of its paths succeeds. For one at a time."""

@@ -287,14 +287,14 @@ class RedisIndex:
 
     def _named(self, name: str) -> str:
         """What the directory's file says; `name` where it says nothing."""
-        found = self._name_file.read_text() if (there := self._name_file.exists()) else ""
-        if _NAME.fullmatch(found):
-            return found
-        with temporary(self._name_file.parent, durable=False) as (part, stream):
-            stream.write(name.encode())
-            stream.flush()
-            place(part, self._name_file, only_if_absent=not there, durable=False)
-        return self._name_file.read_text()
+        while True:
+            with suppress(FileNotFoundError):  # somebody removes it at this very moment
+                if (there := self._name_file.exists()) and _NAME.fullmatch(found := self._name_file.read_text()):
+                    return found
+                with temporary(self._name_file.parent, durable=False) as (part, stream):
+                    stream.write(name.encode())
+                    stream.flush()
+                    place(part, self._name_file, only_if_absent=not there, durable=False)
 
 
 def _entry(path: str, kept: str | None, used: float | None) -> Entry | None:
