@@ -53,7 +53,7 @@ class SqliteIndex:
 
     def __init__(self, path: Path) -> None:
         self._path = path
-        self._lock, self._reading, self._soon_lock = threading.Lock(), threading.Lock(), threading.Lock()
+        self._lock, self._reading, self._soon_lock = threading.RLock(), threading.Lock(), threading.Lock()
         self._soon: dict[str, str] = {}
         self._token = ""
         self._open()
@@ -70,7 +70,8 @@ class SqliteIndex:
                     raise StorageFull("no space left to open the cache's index") from error
                 if attempt == _TRIES or not (_is_loss(error) or error.sqlite_errorcode & 0xFF == sqlite3.SQLITE_BUSY):
                     raise
-                self._remove_damaged(error)
+                if _is_damage(error) or (_is_torn(error) and attempt >= _TRIES // 2):
+                    self._remove(error)
                 time.sleep(_PAUSE * attempt)
 
     def _connect(self) -> None:
@@ -80,23 +81,26 @@ class SqliteIndex:
         connection.execute("PRAGMA recursive_triggers = ON")  # so that REPLACE counts what it removes
         connection.executescript(_SCHEMA)
         reader.execute("SELECT * FROM totals").fetchall()  # it opens by their names what it needs later
-        self._connection, self._reader, self._file = connection, reader, _identity(self._path)
+        self._connection, self._reader, self._inodes = connection, reader, _inodes(self._path)
 
-    def _remove_damaged(self, error: sqlite3.DatabaseError) -> None:
-        if error.sqlite_errorcode & 0xFF in _DAMAGED:
-            log.warning("the cache's index was damaged and begins anew: %s", error)
-            for suffix in ("", "-wal", "-shm"):
-                self._path.with_name(self._path.name + suffix).unlink(missing_ok=True)
+    def _remove(self, why: object) -> None:
+        log.warning("the cache's index was damaged and begins anew: %s", why)
+        for file in _files(self._path):
+            file.unlink(missing_ok=True)
 
     def look(self) -> None:
-        """Begin anew where the file was removed. What was told to the one that was is not in the one that is."""
-        if _identity(self._path) != self._file:
-            self._begin_anew(None)
+        """Begin anew where its files were removed. What was told to the ones that were is not in the ones that are."""
+        if _inodes(self._path) != self._inodes:
+            self._begin_anew()
 
-    def _begin_anew(self, error: sqlite3.DatabaseError | None) -> None:
+    def _begin_anew(self, error: sqlite3.DatabaseError | None = None) -> None:
         with self._lock, self._reading:
-            if error is not None and _identity(self._path) == self._file:
-                self._remove_damaged(error)
+            database, *beside = _inodes(self._path)
+            if database is not None and database == self._inodes[0]:
+                if beside != self._inodes[1:]:
+                    self._remove("some of its files were removed")
+                elif error is not None and _is_damage(error):
+                    self._remove(error)
             old = self._reader, self._connection
             self._open()
             for connection in old:
@@ -217,10 +221,9 @@ class SqliteIndex:
     @contextmanager
     def _transaction(self) -> Iterator[sqlite3.Connection]:
         """Raises StorageFull. Where the index is lost meanwhile, what is done in it is lost too."""
-        lost: sqlite3.DatabaseError | None = None
         with self._lock:
+            self._begin()
             try:
-                self._connection.execute("BEGIN IMMEDIATE")
                 yield self._connection
                 self._connection.execute("COMMIT")
             except BaseException as error:
@@ -229,18 +232,39 @@ class SqliteIndex:
                         self._connection.execute("ROLLBACK")
                 if not isinstance(error, sqlite3.DatabaseError):
                     raise
-                if error.sqlite_errorcode in _NO_ROOM:
-                    raise StorageFull("no space left for the cache's index") from error
-                if not _is_loss(error):
+                self._pass_over(error)
+
+    def _begin(self) -> None:
+        for attempt in range(1, _TRIES + 1):
+            try:
+                self._connection.execute("BEGIN IMMEDIATE")
+                return
+            except sqlite3.DatabaseError as error:
+                if attempt == _TRIES:
                     raise
-                lost = error
-        if lost is not None:
-            self._begin_anew(lost)
+                self._pass_over(error)
+
+    def _pass_over(self, error: sqlite3.DatabaseError) -> None:
+        """Begin anew where the index is lost. Raises StorageFull, or what else it is."""
+        if error.sqlite_errorcode in _NO_ROOM:
+            raise StorageFull("no space left for the cache's index") from error
+        if not _is_loss(error):
+            raise error
+        self._begin_anew(error)
+
+
+def _is_damage(error: sqlite3.DatabaseError) -> bool:
+    return error.sqlite_errorcode & 0xFF in _DAMAGED
 
 
 def _is_loss(error: sqlite3.DatabaseError) -> bool:
     """The file is damaged, or was removed under it."""
-    return error.sqlite_errorcode & 0xFF in _DAMAGED | _REMOVED or "no such table" in str(error)
+    return _is_damage(error) or error.sqlite_errorcode & 0xFF in _REMOVED or "no such table" in str(error)
+
+
+def _is_torn(error: sqlite3.DatabaseError) -> bool:
+    """One of the files was removed, and another process holds the rest to what they were."""
+    return error.sqlite_errorcode == sqlite3.SQLITE_IOERR_SHORT_READ
 
 
 def _of_this_boot(directories: str) -> str:
@@ -258,8 +282,16 @@ def _connect(path: Path) -> sqlite3.Connection:
     return sqlite3.connect(path, timeout=30, isolation_level=None, check_same_thread=False)
 
 
-def _identity(path: Path) -> int | None:
-    try:
-        return path.stat().st_ino
-    except FileNotFoundError:
-        return None
+def _files(path: Path) -> list[Path]:
+    """The three that SQLite keeps as long as a connection is open."""
+    return [path.with_name(path.name + end) for end in ("", "-wal", "-shm")]
+
+
+def _inodes(path: Path) -> list[int | None]:
+    found: list[int | None] = []
+    for file in _files(path):
+        try:
+            found.append(file.stat().st_ino)
+        except FileNotFoundError:
+            found.append(None)
+    return found
