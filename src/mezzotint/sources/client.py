@@ -32,6 +32,7 @@ from mezzotint.sources.urls import Target
 REDIRECTS = 5
 _REDIRECTING = {301, 302, 303, 307, 308}
 _GONE = {404, 410}
+_CONDITIONS = {"If-None-Match", "If-Modified-Since"}
 _CONNECT, _GAP = 10.0, 20.0
 _PIECE = 1 << 16
 _PAUSE = 30.0
@@ -140,7 +141,7 @@ class Client:
                     allow_redirects=False,
                 )
             try:
-                location = self._judged(target, answer)
+                location = self._judged(target, answer, not _CONDITIONS.isdisjoint(headers))
                 if location is not None and 0 < (answer.content_length or 0) <= _PIECE:
                     await self._drained(target, answer)
                 said = {name.lower(): value for name, value in answer.headers.items()}
@@ -154,7 +155,7 @@ class Client:
     def _allows(self, host: str, address: str) -> bool:
         return self._policy.allows(host, ipaddress.ip_address(address.partition("%")[0]))
 
-    def _judged(self, target: Target, answer: aiohttp.ClientResponse) -> str | None:
+    def _judged(self, target: Target, answer: aiohttp.ClientResponse, conditional: bool) -> str | None:
         """Where it leads to. Raises what anything but a picture deserves."""
         status, host = answer.status, target.host
         pause = retry_after(answer.headers.get("Retry-After"), time.time())
@@ -171,6 +172,8 @@ class Client:
             raise OriginLacks(f"the origin answered {status}")
         if status not in {200, 304}:
             raise OriginFailed(f"the origin answered {status}")
+        if status == 304 and not conditional:
+            raise OriginFailed("the origin answered 304, and was not asked whether anything had changed")
         if answer.headers.get("Content-Encoding", "identity").lower() != "identity":
             raise OriginFailed(f"the origin sends {answer.headers['Content-Encoding']}, which was not asked for")
         return None
