@@ -11,17 +11,19 @@ import errno
 import os
 import time
 import uuid
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
 from contextlib import contextmanager, suppress
 from pathlib import Path
-from typing import BinaryIO
+from typing import BinaryIO, TypeVar
 
 from mezzotint.errors import StorageFull
 from mezzotint.failpoints import failpoint
 
+T = TypeVar("T")
 FULL = {errno.ENOSPC, errno.EDQUOT, errno.EFBIG}
 CHUNK = 1 << 20
 _ABANDONED = 86_400
+_TRIES, _PAUSE = 30, 0.001
 
 
 @contextmanager
@@ -72,14 +74,30 @@ def make_directory(directory: Path, durable: bool = True) -> None:
         sync_directory(directory.parent)
 
 
+def while_removed(work: Callable[[], T]) -> T:
+    """`work`, again while somebody removes the directories that it makes and needs. Raises FileNotFoundError where
+    that does not end."""
+    for _ in range(_TRIES):
+        with suppress(FileNotFoundError):
+            return work()
+        time.sleep(_PAUSE)
+    return work()
+
+
 def open_shared(path: Path) -> int:
     """A descriptor of a small file that processes share, made if need be; also while somebody removes it all."""
-    while True:
-        try:
-            return os.open(path, os.O_RDWR | os.O_CREAT | os.O_CLOEXEC, 0o644)
-        except FileNotFoundError:
-            with suppress(FileNotFoundError):
-                make_directory(path.parent, durable=False)
+
+    def opened() -> int:
+        return os.open(path, os.O_RDWR | os.O_CREAT | os.O_CLOEXEC, 0o644)
+
+    def made() -> int:
+        make_directory(path.parent, durable=False)
+        return opened()
+
+    try:
+        return opened()
+    except FileNotFoundError:
+        return while_removed(made)
 
 
 def sync_directory(directory: Path) -> None:

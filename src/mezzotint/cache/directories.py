@@ -28,9 +28,19 @@ def identity_of(top: Path, nothing_before: bool = False) -> str:
         if nothing_before:
             for mark in marks:
                 os.utime(mark, (0, 0))
-        new = any(time.time() - mark.stat().st_mtime < _SETTLED for mark in marks)
-        return "".join(mark.name for mark in marks) + (".new" if new else "")
+        settled = [_is_settled(mark) for mark in marks]
+        return "".join(mark.name for mark in marks) + ("" if all(settled) else ".new")
     return ""
+
+
+def _is_settled(mark: Path) -> bool:
+    """Once it is, that is written down as its date: hosts whose clocks differ agree, whatever they show later."""
+    made = mark.stat().st_mtime
+    if made and time.time() - made >= _SETTLED:
+        with suppress(PermissionError):
+            os.utime(mark, (0, 0))
+        return True
+    return not made
 
 
 def _mark_of(directory: Path) -> Path:

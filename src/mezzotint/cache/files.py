@@ -50,7 +50,7 @@ class Cache:
         is_new = not any((directory / kind).exists() for kind in KINDS)
         self.directories = identity_of(self.directory)
         """tells the directories that there are from others, which come after them"""
-        if is_new and self.index.totals().files == 0:
+        if is_new and self.index.totals().files == 0 and self.index.available:
             self.directories = identity_of(directory, nothing_before=True)
             self.index.begin_completing()
             self.index.set_complete(self.directories)

@@ -24,7 +24,7 @@ from redis.retry import Retry
 from mezzotint.cache.index import Entry, Totals
 from mezzotint.cache.missed import Missed
 from mezzotint.cache.sqlite import SqliteIndex
-from mezzotint.files import place, temporary
+from mezzotint.files import place, temporary, while_removed
 
 log = logging.getLogger(__name__)
 T = TypeVar("T")
@@ -268,7 +268,7 @@ class RedisIndex:
     def _adopt(self) -> None:
         """Go by the name that this directory has in Redis now, which is this one where it has none. What was told to
         one of another name is not in this one."""
-        name = self._named(self._name or uuid.uuid4().hex)
+        name = while_removed(lambda: self._named(self._name or uuid.uuid4().hex))
         if name != self._name:
             before, self._name = self._name, name
             key = f"mezzotint:{{{name}}}:"
@@ -287,14 +287,14 @@ class RedisIndex:
 
     def _named(self, name: str) -> str:
         """What the directory's file says; `name` where it says nothing."""
-        while True:
-            with suppress(FileNotFoundError):  # somebody removes it at this very moment
-                if (there := self._name_file.exists()) and _NAME.fullmatch(found := self._name_file.read_text()):
-                    return found
-                with temporary(self._name_file.parent, durable=False) as (part, stream):
-                    stream.write(name.encode())
-                    stream.flush()
-                    place(part, self._name_file, only_if_absent=not there, durable=False)
+        found = self._name_file.read_text() if (there := self._name_file.exists()) else ""
+        if _NAME.fullmatch(found):
+            return found
+        with temporary(self._name_file.parent, durable=False) as (part, stream):
+            stream.write(name.encode())
+            stream.flush()
+            place(part, self._name_file, only_if_absent=not there, durable=False)
+        return self._name_file.read_text()
 
 
 def _entry(path: str, kept: str | None, used: float | None) -> Entry | None:

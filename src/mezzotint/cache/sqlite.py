@@ -2,21 +2,19 @@
 
 from __future__ import annotations
 
-import logging
 import sqlite3
 import threading
 import time
 import uuid
 from collections.abc import Iterable, Iterator
-from contextlib import contextmanager, suppress
+from contextlib import ExitStack, closing, contextmanager, suppress
 from functools import cache
 from pathlib import Path
 
 from mezzotint.cache.index import Entry, Totals
+from mezzotint.cache.losing import alone_with, inodes_of, is_damage, is_lack_of_room, is_loss, is_torn, remove
 from mezzotint.errors import StorageFull
 from mezzotint.files import make_directory
-
-log = logging.getLogger(__name__)
 
 _SCHEMA = """
 CREATE TABLE IF NOT EXISTS entries (
@@ -35,9 +33,6 @@ CREATE TRIGGER IF NOT EXISTS entries_removed AFTER DELETE ON entries BEGIN
 END;
 CREATE TABLE IF NOT EXISTS facts (key TEXT PRIMARY KEY, value TEXT NOT NULL) WITHOUT ROWID;
 """
-_NO_ROOM = {sqlite3.SQLITE_FULL, sqlite3.SQLITE_IOERR_WRITE, sqlite3.SQLITE_IOERR_SHMSIZE, sqlite3.SQLITE_IOERR_SHMMAP}
-_DAMAGED = {sqlite3.SQLITE_NOTADB, sqlite3.SQLITE_CORRUPT}
-_REMOVED = {sqlite3.SQLITE_IOERR, sqlite3.SQLITE_CANTOPEN, sqlite3.SQLITE_READONLY}
 _TRIES, _PAUSE = 10, 0.005
 _AT_ONCE = 200
 _COMPLETE, _COMPLETING = "complete", "completing"
@@ -56,7 +51,8 @@ class SqliteIndex:
         self._lock, self._reading, self._soon_lock = threading.RLock(), threading.Lock(), threading.Lock()
         self._soon: dict[str, str] = {}
         self._token = ""
-        self._open()
+        with alone_with(self._path):
+            self._open()
 
     def _open(self) -> None:
         """Raises StorageFull."""
@@ -65,48 +61,55 @@ class SqliteIndex:
                 make_directory(self._path.parent, durable=False)
                 self._connect()
                 return
-            except sqlite3.DatabaseError as error:
-                if error.sqlite_errorcode in _NO_ROOM:
-                    raise StorageFull("no space left to open the cache's index") from error
-                if attempt == _TRIES or not (_is_loss(error) or error.sqlite_errorcode & 0xFF == sqlite3.SQLITE_BUSY):
+            except FileNotFoundError:  # somebody removes all of it at this very moment
+                if attempt == _TRIES:
                     raise
-                if _is_damage(error) or (_is_torn(error) and attempt >= _TRIES // 2):
-                    self._remove(error)
-                time.sleep(_PAUSE * attempt)
+            except sqlite3.DatabaseError as error:
+                if is_lack_of_room(error):
+                    raise StorageFull("no space left to open the cache's index") from error
+                if attempt == _TRIES or not (is_loss(error) or error.sqlite_errorcode & 0xFF == sqlite3.SQLITE_BUSY):
+                    raise
+                if is_damage(error) or (is_torn(error) and attempt >= _TRIES // 2):
+                    remove(self._path, error)
+            time.sleep(_PAUSE * attempt)
 
     def _connect(self) -> None:
-        connection, reader = _connect(self._path), _connect(self._path)  # so that no reader waits for a writer
-        connection.execute("PRAGMA journal_mode = WAL")
-        connection.execute("PRAGMA synchronous = OFF")
-        connection.execute("PRAGMA recursive_triggers = ON")  # so that REPLACE counts what it removes
-        connection.executescript(_SCHEMA)
-        reader.execute("SELECT * FROM totals").fetchall()  # it opens by their names what it needs later
-        self._connection, self._reader, self._inodes = connection, reader, _inodes(self._path)
-
-    def _remove(self, why: object) -> None:
-        log.warning("the cache's index was damaged and begins anew: %s", why)
-        for file in _files(self._path):
-            file.unlink(missing_ok=True)
+        with ExitStack() as stack:  # two, so that no reader waits for a writer
+            connection, reader = (stack.enter_context(closing(_connect(self._path))) for _ in range(2))
+            connection.execute("PRAGMA journal_mode = WAL")
+            connection.execute("PRAGMA synchronous = OFF")
+            connection.execute("PRAGMA recursive_triggers = ON")  # so that REPLACE counts what it removes
+            connection.executescript(_SCHEMA)
+            reader.execute("SELECT * FROM totals").fetchall()  # it opens by their names what it needs later
+            self._connection, self._reader, self._inodes = connection, reader, inodes_of(self._path)
+            stack.pop_all()
 
     def look(self) -> None:
         """Begin anew where its files were removed. What was told to the ones that were is not in the ones that are."""
-        if _inodes(self._path) != self._inodes:
-            self._begin_anew()
+        held = self._inodes
+        if inodes_of(self._path) != held:
+            self._begin_anew(held)
 
-    def _begin_anew(self, error: sqlite3.DatabaseError | None = None) -> None:
-        with self._lock, self._reading:
-            database, *beside = _inodes(self._path)
-            if database is not None and database == self._inodes[0]:
-                if beside != self._inodes[1:]:
-                    self._remove("some of its files were removed")
-                elif error is not None and _is_damage(error):
-                    self._remove(error)
+    def _begin_anew(self, held: list[int | None], error: sqlite3.DatabaseError | None = None) -> None:
+        """Unless another thread has done it, since these files were `held`."""
+        with self._lock, self._reading, alone_with(self._path):
+            if self._inodes is not held:
+                return
+            database, *beside = inodes_of(self._path)
+            if database is not None and database == held[0]:
+                if beside != held[1:]:
+                    remove(self._path, "some of its files were removed")
+                elif error is not None and is_damage(error):
+                    remove(self._path, error)
             old = self._reader, self._connection
             self._open()
             for connection in old:
                 connection.close()
-        for key in (_COMPLETE, _COMPLETING):
-            self.forget(key)
+            try:
+                self._connection.execute("DELETE FROM facts WHERE key IN (?, ?)", (_COMPLETE, _COMPLETING))
+            except sqlite3.DatabaseError as lost:  # again; the next look will tell
+                if not is_loss(lost):
+                    raise
 
     def is_complete(self, directories: str) -> bool:
         return self.recall(_COMPLETE) == _of_this_boot(directories)
@@ -209,13 +212,14 @@ class SqliteIndex:
 
     def _query(self, statement: str, *parameters: object) -> list[tuple]:  # type: ignore[type-arg]
         for _ in range(_TRIES):
+            held = self._inodes
             try:
                 with self._reading:
                     return self._reader.execute(statement, parameters).fetchall()
             except sqlite3.DatabaseError as error:
-                if not _is_loss(error):
+                if not is_loss(error):
                     raise
-                self._begin_anew(error)
+                self._begin_anew(held, error)
         return []
 
     @contextmanager
@@ -240,31 +244,17 @@ class SqliteIndex:
                 self._connection.execute("BEGIN IMMEDIATE")
                 return
             except sqlite3.DatabaseError as error:
-                if attempt == _TRIES:
+                if attempt == _TRIES and not is_lack_of_room(error):
                     raise
                 self._pass_over(error)
 
     def _pass_over(self, error: sqlite3.DatabaseError) -> None:
-        """Begin anew where the index is lost. Raises StorageFull, or what else it is."""
-        if error.sqlite_errorcode in _NO_ROOM:
+        """Begin anew where the index is lost; for whoever has the lock. Raises StorageFull, or what else it is."""
+        if is_lack_of_room(error):
             raise StorageFull("no space left for the cache's index") from error
-        if not _is_loss(error):
+        if not is_loss(error):
             raise error
-        self._begin_anew(error)
-
-
-def _is_damage(error: sqlite3.DatabaseError) -> bool:
-    return error.sqlite_errorcode & 0xFF in _DAMAGED
-
-
-def _is_loss(error: sqlite3.DatabaseError) -> bool:
-    """The file is damaged, or was removed under it."""
-    return _is_damage(error) or error.sqlite_errorcode & 0xFF in _REMOVED or "no such table" in str(error)
-
-
-def _is_torn(error: sqlite3.DatabaseError) -> bool:
-    """One of the files was removed, and another process holds the rest to what they were."""
-    return error.sqlite_errorcode == sqlite3.SQLITE_IOERR_SHORT_READ
+        self._begin_anew(self._inodes, error)
 
 
 def _of_this_boot(directories: str) -> str:
@@ -280,18 +270,3 @@ def _boot_id() -> str:
 
 def _connect(path: Path) -> sqlite3.Connection:
     return sqlite3.connect(path, timeout=30, isolation_level=None, check_same_thread=False)
-
-
-def _files(path: Path) -> list[Path]:
-    """The three that SQLite keeps as long as a connection is open."""
-    return [path.with_name(path.name + end) for end in ("", "-wal", "-shm")]
-
-
-def _inodes(path: Path) -> list[int | None]:
-    found: list[int | None] = []
-    for file in _files(path):
-        try:
-            found.append(file.stat().st_ino)
-        except FileNotFoundError:
-            found.append(None)
-    return found
