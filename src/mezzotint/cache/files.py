@@ -21,11 +21,10 @@ from mezzotint.cache.mark import Mark
 from mezzotint.cache.places import KINDS, group_of, kind_of, path_of
 from mezzotint.cache.rescanning import rescan
 from mezzotint.errors import StorageFull
-from mezzotint.files import place, temporary
+from mezzotint.files import place, temporary, while_removed
 
 _CONTROL = ".control"
 _NAMES = "names"
-_TRIES = 30
 _REMEMBERED = 50_000
 
 
@@ -48,10 +47,10 @@ class Cache:
         self._used_lock = threading.Lock()
         self._seen: dict[str, tuple[_Version, str]] = {}
         is_new = not any((directory / kind).exists() for kind in KINDS)
-        self.directories = identity_of(self.directory)
+        is_new = is_new and self.index.totals().files == 0 and self.index.available
+        self.directories = identity_of(directory, nothing_before=is_new)
         """tells the directories that there are from others, which come after them"""
-        if is_new and self.index.totals().files == 0 and self.index.available:
-            self.directories = identity_of(directory, nothing_before=True)
+        if is_new:
             self.index.begin_completing()
             self.index.set_complete(self.directories)
 
@@ -142,17 +141,18 @@ class Cache:
         """Keep `data` under `name`; returns its sha256. Raises StorageFull."""
         digest = hashlib.sha256(data).hexdigest()
         target = self.directory / path_of(name)
-        for attempt in range(1, _TRIES + 1):
-            try:
-                with temporary(target.parent, durable=False) as (part, stream):
-                    stream.write(data)
-                    stream.flush()
-                    self.place(name, part, len(data), digest)
-                return digest
-            except FileNotFoundError as error:  # somebody removes everything at this very moment
-                if attempt == _TRIES:
-                    raise StorageFull(f"the cache's directory is being removed: {error}") from None
-        raise AssertionError
+
+        def kept() -> str:
+            with temporary(target.parent, durable=False) as (part, stream):
+                stream.write(data)
+                stream.flush()
+                self.place(name, part, len(data), digest)
+            return digest
+
+        try:
+            return while_removed(kept)
+        except FileNotFoundError as error:
+            raise StorageFull(f"the cache's directory is being removed: {error}") from None
 
     def place(self, name: str, part: Path, size: int, digest: str) -> None:
         """Give a whole file its name.

@@ -16,7 +16,7 @@ from mezzotint.delivery.sending import CACHE, STORE, nginx_word
 from mezzotint.errors import InvalidInput
 from mezzotint.names.canonical import OUTPUTS
 from mezzotint.settings import Settings
-from mezzotint.sources.coverart.asking import SIZES
+from mezzotint.sources.coverart.asking import ID, SIZES
 from mezzotint.sources.coverart.keeping import MADE, MEDIA
 
 _FROM_MEZZOTINT = ("X-Cache-Status", "X-Image-Ident", "ETag", "Link", "Vary", "Content-Security-Policy")
@@ -25,7 +25,7 @@ _DEEP = "(?<c>(?<b>(?<a>[0-9a-f])[0-9a-f])[0-9a-f])"
 _IMAGE = f"^/images/(?<name>{_DEEP}[0-9a-f]{{61}}[.-][A-Za-z0-9.-]+)$"
 _COVER = (
     f"^/release/(?<name>{_DEEP}[0-9a-f]{{5}}(?:-[0-9a-f]{{4}}){{3}}-[0-9a-f]{{12}})"
-    f"/(?<picture>[1-9][0-9]{{0,19}}(?:-(?:{'|'.join(map(str, SIZES))}))?)(?:\\.[A-Za-z0-9]{{1,5}})?$"
+    f"/(?<picture>{ID.pattern}(?:-(?:{'|'.join(map(str, SIZES))}))?)(?:\\.[A-Za-z0-9]{{1,5}})?$"
 )
 
 

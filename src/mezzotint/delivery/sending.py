@@ -94,7 +94,7 @@ class Sender:
 
     async def picture(self, picture: Picture, request: Request, send: Send, how: str) -> None:
         data = picture.data
-        if request.sendfile == self._word and not _is_held(request, picture.etag):
+        if self._goes_by_nginx(request, picture.etag):
             await self._by_nginx(picture.place, picture.headers, len(data), send, how)
             return
         status, header_list, part = _conditions(picture.headers, picture.etag, len(data), request)
@@ -134,7 +134,7 @@ class Sender:
         how: str,
     ) -> None:
         """What `opened` gives, all or a part of it; where it has a `place`, by nginx."""
-        if place is not None and request.sendfile == self._word and not _is_held(request, etag):
+        if place is not None and self._goes_by_nginx(request, etag):
             await self._by_nginx(place, found, size, send, how)
             return
         status, header_list, part = _conditions(found, etag, size, request)
@@ -144,6 +144,10 @@ class Sender:
             return
         self._tally.bytes += part.length if part else size
         await stream(send, status, header_list, opened(part))
+
+    def _goes_by_nginx(self, request: Request, etag: str) -> bool:
+        """It came through this installation's nginx, and not for something that is held already."""
+        return request.sendfile == self._word and not _is_held(request, etag)
 
     async def _by_nginx(self, place: str, found: Headers, size: int, send: Send, how: str) -> None:
         self._tally.answers[how] += 1
@@ -164,7 +168,7 @@ def _placed(found: Headers, place: str) -> Headers:
 
 def _conditions(found: Headers, etag: str, size: int, request: Request) -> tuple[int, Headers, ByteRange | None]:
     """Status, headers and range after If-None-Match, Range and If-Range have been looked at."""
-    if request.if_none_match is not None and not_modified(request.if_none_match, etag):
+    if _is_held(request, etag):
         return 304, [header for header in found if header[0] != b"content-type"], None
     if request.range is None or request.head:
         return 200, _with_length(found, size), None

@@ -15,12 +15,13 @@ SIZES = (250, 500, 1200)
 FRONT, BACK = "front", "back"
 _MBID = re.compile(r"[0-9a-f]{8}-[0-9a-f]{4}-[0-9a-f]{4}-[0-9a-f]{4}-[0-9a-f]{12}")
 _PICTURE = re.compile(r"(?P<what>[^-.]*)(?:-(?P<size>[^.]*))?(?:\.(?P<extension>.*))?")
-_ID = re.compile(r"[1-9][0-9]{0,19}")
+ID = re.compile(r"[1-9][0-9]{0,19}")
+"""of a picture, as the archive gives them"""
 _EXTENSION = re.compile(r"[A-Za-z0-9]{1,5}")
 _LED_TO = (
     # as the archive's own storage names it, and as the archive and other caches of it do
-    re.compile(rf".*/mbid-(?P<mbid>{_MBID.pattern})-(?P<id>[1-9][0-9]{{0,19}})(?:_thumb[0-9]+)?\.[A-Za-z0-9]+"),
-    re.compile(rf".*/release/(?P<mbid>{_MBID.pattern})/(?P<id>[1-9][0-9]{{0,19}})(?:-[0-9]+)?(?:\.[A-Za-z0-9]+)?"),
+    re.compile(rf".*/mbid-(?P<mbid>{_MBID.pattern})-(?P<id>{ID.pattern})(?:_thumb[0-9]+)?\.[A-Za-z0-9]+"),
+    re.compile(rf".*/release/(?P<mbid>{_MBID.pattern})/(?P<id>{ID.pattern})(?:-[0-9]+)?(?:\.[A-Za-z0-9]+)?"),
 )
 
 
@@ -92,7 +93,7 @@ def parse_path(path: str) -> Asked:
     what, size, extension = (match["what"], match["size"], match["extension"]) if match else (picture, None, None)
     if entity == RELEASE_GROUP and what != FRONT:
         raise InvalidInput("id", f"cannot be {what!r:.40} of a release group", FRONT)
-    if what not in {FRONT, BACK} and not _ID.fullmatch(what):
+    if what not in {FRONT, BACK} and not ID.fullmatch(what):
         raise InvalidInput("id", f"cannot be {what!r:.40}", f"{FRONT}, {BACK} or a picture's number")
     if size is not None and size not in {str(size) for size in SIZES}:
         raise InvalidInput("size", f"cannot be {size!r:.40}", " ".join(map(str, SIZES)))

@@ -82,8 +82,7 @@ class Keeping:
             members = self._read(name)
             with suppress(KeyError, TypeError, ValueError):
                 place = Place(_text(members.pop("mbid")), _text(members.pop("id")), _text(members.pop("entity")))
-                pointer = Pointer(place, _text(members["path"]), *_validity(members))
-                yield pointer
+                yield Pointer(place, _text(members["path"]), *_validity(members))
 
     def point(self, asked: Asked, pointer: Pointer) -> None:
         """Remember it. Raises StorageFull."""
