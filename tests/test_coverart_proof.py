@@ -45,7 +45,6 @@ def test_every_answer_is_right_while_the_cache_is_squeezed(installation: Install
     for way in WAYS:
         assert crowd.answered[way], (way, crowd.answered)
     assert fetched_again(shelves.archive) > 500, "what was cleaned was asked for again"
-    assert shelves.made_here, "of originals that were here"
     installation.assert_exact()
 
 

@@ -18,6 +18,7 @@ from tests.imagecloud.nodes import OPEN, until
 from tests.servers import rows
 
 SIZES = ("", "-250", "-500", "-1200")
+FRONTS = tuple(f"/front{size}" for size in SIZES)
 
 
 @pytest.fixture
@@ -81,7 +82,7 @@ def test_what_was_warmed_is_here_when_the_archive_is_gone(data: Path, serve: Cal
         ]
         done = warm(data, archive, lines)
         assert done.returncode == 0, done.stderr
-        assert "8 loaded" in done.stdout
+        assert "20 loaded" in done.stdout
         variables = reaching(archive)
         fronts = {mbid: archive.original(mbid, 1) for mbid in found}
     server = serve(data, **variables)
@@ -101,10 +102,10 @@ def test_each_cover_and_listing_is_fetched_once(data: Path, archive: Archive) ->
     found = releases(archive, 3)
     assert warm(data, archive, [*found, *found]).returncode == 0
     assert set(archive.asked_on("127.0.0.1").values()) == {1}
-    assert set(archive.asked_on("127.0.0.1")) == {f"/release/{mbid}{end}" for mbid in found for end in ("", "/front")}
+    assert set(archive.asked_on("127.0.0.1")) == {f"/release/{mbid}{end}" for mbid in found for end in ("", *FRONTS)}
     archive.forget()
     again = warm(data, archive, found, "--json")
-    assert (again.returncode, told(again)["counts"]["done"]) == (0, 6)
+    assert (again.returncode, told(again)["counts"]["done"]) == (0, 15)
     assert not archive.asked, "it is here and good"
 
 
@@ -157,8 +158,8 @@ def test_a_line_that_names_nothing_is_told_and_the_others_are_loaded(data: Path,
     assert done.returncode == 1
     assert "Traceback" not in done.stderr
     assert [line for line in bad if f"left out  {line}" not in done.stderr] == []
-    assert (told(done)["invalid"], told(done)["queued"]) == (len(bad), 2)
-    assert told(done)["counts"] == {"waiting": 0, "running": 0, "done": 2, "dead": 0}
+    assert (told(done)["invalid"], told(done)["queued"]) == (len(bad), 5)
+    assert told(done)["counts"] == {"waiting": 0, "running": 0, "done": 5, "dead": 0}
     assert (data / "cache" / "release" / mbid[0] / mbid[:2] / mbid[:3] / f"{mbid}-1.jpg").exists()
 
 
@@ -166,7 +167,7 @@ def test_what_the_archive_lacks_or_refuses_is_told(data: Path, archive: Archive)
     good, broken = releases(archive, 2)
     lacking = "00000000-0000-4000-8000-000000000000"
     archive.misbehave(f"/release/{broken}/front", faults.html())
-    done = warm(data, archive, [good, lacking, broken], COLUMNS="400")
+    done = warm(data, archive, [good, lacking, broken], "--size", "original", COLUMNS="400")
     assert done.returncode == 1
     assert "3 loaded" in done.stdout
     told_so = "".join(done.stderr.split())
@@ -187,17 +188,17 @@ def test_standard_input_is_read(data: Path, archive: Archive) -> None:
         timeout=120,
     )
     assert done.returncode == 0, done.stderr
-    assert told(done)["counts"]["done"] == 2
+    assert told(done)["counts"]["done"] == 5
 
 
 def test_without_waiting_serve_loads_them(data: Path, archive: Archive, serve: Callable[..., Server]) -> None:
     found = releases(archive, 3)
     done = warm(data, archive, found, "--no-wait", "--json")
-    assert (done.returncode, told(done)["queued"], told(done)["counts"]) == (0, 6, {})
+    assert (done.returncode, told(done)["queued"], told(done)["counts"]) == (0, 15, {})
     assert not archive.asked
     server = serve(data, **reaching(archive))
     states = "SELECT state, COUNT(*) FROM imagecloud_prefetchitem GROUP BY state"
-    assert until(lambda: rows(data, states) == [("done", 6)], 60), rows(data, states)
+    assert until(lambda: rows(data, states) == [("done", 15)], 60), rows(data, states)
     archive.misbehave(None, faults.status(500))
     given = hits(server, [f"/release/{mbid}/front" for mbid in found])
     assert list(given.values()) == [archive.original(mbid, 1) for mbid in found]

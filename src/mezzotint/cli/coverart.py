@@ -30,7 +30,7 @@ def warm(
         str, typer.Argument(help="An MBID of a release, or release-group/MBID, a line; - is standard input.")
     ],
     size: Annotated[
-        list[Sizes] | None, typer.Option(help="Of the front; of the original the others are made here.")
+        list[Sizes] | None, typer.Option(help="Of the front, more than once if need be; all of them by default.")
     ] = None,
     wait: Annotated[bool, typer.Option(help="Load them now, with a progress bar; otherwise only queue them.")] = True,
     as_json: AS_JSON = False,
@@ -47,7 +47,7 @@ def warm(
             refused += 1
             tell(f"[yellow]left out[/]  {escape(line[:100])}: {escape(str(error))}")
             continue
-        sizes = [None if one is Sizes.ORIGINAL else int(one) for one in size or [Sizes.ORIGINAL]]
+        sizes = [None if one is Sizes.ORIGINAL else int(one) for one in size or Sizes]
         wanted = [asked, *(Asked(asked.entity, asked.mbid, FRONT, one) for one in sizes)]
         urls += [upstream + one.path for one in wanted]
     raise_descriptors()

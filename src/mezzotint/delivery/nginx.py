@@ -17,7 +17,7 @@ from mezzotint.errors import InvalidInput
 from mezzotint.names.canonical import OUTPUTS
 from mezzotint.settings import Settings
 from mezzotint.sources.coverart.asking import ID, SIZES
-from mezzotint.sources.coverart.keeping import MADE, MEDIA
+from mezzotint.sources.coverart.keeping import MEDIA
 
 _FROM_MEZZOTINT = ("X-Cache-Status", "X-Image-Ident", "ETag", "Link", "Vary", "Content-Security-Policy")
 """headers that an X-Accel-Redirect would lose"""
@@ -71,8 +71,7 @@ def site(settings: Settings, listen: str) -> str:
     if settings.public_read:
         media = {str(format): output.media_type for format, output in OUTPUTS.items()}
         locations.append(_direct(settings, _IMAGE, ["native/$a/$b/$c/$name"], media))
-        made = f"release/$a/$b/$c/$name-$picture-made.{MADE}"
-        covers = [*(f"release/$a/$b/$c/$name-$picture.{extension}" for extension in MEDIA), made]
+        covers = [f"release/$a/$b/$c/$name-$picture.{extension}" for extension in MEDIA]
         locations.append(_direct(settings, _COVER, covers, MEDIA))
     return f"""\
 log_format mezzotint_hits '{FORMAT}';

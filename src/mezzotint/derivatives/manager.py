@@ -11,7 +11,7 @@ from concurrent.futures import Future
 from contextlib import contextmanager
 from dataclasses import dataclass
 
-from mezzotint.cache import Cache, CachedFile
+from mezzotint.cache import Cache
 from mezzotint.derivatives.bases import Bases
 from mezzotint.derivatives.pool import RenderPool
 from mezzotint.errors import NotFound, StorageFull
@@ -64,21 +64,6 @@ class StoreManager:
         """
         name = print_name(ident, rendition)
         return self._pool.submit(name, lambda: self._make(ident, rendition, name))
-
-    def derive(self, name: str, original: CachedFile, rendition: Rendition) -> Future[Derivative]:
-        """`name`, made of a cached picture that is no base, whoever calls this keeps open meanwhile.
-
-        The future raises DamagedImage, TooManyPixels, InvalidRendition, StorageFull. Raises Busy.
-        """
-
-        def make() -> Derivative:
-            facts = self._bases.header(original.path).facts
-            asked = canonical(rendition, facts, self._limits)
-            source = Source(original.path, geometry.stored(facts), facts.format, is_base=True)
-            data = self._render(source, asked, facts)
-            return Derivative(name, data, self._cache.put(name, data), made=True)
-
-        return self._pool.submit(name, make)
 
     def _make(self, ident: Ident, rendition: Rendition, name: str) -> Derivative:
         with self._cache.locks.hold(name):

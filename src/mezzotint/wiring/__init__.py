@@ -152,7 +152,7 @@ def open_sources(engine: Engine, *, patience: float = _PATIENCE) -> Sources:
     loading = Loading(engine.bases, engine.records, client, engine.peers, peer_client, engine.notes, lifetimes, storing)
     remote = RemoteImages(engine.bases, engine.records, flights, engine.policy, client, peer_client, loading)
     keeping = Keeping(engine.cache, engine.bases)
-    fetching = Fetching(keeping, engine.records, client, engine.manager, lifetimes, storing)
+    fetching = Fetching(keeping, engine.records, client, lifetimes, storing)
     return Sources(remote, CoverArt(settings.cover_art_upstream, engine.policy, keeping, fetching, flights))
 
 

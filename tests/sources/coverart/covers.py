@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import asyncio
+import shutil
 from collections.abc import Awaitable, Callable, Iterator
 from contextlib import contextmanager
 from dataclasses import dataclass
@@ -33,6 +34,12 @@ class Seen:
     name: str = ""
     media_type: str = ""
     listing: dict[str, Any] | None = None
+
+
+def empty(directory: Path) -> None:
+    """`rm -rf directory/*`, hidden files and all."""
+    for path in directory.iterdir():
+        shutil.rmtree(path, ignore_errors=True) if path.is_dir() else path.unlink(missing_ok=True)
 
 
 @contextmanager

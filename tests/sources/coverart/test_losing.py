@@ -4,9 +4,7 @@ from __future__ import annotations
 
 import asyncio
 import json
-import shutil
 import threading
-from pathlib import Path
 
 import pytest
 
@@ -18,19 +16,13 @@ from mezzotint.wiring import Engine
 from tests.archive import Archive, Art
 from tests.archive.replies import Reply, Request
 from tests.pictures import encoded, jpeg, photograph
-from tests.sources.coverart.covers import get, may_ask_again, outcome, run
+from tests.sources.coverart.covers import empty, get, may_ask_again, outcome, run
 from tests.sources.network import until
 
 FRONT, BACK = jpeg(700, 700, seed=1), jpeg(300, 300, seed=2)
 LARGE = encoded(photograph(1400, 1400, seed=3), "PNG")
 ARTS = [Art(11, FRONT), Art(12, BACK, front=False, back=True), Art(13, LARGE, "png", front=False)]
 NAMES = ("", "/front", "/front-250", "/11", "/12-500", "/13")
-
-
-def empty(directory: Path) -> None:
-    """`rm -rf directory/*`, hidden files and all."""
-    for path in directory.iterdir():
-        shutil.rmtree(path, ignore_errors=True) if path.is_dir() else path.unlink(missing_ok=True)
 
 
 def test_a_cache_that_was_emptied_is_filled_again(engine: Engine, archive: Archive) -> None:

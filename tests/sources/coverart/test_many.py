@@ -64,20 +64,6 @@ def test_fifty_who_ask_for_what_is_stale_are_one_question(tmp_path: Path, archiv
     assert archive.asked == {path: 1}
 
 
-def test_a_size_is_made_once_however_many_ask(engine: Engine, archive: Archive) -> None:
-    release = archive.release(images=ARTS)
-    get(engine, f"/release/{release}/11")
-    renders: list[float] = []
-    engine.manager.observer.rendered = renders.append  # type: ignore[assignment, method-assign]
-
-    async def work(covers: CoverArt) -> None:
-        seen = await asyncio.gather(*(ask(covers, f"/release/{release}/11-500") for _ in range(50)))
-        assert len({one.data for one in seen}) == 1
-
-    run(engine, work)
-    assert len(renders) == 1
-
-
 def test_everything_of_a_release_may_be_asked_for_at_once(engine: Engine, archive: Archive) -> None:
     release = archive.release(images=ARTS)
     names = [f"{what}{size}" for what in ("front", "back", "11", "12", "13") for size in ("", "-250", "-500", "-1200")]

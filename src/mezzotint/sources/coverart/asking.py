@@ -68,9 +68,9 @@ class Place:
         """What it is asked for as."""
         return self.id.partition(".")[0]
 
-    def name(self, size: int | None, extension: str, *, made: bool = False) -> str:
-        """Of a cached file, which always means the same bytes: the archive's, or those that were `made` here."""
-        return f"{self.entity}/{self.mbid}-{self.id}{_dashed(size)}{'-made' if made else ''}.{extension}"
+    def name(self, size: int | None, extension: str) -> str:
+        """Of a cached file: always the same bytes, the archive's."""
+        return f"{self.entity}/{self.mbid}-{self.id}{_dashed(size)}.{extension}"
 
     def path(self, size: int | None) -> str:
         return f"/{self.entity}/{self.mbid}/{self.id}{_dashed(size)}"

@@ -1,4 +1,4 @@
-"""One picture or listing from the archive, or a size made of an original that is here."""
+"""One picture or listing from the archive. A size is the archive's own thumbnail."""
 
 from __future__ import annotations
 
@@ -11,14 +11,12 @@ from contextlib import asynccontextmanager, suppress
 from dataclasses import replace
 from typing import Any
 
-from mezzotint.derivatives import StoreManager
-from mezzotint.errors import InvalidInput, OriginError, OriginFailed, StorageFull
-from mezzotint.names import Format, Mode, Rendition, Size
+from mezzotint.errors import OriginError, OriginFailed, StorageFull
 from mezzotint.sources.arriving import Arriving
 from mezzotint.sources.attempts import ATTEMPTS, conditions, origins_fault, patiently, remember_failure, validators
 from mezzotint.sources.client import Client, Response
 from mezzotint.sources.coverart.asking import Asked, Place, led_to
-from mezzotint.sources.coverart.keeping import MADE, PDF, Keeping, Listing, Pointer
+from mezzotint.sources.coverart.keeping import Keeping, Listing, Pointer
 from mezzotint.sources.coverart.listing import normalised, parse_listing
 from mezzotint.sources.freshness import Lifetimes
 from mezzotint.sources.records import Records
@@ -37,12 +35,11 @@ class Fetching:
         keeping: Keeping,
         records: Records,
         client: Client,
-        manager: StoreManager,
         lifetimes: Lifetimes,
         threads: Executor,
         clock: Callable[[], float] = time.time,
     ) -> None:
-        self._keeping, self._records, self._client, self._manager = keeping, records, client, manager
+        self._keeping, self._records, self._client = keeping, records, client
         self._lifetimes, self._threads, self._clock = lifetimes, threads, clock
 
     def check(self, target: Target) -> None:
@@ -121,7 +118,7 @@ class Fetching:
         return found.place
 
     def _is_enough(self, asked: Asked, hop: Target) -> bool:
-        """Where a redirect leads to what is here already, or to an original that is, nothing is downloaded."""
+        """Where a redirect leads to what is here already, nothing is downloaded."""
         place = led_to(hop.url)
         if place is None or asked.by_id:
             return False
@@ -138,27 +135,6 @@ class Fetching:
         if place is not None:
             return Pointer(place, asked.path, expires)
         return Pointer(Place(asked.mbid, asked.what, asked.entity), asked.path, expires, *validators(response.headers))
-
-    async def derive(self, place: Place, size: int | None) -> bool:
-        """Make this size of the original, where that is here, and no document. Raises Busy, StorageFull."""
-        original = await self._in_thread(self._keeping.picture, place, None) if size is not None else None
-        if original is None:
-            return False
-        if original.name.endswith(PDF):
-            original.close()
-            return False
-        try:
-            rendition = Rendition(Format.JPG, size=Size(size, size, Mode.FIT))
-            made = self._manager.derive(place.name(size, MADE, made=True), original.file, rendition)
-        except BaseException:
-            original.close()
-            raise
-        made.add_done_callback(lambda done: original.close())  # it goes on, whoever waits goes away
-        try:
-            await asyncio.shield(asyncio.wrap_future(made))
-        except InvalidInput:
-            return False  # the archive may have made a thumbnail of it all the same
-        return True
 
     @asynccontextmanager
     async def _arriving(self) -> AsyncIterator[Arriving]:

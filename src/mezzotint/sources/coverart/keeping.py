@@ -20,7 +20,7 @@ from mezzotint.sources.coverart.listing import normalised
 from mezzotint.transforms.sniff import MEDIA_TYPES
 
 FORMAT = 1
-PDF, MADE = "pdf", "jpg"
+PDF = "pdf"
 MEDIA = {name: MEDIA_TYPES[name] for name in ("jpg", "png", "gif", "webp")} | {PDF: "application/pdf"}
 """what the archive holds, by extension; the first ones are looked for first"""
 _PDF = b"%PDF-"
@@ -109,9 +109,8 @@ class Keeping:
         self._write(_listing_name(asked), {name: getattr(listing, name) for name in listing.__slots__})
 
     def may_have(self, place: Place, size: int | None) -> bool:
-        """Whether a file has its name, or one that this size can be made of; at once, without a look into it."""
-        originals = (place.name(None, extension) for extension in MEDIA if extension != PDF)
-        return any(map(self._cache.has, (*_names(place, size), *originals)))
+        """Whether a file has its name; at once, without a look into it."""
+        return any(map(self._cache.has, _names(place, size)))
 
     def has(self, place: Place, size: int | None) -> bool:
         return any(map(self._is_good, _names(place, size)))
@@ -182,10 +181,7 @@ class Keeping:
 
 def _names(place: Place, size: int | None) -> Iterator[str]:
     """What its file may be called, the likeliest first."""
-    for extension in MEDIA:
-        yield place.name(size, extension)
-        if size is not None and extension == MADE:
-            yield place.name(size, extension, made=True)
+    return (place.name(size, extension) for extension in MEDIA)
 
 
 def _text(member: Any) -> str:

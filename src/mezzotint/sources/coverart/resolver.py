@@ -1,4 +1,4 @@
-"""Cover art by what is asked: from here, made of what is here, or from the archive; fetched once however many ask."""
+"""Cover art by what is asked: from here, or from the archive; fetched once however many ask."""
 
 from __future__ import annotations
 
@@ -107,24 +107,14 @@ class CoverArt:
         return self._flights.fly(asked.path, lambda: self._load(asked))
 
     async def _load(self, asked: Asked) -> How:
-        """One process of the host at a time. Returns HIT where another one had it, or it was made of what is here."""
+        """One process of the host at a time. Returns HIT where another one had it."""
         target = self.target(asked)
-        async with self._flights.alone(target.key, lambda key: self._look(asked)) as (there, pointer):
-            if there:
-                return How.HIT
-            if pointer is not None and await self._fetching.derive(pointer.place, asked.size):
+        async with self._flights.alone(target.key, lambda key: self._is_good(asked)) as good:
+            if good:
                 return How.HIT
             known = await self._flights.in_thread(self._keeping.pointer, asked) if asked.what is not None else None
-            try:
-                await self._flights.in_thread(self._fetching.check, target)
-                await self._fetch(asked, target, known)
-            except OriginLacks:
-                raise
-            except OriginError:
-                # what was right a while ago is better than nothing
-                if known is not None and await self._fetching.derive(known.place, asked.size):
-                    return How.STALE
-                raise
+            await self._flights.in_thread(self._fetching.check, target)
+            await self._fetch(asked, target, known)
         return How.MISS
 
     async def _fetch(self, asked: Asked, target: Target, known: Pointer | None) -> None:
@@ -137,24 +127,17 @@ class CoverArt:
             through = asked if known is None or known.place.lasting else parse_path(known.path)
             place = await self._fetching.picture(through, self.target(through), known)
             if not await self._flights.in_thread(self._keeping.has, place, asked.size):
-                await self._size(place, asked.size)
+                by_id = Asked(place.entity, place.mbid, place.what, asked.size)
+                await self._fetching.picture(by_id, self.target(by_id), None)
         except OriginError as error:
             await self._flights.in_thread(self._fetching.failed, target, error)
             if isinstance(error, OriginLacks):
                 await self._flights.in_thread(self._keeping.forget, asked)
             raise
 
-    async def _size(self, place: Place, size: int | None) -> None:
-        """Of a picture whose original is here; where that cannot be read, the archive's own thumbnail."""
-        if not await self._fetching.derive(place, size):
-            by_id = Asked(place.entity, place.mbid, place.what, size)
-            await self._fetching.picture(by_id, self.target(by_id), None)
-
-    def _look(self, asked: Asked) -> tuple[bool, Pointer | None]:
-        """Whether it is here and good now, and where it would be: what is known of it that is still good."""
+    def _is_good(self, asked: Asked) -> bool:
+        """Whether it is here, and not stale."""
         given = self._find(asked)
         if given is not None and given.picture is not None:
             given.picture.close()
-        pointer = self._keeping.pointer(asked) if asked.what is not None else None
-        good = pointer is not None and pointer.expires > self._clock()
-        return given is not None and given.how is How.HIT, pointer if good else None
+        return given is not None and given.how is How.HIT
