@@ -98,6 +98,27 @@ def test_a_cache_goes_on_while_its_whole_directory_is_removed(tmp_path: Path) ->
     cache.close()
 
 
+def test_an_index_that_cannot_be_had_raises_nothing_and_is_completed_when_it_can(tmp_path: Path) -> None:
+    cache = open_cache(tmp_path / "cache")
+    cache.put(name_of(1), b"one")
+    shutil.rmtree(tmp_path / "cache")
+    (tmp_path / "cache").symlink_to(tmp_path / "a disk that is not there")
+    index = cache.index
+    index.look()
+    index.add(entry("a", 5))
+    index.remember("key", "value")
+    index.touch([("a", 1)])
+    index.remove(["a"])
+    index.totals()
+    assert not index.available and not index.is_complete(cache.directories)
+    (tmp_path / "cache").unlink()
+    settled([cache] * 2)
+    assert index.available and index.is_complete(cache.directories)
+    cache.put(name_of(2), b"two")
+    assert_holds(cache, {name_of(2): b"two"})
+    cache.close()
+
+
 def test_a_directory_that_cannot_be_made_is_told(tmp_path: Path) -> None:
     (tmp_path / "cache").symlink_to(tmp_path / "a disk that is not there")
     with pytest.raises(FileNotFoundError):
@@ -151,7 +172,9 @@ def test_settled_directories_stay_so_whatever_the_clock_shows(tmp_path: Path) ->
 
 def test_a_cache_that_redis_cannot_say_anything_of_is_not_called_new(tmp_path: Path) -> None:
     class OutOfReach(SqliteIndex):
-        available = False
+        def __init__(self, path: Path) -> None:
+            super().__init__(path)
+            self.available = False
 
     cache = Cache(tmp_path, OutOfReach, 10**9)
     assert cache.directories.endswith(".new")

@@ -2,12 +2,13 @@
 
 from __future__ import annotations
 
+import logging
 import sqlite3
 import threading
 import time
 import uuid
 from collections.abc import Iterable, Iterator
-from contextlib import ExitStack, closing, contextmanager, suppress
+from contextlib import ExitStack, closing, suppress
 from functools import cache
 from pathlib import Path
 
@@ -15,6 +16,8 @@ from mezzotint.cache.index import Entry, Totals
 from mezzotint.cache.losing import alone_with, inodes_of, is_damage, is_lack_of_room, is_loss, is_torn, remove
 from mezzotint.errors import StorageFull
 from mezzotint.files import make_directory
+
+log = logging.getLogger(__name__)
 
 _SCHEMA = """
 CREATE TABLE IF NOT EXISTS entries (
@@ -44,13 +47,14 @@ class SqliteIndex:
     so it is not synced to disk at each change."""
 
     kind = "sqlite"
-    available = True
 
     def __init__(self, path: Path) -> None:
         self._path = path
         self._lock, self._reading, self._soon_lock = threading.RLock(), threading.Lock(), threading.Lock()
         self._soon: dict[str, str] = {}
         self._token = ""
+        self.available = True
+        """False while its files are removed as fast as they are made: what it is told is lost, until `look`"""
         with alone_with(self._path):
             self._open()
 
@@ -87,32 +91,43 @@ class SqliteIndex:
     def look(self) -> None:
         """Begin anew where its files were removed. What was told to the ones that were is not in the ones that are."""
         held = self._inodes
-        if inodes_of(self._path) != held:
+        if not self.available or inodes_of(self._path) != held:
             self._begin_anew(held)
 
     def _begin_anew(self, held: list[int | None], error: sqlite3.DatabaseError | None = None) -> None:
         """Unless another thread has done it, since these files were `held`."""
-        with self._lock, self._reading, alone_with(self._path):
+        with self._lock, self._reading:
             if self._inodes is not held:
                 return
-            database, *beside = inodes_of(self._path)
-            if database is not None and database == held[0]:
-                if beside != held[1:]:
-                    remove(self._path, "some of its files were removed")
-                elif error is not None and is_damage(error):
-                    remove(self._path, error)
-            old = self._reader, self._connection
-            self._open()
-            for connection in old:
-                connection.close()
             try:
-                self._connection.execute("DELETE FROM facts WHERE key IN (?, ?)", (_COMPLETE, _COMPLETING))
-            except sqlite3.DatabaseError as lost:  # again; the next look will tell
-                if not is_loss(lost):
+                with alone_with(self._path):
+                    self._reopen(held, error)
+                self.available = True
+            except (FileNotFoundError, sqlite3.DatabaseError) as lost:
+                if isinstance(lost, sqlite3.DatabaseError) and not is_loss(lost):
                     raise
+                self._give_up()
+
+    def _give_up(self) -> None:
+        if self.available:
+            log.warning("the cache's index is removed again and again; the next rescan completes it")
+        self.available = False
+
+    def _reopen(self, held: list[int | None], error: sqlite3.DatabaseError | None) -> None:
+        database, *beside = inodes_of(self._path)
+        if database is not None and database == held[0]:
+            if beside != held[1:]:
+                remove(self._path, "some of its files were removed")
+            elif error is not None and is_damage(error):
+                remove(self._path, error)
+        old = self._reader, self._connection
+        self._open()
+        for connection in old:
+            connection.close()
+        self._connection.execute("DELETE FROM facts WHERE key IN (?, ?)", (_COMPLETE, _COMPLETING))
 
     def is_complete(self, directories: str) -> bool:
-        return self.recall(_COMPLETE) == _of_this_boot(directories)
+        return self.available and self.recall(_COMPLETE) == _of_this_boot(directories)
 
     def begin_completing(self) -> bool:
         self._token = uuid.uuid4().hex
@@ -121,10 +136,10 @@ class SqliteIndex:
         return True
 
     def set_complete(self, directories: str) -> None:
-        with self._transaction() as run:
-            row = run.execute("SELECT value FROM facts WHERE key = ?", (_COMPLETING,)).fetchone()
-            if (row[0] if row else "") == self._token:
-                run.execute("REPLACE INTO facts VALUES (?, ?)", (_COMPLETE, _of_this_boot(directories)))
+        self._change(
+            "INSERT OR REPLACE INTO facts SELECT ?, ? FROM facts WHERE key = ? AND value = ?",
+            [(_COMPLETE, _of_this_boot(directories), _COMPLETING, self._token)],
+        )
 
     def is_believed(self) -> bool:
         return True
@@ -146,15 +161,11 @@ class SqliteIndex:
         return Entry(*rows[0]) if rows else None
 
     def add(self, entry: Entry) -> None:
-        with self._transaction() as run:
-            run.execute(
-                "REPLACE INTO entries VALUES (?, ?, ?, ?, ?, ?)",
-                (entry.path, entry.kind, entry.group, entry.size, entry.used, entry.digest),
-            )
+        row = entry.path, entry.kind, entry.group, entry.size, entry.used, entry.digest
+        self._change("REPLACE INTO entries VALUES (?, ?, ?, ?, ?, ?)", [row])
 
     def touch(self, used: Iterable[tuple[str, int]]) -> None:
-        with self._transaction() as run:
-            run.executemany("UPDATE entries SET used = ?2 WHERE path = ?1 AND used < ?2", used)
+        self._change("UPDATE entries SET used = ?2 WHERE path = ?1 AND used < ?2", used)
 
     def least_recently_used(self, count: int) -> list[Entry]:
         return [Entry(*row) for row in self._query(f"SELECT {_COLUMNS} FROM entries ORDER BY used LIMIT ?", count)]
@@ -163,8 +174,7 @@ class SqliteIndex:
         return [Entry(*row) for row in self._query(f'SELECT {_COLUMNS} FROM entries WHERE "group" = ?', group)]
 
     def remove(self, paths: Iterable[str]) -> None:
-        with self._transaction() as run:
-            run.executemany("DELETE FROM entries WHERE path = ?", ((path,) for path in paths))
+        self._change("DELETE FROM entries WHERE path = ?", ((path,) for path in paths))
 
     def totals(self) -> Totals:
         return Totals(*self._query("SELECT coalesce(sum(files), 0), coalesce(sum(bytes), 0) FROM totals")[0])
@@ -181,8 +191,7 @@ class SqliteIndex:
             last = rows[-1][0]
 
     def remember(self, key: str, value: str) -> None:
-        with self._transaction() as run:
-            run.execute("REPLACE INTO facts VALUES (?, ?)", (key, value))
+        self._change("REPLACE INTO facts VALUES (?, ?)", [(key, value)])
 
     def remember_soon(self, key: str, value: str) -> None:
         with self._soon_lock:
@@ -195,8 +204,7 @@ class SqliteIndex:
         with self._soon_lock:
             soon, self._soon = self._soon, {}
         if soon:
-            with self._transaction() as run:
-                run.executemany("REPLACE INTO facts VALUES (?, ?)", soon.items())
+            self._change("REPLACE INTO facts VALUES (?, ?)", soon.items())
 
     def recall(self, key: str) -> str | None:
         if (value := self._soon.get(key)) is not None:
@@ -207,8 +215,7 @@ class SqliteIndex:
     def forget(self, key: str) -> None:
         with self._soon_lock:
             self._soon.pop(key, None)
-        with self._transaction() as run:
-            run.execute("DELETE FROM facts WHERE key = ?", (key,))
+        self._change("DELETE FROM facts WHERE key = ?", [(key,)])
 
     def _query(self, statement: str, *parameters: object) -> list[tuple]:  # type: ignore[type-arg]
         for _ in range(_TRIES):
@@ -220,41 +227,35 @@ class SqliteIndex:
                 if not is_loss(error):
                     raise
                 self._begin_anew(held, error)
+        self._give_up()
         return []
 
-    @contextmanager
-    def _transaction(self) -> Iterator[sqlite3.Connection]:
-        """Raises StorageFull. Where the index is lost meanwhile, what is done in it is lost too."""
+    def _change(self, statement: str, rows: Iterable[tuple[object, ...]]) -> None:
+        """One transaction. Raises StorageFull. Where the index is lost for good, so is the change, until `look`."""
+        rows = list(rows)
         with self._lock:
-            self._begin()
-            try:
-                yield self._connection
-                self._connection.execute("COMMIT")
-            except BaseException as error:
-                with suppress(sqlite3.Error):
-                    if self._connection.in_transaction:
-                        self._connection.execute("ROLLBACK")
-                if not isinstance(error, sqlite3.DatabaseError):
-                    raise
-                self._pass_over(error)
+            for _ in range(_TRIES):
+                try:
+                    self._transact(statement, rows)
+                    return
+                except sqlite3.DatabaseError as error:
+                    if is_lack_of_room(error):
+                        raise StorageFull("no space left for the cache's index") from error
+                    if not is_loss(error):
+                        raise
+                    self._begin_anew(self._inodes, error)
+            self._give_up()
 
-    def _begin(self) -> None:
-        for attempt in range(1, _TRIES + 1):
-            try:
-                self._connection.execute("BEGIN IMMEDIATE")
-                return
-            except sqlite3.DatabaseError as error:
-                if attempt == _TRIES and not is_lack_of_room(error):
-                    raise
-                self._pass_over(error)
-
-    def _pass_over(self, error: sqlite3.DatabaseError) -> None:
-        """Begin anew where the index is lost; for whoever has the lock. Raises StorageFull, or what else it is."""
-        if is_lack_of_room(error):
-            raise StorageFull("no space left for the cache's index") from error
-        if not is_loss(error):
-            raise error
-        self._begin_anew(self._inodes, error)
+    def _transact(self, statement: str, rows: list[tuple[object, ...]]) -> None:
+        self._connection.execute("BEGIN IMMEDIATE")
+        try:
+            self._connection.executemany(statement, rows)
+            self._connection.execute("COMMIT")
+        except BaseException:
+            with suppress(sqlite3.Error):
+                if self._connection.in_transaction:
+                    self._connection.execute("ROLLBACK")
+            raise
 
 
 def _of_this_boot(directories: str) -> str:
