@@ -9,8 +9,6 @@ import uuid
 from dataclasses import dataclass
 from enum import StrEnum
 
-import jwt
-
 from mezzotint.errors import Forbidden, InvalidInput, Unauthorized
 
 _ALGORITHM = "HS256"
@@ -49,12 +47,16 @@ def issue(secret: str, scope: Scope, days: int, name: str = "token") -> str:
     if not 1 <= days <= MAX_DAYS:
         raise InvalidInput("days", f"cannot be {days}", f"1 to {MAX_DAYS}")
     now = int(time.time())
+    import jwt  # late, with all its cryptography: few commands have to do with tokens
+
     claims = {"sub": name, "scope": scope, "iat": now, "exp": now + days * 86400, "jti": uuid.uuid4().hex}
     return jwt.encode(claims, _key(secret), algorithm=_ALGORITHM)
 
 
 def verify(secret: str, text: str) -> Token:
     """Raises Unauthorized, saying whether the token is wrong or expired."""
+    import jwt
+
     try:
         claims = jwt.decode(text, _key(secret), algorithms=[_ALGORITHM], options={"require": ["exp", "sub", "scope"]})
         return Token(str(claims["sub"]), Scope(claims["scope"]), int(claims["exp"]))

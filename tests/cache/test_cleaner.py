@@ -153,3 +153,18 @@ def test_housekeeping_cleans_when_something_was_put_in(cache: Cache) -> None:
 
 def test_an_empty_cache_has_nothing_to_clean(cache: Cache) -> None:
     assert Cleaner(cache).clean_to(0) == Cleaning(0, 0)
+
+
+def test_housekeeping_starts_once_however_many_threads_ask_for_it(tmp_path: Path) -> None:
+    cache = open_cache(tmp_path)
+    housekeeping = Housekeeping(cache)
+    threads = [threading.Thread(target=housekeeping.start) for _ in range(8)]
+    for thread in threads:
+        thread.start()
+    for thread in threads:
+        thread.join()
+    running = [thread for thread in threading.enumerate() if thread.name == "cache-housekeeping"]
+    assert len(running) == 1
+    housekeeping.stop()
+    assert not running[0].is_alive()
+    cache.close()

@@ -74,12 +74,15 @@ class Housekeeping:
     def __init__(self, cache: Cache, interval: float = FLUSH_SECONDS) -> None:
         self._cache, self._cleaner, self._interval = cache, Cleaner(cache), interval
         self._stopped = False
+        self._starting = threading.Lock()
         self._thread = threading.Thread(target=self._run, name="cache-housekeeping", daemon=True)
         self._completing: threading.Thread | None = None
 
     def start(self) -> None:
-        if not self._thread.is_alive():
-            self._thread.start()
+        """Once, however many threads ask for it."""
+        with self._starting:
+            if self._thread.ident is None:
+                self._thread.start()
 
     def stop(self) -> None:
         self._stopped = True

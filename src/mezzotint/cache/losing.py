@@ -19,22 +19,27 @@ _DAMAGED = {sqlite3.SQLITE_NOTADB, sqlite3.SQLITE_CORRUPT}
 _REMOVED = {sqlite3.SQLITE_IOERR, sqlite3.SQLITE_CANTOPEN, sqlite3.SQLITE_READONLY}
 
 
+def code_of(error: sqlite3.DatabaseError) -> int:
+    """SQLite's extended result code; 0 for an error of the Python module itself, as of a closed connection."""
+    return getattr(error, "sqlite_errorcode", 0)
+
+
 def is_lack_of_room(error: sqlite3.DatabaseError) -> bool:
-    return error.sqlite_errorcode in _NO_ROOM
+    return code_of(error) in _NO_ROOM
 
 
 def is_damage(error: sqlite3.DatabaseError) -> bool:
-    return error.sqlite_errorcode & 0xFF in _DAMAGED
+    return code_of(error) & 0xFF in _DAMAGED
 
 
 def is_loss(error: sqlite3.DatabaseError) -> bool:
     """The file is damaged, or was removed under it."""
-    return is_damage(error) or error.sqlite_errorcode & 0xFF in _REMOVED or "no such table" in str(error)
+    return is_damage(error) or code_of(error) & 0xFF in _REMOVED or "no such table" in str(error)
 
 
 def is_torn(error: sqlite3.DatabaseError) -> bool:
     """One of the files was removed, and another process holds the rest to what they were."""
-    return error.sqlite_errorcode == sqlite3.SQLITE_IOERR_SHORT_READ
+    return code_of(error) == sqlite3.SQLITE_IOERR_SHORT_READ
 
 
 def files_of(path: Path) -> list[Path]:

@@ -13,7 +13,7 @@ from functools import cache
 from pathlib import Path
 
 from mezzotint.cache.index import Entry, Totals
-from mezzotint.cache.losing import alone_with, inodes_of, is_damage, is_lack_of_room, is_loss, is_torn, remove
+from mezzotint.cache.losing import alone_with, code_of, inodes_of, is_damage, is_lack_of_room, is_loss, is_torn, remove
 from mezzotint.errors import StorageFull
 from mezzotint.files import make_directory
 
@@ -71,7 +71,7 @@ class SqliteIndex:
             except sqlite3.DatabaseError as error:
                 if is_lack_of_room(error):
                     raise StorageFull("no space left to open the cache's index") from error
-                if attempt == _TRIES or not (is_loss(error) or error.sqlite_errorcode & 0xFF == sqlite3.SQLITE_BUSY):
+                if attempt == _TRIES or not (is_loss(error) or code_of(error) & 0xFF == sqlite3.SQLITE_BUSY):
                     raise
                 if is_damage(error) or (is_torn(error) and attempt >= _TRIES // 2):
                     remove(self._path, error)

@@ -3,6 +3,9 @@
 from __future__ import annotations
 
 import resource
+import sys
+from collections.abc import Iterator
+from contextlib import contextmanager
 from typing import Annotated
 
 import typer
@@ -10,6 +13,7 @@ from rich.markup import escape
 
 from mezzotint import __version__
 from mezzotint.cli.output import count_progress, fail, out, tell
+from mezzotint.errors import MezzotintError
 
 _DESCRIPTORS = 65_536
 
@@ -21,13 +25,34 @@ app = typer.Typer(
 )
 
 
-@app.callback()
-def _options(
-    version: Annotated[bool, typer.Option("--version", help="Print the version.", is_eager=True)] = False,
-) -> None:
-    if version:
+def _print_version(wanted: bool) -> None:
+    if wanted:
         out.print(__version__)
         raise typer.Exit
+
+
+@app.callback()
+def _options(
+    version: Annotated[
+        bool, typer.Option("--version", help="Print the version.", is_eager=True, callback=_print_version)
+    ] = False,
+) -> None: ...
+
+
+@contextmanager
+def errors_told() -> Iterator[None]:
+    """What a person can do something about ends the program with a sentence, not with a traceback."""
+    try:
+        yield
+    except MezzotintError as error:
+        fail(str(error))
+    except KeyboardInterrupt:
+        sys.exit(130)
+    except Exception as error:
+        django = sys.modules.get("django.db")  # only where a command has had to do with it
+        if django is None or not isinstance(error, django.DatabaseError):
+            raise
+        fail(f"the database does not answer: {error}")
 
 
 def raise_descriptors() -> None:

@@ -2,24 +2,23 @@
 
 from __future__ import annotations
 
-import dataclasses
-import json
+import multiprocessing
 import os
 import shutil
 import socket
-import subprocess
-import sys
 import time
 from collections import deque
+from multiprocessing.connection import Connection
 from typing import TYPE_CHECKING, Annotated, Any
 
 import typer
 from rich.markup import escape
 
 from mezzotint import __version__
-from mezzotint.cli.app import app, raise_descriptors
+from mezzotint.cli.app import app, errors_told, raise_descriptors
 from mezzotint.cli.output import count_progress, fail, tell
 from mezzotint.errors import InvalidInput
+from mezzotint.files import make_directory
 from mezzotint.settings import Settings
 from mezzotint.site.prepare import Ready
 
@@ -45,6 +44,7 @@ def serve(
     if settings.store_url.startswith("memory:") and settings.worker_count > 1:
         raise InvalidInput("MEZZOTINT_WORKERS", "has to be 1 with a store in memory, which no other process sees", "1")
     raise_descriptors()
+    _preload(settings)
     ready = _prepared_apart()
     address = settings.public_url or f"http://{f'[{host}]' if ':' in host else host}:{port}"
     tell(f"Mezzotint {__version__} at [bold]{address}[/]  (Ctrl-C stops it)")
@@ -61,31 +61,43 @@ def serve(
     _serve(settings, host, port)
 
 
+def _preload(settings: Settings) -> None:
+    """Import once what all workers run: they are forks of this process."""
+    metrics = settings.data / "metrics"
+    shutil.rmtree(metrics, ignore_errors=True)
+    make_directory(metrics)
+    os.environ["PROMETHEUS_MULTIPROC_DIR"] = str(metrics)  # it is read as its library is imported
+    from mezzotint.site import server
+
+    server.preload()
+
+
 def _prepared_apart() -> Ready:
     """Get ready in a process of its own: this one forks the workers, and must have nothing open then."""
-    done = subprocess.run([sys.executable, "-m", "mezzotint.cli", "prepare"], stdout=subprocess.PIPE, text=True)
-    if done.returncode:
-        raise SystemExit(done.returncode)
-    return Ready(**json.loads(done.stdout))
+    receiver, sender = multiprocessing.Pipe(duplex=False)
+    child = multiprocessing.get_context("fork").Process(target=_prepare, args=(sender,))
+    child.start()
+    sender.close()
+    try:
+        return receiver.recv()  # type: ignore[no-any-return]
+    except EOFError:
+        child.join()
+        raise SystemExit(child.exitcode or 1) from None
+    finally:
+        child.join()
+        receiver.close()
 
 
-@app.command("prepare", hidden=True)
-def prepare_alone() -> None:
-    """Get ready to serve, and say as JSON what there is to tell."""
+def _prepare(sender: Connection) -> None:
     from mezzotint.site.prepare import prepare
 
-    with count_progress("getting ready", passing=True) as progress:
-        ready = prepare(lambda what, count: progress(count, None))
-    print(json.dumps(dataclasses.asdict(ready)))
+    with errors_told(), count_progress("getting ready", passing=True) as progress:
+        sender.send(prepare(lambda what, count: progress(count, None)))
 
 
 def _serve(settings: Settings, host: str, port: int) -> None:
     """Until Ctrl-C. Granian gives up where a worker dies twice within seconds, which a kill may do as well as an
     error: then all is begun anew, unless that happens again and again."""
-    metrics = settings.data / "metrics"
-    shutil.rmtree(metrics, ignore_errors=True)
-    metrics.mkdir(parents=True)
-    os.environ["PROMETHEUS_MULTIPROC_DIR"] = str(metrics)
     begun: deque[float] = deque(maxlen=_BEGINNINGS)
     while True:
         begun.append(time.monotonic())
@@ -107,7 +119,8 @@ def _server(settings: Settings, host: str, port: int) -> Server[Any]:
     from granian.constants import HTTPModes, Interfaces, Loops
 
     return Granian(
-        "mezzotint.site.server:app",
+        "mezzotint.site.server:Server",
+        factory=True,
         address=host,
         port=port,
         interface=Interfaces.RSGI,

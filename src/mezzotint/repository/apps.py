@@ -10,8 +10,6 @@ class RepositoryConfig(AppConfig):
     default_auto_field = "django.db.models.BigAutoField"
 
     def ready(self) -> None:
-        from mezzotint.repository.api import schema  # noqa: F401  registers itself
-
         pre_migrate.connect(_uninstall, sender=self)
         post_migrate.connect(_install, sender=self)
 

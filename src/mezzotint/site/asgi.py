@@ -160,6 +160,3 @@ class Site:
         if limit < self._max_body:
             return Unauthorized("sending this much needs a token of scope write, or a login")
         return TooManyBytes("body", "is too large", f"{limit} bytes, MEZZOTINT_MAX_UPLOAD")
-
-
-app = Site()

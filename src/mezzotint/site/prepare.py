@@ -39,8 +39,9 @@ def prepare(progress: Callable[[str, int], None] = lambda what, count: None) -> 
     from mezzotint.errors import MezzotintError
     from mezzotint.wiring import engine
 
+    locks = engine().cache.locks  # raises what is wrong with the settings: an error, and no alarm
     try:
-        with engine().cache.locks.hold("prepare"):  # of two who start at once one finds all done
+        with locks.hold("prepare"):  # of two who start at once one finds all done
             return _prepare(progress)
     except DatabaseError as error:
         return Ready(alarm=f"the database does not answer ({error}); pictures are served, the rest is not")

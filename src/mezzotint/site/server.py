@@ -7,12 +7,16 @@ from __future__ import annotations
 
 import asyncio
 import ctypes
+import gc
+import importlib
 import multiprocessing
 import os
 from collections.abc import MutableMapping
 from contextlib import suppress
 from typing import Any
 
+import django
+from django.conf import settings
 from granian.rsgi import HTTPProtocol, ProtocolClosed, Scope  # type: ignore[attr-defined]
 
 from mezzotint.site.asgi import Site
@@ -21,6 +25,14 @@ _ARENA_MAX = -8
 _LOOK = 1.0
 
 Pairs = list[tuple[str, str]]
+
+
+def preload() -> None:
+    """Import what a worker runs, in the process that workers are forked from. Opens and starts nothing."""
+    django.setup(set_prefix=False)
+    for module in ("mezzotint.imagecloud.worker", "mezzotint.repository.maintenance", settings.ROOT_URLCONF):
+        importlib.import_module(module)
+    gc.freeze()  # so that what is the same in all of them stays in one place
 
 
 class Server:
@@ -140,6 +152,3 @@ def _share_arenas() -> None:
 def _address(text: str) -> tuple[str, int | None]:
     host, _, port = text.rpartition(":")
     return (host.strip("[]"), int(port)) if host and port.isdecimal() else (text, None)
-
-
-app = Server()

@@ -4,12 +4,12 @@ from __future__ import annotations
 
 import django_stubs_ext
 
+from mezzotint.settings import Settings
 from mezzotint.site.databases import database
-from mezzotint.wiring import engine
 
 django_stubs_ext.monkeypatch()  # generic classes of Django can be subscripted, as its types say
 
-_settings = engine().settings
+_settings = Settings.read()
 
 SECRET_KEY = _settings.secret_key
 DEBUG = False

@@ -1,7 +1,7 @@
 from django.urls import path
 from drf_spectacular.views import SpectacularAPIView, SpectacularSwaggerView
 
-from mezzotint.repository.api import history, images, sessions
+from mezzotint.repository.api import history, images, schema, sessions  # noqa: F401  schema registers itself
 
 urlpatterns = [
     path("sessions/", sessions.SessionsView.as_view()),

@@ -1,0 +1,31 @@
+"""What `serve` has when it forks its workers."""
+
+from __future__ import annotations
+
+import subprocess
+import sys
+from pathlib import Path
+
+from tests.servers import environment
+
+PROBE = """
+import os
+os.environ["DJANGO_SETTINGS_MODULE"] = "mezzotint.site.settings"
+def opened():
+    names = [f"/proc/self/fd/{number}" for number in os.listdir("/proc/self/fd")]
+    found = {os.readlink(name) for name in names if os.path.exists(name)}
+    return {name for name in found if not name.endswith(".db")}  # figures; each process takes files of its own
+before = opened()
+from mezzotint import wiring
+from mezzotint.site import server
+server.preload()
+print(len(os.listdir("/proc/self/task")), opened() - before, wiring._engine)
+"""
+
+
+def test_what_is_imported_before_the_fork_starts_no_thread_and_opens_nothing(tmp_path: Path) -> None:
+    """A descriptor or a lock that several processes have by inheritance belongs to none of them."""
+    variables = environment(tmp_path / "data", PROMETHEUS_MULTIPROC_DIR=str(tmp_path))
+    command = [sys.executable, "-c", PROBE]
+    done = subprocess.run(command, env=variables, capture_output=True, text=True, cwd=tmp_path, timeout=120)
+    assert (done.stdout, done.stderr) == ("1 set() None\n", "")
