@@ -8,8 +8,7 @@ import socket
 import sqlite3
 import subprocess
 import sys
-import time
-from contextlib import closing
+from contextlib import closing, suppress
 from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any
@@ -19,6 +18,7 @@ import psycopg
 
 from mezzotint import tokens
 from mezzotint.settings import Settings
+from tests.waiting import PATIENCE, until
 
 PROGRAM = Path(sys.executable).with_name("mezzotint")
 
@@ -63,7 +63,7 @@ def run(data: Path, *arguments: str, **more: str) -> subprocess.CompletedProcess
         cwd=data.parent,
         capture_output=True,
         text=True,
-        timeout=300,
+        timeout=PATIENCE * 2,
     )
 
 
@@ -81,12 +81,12 @@ class Server:
 
     def __post_init__(self) -> None:
         self.url = f"http://127.0.0.1:{self.port}"
-        self.http = httpx.Client(base_url=self.url, timeout=60)
+        self.http = httpx.Client(base_url=self.url, timeout=PATIENCE)
         self.writer = self.client(tokens.Scope.WRITE)
 
     def client(self, scope: tokens.Scope) -> httpx.Client:
         headers = {"authorization": f"Bearer {self.token(scope)}"}
-        return httpx.Client(base_url=self.url, timeout=60, headers=headers)
+        return httpx.Client(base_url=self.url, timeout=PATIENCE, headers=headers)
 
     def token(self, scope: tokens.Scope) -> str:
         return tokens.issue(self.settings.secret_key, scope, days=1)
@@ -101,25 +101,30 @@ class Server:
         self.http.close()
         self.writer.close()
         self.process.terminate()
-        self.process.wait(30)
+        self.process.wait(PATIENCE)
 
 
-def start_server(data: Path, **more: str) -> Server:
+def start_server(data: Path, *options: str, **more: str) -> Server:
+    """`mezzotint serve`, on a free port; back when it answers."""
     port = free_port()
     log = data.parent / f"{data.name}-serve.log"
     variables = environment(data, MEZZOTINT_BIND=f"127.0.0.1:{port}", **more)
     with open(log, "ab") as output:
         process = subprocess.Popen(
-            [PROGRAM, "serve"], env=variables, cwd=data.parent, stdout=output, stderr=output, start_new_session=True
+            [PROGRAM, "serve", *options],
+            env=variables,
+            cwd=data.parent,
+            stdout=output,
+            stderr=output,
+            start_new_session=True,
         )
-    deadline = time.monotonic() + 60
-    while time.monotonic() < deadline:
-        try:
-            httpx.get(f"http://127.0.0.1:{port}/health", timeout=5).raise_for_status()
-            return Server(data, port, process, log, Settings.read(variables))
-        except httpx.HTTPError:
-            if process.poll() is not None:
-                break
-            time.sleep(0.05)
-    process.kill()
-    raise AssertionError(f"the server did not come up:\n{log.read_text()}")
+    if until(lambda: "ended" if process.poll() is not None else answers(f"http://127.0.0.1:{port}")) == "ended":
+        raise AssertionError(f"the server did not come up:\n{log.read_text()}")
+    return Server(data, port, process, log, Settings.read(variables))
+
+
+def answers(url: str) -> bool:
+    """Whether a server is healthy."""
+    with suppress(httpx.HTTPError):
+        return httpx.get(f"{url}/health", timeout=PATIENCE).status_code == 200
+    return False

@@ -18,7 +18,7 @@ from mezzotint.cache.redis import RedisIndex
 from tests.backends.redis import Redis
 from tests.cache.caches import counted, file_of, name_of, name_of_any_kind
 from tests.conftest import PROGRAM, environment, run
-from tests.imagecloud.nodes import until
+from tests.waiting import until
 
 FILE = bytes(10_000)
 SMALL = {"COVER_ART_CACHE_MAX_SIZE": "1", "COVER_ART_CACHE_CLEANUP_INTERVAL": "1"}

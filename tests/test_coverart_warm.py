@@ -14,8 +14,9 @@ from tests import pictures
 from tests.archive import Archive, Art, faults
 from tests.archive.thumbnails import comment
 from tests.conftest import PROGRAM, Server, environment, run
-from tests.imagecloud.nodes import OPEN, until
+from tests.imagecloud.nodes import OPEN
 from tests.servers import rows
+from tests.waiting import until
 
 SIZES = ("", "-250", "-500", "-1200")
 FRONTS = tuple(f"/front{size}" for size in SIZES)
@@ -198,7 +199,7 @@ def test_without_waiting_serve_loads_them(data: Path, archive: Archive, serve: C
     assert not archive.asked
     server = serve(data, **reaching(archive))
     states = "SELECT state, COUNT(*) FROM imagecloud_prefetchitem GROUP BY state"
-    assert until(lambda: rows(data, states) == [("done", 15)], 60), rows(data, states)
+    assert until(lambda: rows(data, states) == [("done", 15)]), rows(data, states)
     archive.misbehave(None, faults.status(500))
     given = hits(server, [f"/release/{mbid}/front" for mbid in found])
     assert list(given.values()) == [archive.original(mbid, 1) for mbid in found]

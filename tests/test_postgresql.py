@@ -10,6 +10,7 @@ from pathlib import Path
 import pytest
 
 from tests.backends.postgresql import PostgreSQL
+from tests.servers import run
 
 ROOT = Path(__file__).parent.parent
 FILES = sorted(
@@ -22,16 +23,23 @@ FILES = sorted(
         ROOT / "tests" / "durability" / "test_committers.py",
     )
 )
-PARTS = 5
+
+
+@pytest.fixture(scope="module")
+def migrated(postgresql: PostgreSQL, tmp_path_factory: pytest.TempPathFactory) -> str:
+    """The name of a database that has all tables, for others to be made from."""
+    url = postgresql.new_database()
+    done = run(tmp_path_factory.mktemp("migrated") / "data", "manage", "migrate", DATABASE_URL=url)
+    assert done.returncode == 0, done.stderr
+    return url.rpartition("/")[2]
 
 
 @pytest.mark.timeout(1200)
-@pytest.mark.parametrize("part", range(PARTS))
-def test_the_repository_holds_on_postgresql(postgresql: PostgreSQL, part: int) -> None:
-    """In parts, that more than one process may have a share of it."""
-    command = [sys.executable, "-m", "pytest", "-q", "-p", "no:cacheprovider", "-p", "no:xdist", *FILES[part::PARTS]]
+@pytest.mark.parametrize("file", FILES)
+def test_it_holds_on_postgresql(postgresql: PostgreSQL, migrated: str, file: str) -> None:
+    command = [sys.executable, "-m", "pytest", "-q", "-p", "no:cacheprovider", "-p", "no:xdist", file]
     variables = {k: v for k, v in os.environ.items() if not k.startswith(("PYTEST_", "DJANGO_", "MEZZOTINT_"))}
-    variables["TESTS_POSTGRESQL"] = f"{postgresql.new_database()}"
+    variables |= {"TESTS_POSTGRESQL": postgresql.new_database(), "TESTS_TEMPLATE": migrated}
     done = subprocess.run(command, cwd=ROOT, env=variables, capture_output=True, text=True)
     assert done.returncode == 0, done.stdout[-20_000:] + done.stderr[-2000:]
     assert " passed" in done.stdout

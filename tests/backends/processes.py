@@ -9,12 +9,13 @@ import signal
 import socket
 import subprocess
 import sys
-import time
 from collections.abc import Callable
 from contextlib import suppress
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Self
+
+from tests.waiting import until
 
 _LEASH = Path(__file__).with_name("leash.py")
 _NEVER_GIVEN_OUT = range(20_000, 32_000)
@@ -117,10 +118,7 @@ def children(parent: int) -> set[int]:
     return found
 
 
-def wait_for(ready: Callable[[], bool], process: Leashed, log: Path, seconds: float = 60) -> None:
-    """Back when `ready`; an AssertionError with the end of the log when the process ended or time is up."""
-    deadline = time.monotonic() + seconds
-    while not ready():
-        if not process.alive() or time.monotonic() > deadline:
-            raise AssertionError(f"{log.stem} did not come up:\n{log.read_text(errors='replace')[-4000:]}")
-        time.sleep(0.02)
+def wait_for(ready: Callable[[], bool], process: Leashed, log: Path) -> None:
+    """Back when `ready`; an AssertionError with the end of the log when the process ended."""
+    if until(lambda: "ready" if ready() else "" if process.alive() else "ended") == "ended":
+        raise AssertionError(f"{log.stem} did not come up:\n{log.read_text(errors='replace')[-4000:]}")

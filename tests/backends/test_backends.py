@@ -6,7 +6,6 @@ import os
 import select
 import subprocess
 import sys
-import time
 from contextlib import closing
 from pathlib import Path
 
@@ -29,6 +28,7 @@ from tests.backends.postgresql import PostgreSQL
 from tests.backends.processes import Leashed, accepts, lasting_port
 from tests.backends.redis import Redis
 from tests.backends.swift import SwiftCluster
+from tests.waiting import until
 
 needs_swift = pytest.mark.skipif(bool(missing_swift()), reason=str(missing_swift()))
 needs_postgresql = pytest.mark.skipif(bool(missing_postgresql()), reason=str(missing_postgresql()))
@@ -164,10 +164,7 @@ os.kill(os.getpid(), signal.SIGKILL)
 def test_servers_end_with_the_process_they_were_started_for(tmp_path: Path, kind: str) -> None:
     command = [sys.executable, "-c", STARTER, kind, str(tmp_path)]
     answer = subprocess.run(command, stdout=subprocess.PIPE, text=True, timeout=120)
-    port, deadline = int(answer.stdout), time.monotonic() + 20
-    while accepts(port) and time.monotonic() < deadline:
-        time.sleep(0.02)
-    assert not accepts(port)
+    assert until(lambda: not accepts(int(answer.stdout)))
 
 
 def test_a_server_ends_when_its_leash_is_killed(tmp_path: Path) -> None:

@@ -5,7 +5,6 @@ from __future__ import annotations
 import json
 import os
 import threading
-import time
 from collections.abc import Iterator
 from dataclasses import replace
 from pathlib import Path
@@ -15,6 +14,7 @@ import pytest
 from mezzotint.cache import Cache, SqliteIndex
 from tests.cache.caches import ident_of, name_of_any_kind
 from tests.cache.indexes import Indexes
+from tests.waiting import until
 
 NOW = 1_900_000_000.0
 """later than any use that a test makes by itself"""
@@ -238,9 +238,7 @@ def test_threads_are_told_each_line_once(cache: Cache) -> None:
         thread.start()
     for turn in range(50):
         say(cache, *(hit(n, NOW) for n in range(turn * 10, turn * 10 + 10)))
-        deadline = time.monotonic() + 60
-        while cache.hits.log.stat().st_size and time.monotonic() < deadline:
-            time.sleep(0.001)
+        until(lambda: cache.hits.log.stat().st_size == 0, 0.001)
     stop.set()
     for thread in threads:
         thread.join()

@@ -29,6 +29,7 @@ from tests.cache.caches import (
 )
 from tests.cache.indexes import Indexes
 from tests.cache.redis_faults import FAULTS, Fault
+from tests.waiting import until
 
 
 def body(n: int) -> bytes:
@@ -253,9 +254,7 @@ def test_threads_go_on_through_one_fault_after_another(
         stop.set()
         for thread in threads:
             thread.join()
-        deadline = time.monotonic() + 60
-        while not all(whole(one) for one in (cache, other)) and time.monotonic() < deadline:
-            time.sleep(0.05)
+        until(lambda: all(whole(one) for one in (cache, other)), 0.05)
     finally:
         stop.set()
         for keeper in keeping:

@@ -11,8 +11,8 @@ import pytest
 from tests.archive import Art
 from tests.backends.redis import Redis
 from tests.delivery.covers import BOOKLET, FRONT, Covers, ServeCovers
-from tests.imagecloud.nodes import until
 from tests.pictures import jpeg
+from tests.waiting import until
 
 FIELDS = {
     "status",

@@ -17,10 +17,10 @@ import pytest
 
 from tests import pictures
 from tests.conftest import Server, figure
+from tests.waiting import PATIENCE, until
 
 # Some seconds of encoding, whatever the machine.
 SLOW = "-3200x2399.avif"
-PATIENCE = 60
 
 
 @cache
@@ -50,13 +50,6 @@ def ask_again(server: Server, name: str) -> httpx.Response:
         if answer.status_code < 500:
             return answer
     raise AssertionError(f"nobody answered for {name}")
-
-
-def until(condition: Callable[[], bool]) -> None:
-    deadline = time.monotonic() + PATIENCE
-    while not condition():
-        assert time.monotonic() < deadline, "it never came to that"
-        time.sleep(0.02)
 
 
 def until_rendering(server: Server) -> None:

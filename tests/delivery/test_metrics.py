@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import time
 from collections.abc import Callable
 
 import httpx
@@ -11,6 +10,7 @@ from prometheus_client.parser import text_string_to_metric_families
 
 from tests import pictures
 from tests.conftest import Server, figure
+from tests.waiting import until
 
 
 @pytest.fixture(scope="module")
@@ -98,7 +98,5 @@ def test_the_figures_are_those_of_all_workers_together(serve: Callable[..., Serv
     ident = server.upload(pictures.jpeg(100, 80, seed=121))
     for _ in range(24):
         httpx.get(f"{server.url}/images/{ident}").raise_for_status()  # a connection of its own, to either worker
-    deadline = time.monotonic() + 30
-    while answers(server, "base") != 24 and time.monotonic() < deadline:
-        time.sleep(0.2)  # the other worker brings its counts within a second or so
+    until(lambda: answers(server, "base") >= 24, 0.2)  # the other worker brings its counts within a second or so
     assert answers(server, "base") == 24

@@ -6,8 +6,7 @@ import json
 import os
 import signal
 import socket
-import time
-from collections.abc import Callable, Iterable
+from collections.abc import Iterable
 from contextlib import suppress
 from pathlib import Path
 from typing import Any, TypeVar
@@ -18,6 +17,7 @@ import httpx
 from mezzotint import tokens
 from mezzotint.sources.urls import parse_url
 from tests.servers import Server, rows, start_server
+from tests.waiting import until
 
 T = TypeVar("T")
 OPEN = {"MEZZOTINT_FETCH_ALLOW": "127.0.0.0/8", "MEZZOTINT_FETCH_PORTS": "*"}
@@ -26,14 +26,6 @@ OPEN = {"MEZZOTINT_FETCH_ALLOW": "127.0.0.0/8", "MEZZOTINT_FETCH_PORTS": "*"}
 
 def key_of(url: str) -> str:
     return parse_url(url).key
-
-
-def until(found: Callable[[], T], seconds: float = 30.0, pause: float = 0.1) -> T:
-    """Wait for something that is true; what it is. Whatever it is in the end is what the test looks at."""
-    deadline = time.monotonic() + seconds
-    while not (it := found()) and time.monotonic() < deadline:
-        time.sleep(pause)
-    return it
 
 
 def image(client: httpx.Client, url: str, path: str = "/get_image", **parameters: object) -> httpx.Response:
@@ -116,7 +108,7 @@ def standing(client: httpx.Client, accepted: dict[str, Any]) -> dict[str, Any]:
     return dict(client.get(accepted["status"]).raise_for_status().json())
 
 
-def finished(client: httpx.Client, accepted: dict[str, Any], seconds: float = 60.0) -> dict[str, Any]:
-    """How the list stands when all is done, or when the time is over."""
-    until(lambda: standing(client, accepted)["finished"], seconds, 0.2)
+def finished(client: httpx.Client, accepted: dict[str, Any]) -> dict[str, Any]:
+    """How the list stands when all is done."""
+    until(lambda: standing(client, accepted)["finished"], 0.1)
     return standing(client, accepted)

@@ -22,7 +22,7 @@ from tests import pictures
 from tests.imagecloud.loading import loaded, opened
 from tests.imagecloud.nodes import befriend
 from tests.origin import Origin
-from tests.sources.network import until
+from tests.waiting import until_async as until
 
 pytestmark = pytest.mark.django_db(transaction=True)
 PEER = {"name": "b", "url": "http://127.0.0.1:9/b", "clone": True}

@@ -15,8 +15,9 @@ import pytest
 from mezzotint import tokens
 from tests import pictures
 from tests.conftest import Server, start_server
-from tests.imagecloud.nodes import OPEN, has_base, image, in_trash, record_file, until
+from tests.imagecloud.nodes import OPEN, has_base, image, in_trash, record_file
 from tests.servers import rows
+from tests.waiting import until
 
 BODY = pictures.jpeg(90, 70, seed=5001)
 IDENT = hashlib.sha256(BODY).hexdigest()
@@ -112,7 +113,7 @@ def _known_in_time(server: Server, url: str) -> list[str]:
     def known() -> list[str]:
         return [found for (found,) in rows(server.data, "SELECT url FROM imagecloud_remoteimage")]
 
-    until(lambda: url in known(), 8)
+    until(lambda: url in known())
     return known()
 
 

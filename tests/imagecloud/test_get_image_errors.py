@@ -14,9 +14,10 @@ import pytest
 from mezzotint import tokens
 from tests import pictures
 from tests.conftest import Server, start_server
-from tests.imagecloud.nodes import OPEN, befriend, image, raw, until
+from tests.imagecloud.nodes import OPEN, befriend, image, raw
 from tests.origin import Asked, Origin
 from tests.repository.keeping import lose_database
+from tests.waiting import until
 
 HOSTS = ("127.0.0.1", "127.0.1.1", "127.0.2.1", "127.0.3.1", "127.0.4.1")
 SOUND, FAILING, HANGING, LYING, BUSY = HOSTS

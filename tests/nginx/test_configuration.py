@@ -13,9 +13,9 @@ import pytest
 from tests import pictures
 from tests.backends.nginx import Nginx
 from tests.backends.processes import lasting_port
-from tests.imagecloud.nodes import until
 from tests.nginx.fronting import Front, by_nginx, checked, fronted, needs_nginx, printed
 from tests.servers import PROGRAM, environment, run
+from tests.waiting import until
 
 NAME = """a  b "c" 'd' {e}; back\\slash Größe"""
 
@@ -168,7 +168,7 @@ def test_mezzotint_may_listen_at_an_ipv6_address(data: Path, tmp_path: Path) -> 
     try:
         nginx = Nginx.start(tmp_path / "nginx", printed(data, "--listen", f"127.0.0.1:{port}", **variables), port)
         try:
-            assert until(lambda: httpx.get(f"{nginx.url}/health").status_code == 200, 60)
+            assert until(lambda: httpx.get(f"{nginx.url}/health").status_code == 200)
         finally:
             nginx.stop()
     finally:

@@ -14,9 +14,9 @@ import pytest
 
 from tests import pictures
 from tests.archive import Archive, Art, faults
-from tests.imagecloud.nodes import until
 from tests.nginx.fronting import Front, by_nginx, fronted, reaching, said
 from tests.servers import run
+from tests.waiting import until
 
 ASKED = [
     "/images/{ident}-30x20.jpg",

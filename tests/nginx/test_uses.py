@@ -6,9 +6,9 @@ import json
 from pathlib import Path
 
 from tests import pictures
-from tests.imagecloud.nodes import until
 from tests.nginx.fronting import Front, by_nginx, fronted
 from tests.servers import run
+from tests.waiting import until
 
 WIDTHS = range(40, 60)
 

@@ -15,9 +15,10 @@ from mezzotint.cache.places import KINDS, name_at
 from tests.archive import Archive
 from tests.backends.processes import children
 from tests.backends.redis import Redis
-from tests.imagecloud.nodes import limit, until
+from tests.imagecloud.nodes import limit
 from tests.nginx.fronting import Front, fronted, reaching
 from tests.servers import PROGRAM, environment, run
+from tests.waiting import until
 
 WORKERS = 4
 CACHE = 2 << 20
@@ -86,7 +87,7 @@ class Installation:
 
     def assert_exact(self) -> None:
         """Once all is quiet."""
-        assert until(lambda: self.counted() == self.on_disk(), 20, 0.5), (self.counted(), self.on_disk())
+        assert until(lambda: self.counted() == self.on_disk(), 0.5), (self.counted(), self.on_disk())
         used = sum(size for _, size in self.on_disk().values())
         assert CACHE // 2 < used <= CACHE
 

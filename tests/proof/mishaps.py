@@ -10,9 +10,9 @@ import time
 from collections.abc import Callable, Iterator
 from dataclasses import dataclass
 
-from tests.imagecloud.nodes import until
 from tests.proof.crowd import Crowd, Failure
 from tests.proof.installation import WORKERS, Installation
+from tests.waiting import until
 
 _SOON = 60.0
 _MEANWHILE = 1.0

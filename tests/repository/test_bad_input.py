@@ -16,6 +16,7 @@ import pytest
 from mezzotint.tokens import Scope
 from tests import pictures
 from tests.conftest import Server, start_server
+from tests.waiting import until
 
 LIMIT = 300_000
 
@@ -56,10 +57,7 @@ def stays_the_same(server: Server) -> Callable[[], None]:
     before = set(left_behind(server)), server.http.get("/api/status/").json()
 
     def check() -> None:
-        deadline = time.monotonic() + 20
-        while set(left_behind(server)) != before[0] and time.monotonic() < deadline:
-            time.sleep(0.05)
-        assert set(left_behind(server)) == before[0]
+        until(lambda: set(left_behind(server)) == before[0])
         after = server.http.get("/api/status/").json()
         names = ("images", "live", "durable", "collections", "open_sessions")
         assert {name: after[name] for name in names} == {name: before[1][name] for name in names}

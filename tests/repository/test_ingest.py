@@ -5,7 +5,6 @@ from __future__ import annotations
 import hashlib
 import signal
 import subprocess
-import time
 from pathlib import Path
 
 import pytest
@@ -13,6 +12,7 @@ import pytest
 from tests import pictures
 from tests.conftest import PROGRAM, environment, run
 from tests.servers import rows
+from tests.waiting import until
 
 SMALL = [pictures.png(24, 16, seed=700 + number) for number in range(197)]
 
@@ -155,10 +155,8 @@ def test_an_ingest_that_is_killed_goes_on_where_it_was(tmp_path: Path) -> None:
         stderr=subprocess.DEVNULL,
     )
     stored = data / "store" / "images"
-    deadline = time.monotonic() + 60
-    while not stored.exists() or len(list(stored.rglob("*"))) < 40:
-        assert time.monotonic() < deadline
-        assert process.poll() is None
+    until(lambda: process.poll() is not None or (stored.exists() and len(list(stored.rglob("*"))) >= 40), 0)
+    assert process.poll() is None
     process.send_signal(signal.SIGKILL)
     process.wait()
     assert len(titles(data)) in {0, len(SMALL)}

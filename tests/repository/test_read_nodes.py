@@ -2,24 +2,20 @@
 
 from __future__ import annotations
 
-import subprocess
-import time
 from collections.abc import Iterator
 from contextlib import closing
 from dataclasses import dataclass
 from pathlib import Path
 
-import httpx
 import pytest
 
-from mezzotint.settings import Settings
 from tests import pictures
-from tests.conftest import PROGRAM, Server, environment, free_port
+from tests.conftest import Server
 from tests.repository.test_admin import hidden, logged_in
-from tests.repository.test_standing import contents, eventually, status, titles
+from tests.repository.test_standing import contents, status, titles
 from tests.servers import rows, run, start_server
+from tests.waiting import IN_TIME, until
 
-SECONDS = 15
 """the maintenance looks every second; the machine may be busy"""
 
 
@@ -32,7 +28,7 @@ class Pair:
     def follows(self) -> None:
         """The read node has what the writer has now."""
         seq = status(self.writer)["live"]
-        eventually(lambda: status(self.reader)["live"] == seq, SECONDS)
+        until(lambda: status(self.reader)["live"] == seq)
 
 
 @pytest.fixture(scope="module")
@@ -41,35 +37,10 @@ def pair(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Pair]:
     variables = {"MEZZOTINT_STORE": f"file://{root}/store", "MEZZOTINT_SECRET_KEY": "one secret for both nodes"}
     writer = start_server(root / "writer", **variables)
     writer.upload(pictures.jpeg(seed=1), title="Before the read node")
-    reader = read_node(root / "reader", **variables)
+    reader = start_server(root / "reader", "--read-only", **variables)
     yield Pair(writer, reader, variables)
     reader.stop()
     writer.stop()
-
-
-def read_node(data: Path, **variables: str) -> Server:
-    port = free_port()
-    variables = environment(data, MEZZOTINT_BIND=f"127.0.0.1:{port}", **variables)
-    log = data.parent / f"{data.name}-serve.log"
-    with open(log, "ab") as output:
-        process = subprocess.Popen(
-            [PROGRAM, "serve", "--read-only"],
-            env=variables,
-            cwd=data.parent,
-            stdout=output,
-            stderr=output,
-            start_new_session=True,
-        )
-    server = Server(data, port, process, log, Settings.read(variables))
-    deadline = time.monotonic() + 60
-    while process.poll() is None and time.monotonic() < deadline:
-        try:
-            server.http.get("/health").raise_for_status()
-            return server
-        except httpx.HTTPError:
-            time.sleep(0.05)
-    process.kill()
-    raise AssertionError(f"the read node did not come up:\n{log.read_text()}")
 
 
 def test_it_follows_within_seconds_and_says_its_lag(pair: Pair) -> None:
@@ -84,7 +55,7 @@ def test_it_follows_within_seconds_and_says_its_lag(pair: Pair) -> None:
     here, there = status(pair.reader), status(pair.writer)
     assert (here["read_only"], there["read_only"]) == (True, False)
     assert (here["alarm"], there["lag"]) == ("", None)
-    assert 0 <= float(str(here["lag"])) < SECONDS
+    assert 0 <= float(str(here["lag"])) < IN_TIME
     assert here["durable"] == there["durable"] == here["live"]
 
 
@@ -94,13 +65,13 @@ def test_a_node_that_stands_still_says_how_far_it_lags(pair: Pair) -> None:
     store.rename(away)
     store.write_text("a disk that fails")
     try:
-        eventually(lambda: float(str(status(pair.reader)["lag"])) > 2.5, SECONDS)
+        until(lambda: float(str(status(pair.reader)["lag"])) > 2.5)
         assert status(pair.reader)["durable"] is None
         assert "Before the read node" in titles(pair.reader)
     finally:
         store.unlink()
         away.rename(store)
-    eventually(lambda: float(str(status(pair.reader)["lag"])) < 2.5, SECONDS)
+    until(lambda: float(str(status(pair.reader)["lag"])) < 2.5)
 
 
 def test_it_accepts_no_write_over_http(pair: Pair) -> None:
@@ -145,7 +116,7 @@ def test_who_may_log_in_may_log_in_here_and_changes_nothing(pair: Pair) -> None:
         DJANGO_SUPERUSER_PASSWORD=password, **pair.variables,
     )  # fmt: skip
     assert made.returncode == 0, made.stderr
-    eventually(lambda: bool(rows(pair.reader.data, "SELECT 1 FROM auth_user WHERE username = 'dora'")), SECONDS)
+    until(lambda: bool(rows(pair.reader.data, "SELECT 1 FROM auth_user WHERE username = 'dora'")))
     with closing(logged_in(pair.reader, "dora", password)) as client:
         page = client.get("/admin/auth/user/add/")
         assert page.status_code == 200
@@ -163,6 +134,6 @@ def test_what_is_removed_is_gone_here_with_its_derivatives(pair: Pair) -> None:
     assert [pair.reader.http.get(name).status_code for name in names] == [200] * 3
     pair.writer.writer.delete(f"/api/images/{ident}/").raise_for_status()
     assert pair.writer.http.get(names[1]).status_code == 404
-    eventually(lambda: [pair.reader.http.get(name).status_code for name in names] == [404] * 3, SECONDS)
+    until(lambda: [pair.reader.http.get(name).status_code for name in names] == [404] * 3)
     assert pair.reader.http.get(f"/api/images/{ident}/").status_code == 404
     assert not list((pair.reader.data / "cache").rglob(f"{ident}*"))

@@ -22,8 +22,8 @@ from tests.durability.oracle import rows
 from tests.faults import FaultyStore
 from tests.repository.keeping import furnish, put_in
 from tests.repository.test_reconciling import used
-from tests.repository.test_standing import eventually
 from tests.servers import start_server
+from tests.waiting import until
 
 
 @pytest.fixture(scope="module")
@@ -40,7 +40,7 @@ def test_a_snapshot_is_asked_for_and_made_in_the_background(site: Server) -> Non
     assert (answer.status_code, asked["state"], answer.headers["x-durable"]) == (202, "waiting", "false")
     address = answer.headers["location"]
     assert address == f"/api/snapshots/{asked['id']}/"
-    eventually(lambda: site.http.get(address).json()["state"] == "done", 15)
+    until(lambda: site.http.get(address).json()["state"] == "done")
     made = site.http.get(address).json()
     live = site.http.get("/api/status/").json()
     assert made["seq"] == live["checkpoint"] == live["live"]
@@ -53,7 +53,7 @@ def test_one_is_due_after_so_many_segments(site: Server) -> None:
     before = site.http.get("/api/status/").json()["checkpoint"] or 0
     for seed in range(10, 15):
         site.upload(pictures.png(seed=seed))
-    eventually(lambda: (site.http.get("/api/status/").json()["checkpoint"] or 0) >= before + 4, 25)
+    until(lambda: (site.http.get("/api/status/").json()["checkpoint"] or 0) >= before + 4)
     newest = site.http.get("/api/snapshots/").json()["results"][0]
     assert (newest["by"], newest["state"]) == ("system", "done")
 

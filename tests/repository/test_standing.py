@@ -8,7 +8,6 @@ import json
 import os
 import shutil
 import signal
-import time
 from collections.abc import Callable
 from concurrent.futures import ThreadPoolExecutor
 from contextlib import ExitStack
@@ -23,6 +22,7 @@ from tests.backends.swift import SwiftCluster
 from tests.conftest import Server
 from tests.repository.keeping import kept_database, lose_database, put_database_back
 from tests.servers import rows, run, start_server
+from tests.waiting import until
 
 Serve = Callable[..., Server]
 
@@ -49,13 +49,6 @@ def status(server: Server) -> dict[str, object]:
 def titles(server: Server) -> list[str]:
     found = server.http.get("/api/images/", params={"order": "added"}).raise_for_status().json()["results"]
     return sorted(image["title"] for image in found)
-
-
-def eventually(holds: Callable[[], bool], seconds: float = 30) -> None:
-    deadline = time.monotonic() + seconds
-    while not holds():
-        assert time.monotonic() < deadline, "it did not come to pass"
-        time.sleep(0.1)
 
 
 @pytest.mark.parametrize("and_what_is_beside", [True, False])
@@ -198,8 +191,8 @@ def test_a_store_that_does_not_answer_is_an_alarm_until_it_does(breakable_swift:
         assert titles(known) == ["kept"]
         assert titles(fresh) == []
         swift.restart()
-        eventually(lambda: titles(fresh) == ["kept"])
-        eventually(lambda: [status(server)["alarm"] for server in servers] == ["", ""])
+        until(lambda: titles(fresh) == ["kept"])
+        until(lambda: [status(server)["alarm"] for server in servers] == ["", ""])
         ident = known.upload(pictures.png(seed=2), title="Again")
         assert known.http.get(f"/images/{ident}-20x15.png").status_code == 200
         assert status(known)["live"] == status(known)["durable"]

@@ -22,8 +22,8 @@ from mezzotint.wiring import Engine
 from tests import pictures
 from tests.conftest import PROGRAM, environment
 from tests.repository.keeping import furnish, put_in
-from tests.repository.test_standing import eventually
 from tests.servers import run
+from tests.waiting import until
 
 
 def flip(engine: Engine, key: str) -> None:
@@ -134,7 +134,7 @@ def test_one_that_was_killed_goes_on_where_it_was(many: Path) -> None:
     command = [str(PROGRAM), "verify", "--rate", "30K"]
     slow = subprocess.Popen(command, env=environment(many), stdout=subprocess.DEVNULL, stderr=subprocess.DEVNULL)
     try:
-        eventually((many / "verify.json").exists)
+        until((many / "verify.json").exists)
     finally:
         slow.send_signal(signal.SIGKILL)
         slow.wait(30)

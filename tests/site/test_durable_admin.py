@@ -13,8 +13,8 @@ from mezzotint.journal import Change, Head, Journal, Segment
 from mezzotint.objects import DirectoryStore
 from tests.conftest import Server, run
 from tests.repository.test_admin import hidden, logged_in
-from tests.repository.test_standing import eventually
 from tests.servers import rows, start_server
+from tests.waiting import until
 
 PASSWORD = "a long enough one 3"
 Fields = dict[str, str | list[str]]
@@ -105,7 +105,7 @@ def test_a_login_makes_no_segment(site: Server, admin: httpx.Client) -> None:
         DJANGO_SUPERUSER_PASSWORD=PASSWORD,
     )  # fmt: skip
     assert made.returncode == 0, made.stderr
-    eventually(lambda: len(segments(site)) == before + 1, 10)
+    until(lambda: len(segments(site)) == before + 1)
     assert [change["username"] for change in segments(site)[-1].changes] == ["gerda"]
     with closing(logged_in(site, "gerda", PASSWORD)) as client:
         assert client.get("/admin/auth/user/").status_code == 200

@@ -8,7 +8,6 @@ import re
 import signal
 import socket
 import subprocess
-import time
 from collections.abc import Callable
 from pathlib import Path
 
@@ -19,6 +18,8 @@ from mezzotint import tokens
 from mezzotint.settings import Settings
 from tests import pictures
 from tests.conftest import PROGRAM, Server, environment, figure, free_port, run
+from tests.servers import answers
+from tests.waiting import IN_TIME, until
 
 
 def group(server: Server) -> list[int]:
@@ -68,11 +69,11 @@ def test_the_data_directory_keeps_its_secrets(serve: Callable[..., Server]) -> N
     assert server.settings.secret_key not in server.log.read_text()
 
 
-def stopped(server: Server, to_all: bool, number: signal.Signals = signal.SIGINT, patience: int = 8) -> None:
+def stopped(server: Server, to_all: bool, number: signal.Signals = signal.SIGINT) -> None:
     """It ends by that signal: all of it, with status 0, before anybody loses patience."""
     (os.killpg if to_all else os.kill)(server.process.pid, number)
     try:
-        assert server.process.wait(patience) == 0
+        assert server.process.wait(IN_TIME) == 0
     finally:
         left = group(server)
         for pid in left:
@@ -120,7 +121,7 @@ def test_ctrl_c_stops_in_the_middle_of_a_render(serve: Callable[..., Server]) ->
         waiting.sendall(f"GET /images/{ident}-3200x2399.avif HTTP/1.1\r\nhost: here\r\n\r\n".encode())
         while figure(server, "mezzotint_render_queue") < 1:
             pass
-        stopped(server, to_all=True, patience=60)
+        stopped(server, to_all=True)
 
 
 def test_workers_that_are_killed_as_they_come_up_are_started_anew(serve: Callable[..., Server]) -> None:
@@ -128,27 +129,13 @@ def test_workers_that_are_killed_as_they_come_up_are_started_anew(serve: Callabl
     for _ in range(3):
         workers = children(server.process.pid)
         os.kill(workers[-1], signal.SIGKILL)
-        wait_until(lambda before=workers: len(now := children(server.process.pid)) == 2 and now != before)
-        wait_until(lambda: answers(server))
+        until(lambda before=workers: len(now := children(server.process.pid)) == 2 and now != before)
+        until(lambda: answers(server.url))
     stopped(server, to_all=True)
 
 
 def children(pid: int) -> list[int]:
     return [int(child) for child in Path(f"/proc/{pid}/task/{pid}/children").read_text().split()]
-
-
-def answers(server: Server) -> bool:
-    try:
-        return httpx.get(f"{server.url}/health", timeout=5).status_code == 200
-    except httpx.HTTPError:
-        return False
-
-
-def wait_until(true: Callable[[], bool], seconds: float = 20) -> None:
-    until = time.monotonic() + seconds
-    while not true():
-        assert time.monotonic() < until, "it did not come to pass"
-        time.sleep(0.05)
 
 
 def test_what_was_put_in_is_there_after_a_restart(serve: Callable[..., Server]) -> None:

@@ -12,8 +12,9 @@ import pytest
 
 from tests import pictures
 from tests.backends.processes import children
-from tests.imagecloud.nodes import again, stop_hard, until
+from tests.imagecloud.nodes import again, stop_hard
 from tests.servers import Server, start_server
+from tests.waiting import until
 
 
 @pytest.fixture

@@ -94,13 +94,6 @@ async def outcome(client: Client, url: str) -> bytes | Exception:
         return error
 
 
-async def until(condition: Callable[[], bool], seconds: float = 5.0) -> None:
-    end = time.monotonic() + seconds
-    while not condition():
-        assert time.monotonic() < end, "it never came to be"
-        await asyncio.sleep(0.01)
-
-
 def resolving(**names: str | list[str]) -> Resolve:
     """Answers as a name server would; underscores stand for dots. Names that are not given do not exist."""
 

@@ -15,6 +15,7 @@ from mezzotint.sources.client import Client
 from mezzotint.sources.urls import parse_url
 from tests.origin import Answer, Asked, Origin
 from tests.sources.network import AGENT, Host, dripping, leading, load, resolving, saying, status
+from tests.waiting import HANGS, IN_TIME
 
 BODY = b"\x89PNG and so on"
 HEAD = b"HTTP/1.1 200 OK\r\nContent-Type: image/png\r\n"
@@ -58,7 +59,7 @@ def test_an_origin_that_drips_is_given_up_when_its_time_is_over(host: Host, orig
     begun = time.monotonic()
     with pytest.raises(OriginTimedOut):
         host.load(origin.url("/a"), total=0.4)
-    assert 0.3 < time.monotonic() - begun < 1.2
+    assert 0.3 < time.monotonic() - begun < IN_TIME
 
 
 @pytest.mark.parametrize("said", [b"", b"HTTP/1.1 200 OK\r\n", HEAD + b"Content-Length: 9\r\n\r\nabc"])
@@ -66,8 +67,8 @@ def test_an_origin_that_falls_silent_is_given_up_long_before_the_end(host: Host,
     origin.answers["/a"] = saying(said, end=False)
     begun = time.monotonic()
     with pytest.raises(OriginTimedOut):
-        host.load(origin.url("/a"), total=30, gap=0.2)
-    assert time.monotonic() - begun < 1.2
+        host.load(origin.url("/a"), total=HANGS, gap=0.2)
+    assert time.monotonic() - begun < IN_TIME
 
 
 def test_an_address_where_nobody_accepts_is_given_up_soon(host: Host) -> None:
@@ -78,17 +79,15 @@ def test_an_address_where_nobody_accepts_is_given_up_soon(host: Host) -> None:
             other.setblocking(False)
             other.connect_ex(full.getsockname())
         with pytest.raises(OriginTimedOut):
-            host.load(f"http://127.0.0.1:{full.getsockname()[1]}/a", connect=0.3, total=30)
+            host.load(f"http://127.0.0.1:{full.getsockname()[1]}/a", connect=0.3, total=HANGS)
 
 
 def test_the_time_is_that_of_all_redirects_together(host: Host, origin: Origin) -> None:
     for number in range(6):
-        origin.answers[f"/{number}"] = status(302, 0.2, location=f"/{number + 1}")
-    begun = time.monotonic()
+        origin.answers[f"/{number}"] = status(302, 1, location=f"/{number + 1}")
     with pytest.raises(OriginTimedOut):
-        host.load(origin.url("/0"), total=0.5)
-    assert time.monotonic() - begun < 1.0
-    assert origin.asked.total() == 3
+        host.load(origin.url("/0"), total=2.5)
+    assert origin.asked.total() <= 3
 
 
 def test_the_time_covers_what_is_done_with_the_body(host: Host, origin: Origin) -> None:

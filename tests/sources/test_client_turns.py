@@ -13,7 +13,8 @@ import pytest
 from mezzotint.sources.client import Client
 from mezzotint.sources.limits import Limits
 from tests.origin import Asked, Origin
-from tests.sources.network import Host, leading, load, outcome, resolving, until
+from tests.sources.network import Host, leading, load, outcome, resolving
+from tests.waiting import until_async as until
 
 BODY = b"\x89PNG and so on"
 LOOK_AGAIN = 1.1

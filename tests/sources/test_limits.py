@@ -11,9 +11,9 @@ import pytest
 
 from mezzotint.errors import InvalidInput
 from mezzotint.sources.limits import Limits, read_limits
+from tests.waiting import until
 
 NAME = "max_downloads.json"
-SOON = 2.0
 LONG_ENOUGH = 1.5
 DEFAULT = 8
 
@@ -44,12 +44,7 @@ def write(path: Path, text: str | bytes) -> None:
 
 
 def soon(limits: Limits, host: str, expected: tuple[str, int]) -> bool:
-    deadline = time.monotonic() + SOON
-    while time.monotonic() < deadline:
-        if limits.of(host) == expected:
-            return True
-        time.sleep(0.05)
-    return False
+    return until(lambda: limits.of(host) == expected)
 
 
 def test_without_a_file_each_host_has_the_default(path: Path) -> None:

@@ -16,7 +16,7 @@ from tests.faults import FaultyStore
 from tests.origin import Origin
 from tests.pictures import jpeg
 from tests.sources.fetching import fetching, get, record, run, stored, whole
-from tests.sources.network import until
+from tests.waiting import until_async as until
 
 PICTURE, OTHER = jpeg(200, 100, seed=1), jpeg(200, 100, seed=2)
 OLD, GOOD = "max-age=0", "max-age=1000"

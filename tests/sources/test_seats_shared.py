@@ -16,6 +16,7 @@ import pytest
 from mezzotint.cache.locks import HostLocks
 from mezzotint.sources.limits import Limits
 from mezzotint.sources.seats import Seats
+from tests.waiting import PATIENCE, until
 
 HOST = "a.example"
 
@@ -75,31 +76,27 @@ def limits(tmp_path: Path) -> Limits:
     return Limits(tmp_path / "max_downloads.json")
 
 
-def test_whoever_comes_second_has_its_turn_before_long(locks: HostLocks, limits: Limits) -> None:
-    async def second() -> float:
-        seats, begun = Seats(locks, limits, seat), time.monotonic()
-        async with asyncio.timeout(5), seats.take(HOST):
-            waited = time.monotonic() - begun
+def test_whoever_comes_second_has_its_turn_though_the_first_never_ends(locks: HostLocks, limits: Limits) -> None:
+    async def second() -> None:
+        seats = Seats(locks, limits, seat)
+        async with asyncio.timeout(PATIENCE), seats.take(HOST):
+            pass
         await seats.close()
-        return waited
 
     first = Process(locks, limits)
     with first.working():
-        time.sleep(0.2)
-        assert first.turns
-        assert asyncio.run(second()) < 2
+        until(lambda: first.turns)
+        asyncio.run(second())
         count = len(first.turns)
-        time.sleep(1)
-        assert len(first.turns) > count, "and afterwards it goes on"
+        until(lambda: len(first.turns) > count)  # and afterwards it goes on
 
 
 def test_two_whose_work_never_ends_have_their_turns_again_and_again(locks: HostLocks, limits: Limits) -> None:
     one, other = Process(locks, limits), Process(locks, limits)
-    begun = time.monotonic()
+
+    def changes() -> int:
+        turns = sorted([(at, "one") for at in one.turns] + [(at, "other") for at in other.turns])
+        return sum(before[1] != after[1] for before, after in itertools.pairwise(turns))
+
     with one.working(), other.working():
-        time.sleep(5)
-    ended = time.monotonic()
-    for process in (one, other):
-        moments = [begun, *process.turns, ended]
-        longest = max(after - before for before, after in itertools.pairwise(moments))
-        assert longest < 2.2, f"nothing for {longest:.1f} s"
+        until(lambda: changes() >= 6)

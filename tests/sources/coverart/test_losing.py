@@ -17,7 +17,7 @@ from tests.archive import Archive, Art
 from tests.archive.replies import Reply, Request
 from tests.pictures import encoded, jpeg, photograph
 from tests.sources.coverart.covers import empty, get, may_ask_again, outcome, run
-from tests.sources.network import until
+from tests.waiting import until_async as until
 
 FRONT, BACK = jpeg(700, 700, seed=1), jpeg(300, 300, seed=2)
 LARGE = encoded(photograph(1400, 1400, seed=3), "PNG")

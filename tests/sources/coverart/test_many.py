@@ -15,7 +15,7 @@ from mezzotint.wiring import Engine
 from tests.archive import ARCHIVE, DOWNLOADS, ITEMS, Archive, Art, faults
 from tests.pictures import encoded, jpeg, photograph
 from tests.sources.coverart.covers import SHORT, ask, covering, get, outcome, pictures_kept, renewed, run
-from tests.sources.network import until
+from tests.waiting import until_async as until
 
 FRONT, BACK = jpeg(700, 700, seed=1), jpeg(300, 300, seed=2)
 LARGE = encoded(photograph(1400, 1400, seed=3), "PNG")

@@ -1,0 +1,1 @@
+"""How the suite is run: in which order, on which core, what it costs. Plugins of pytest."""
