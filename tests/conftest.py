@@ -135,4 +135,4 @@ def repository(transactional_db: None, engine: Engine) -> Engine:
     return engine
 
 
-pytest_plugins = ["tests.backends.fixtures", "tests.running.durations", "tests.running.order"]
+pytest_plugins = ["tests.backends.fixtures", "tests.running.durations", "tests.running.order", "tests.running.quick"]

@@ -49,7 +49,7 @@ def test_every_answer_is_right_while_the_cache_is_squeezed(installation: Install
 
 
 def test_no_answer_is_wrong_whatever_befalls(installation: Installation, shelves: Shelves) -> None:
-    crowd = Crowd(shelves, CLIENTS)
+    crowd = Crowd(shelves, CLIENTS, breath=0.1)  # who asks without a breath keeps what was killed from coming back
 
     async def asked_meanwhile() -> list[Moment]:
         asking = asyncio.create_task(crowd.ask(None))

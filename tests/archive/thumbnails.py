@@ -12,7 +12,7 @@ from tests import pictures
 SIZES = (250, 500, 1200)
 
 
-@lru_cache(maxsize=512)
+@lru_cache(maxsize=8192)
 def thumbnail(data: bytes, size: int) -> bytes:
     """A JPEG within `size` x `size`, never enlarged, whose comment is `thumb250`, `thumb500` or `thumb1200`.
 

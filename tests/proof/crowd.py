@@ -12,8 +12,8 @@ from itertools import islice
 import aiohttp
 
 from tests.proof.shelves import Ask, Shelves
+from tests.waiting import PATIENCE
 
-_PATIENCE = 60.0
 _AGAIN = {502, 503, 504}
 
 
@@ -33,6 +33,8 @@ class Crowd:
 
     shelves: Shelves
     size: int
+    breath: float = 0.0
+    """seconds between an answer and a client's next request"""
     answered: Counter[str] = field(default_factory=Counter)
     failures: list[Failure] = field(default_factory=list)
     under_way: int = 0
@@ -41,7 +43,7 @@ class Crowd:
     async def ask(self, each: int | None, seed: int = 0) -> None:
         """So many requests of each client; without a number, until it is `stopped`. Raises AssertionError."""
         connector = aiohttp.TCPConnector(limit=self.size)
-        timeout = aiohttp.ClientTimeout(total=_PATIENCE)
+        timeout = aiohttp.ClientTimeout(total=PATIENCE)
         async with (
             aiohttp.ClientSession(self.shelves.base, connector=connector, timeout=timeout) as session,
             asyncio.TaskGroup() as group,
@@ -57,9 +59,11 @@ class Crowd:
             self.under_way += 1
             await self._answered(session, ask)
             self.under_way -= 1
+            if self.breath:
+                await asyncio.sleep(self.breath)
 
     async def _answered(self, session: aiohttp.ClientSession, ask: Ask) -> None:
-        deadline = time.monotonic() + _PATIENCE
+        deadline = time.monotonic() + PATIENCE
         for pause in _pauses():
             begun = time.monotonic()
             reason = await self._attempt(session, ask)

@@ -14,7 +14,6 @@ from tests.proof.crowd import Crowd, Failure
 from tests.proof.installation import WORKERS, Installation
 from tests.waiting import until
 
-_SOON = 60.0
 _MEANWHILE = 1.0
 """seconds in which all is asked as usual"""
 
@@ -79,13 +78,13 @@ def _kill_a_worker_twice(installation: Installation) -> None:
     before = installation.workers()
     after = _replaced(installation, min(before))
     _replaced(installation, *after - before)
-    assert until(installation.answers, _SOON)
+    assert until(installation.answers)
 
 
 def _replaced(installation: Installation, victim: int) -> set[int]:
     """The workers that there are once this one has been killed."""
     os.kill(victim, signal.SIGKILL)
-    assert until(lambda: len(now := installation.workers()) == WORKERS and victim not in now, _SOON)
+    assert until(lambda: len(now := installation.workers()) == WORKERS and victim not in now)
     return installation.workers()
 
 
@@ -99,14 +98,14 @@ def _kill_redis(installation: Installation) -> None:
     installation.redis.kill()
     time.sleep(_MEANWHILE)
     installation.redis.restart()
-    assert until(installation.is_whole, _SOON), "the index was not completed by itself"
+    assert until(installation.is_whole), "the index was not completed by itself"
 
 
 def _pause_redis(installation: Installation) -> None:
     installation.redis.pause()
     time.sleep(_MEANWHILE * 2)
     installation.redis.resume()
-    assert until(installation.is_whole, _SOON), "the index was not completed by itself"
+    assert until(installation.is_whole), "the index was not completed by itself"
 
 
 def _kill_nginx(installation: Installation) -> None:
@@ -117,4 +116,4 @@ def _kill_nginx(installation: Installation) -> None:
 def _remove_all(installation: Installation) -> None:
     for entry in installation.cache.iterdir():
         shutil.rmtree(entry, ignore_errors=True)
-    assert until(installation.is_whole, _SOON), "the index was not completed by itself"
+    assert until(installation.is_whole), "the index was not completed by itself"
