@@ -143,3 +143,27 @@ def test_a_token_is_taken_from_the_header_first(
     authorization: str | None, query: str | None, token: str | None
 ) -> None:
     assert bearer(authorization, query) == token
+
+
+def test_what_a_token_says_of_itself() -> None:
+    before = int(time.time())
+    text = tokens.issue(SECRET, tokens.Scope.WRITE, days=2, name="somebody")
+    head = jwt.get_unverified_header(text)
+    claims = jwt.decode(text, options={"verify_signature": False})
+    assert head["alg"] == "HS256"
+    assert set(claims) == {"sub", "scope", "iat", "exp", "jti"}
+    assert (claims["sub"], claims["scope"], claims["exp"] - claims["iat"]) == ("somebody", "write", 2 * 86400)
+    assert before <= claims["iat"] <= time.time()
+    assert (
+        jwt.decode(tokens.issue(SECRET, tokens.Scope.READ, days=1), options={"verify_signature": False})["sub"]
+        == "token"
+    )
+
+
+@pytest.mark.parametrize("days", [0, -1, tokens.MAX_DAYS + 1])
+def test_how_long_a_token_may_be_good(days: int) -> None:
+    with pytest.raises(InvalidInput) as caught:
+        tokens.issue(SECRET, tokens.Scope.READ, days=days)
+    assert str(caught.value) == f"days: cannot be {days} (limit: 1 to 3650)"
+    for allowed in (1, tokens.MAX_DAYS):
+        assert tokens.verify(SECRET, tokens.issue(SECRET, tokens.Scope.READ, days=allowed)).name == "token"
