@@ -12,21 +12,18 @@ from contextlib import closing, suppress
 from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any
+from urllib.parse import urlsplit
 
 import httpx
 import psycopg
 
 from mezzotint import tokens
 from mezzotint.settings import Settings
+from tests import http
+from tests.backends.processes import lasting_port
 from tests.waiting import PATIENCE, until
 
 PROGRAM = Path(sys.executable).with_name("mezzotint")
-
-
-def free_port() -> int:
-    with socket.socket() as probe:
-        probe.bind(("127.0.0.1", 0))
-        return int(probe.getsockname()[1])
 
 
 def environment(data: Path, **more: str) -> dict[str, str]:
@@ -81,12 +78,12 @@ class Server:
 
     def __post_init__(self) -> None:
         self.url = f"http://127.0.0.1:{self.port}"
-        self.http = httpx.Client(base_url=self.url, timeout=PATIENCE)
+        self.http = http.Client(base_url=self.url, timeout=PATIENCE)
         self.writer = self.client(tokens.Scope.WRITE)
 
     def client(self, scope: tokens.Scope) -> httpx.Client:
         headers = {"authorization": f"Bearer {self.token(scope)}"}
-        return httpx.Client(base_url=self.url, timeout=PATIENCE, headers=headers)
+        return http.Client(base_url=self.url, timeout=PATIENCE, headers=headers)
 
     def token(self, scope: tokens.Scope) -> str:
         return tokens.issue(self.settings.secret_key, scope, days=1)
@@ -106,7 +103,7 @@ class Server:
 
 def start_server(data: Path, *options: str, **more: str) -> Server:
     """`mezzotint serve`, on a free port; back when it answers."""
-    port = free_port()
+    port = lasting_port()
     log = data.parent / f"{data.name}-serve.log"
     variables = environment(data, MEZZOTINT_BIND=f"127.0.0.1:{port}", **more)
     with open(log, "ab") as output:
@@ -125,6 +122,6 @@ def start_server(data: Path, *options: str, **more: str) -> Server:
 
 def answers(url: str) -> bool:
     """Whether a server is healthy."""
-    with suppress(httpx.HTTPError):
-        return httpx.get(f"{url}/health", timeout=PATIENCE).status_code == 200
+    with suppress(OSError, httpx.HTTPError), socket.create_connection((urlsplit(url).hostname, urlsplit(url).port)):
+        return http.get(f"{url}/health", timeout=PATIENCE).status_code == 200
     return False

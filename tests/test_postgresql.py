@@ -1,4 +1,5 @@
-"""The repository's tests once more, with PostgreSQL in SQLite's place."""
+"""The repository's tests once more, with PostgreSQL in SQLite's place, over a directory as object store: nothing that
+depends on the store depends on the database too."""
 
 from __future__ import annotations
 
@@ -21,7 +22,7 @@ CANNOT_DIFFER = {
     "test_verifying.py": "reads the object store, and names from the database, as test_reconciling does",
 }
 """of the repository's tests, and why"""
-FILES = sorted(
+_FILES = sorted(
     str(path.relative_to(ROOT))
     for path in (
         *(path for path in (ROOT / "tests" / "repository").glob("test_*.py") if path.name not in CANNOT_DIFFER),
@@ -30,6 +31,8 @@ FILES = sorted(
         ROOT / "tests" / "durability" / "test_committers.py",
     )
 )
+GROUPS = [_FILES[n::8] for n in range(8)]
+"""each is a pytest of its own, which takes seconds to begin"""
 
 
 def test_what_is_left_out_is_there() -> None:
@@ -46,9 +49,9 @@ def migrated(postgresql: PostgreSQL, tmp_path_factory: pytest.TempPathFactory) -
 
 
 @pytest.mark.timeout(1200)
-@pytest.mark.parametrize("file", FILES)
-def test_it_holds_on_postgresql(postgresql: PostgreSQL, migrated: str, file: str) -> None:
-    command = [sys.executable, "-m", "pytest", "-q", "-p", "no:cacheprovider", "-p", "no:xdist", file]
+@pytest.mark.parametrize("group", range(len(GROUPS)))
+def test_it_holds_on_postgresql(postgresql: PostgreSQL, migrated: str, group: int) -> None:
+    command = [sys.executable, "-m", "pytest", "-q", "-p", "no:cacheprovider", "-p", "no:xdist", *GROUPS[group]]
     variables = {k: v for k, v in os.environ.items() if not k.startswith(("PYTEST_", "DJANGO_", "MEZZOTINT_"))}
     variables |= {"TESTS_POSTGRESQL": postgresql.new_database(), "TESTS_TEMPLATE": migrated}
     done = subprocess.run(command, cwd=ROOT, env=variables, capture_output=True, text=True)

@@ -58,7 +58,7 @@ class Nginx:
         checked = subprocess.run([*self._command(), "-t"], stderr=subprocess.PIPE, text=True)
         assert checked.returncode == 0, checked.stderr
         process.send(signal.SIGHUP)
-        wait_for(lambda: bool(now := self._workers()) and not now & before, process, self._log, seconds=10)
+        wait_for(lambda: bool(now := self._workers()) and not now & before, process, self._log)
 
     def restart(self, configuration: str | None = None) -> None:
         """One at the same port, back when it accepts; the one before, if there is one, is stopped."""

@@ -15,6 +15,7 @@ from typing import Any, ClassVar, Self
 
 import httpx
 
+from tests import http
 from tests.backends import memcached_binary, missing_swift, swift_configuration
 from tests.backends.processes import Leashed, accepts, lasting_port, wait_for
 
@@ -165,7 +166,7 @@ class SwiftCluster:
             return False
 
     def _request(self, method: str, url: str, headers: dict[str, str]) -> httpx.Response:
-        answer = httpx.request(method, url, headers=headers, timeout=60, verify=False, trust_env=False)
+        answer = http.request(method, url, headers=headers, timeout=60, trust_env=False)
         return answer.raise_for_status()
 
 

@@ -21,6 +21,7 @@ from keystoneauth1.session import Session
 from obstore.exceptions import AlreadyExistsError
 from obstore.store import S3Store
 
+from tests import http
 from tests.backends import missing_nginx, missing_postgresql, missing_redis, missing_swift
 from tests.backends.identity import Identity
 from tests.backends.nginx import Nginx
@@ -103,7 +104,7 @@ def test_identity_refuses_a_wrong_password(identity: Identity) -> None:
 def test_a_paused_proxy_does_not_answer_and_a_resumed_one_does(breakable_swift: SwiftCluster) -> None:
     breakable_swift.pause()
     with pytest.raises(httpx.ReadTimeout):
-        httpx.get(breakable_swift.auth_url, timeout=0.2)
+        http.get(breakable_swift.auth_url, timeout=0.2)
     breakable_swift.resume()
     assert breakable_swift.token()
 
@@ -113,7 +114,7 @@ def test_a_killed_proxy_refuses_and_a_restarted_one_has_what_was_stored(breakabl
     obstore.put(store, "a", b"bytes")
     breakable_swift.kill()
     with pytest.raises(httpx.ConnectError):
-        httpx.get(breakable_swift.auth_url)
+        http.get(breakable_swift.auth_url)
     breakable_swift.restart()
     assert obstore.get(store, "a").bytes() == b"bytes"
 
@@ -249,17 +250,17 @@ def test_an_nginx_is_reloaded_restarted_and_killed(tmp_path: Path) -> None:
     port = lasting_port()
     server = Nginx.start(tmp_path / "nginx", NGINX % {"port": port, "text": "first"}, port)
     try:
-        assert httpx.get(server.url).text == "first"
+        assert http.get(server.url).text == "first"
         server.reload(NGINX % {"port": port, "text": "second"})
-        assert httpx.get(server.url).text == "second"
+        assert http.get(server.url).text == "second"
         with pytest.raises(AssertionError, match="unknown directive"):
             server.reload("nonsense;")
-        assert httpx.get(server.url).text == "second"
+        assert http.get(server.url).text == "second"
         server.kill()
         with pytest.raises(httpx.ConnectError):
-            httpx.get(server.url)
+            http.get(server.url)
         server.restart(NGINX % {"port": port, "text": "third"})
-        assert httpx.get(server.url).text == "third"
+        assert http.get(server.url).text == "third"
     finally:
         server.stop()
     assert not accepts(port)

@@ -11,7 +11,7 @@ from urllib.parse import quote
 import httpx
 import pytest
 
-from tests import pictures
+from tests import http, pictures
 from tests.conftest import Server, start_server
 
 HOSTILE = "<script>alert(1)</script><img src=x onerror=alert(2)> \"' & {{ 7*7 }}"
@@ -194,7 +194,7 @@ def test_where_reading_is_private_people_log_in_first(private: Server) -> None:
 
     password = re.search(r"password: (\S+)", private.log.read_text())
     assert password is not None
-    with httpx.Client(base_url=private.url, follow_redirects=True) as client:
+    with http.Client(base_url=private.url, follow_redirects=True) as client:
         login = client.get("/")
         token = re.search(r'name="csrfmiddlewaretoken" value="([^"]+)"', login.text)
         assert token is not None

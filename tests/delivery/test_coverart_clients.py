@@ -13,7 +13,7 @@ import musicbrainzngs  # type: ignore[import-untyped]
 import musicbrainzngs.caa  # type: ignore[import-untyped]
 import pytest
 
-from tests import pictures
+from tests import http, pictures
 from tests.archive import Art
 from tests.delivery.covers import BACK, BOOKLET, FRONT, PICTURES, Covers
 
@@ -35,7 +35,7 @@ def staying(covers: Covers) -> Iterator[httpx.Client]:
     def check(request: httpx.Request) -> None:
         assert request.url.netloc.decode() == covers.host
 
-    with httpx.Client(base_url=covers.server.url, follow_redirects=True, event_hooks={"request": [check]}) as client:
+    with http.Client(base_url=covers.server.url, follow_redirects=True, event_hooks={"request": [check]}) as client:
         yield client
 
 
@@ -182,7 +182,7 @@ def test_beets_takes_an_old_listing_too(covers: Covers, staying: httpx.Client) -
 def test_navidrome_has_200_at_once(covers: Covers, name: str) -> None:
     path = f"/release/{covers.release()}/{name}"
     for _ in range(2):
-        answer = httpx.get(f"{covers.server.url}{path}", follow_redirects=False, timeout=5)
+        answer = http.get(f"{covers.server.url}{path}", follow_redirects=False, timeout=5)
         assert answer.status_code == 200
         assert pictures.opened(answer.content).format == "JPEG"
 
@@ -193,6 +193,6 @@ def test_a_page_in_a_browser_may_show_it_and_read_its_pixels(covers: Covers) -> 
     asked = httpx.options(url, headers=headers | {"access-control-request-method": "GET"})
     assert (asked.status_code, asked.headers["access-control-allow-origin"]) == (200, "*")
     for _ in range(2):
-        given = httpx.get(url, headers=headers | {"sec-fetch-mode": "cors", "referer": "https://player.example/"})
+        given = http.get(url, headers=headers | {"sec-fetch-mode": "cors", "referer": "https://player.example/"})
         assert (given.status_code, given.headers["access-control-allow-origin"]) == (200, "*")
         assert given.headers["content-type"] == "image/jpeg"

@@ -15,7 +15,7 @@ from pathlib import Path
 import httpx
 import pytest
 
-from tests import pictures
+from tests import http, pictures
 from tests.conftest import Server, figure
 from tests.waiting import PATIENCE, until
 
@@ -36,7 +36,7 @@ def clients() -> Iterator[ThreadPoolExecutor]:
 
 def ask(server: Server, name: str) -> httpx.Response:
     """As a client of its own, with a connection of its own."""
-    return httpx.get(f"{server.url}/images/{name}", timeout=PATIENCE)
+    return http.get(f"{server.url}/images/{name}", timeout=PATIENCE)
 
 
 def ask_again(server: Server, name: str) -> httpx.Response:

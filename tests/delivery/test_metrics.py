@@ -4,11 +4,10 @@ from __future__ import annotations
 
 from collections.abc import Callable
 
-import httpx
 import pytest
 from prometheus_client.parser import text_string_to_metric_families
 
-from tests import pictures
+from tests import http, pictures
 from tests.conftest import Server, figure
 from tests.waiting import until
 
@@ -97,6 +96,6 @@ def test_the_figures_are_those_of_all_workers_together(serve: Callable[..., Serv
     server = serve(MEZZOTINT_WORKERS="2")
     ident = server.upload(pictures.jpeg(100, 80, seed=121))
     for _ in range(24):
-        httpx.get(f"{server.url}/images/{ident}").raise_for_status()  # a connection of its own, to either worker
+        http.get(f"{server.url}/images/{ident}").raise_for_status()  # a connection of its own, to either worker
     until(lambda: answers(server, "base") >= 24, 0.2)  # the other worker brings its counts within a second or so
     assert answers(server, "base") == 24

@@ -15,7 +15,7 @@ from typing import Any, TypeVar
 
 import httpx
 
-from tests import pictures
+from tests import http, pictures
 
 T = TypeVar("T")
 _PATIENCE = 120
@@ -75,7 +75,7 @@ class Client(threading.Thread):
     def __init__(self, number: int, seed: int, world: World) -> None:
         super().__init__(name=f"client-{number}")
         self._random, self._number, self._world = random.Random(seed * 1000 + number), number, world
-        self._http = httpx.Client(timeout=60)
+        self._http = http.Client(timeout=60)
         self.pictures: list[Known] = []
 
     def run(self) -> None:

@@ -70,7 +70,7 @@ def limit(data: Path, **limits: int) -> None:
 
 def again(node: Server, **more: str) -> Server:
     """The same node, started anew at the address it had."""
-    with patch("tests.servers.free_port", return_value=node.port):
+    with patch("tests.servers.lasting_port", return_value=node.port):
         return start_server(node.data, **(OPEN | more))
 
 

@@ -13,6 +13,8 @@ from mezzotint.names.keys import MAX_KEY, check_key, checkpoint_key, checkpoint_
 
 IDENT = Ident("ab" * 32)
 FACTS = Facts(400, 300, "jpg", 1)
+LIMITS = Limits()
+PIXELS = "(limit: 1000 pixels, MEZZOTINT_MAX_OUTPUT_PIXELS)"
 GRAMMAR = "ident[-region][-size][-canvas][-rotation][-quality][-qN].format"
 DEGREES = "more than 0 and less than 360"
 
@@ -43,7 +45,7 @@ def test_a_name_that_is_none(text: str, said: str) -> None:
     assert str(caught.value) == said
 
 
-def asked(text: str, facts: Facts = FACTS, limits: Limits = Limits()) -> Rendition:
+def asked(text: str, facts: Facts = FACTS, limits: Limits = LIMITS) -> Rendition:
     _, rendition = parse(IDENT + text)
     assert rendition is not None
     return canonical(rendition, facts, limits)
@@ -63,7 +65,7 @@ FILM = replace(FACTS, format="gif", frames=3)
         ("-65501x1.jpg", FACTS, "size: 65501x1 is more than jpg holds (limit: 65500 pixels a side)"),
         ("-1x16384.webp", FACTS, "size: 1x16384 is more than webp holds (limit: 16383 pixels a side)"),
         ("-401x300.jpg", FACTS, "size: 401x300 is too large (limit: 1000 pixels, MEZZOTINT_MAX_OUTPUT_PIXELS)"),
-        ("-401x300.webp", FILM, "size: 401x300 x 3 frames is too large (limit: 1000 pixels, MEZZOTINT_MAX_OUTPUT_PIXELS)"),
+        ("-401x300.webp", FILM, f"size: 401x300 x 3 frames is too large {PIXELS}"),
         ("-401x300.jpg", FILM, "size: 401x300 is too large (limit: 1000 pixels, MEZZOTINT_MAX_OUTPUT_PIXELS)"),
     ],
 )  # fmt: skip

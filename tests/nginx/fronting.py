@@ -13,6 +13,7 @@ import httpx
 import pytest
 
 from mezzotint.cache.places import path_of
+from tests import http
 from tests.archive import Archive
 from tests.backends import missing_nginx, nginx_binary
 from tests.backends.nginx import Nginx
@@ -82,8 +83,8 @@ def in_front_of(server: Server, **variables: str) -> Iterator[Front]:
     configuration = printed(server.data, "--listen", f"127.0.0.1:{port}", **(variables | address))
     nginx = Nginx.start(server.data.parent / "nginx", configuration, port)
     try:
-        with httpx.Client(base_url=nginx.url, timeout=60) as http:
-            yield Front(server, nginx, http)
+        with http.Client(base_url=nginx.url, timeout=60) as client:
+            yield Front(server, nginx, client)
     finally:
         nginx.stop()
 

@@ -10,7 +10,7 @@ import httpx
 import pytest
 
 from mezzotint import tokens
-from tests import pictures
+from tests import http, pictures
 from tests.archive import Archive, Art
 from tests.nginx.fronting import Front, by_nginx, said
 
@@ -175,7 +175,7 @@ def test_a_listing_leads_to_where_nginx_was_asked(both: Both) -> None:
     listing = both.front.http.get(both.path("/release/{release}")).json()
     images = [image["image"] for image in listing["images"]]
     assert [image.partition("/release/")[0] for image in images] == [both.front.nginx.url] * 2
-    assert all(httpx.get(image).status_code == 200 for image in images)
+    assert all(http.get(image).status_code == 200 for image in images)
 
 
 @pytest.mark.parametrize("first", [lambda both: both.front.http, lambda both: both.front.server.http])

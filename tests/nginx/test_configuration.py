@@ -7,10 +7,9 @@ import pwd
 import subprocess
 from pathlib import Path
 
-import httpx
 import pytest
 
-from tests import pictures
+from tests import http, pictures
 from tests.backends.nginx import Nginx
 from tests.backends.processes import lasting_port
 from tests.nginx.fronting import Front, by_nginx, checked, fronted, needs_nginx, printed
@@ -113,9 +112,9 @@ def test_a_site_goes_into_the_http_block_of_another_nginx(data: Path, tmp_path: 
         """
         nginx = Nginx.start(tmp_path / "other", whole, port)
         try:
-            assert httpx.get(f"http://127.0.0.1:{other}/").text == "another site"
+            assert http.get(f"http://127.0.0.1:{other}/").text == "another site"
             for _ in range(2):
-                answer = httpx.get(f"{nginx.url}/images/{ident}-30x20.jpg")
+                answer = http.get(f"{nginx.url}/images/{ident}-30x20.jpg")
                 assert answer.status_code == 200
             assert by_nginx(answer)
         finally:
@@ -168,7 +167,7 @@ def test_mezzotint_may_listen_at_an_ipv6_address(data: Path, tmp_path: Path) -> 
     try:
         nginx = Nginx.start(tmp_path / "nginx", printed(data, "--listen", f"127.0.0.1:{port}", **variables), port)
         try:
-            assert until(lambda: httpx.get(f"{nginx.url}/health").status_code == 200)
+            assert until(lambda: http.get(f"{nginx.url}/health").status_code == 200)
         finally:
             nginx.stop()
     finally:

@@ -9,7 +9,7 @@ import httpx
 import pytest
 
 from mezzotint.tokens import Scope
-from tests import pictures
+from tests import http, pictures
 from tests.conftest import Server
 
 
@@ -130,11 +130,11 @@ def test_a_removed_image_is_gone_from_everywhere(serve: Callable[..., Server], w
     ident = server.upload(pictures.jpeg(300, 200, seed=270), title="Gone", collection="Shelf")
     addresses = [f"/images/{ident}{suffix}" for suffix in ("", "-100x67.jpg", "-w50.auto", "-fit40x40.png")]
     for _ in range(6):
-        assert all(httpx.get(server.url + address).status_code == 200 for address in addresses)
+        assert all(http.get(server.url + address).status_code == 200 for address in addresses)
     answer = server.writer.delete(f"/api/images/{ident}/")
     assert (answer.status_code, answer.json()["removed"]) == (200, 1)
     for _ in range(6):
-        assert [httpx.get(server.url + address).status_code for address in addresses] == [404] * 4
+        assert [http.get(server.url + address).status_code for address in addresses] == [404] * 4
     assert server.http.get("/api/images/").json()["results"] == []
     assert server.http.get("/api/collections/shelf/").json()["images"] == []
     assert server.http.get(f"/image/{ident}/").status_code == 404

@@ -16,8 +16,9 @@ import pytest
 
 from mezzotint import tokens
 from mezzotint.settings import Settings
-from tests import pictures
-from tests.conftest import PROGRAM, Server, environment, figure, free_port, run
+from tests import http, pictures
+from tests.backends.processes import lasting_port
+from tests.conftest import PROGRAM, Server, environment, figure, run
 from tests.servers import answers
 from tests.waiting import IN_TIME, until
 
@@ -96,12 +97,12 @@ def test_ctrl_c_stops_the_whole_tree(
     assert len(group(server)) > int(workers)
     stopped(server, to_all, number)
     with pytest.raises(httpx.ConnectError):
-        httpx.get(f"{server.url}/health")
+        http.get(f"{server.url}/health")
 
 
 def test_ctrl_c_does_not_wait_for_connections_that_are_kept(serve: Callable[..., Server]) -> None:
     server = serve()
-    with httpx.Client() as client, socket.create_connection(("127.0.0.1", server.port)):
+    with http.Client() as client, socket.create_connection(("127.0.0.1", server.port)):
         client.get(f"{server.url}/health").raise_for_status()
         stopped(server, to_all=True)
 
@@ -110,7 +111,7 @@ def test_ctrl_c_does_not_wait_for_an_upload_that_does_not_come(serve: Callable[.
     server = serve()
     with socket.create_connection(("127.0.0.1", server.port)) as idle:
         idle.sendall(b"POST /api/images/ HTTP/1.1\r\nhost: here\r\ncontent-length: 1000\r\n\r\n")
-        httpx.get(f"{server.url}/health").raise_for_status()
+        http.get(f"{server.url}/health").raise_for_status()
         stopped(server, to_all=True)
 
 
@@ -175,7 +176,7 @@ def test_a_port_that_is_taken_is_a_clear_error(tmp_path: Path) -> None:
     ],
 )
 def test_a_wrong_setting_is_a_clear_error(tmp_path: Path, variable: str, value: str) -> None:
-    variables = {"MEZZOTINT_BIND": f"127.0.0.1:{free_port()}"} | {variable: value}
+    variables = {"MEZZOTINT_BIND": f"127.0.0.1:{lasting_port()}"} | {variable: value}
     process = subprocess.Popen(
         [PROGRAM, "serve"],
         env=environment(tmp_path / "data", **variables),

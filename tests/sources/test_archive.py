@@ -10,7 +10,7 @@ from collections.abc import Iterator
 import httpx
 import pytest
 
-from tests import pictures
+from tests import http, pictures
 from tests.archive import ARCHIVE, DOWNLOADS, ITEMS, Archive, Art, faults
 from tests.archive.faults import Fault
 from tests.archive.thumbnails import comment
@@ -33,7 +33,7 @@ def mbid(archive: Archive) -> str:
 
 
 def ask(url: str, method: str = "GET", *, follow: bool = True, headers: dict[str, str] | None = None) -> httpx.Response:
-    return httpx.request(method, url, follow_redirects=follow, headers=headers, timeout=5, trust_env=False)
+    return http.request(method, url, follow_redirects=follow, headers=headers, timeout=5, trust_env=False)
 
 
 def trail(answer: httpx.Response) -> list[tuple[int, str]]:
@@ -129,7 +129,7 @@ def test_who_has_it_gets_no_bytes(archive: Archive, mbid: str) -> None:
 
 
 def test_head_has_the_headers_alone(archive: Archive, mbid: str) -> None:
-    with httpx.Client(follow_redirects=True, trust_env=False) as client:
+    with http.Client(follow_redirects=True, trust_env=False) as client:
         for _ in range(2):
             head = client.head(f"{archive.url}/release/{mbid}/front")
             assert (head.status_code, head.content) == (200, b"")
@@ -272,4 +272,4 @@ def test_it_can_be_slow_or_never_answer(archive: Archive, mbid: str) -> None:
     assert time.monotonic() - begin > 0.2
     archive.misbehave(f"/release/{mbid}", faults.hang())
     with pytest.raises(httpx.ReadTimeout):
-        httpx.get(url, timeout=0.2)
+        http.get(url, timeout=0.2)

@@ -105,6 +105,8 @@ def _serve(settings: Settings, host: str, port: int) -> None:
         try:
             server.serve()
             return
+        except RuntimeError as error:  # somebody else was quicker
+            fail(f"MEZZOTINT_BIND: cannot listen at {host}:{port}: {error}")
         except SystemExit:
             # Ctrl-C reaches the workers too: one that ends first is taken for one that failed.
             if server.interrupt_signal:
