@@ -2,9 +2,10 @@
 
 PYTHON ?= python3
 BIN := .venv/bin
+CORES := $(shell nproc 2>/dev/null || echo 2)
 PIP := $(BIN)/python -m pip --disable-pip-version-check --quiet
 
-.PHONY: serve test soak check bench clean lock help
+.PHONY: serve test quick durations coverage mutants soak check bench clean lock help
 .DEFAULT_GOAL := help
 
 help: ## this list
@@ -15,6 +16,23 @@ serve: .venv/run.stamp ## set up and serve at http://127.0.0.1:8000
 
 test: .venv/dev.stamp ## all tests; servers that the machine has are started for them
 	@$(BIN)/pytest -n auto
+
+quick: .venv/dev.stamp ## what needs no server and no process, in under a minute: after each change
+	@$(BIN)/pytest -q -n $(CORES) --quick
+
+durations: .venv/dev.stamp ## all tests, and what each file took is written down for the order of later runs
+	@$(BIN)/pytest -n auto --keep-durations
+
+coverage: .venv/dev.stamp ## all tests with lines and branches counted, in every process; htmlcov/index.html
+	@$(BIN)/coverage erase
+	@$(BIN)/coverage run -m pytest -n auto
+	@$(BIN)/coverage combine --quiet
+	@$(BIN)/coverage html --quiet
+	@$(BIN)/coverage report
+
+mutants: .venv/dev.stamp ## mutation testing of the pure rooms, in mutants/
+	@$(BIN)/mutmut run --max-children $(CORES)
+	@$(BIN)/mutmut results
 
 soak: .venv/dev.stamp ## a long random run with kill -9: MINUTES=5 SEED=... STORE=directory|swift|s3
 	@$(BIN)/python -m tests.durability.soak --minutes $(or $(MINUTES),5) --store $(or $(STORE),directory) \
@@ -33,7 +51,7 @@ bench: .venv/dev.stamp ## ratios against floors and peers
 	@$(BIN)/python -m bench
 
 clean: ## away with .venv and caches; data/ stays
-	rm -rf .venv .mypy_cache .ruff_cache .pytest_cache .import_linter_cache .hypothesis bench/work
+	rm -rf .venv .mypy_cache .ruff_cache .pytest_cache .import_linter_cache .hypothesis bench/work mutants htmlcov .coverage*
 
 lock: ## lock the newest versions that fit, with hashes
 	@$(PYTHON) -m pip install --quiet uv
