@@ -38,6 +38,7 @@ from mezzotint.errors import NotFound, StoreUnavailable
 from mezzotint.names import check_key
 from mezzotint.objects import ObjectInfo, ObjectReader, ObjectStore
 from mezzotint.objects.protocol import clip
+from tests.waiting import PATIENCE
 
 T = TypeVar("T")
 Fault = Literal["refused", "lost", "half", "double", "crash", "crash-after"]
@@ -84,7 +85,7 @@ class Frozen:
 
     def stand(self) -> None:
         self.reached.set()
-        assert self._thawed.wait(60), "nobody thawed a frozen operation"
+        assert self._thawed.wait(PATIENCE), "nobody thawed a frozen operation"
 
 
 @dataclass

@@ -15,6 +15,8 @@ from dataclasses import dataclass, field
 from types import TracebackType
 from typing import Self
 
+from tests.waiting import PATIENCE
+
 Headers = dict[str, str]
 
 
@@ -86,13 +88,13 @@ class Origin:
         self._loop = asyncio.new_event_loop()
         self._thread = threading.Thread(target=self._loop.run_forever, name="origin", daemon=True)
         self._thread.start()
-        self._servers = asyncio.run_coroutine_threadsafe(self._listen(), self._loop).result(10)
+        self._servers = asyncio.run_coroutine_threadsafe(self._listen(), self._loop).result(PATIENCE)
         return self
 
     def __exit__(self, kind: type | None, error: BaseException | None, traceback: TracebackType | None) -> None:
-        asyncio.run_coroutine_threadsafe(self._end(), self._loop).result(10)
+        asyncio.run_coroutine_threadsafe(self._end(), self._loop).result(PATIENCE)
         self._loop.call_soon_threadsafe(self._loop.stop)
-        self._thread.join(10)
+        self._thread.join(PATIENCE)
         self._loop.close()
 
     async def _listen(self) -> list[asyncio.Server]:

@@ -18,7 +18,7 @@ from mezzotint.cache.redis import RedisIndex
 from tests.backends.redis import Redis
 from tests.cache.caches import counted, file_of, name_of, name_of_any_kind
 from tests.conftest import PROGRAM, environment, run
-from tests.waiting import until
+from tests.waiting import PATIENCE, until
 
 FILE = bytes(10_000)
 SMALL = {"COVER_ART_CACHE_MAX_SIZE": "1", "COVER_ART_CACHE_CLEANUP_INTERVAL": "1"}
@@ -62,7 +62,7 @@ def loop(data: Path, variables: dict[str, str]) -> Iterator[subprocess.Popen[str
         yield process
     finally:
         process.kill()
-        process.wait(30)
+        process.wait(PATIENCE)
         if process.stdout:
             process.stdout.close()
 
@@ -70,7 +70,7 @@ def loop(data: Path, variables: dict[str, str]) -> Iterator[subprocess.Popen[str
 def ended(process: subprocess.Popen[str], number: int = signal.SIGTERM) -> str:
     """What it had said when this signal had ended it."""
     process.send_signal(number)
-    told, _ = process.communicate(timeout=60)
+    told, _ = process.communicate(timeout=PATIENCE)
     assert process.returncode == 0, told
     assert "Traceback" not in told
     return told

@@ -16,7 +16,7 @@ from tests.archive.thumbnails import comment
 from tests.conftest import PROGRAM, Server, environment, run
 from tests.imagecloud.nodes import OPEN
 from tests.servers import rows
-from tests.waiting import until
+from tests.waiting import PATIENCE, until
 
 SIZES = ("", "-250", "-500", "-1200")
 FRONTS = tuple(f"/front{size}" for size in SIZES)
@@ -186,7 +186,7 @@ def test_standard_input_is_read(data: Path, archive: Archive) -> None:
         input=f"# from a pipe\n{mbid}\n",
         capture_output=True,
         text=True,
-        timeout=120,
+        timeout=PATIENCE,
     )
     assert done.returncode == 0, done.stderr
     assert told(done)["counts"]["done"] == 5

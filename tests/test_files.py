@@ -13,6 +13,7 @@ import pytest
 
 from mezzotint.errors import StorageFull
 from mezzotint.files import full_is_told, make_directory, place, sync, temporary
+from tests.waiting import PATIENCE
 
 KILLED = """
 import os, signal, sys
@@ -91,7 +92,7 @@ def test_a_temporary_file_is_gone_afterwards(tmp_path: Path) -> None:
 
 
 def test_a_killed_writer_leaves_only_a_hidden_part(tmp_path: Path) -> None:
-    assert subprocess.run([sys.executable, "-c", KILLED, str(tmp_path)], timeout=60).returncode == -9
+    assert subprocess.run([sys.executable, "-c", KILLED, str(tmp_path)], timeout=PATIENCE).returncode == -9
     (left,) = tmp_path.iterdir()
     assert left.name.startswith(".")
 
@@ -101,7 +102,7 @@ def test_a_full_disk_leaves_the_old_file_and_no_part(tmp_path: Path, size: int) 
     path = tmp_path / "file"
     path.write_bytes(b"before")
     command = [sys.executable, "-c", LIMITED, str(path), str(size)]
-    done = subprocess.run(command, capture_output=True, text=True, timeout=60)
+    done = subprocess.run(command, capture_output=True, text=True, timeout=PATIENCE)
     assert done.stdout.strip() == "full", done.stderr
     assert path.read_bytes() == b"before"
     assert list(tmp_path.iterdir()) == [path]

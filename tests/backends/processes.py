@@ -15,7 +15,7 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import Self
 
-from tests.waiting import until
+from tests.waiting import PATIENCE, until
 
 _LEASH = Path(__file__).with_name("leash.py")
 _NEVER_GIVEN_OUT = range(20_000, 32_000)
@@ -43,7 +43,7 @@ class Leashed:
         """`user`: who runs it, if not the caller. `remove`: a directory that goes with it."""
         arguments = [str(owner), str(int(stop_signal)), user, str(log), str(remove or ""), *command]
         leash = [sys.executable, "-I", "-S", str(_LEASH), *arguments]
-        answer = subprocess.run(leash, check=True, stdout=subprocess.PIPE, text=True, timeout=60).stdout
+        answer = subprocess.run(leash, check=True, stdout=subprocess.PIPE, text=True, timeout=PATIENCE).stdout
         assert answer, f"{command[0]} could not be started"
         return cls(*map(int, answer.split()))
 
@@ -101,7 +101,7 @@ def lasting_port() -> int:
 def accepts(port: int) -> bool:
     """Whether something listens there."""
     try:
-        socket.create_connection(("127.0.0.1", port), timeout=5).close()
+        socket.create_connection(("127.0.0.1", port), timeout=PATIENCE).close()
     except OSError:
         return False
     return True

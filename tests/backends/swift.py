@@ -18,6 +18,7 @@ import httpx
 from tests import http
 from tests.backends import memcached_binary, missing_swift, swift_configuration
 from tests.backends.processes import Leashed, accepts, lasting_port, wait_for
+from tests.waiting import PATIENCE
 
 _WHERE_ELSE = (Path("/var/tmp"), Path("/dev/shm"), Path.home())
 
@@ -166,7 +167,7 @@ class SwiftCluster:
             return False
 
     def _request(self, method: str, url: str, headers: dict[str, str]) -> httpx.Response:
-        answer = http.request(method, url, headers=headers, timeout=60, trust_env=False)
+        answer = http.request(method, url, headers=headers, timeout=PATIENCE, trust_env=False)
         return answer.raise_for_status()
 
 

@@ -29,7 +29,7 @@ from tests.backends.postgresql import PostgreSQL
 from tests.backends.processes import Leashed, accepts, lasting_port
 from tests.backends.redis import Redis
 from tests.backends.swift import SwiftCluster
-from tests.waiting import until
+from tests.waiting import PATIENCE, until
 
 needs_swift = pytest.mark.skipif(bool(missing_swift()), reason=str(missing_swift()))
 needs_postgresql = pytest.mark.skipif(bool(missing_postgresql()), reason=str(missing_postgresql()))
@@ -164,7 +164,7 @@ os.kill(os.getpid(), signal.SIGKILL)
 )
 def test_servers_end_with_the_process_they_were_started_for(tmp_path: Path, kind: str) -> None:
     command = [sys.executable, "-c", STARTER, kind, str(tmp_path)]
-    answer = subprocess.run(command, stdout=subprocess.PIPE, text=True, timeout=120)
+    answer = subprocess.run(command, stdout=subprocess.PIPE, text=True, timeout=PATIENCE)
     assert until(lambda: not accepts(int(answer.stdout)))
 
 

@@ -11,6 +11,7 @@ import pytest
 from mezzotint.cache import Cache, Cleaner, Cleaning, Totals
 from mezzotint.cache.cleaner import Housekeeping
 from tests.cache.caches import file_of, held, name_of, on_disk, open_cache
+from tests.waiting import PATIENCE
 
 SIZE = 100
 
@@ -146,7 +147,7 @@ def test_housekeeping_cleans_when_something_was_put_in(cache: Cache) -> None:
     housekeeping = Housekeeping(cache, interval=3600)
     housekeeping.start()
     cache.changed.set()
-    assert cleaned.wait(30)
+    assert cleaned.wait(PATIENCE)
     housekeeping.stop()
     assert cache.totals() == Totals(90, 9000)
 

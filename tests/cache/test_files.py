@@ -15,6 +15,7 @@ import pytest
 
 from mezzotint.cache import Cache, Totals
 from tests.cache.caches import counted, file_of, held, ident_of, name_of, on_disk, open_cache
+from tests.waiting import PATIENCE
 
 ADVANCE = """
 import sys
@@ -200,7 +201,7 @@ def test_a_purge_in_another_process_moves_the_generation_on(cache: Cache) -> Non
     before = cache.generation.now()
     assert cache.generation.now() == before
     done = subprocess.run(
-        [sys.executable, "-c", ADVANCE, cache.directory, ident_of(1)], capture_output=True, text=True, timeout=60
+        [sys.executable, "-c", ADVANCE, cache.directory, ident_of(1)], capture_output=True, text=True, timeout=PATIENCE
     )
     assert done.stdout.strip() == "1", done.stderr
     assert cache.generation.now() != before
@@ -287,7 +288,7 @@ def test_a_rescan_removes_only_old_leftovers_of_writers(cache: Cache) -> None:
 
 def test_a_full_disk_is_told_and_leaves_neither_file_nor_count(tmp_path: Path) -> None:
     command = [sys.executable, "-c", LIMITED, str(tmp_path / "cache"), name_of(1), name_of(2)]
-    done = subprocess.run(command, capture_output=True, text=True, timeout=60)
+    done = subprocess.run(command, capture_output=True, text=True, timeout=PATIENCE)
     assert done.stdout.strip() == "full", done.stderr
     cache = open_cache(tmp_path / "cache")
     assert on_disk(cache) == {name_of(1): 1}

@@ -11,6 +11,7 @@ from pathlib import Path
 import pytest
 
 from mezzotint.cache.generation import Generation
+from tests.waiting import PATIENCE
 
 LOOK = """
 import os, sys, threading
@@ -97,7 +98,7 @@ def test_looking_leaves_no_descriptor_open(generation: Generation, path: Path) -
 
 def test_threads_that_look_together_close_what_is_theirs_only(path: Path) -> None:
     """In a process of its own, whose descriptors are nobody else's."""
-    done = subprocess.run([sys.executable, "-c", LOOK, path], capture_output=True, text=True, timeout=120)
+    done = subprocess.run([sys.executable, "-c", LOOK, path], capture_output=True, text=True, timeout=PATIENCE)
     assert done.stderr == ""
     before, after, *failures = done.stdout.splitlines()
     assert failures == []

@@ -12,6 +12,7 @@ from pathlib import Path
 import pytest
 
 from mezzotint.cache.locks import HostLocks
+from tests.waiting import PATIENCE
 
 HOLD = """
 import sys, time
@@ -114,10 +115,10 @@ def test_whoever_waits_goes_on_when_the_holder_is_killed(tmp_path: Path) -> None
     with held_elsewhere(tmp_path, "a") as process:
         waiter = threading.Thread(target=wait)
         waiter.start()
-        assert waiting.wait(30)
+        assert waiting.wait(PATIENCE)
         assert waited == []
         process.kill()
-        waiter.join(30)
+        waiter.join(PATIENCE)
     assert waited == [True]
 
 
@@ -143,7 +144,7 @@ def test_processes_exclude_each_other(locks: HostLocks, tmp_path: Path) -> None:
     counter.write_text("0")
     command = [sys.executable, "-c", COUNT, str(tmp_path / "control" / "locks"), str(counter)]
     processes = [subprocess.Popen(command) for _ in range(3)]
-    assert [process.wait(60) for process in processes] == [0, 0, 0]
+    assert [process.wait(PATIENCE) for process in processes] == [0, 0, 0]
     assert counter.read_text() == "120"
 
 

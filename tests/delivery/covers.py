@@ -17,6 +17,7 @@ from tests.archive.holdings import Shape
 from tests.imagecloud.nodes import OPEN
 from tests.pictures import encoded, jpeg, photograph
 from tests.servers import Server, start_server
+from tests.waiting import PATIENCE
 
 FRONT = jpeg(800, 800, seed=1)
 BACK = encoded(photograph(400, 300, seed=2), "PNG")
@@ -70,7 +71,7 @@ class Covers:
     ) -> tuple[int, dict[str, str], bytes]:
         """A request whose target and Host go out as they stand."""
         given = {"Host": self.host, **(headers or {})}
-        connection = http.client.HTTPConnection("127.0.0.1", self.server.port, timeout=60)
+        connection = http.client.HTTPConnection("127.0.0.1", self.server.port, timeout=PATIENCE)
         try:
             connection.putrequest(method, target, skip_host=True, skip_accept_encoding=True)
             for name, value in given.items():

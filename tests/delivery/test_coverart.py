@@ -11,6 +11,7 @@ from tests import http, pictures
 from tests.archive import ARCHIVE, DOWNLOADS, ITEMS
 from tests.archive.thumbnails import comment
 from tests.delivery.covers import FRONT, PICTURES, Covers, ServeCovers, etag
+from tests.waiting import PATIENCE
 
 YEAR = "public, max-age=31536000, immutable"
 NAMES = [f"{what}{size}" for what in PICTURES for size in ("", "-250", "-500", "-1200")]
@@ -205,7 +206,7 @@ def test_fifty_clients_of_two_workers_are_one_question(serve_covers: ServeCovers
         covers.archive.forget()
         with ThreadPoolExecutor(50) as clients:
             url = covers.server.url + path
-            answers = list(clients.map(lambda _, url=url: http.get(url, timeout=60), range(50)))
+            answers = list(clients.map(lambda _, url=url: http.get(url, timeout=PATIENCE), range(50)))
         assert {answer.status_code for answer in answers} == {200}
         assert len({answer.content for answer in answers}) == 1
         assert [covers.archive.asked_on(host).total() for host in (ARCHIVE, DOWNLOADS, ITEMS)] == [1, 1, 1]

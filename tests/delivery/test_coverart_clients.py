@@ -16,6 +16,7 @@ import pytest
 from tests import http, pictures
 from tests.archive import Art
 from tests.delivery.covers import BACK, BOOKLET, FRONT, PICTURES, Covers
+from tests.waiting import PATIENCE
 
 
 @pytest.fixture
@@ -94,7 +95,7 @@ def test_curl_saves_it_without_being_sent_on(covers: Covers, tmp_path: Path, nam
     for number in range(2):
         saved = tmp_path / str(number)
         command = ["curl", "-sS", "-L", "-o", str(saved), "-w", written, url]
-        said = subprocess.run(command, capture_output=True, text=True, timeout=60, check=True).stdout.split(" ")
+        said = subprocess.run(command, capture_output=True, text=True, timeout=PATIENCE, check=True).stdout.split(" ")
         answer = covers.http.get(url)
         assert saved.read_bytes() == answer.content
         assert said == ["200", "0", covers.host, answer.headers["content-type"]]
@@ -103,7 +104,7 @@ def test_curl_saves_it_without_being_sent_on(covers: Covers, tmp_path: Path, nam
 def test_curl_fails_where_there_is_none(covers: Covers, tmp_path: Path) -> None:
     url = f"{covers.server.url}/release/{covers.archive.release()}/front"
     command = ["curl", "-sS", "-f", "-L", "-o", str(tmp_path / "x"), url]
-    done = subprocess.run(command, capture_output=True, text=True, timeout=60)
+    done = subprocess.run(command, capture_output=True, text=True, timeout=PATIENCE)
     assert done.returncode == 22
     assert not (tmp_path / "x").exists()
 
@@ -112,7 +113,7 @@ def test_curl_resumes_what_broke_off(covers: Covers, tmp_path: Path) -> None:
     url = f"{covers.server.url}/release/{covers.release()}/11"
     saved = tmp_path / "x"
     saved.write_bytes(FRONT[:1000])
-    subprocess.run(["curl", "-sS", "-C", "-", "-o", saved, url], timeout=60, check=True)
+    subprocess.run(["curl", "-sS", "-C", "-", "-o", saved, url], timeout=PATIENCE, check=True)
     assert saved.read_bytes() == FRONT
 
 
@@ -160,13 +161,13 @@ def test_picard_leaves_out_what_is_not_approved(covers: Covers, staying: httpx.C
 def test_beets(covers: Covers, staying: httpx.Client, width: str | None, entity: str) -> None:
     release = covers.release()
     mbid = release if entity == "release" else covers.archive.release_group(release)
-    answer = staying.get(f"/{entity}/{mbid}", timeout=10)
+    answer = staying.get(f"/{entity}/{mbid}", timeout=PATIENCE)
     found = []
     for item in answer.raise_for_status().json()["images"]:
         if "Front" in item["types"]:
             found.append(item["thumbnails"].get(width, item["image"]) if width else item["image"])
     (url,) = found
-    picture = staying.get(url, timeout=10).raise_for_status()
+    picture = staying.get(url, timeout=PATIENCE).raise_for_status()
     assert picture.headers["content-type"] in {"image/jpeg", "image/png"}
     assert pictures.opened(picture.content).size == (min(int(width or 800), 800),) * 2
 
@@ -182,7 +183,7 @@ def test_beets_takes_an_old_listing_too(covers: Covers, staying: httpx.Client) -
 def test_navidrome_has_200_at_once(covers: Covers, name: str) -> None:
     path = f"/release/{covers.release()}/{name}"
     for _ in range(2):
-        answer = http.get(f"{covers.server.url}{path}", follow_redirects=False, timeout=5)
+        answer = http.get(f"{covers.server.url}{path}", follow_redirects=False, timeout=PATIENCE)
         assert answer.status_code == 200
         assert pictures.opened(answer.content).format == "JPEG"
 

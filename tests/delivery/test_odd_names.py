@@ -10,6 +10,7 @@ import pytest
 
 from tests import pictures
 from tests.conftest import Server
+from tests.waiting import PATIENCE
 
 ABSENT = "0" * 64
 
@@ -21,7 +22,7 @@ def ident(server: Server) -> str:
 
 def raw(server: Server, target: str, method: str = "GET") -> tuple[int, dict[str, str], bytes]:
     """A request whose target goes out as it stands, not tidied by a client."""
-    connection = http.client.HTTPConnection("127.0.0.1", server.port, timeout=30)
+    connection = http.client.HTTPConnection("127.0.0.1", server.port, timeout=PATIENCE)
     try:
         connection.putrequest(method, target, skip_accept_encoding=True)
         connection.endheaders()

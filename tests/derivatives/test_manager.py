@@ -19,6 +19,7 @@ from mezzotint.names import Ident, Limits, Rendition, parse, print_name
 from mezzotint.settings import Settings
 from mezzotint.wiring import Engine
 from tests.pictures import jpeg, opened, png
+from tests.waiting import PATIENCE
 
 ABSENT = Ident("ab" * 32)
 
@@ -51,7 +52,7 @@ class Counting(Observer):
 
     def _pass(self) -> None:
         self.entered.set()
-        assert self.gate.wait(60)
+        assert self.gate.wait(PATIENCE)
 
 
 @pytest.fixture
@@ -87,14 +88,14 @@ def cached_names(engine: Engine, ident: Ident) -> list[str]:
 
 def test_the_first_answer_is_made_and_the_next_is_the_same(made: Engine) -> None:
     ident = made.bases.add([jpeg(200, 100)]).ident
-    first = request(made, ident, "-100x50.jpg").result(60)
+    first = request(made, ident, "-100x50.jpg").result(PATIENCE)
     assert first.made
     assert opened(first.data).size == (100, 50)
     found = made.manager.find(first.name)
     assert found is not None
     assert not found.made
     assert (found.data, found.digest) == (first.data, first.digest)
-    again = request(made, ident, "-w100.jpg").result(60)
+    again = request(made, ident, "-w100.jpg").result(PATIENCE)
     assert not again.made
     assert again.data == first.data
 
@@ -106,7 +107,7 @@ def test_a_hundred_asking_at_once_cost_one_decode(made: Engine, counting: Counti
 
     def ask(_: int) -> Derivative:
         barrier.wait()
-        return request(made, ident, "-w150.jpg").result(60)
+        return request(made, ident, "-w150.jpg").result(PATIENCE)
 
     with ThreadPoolExecutor(100) as askers:
         answers = list(askers.map(ask, range(100)))
@@ -120,11 +121,11 @@ def test_two_engines_on_one_host_make_one_picture_once(made: Engine, counting: C
     other = wiring.open_engine(made.settings, counting)
     counting.close_gate()
     first = request(made, ident, "-w50.jpg")
-    assert counting.entered.wait(30)
+    assert counting.entered.wait(PATIENCE)
     second = request(other, ident, "-w50.jpg")
     assert not second.done()
     counting.gate.set()
-    assert first.result(60).data == second.result(60).data
+    assert first.result(PATIENCE).data == second.result(PATIENCE).data
     assert counting.decoded == 1
     assert [first.result().made, second.result().made] == [True, False]
     other.close()
@@ -133,7 +134,7 @@ def test_two_engines_on_one_host_make_one_picture_once(made: Engine, counting: C
 def test_a_large_base_is_decoded_once_for_all_its_sizes(made: Engine, counting: Counting) -> None:
     ident = made.bases.add([jpeg(3000, 1000)]).ident
     for text in ("-w150.jpg", "-w400.webp", "-w800.jpg", "-cover200x200.avif", "-w300-rotate90.jpg"):
-        request(made, ident, text).result(60)
+        request(made, ident, text).result(PATIENCE)
     assert counting.decoded == 1
 
 
@@ -141,35 +142,35 @@ def test_a_full_queue_is_told_with_when_to_come_back(made: Engine, counting: Cou
     ident = made.bases.add([jpeg(200, 100)]).ident
     counting.close_gate()
     waiting = [request(made, ident, f"-w{width}.jpg") for width in (10, 20)]
-    assert counting.entered.wait(30)
+    assert counting.entered.wait(PATIENCE)
     with pytest.raises(Busy) as busy:
         request(made, ident, "-w30.jpg")
     assert busy.value.retry_after > 0
     joined = request(made, ident, "-w10.jpg")
     counting.gate.set()
-    assert [future.result(60).made for future in waiting] == [True, True]
-    assert opened(joined.result(60).data).width == 10
-    assert opened(request(made, ident, "-w30.jpg").result(60).data).width == 30
+    assert [future.result(PATIENCE).made for future in waiting] == [True, True]
+    assert opened(joined.result(PATIENCE).data).width == 10
+    assert opened(request(made, ident, "-w30.jpg").result(PATIENCE).data).width == 30
 
 
 def test_whoever_goes_away_does_not_strand_the_others(made: Engine, counting: Counting) -> None:
     ident = made.bases.add([jpeg(200, 100)]).ident
     counting.close_gate()
     leader = request(made, ident, "-w50.jpg")
-    assert counting.entered.wait(30)
+    assert counting.entered.wait(PATIENCE)
     follower = request(made, ident, "-w50.jpg")
     leader.cancel()
     counting.gate.set()
-    assert opened(follower.result(60).data).width == 50
-    assert request(made, ident, "-w50.jpg").result(60).made is False
+    assert opened(follower.result(PATIENCE).data).width == 50
+    assert request(made, ident, "-w50.jpg").result(PATIENCE).made is False
 
 
 def test_a_derivative_that_vanished_is_made_again(made: Engine) -> None:
     ident = made.bases.add([jpeg(200, 100)]).ident
-    first = request(made, ident, "-w50.jpg").result(60)
+    first = request(made, ident, "-w50.jpg").result(PATIENCE)
     (made.cache.directory / made.cache.path_of(first.name)).unlink()
     assert made.manager.find(first.name) is None
-    again = request(made, ident, "-w50.jpg").result(60)
+    again = request(made, ident, "-w50.jpg").result(PATIENCE)
     assert again.made
     assert again.data == first.data
     assert made.manager.find(first.name) is not None
@@ -177,14 +178,14 @@ def test_a_derivative_that_vanished_is_made_again(made: Engine) -> None:
 
 def test_a_level_that_vanished_or_is_damaged_costs_only_its_making(made: Engine, counting: Counting) -> None:
     ident = made.bases.add([jpeg(3000, 1000)]).ident
-    request(made, ident, "-w150.jpg").result(60)
+    request(made, ident, "-w150.jpg").result(PATIENCE)
     for entry in made.cache.index.of_group(ident):
         (made.cache.directory / entry.path).unlink()
-    assert opened(request(made, ident, "-w160.jpg").result(60).data).width == 160
+    assert opened(request(made, ident, "-w160.jpg").result(PATIENCE).data).width == 160
     assert counting.decoded == 2
     for entry in made.cache.index.of_group(ident):
         (made.cache.directory / entry.path).write_bytes(b"")
-    assert opened(request(made, ident, "-w170.jpg").result(60).data).width == 170
+    assert opened(request(made, ident, "-w170.jpg").result(PATIENCE).data).width == 170
 
 
 @pytest.mark.parametrize("after", [False, True])
@@ -195,12 +196,12 @@ def test_an_image_that_is_removed_while_it_is_rendered_does_not_come_back(
     ident = made.bases.add([jpeg(*base)]).ident
     counting.close_gate(after=after)
     future = request(made, ident, "-w50.jpg")
-    assert counting.entered.wait(30)
+    assert counting.entered.wait(PATIENCE)
     made.bases.discard(ident)
     made.cache.purge(ident)
     counting.gate.set()
     with pytest.raises(NotFound):
-        future.result(60)
+        future.result(PATIENCE)
     assert cached_names(made, ident) == []
     assert list((made.cache.directory / "native").rglob(f"{ident}*")) == []
 
@@ -209,10 +210,10 @@ def test_a_purge_of_another_image_costs_a_render_nothing(made: Engine, counting:
     ident, other = made.bases.add([jpeg(200, 100)]).ident, made.bases.add([jpeg(200, 100, seed=1)]).ident
     counting.close_gate()
     future = request(made, ident, "-w50.jpg")
-    assert counting.entered.wait(30)
+    assert counting.entered.wait(PATIENCE)
     made.cache.purge(other)
     counting.gate.set()
-    assert future.result(60).made
+    assert future.result(PATIENCE).made
     assert made.manager.find(future.result().name) is not None
 
 
@@ -222,7 +223,7 @@ def test_what_is_not_there_and_what_cannot_be_is_told(made: Engine) -> None:
     with pytest.raises(NotFound):
         made.manager.canonical(ABSENT, asked)
     with pytest.raises(NotFound):
-        made.manager.request(ABSENT, asked).result(60)
+        made.manager.request(ABSENT, asked).result(PATIENCE)
     ident = made.bases.add([png(64, 48)]).ident
     with pytest.raises(InvalidRendition):
         rendition(made, ident, "-x64y0w1h1.jpg")
@@ -239,10 +240,10 @@ def test_a_failure_is_told_to_all_who_asked_and_not_remembered(made: Engine, cou
     counting.gate.set()
     for future in futures:
         with pytest.raises(DamagedBase):
-            future.result(60)
+            future.result(PATIENCE)
     assert cached_names(made, ident) == []
     path.write_bytes(data)
-    assert request(made, ident, "-w50.jpg").result(60).made
+    assert request(made, ident, "-w50.jpg").result(PATIENCE).made
 
 
 def test_a_cache_that_cannot_keep_costs_only_the_keeping(made: Engine, tmp_path: Path, counting: Counting) -> None:
@@ -254,7 +255,7 @@ def test_a_cache_that_cannot_keep_costs_only_the_keeping(made: Engine, tmp_path:
     pool: RenderPool[Derivative] = RenderPool(1, 2)
     manager = StoreManager(made.bases, cache, pool, Limits(), counting)
     ident = made.bases.add([jpeg(200, 100)]).ident
-    answer = manager.request(ident, rendition(made, ident, "-w50.jpg")).result(60)
+    answer = manager.request(ident, rendition(made, ident, "-w50.jpg")).result(PATIENCE)
     assert opened(answer.data).width == 50
     assert answer.name == print_name(ident, rendition(made, ident, "-w50.jpg"))
     pool.close()

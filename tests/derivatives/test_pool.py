@@ -10,6 +10,7 @@ import pytest
 
 from mezzotint.derivatives.pool import RenderPool
 from mezzotint.errors import Busy
+from tests.waiting import PATIENCE
 
 
 @pytest.fixture
@@ -24,21 +25,21 @@ def test_a_name_under_way_is_joined_and_done_once(gate: threading.Event) -> None
     done: list[int] = []
 
     def work() -> int:
-        gate.wait(30)
+        gate.wait(PATIENCE)
         done.append(1)
         return len(done)
 
     flights = [pool.submit("a", work) for _ in range(10)]
     assert pool.under_way == 1
     gate.set()
-    assert [flight.result(30) for flight in flights] == [1] * 10
-    assert pool.submit("a", work).result(30) == 2
+    assert [flight.result(PATIENCE) for flight in flights] == [1] * 10
+    assert pool.submit("a", work).result(PATIENCE) == 2
     pool.close()
 
 
 def test_the_queue_is_bounded_by_names_and_free_again_afterwards(gate: threading.Event) -> None:
     pool: RenderPool[bool] = RenderPool(1, 3)
-    flights = [pool.submit(name, lambda: gate.wait(30)) for name in "abc"]
+    flights = [pool.submit(name, lambda: gate.wait(PATIENCE)) for name in "abc"]
     for _ in range(3):
         with pytest.raises(Busy):
             pool.submit("d", lambda: True)
@@ -59,13 +60,13 @@ def test_no_more_render_at_once_than_there_are_places() -> None:
             with lock:
                 inside[0] += 1
                 most[0] = max(most[0], inside[0])
-            together.wait(30)
+            together.wait(PATIENCE)
             with lock:
                 inside[0] -= 1
 
     flights = [pool.submit(str(n), work) for n in range(8)]
     for flight in flights:
-        flight.result(30)
+        flight.result(PATIENCE)
     assert most[0] == 2
     pool.close()
 
@@ -80,9 +81,9 @@ def test_a_failed_flight_frees_its_name_and_its_place() -> None:
     for _ in range(5):
         flight = pool.submit("a", fail)
         with pytest.raises(ZeroDivisionError):
-            flight.result(30)
+            flight.result(PATIENCE)
         wait([flight], 30)
         while pool.under_way:
             threading.Event().wait(0.001)
-    assert pool.submit("b", lambda: 7).result(30) == 7
+    assert pool.submit("b", lambda: 7).result(PATIENCE) == 7
     pool.close()

@@ -16,6 +16,7 @@ from typing import Any, TypeVar
 import httpx
 
 from tests import http, pictures
+from tests.waiting import PATIENCE
 
 T = TypeVar("T")
 _PATIENCE = 120
@@ -75,7 +76,7 @@ class Client(threading.Thread):
     def __init__(self, number: int, seed: int, world: World) -> None:
         super().__init__(name=f"client-{number}")
         self._random, self._number, self._world = random.Random(seed * 1000 + number), number, world
-        self._http = http.Client(timeout=60)
+        self._http = http.Client(timeout=PATIENCE)
         self.pictures: list[Known] = []
 
     def run(self) -> None:

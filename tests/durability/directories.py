@@ -11,6 +11,7 @@ from pathlib import Path
 import psycopg
 
 from tests.servers import environment
+from tests.waiting import PATIENCE
 
 ROOT = Path(__file__).parent.parent.parent
 
@@ -31,7 +32,7 @@ def program(module: str, data: Path, *arguments: str, **variables: str) -> subpr
 def ran(module: str, data: Path, *arguments: str, **variables: str) -> tuple[int, str, str]:
     """Run one to its end; returns its status, what it said, and what it complained of."""
     with program(module, data, *arguments, **variables) as process:
-        said, complained = process.communicate(timeout=120)
+        said, complained = process.communicate(timeout=PATIENCE)
     return process.returncode, said, complained
 
 

@@ -17,7 +17,7 @@ import httpx
 from mezzotint import tokens
 from mezzotint.sources.urls import parse_url
 from tests.servers import Server, rows, start_server
-from tests.waiting import until
+from tests.waiting import PATIENCE, until
 
 T = TypeVar("T")
 OPEN = {"MEZZOTINT_FETCH_ALLOW": "127.0.0.0/8", "MEZZOTINT_FETCH_PORTS": "*"}
@@ -83,14 +83,14 @@ def stop_hard(pid: int) -> None:
 def kill(node: Server) -> None:
     """With SIGKILL, its workers too."""
     stop_hard(node.process.pid)
-    node.process.wait(10)
+    node.process.wait(PATIENCE)
     node.http.close()
     node.writer.close()
 
 
 def raw(port: int, *lines: bytes) -> tuple[int, bytes]:
     """Send these lines as a request's head; the answer's status and all of it."""
-    with socket.create_connection(("127.0.0.1", port), timeout=30) as connection:
+    with socket.create_connection(("127.0.0.1", port), timeout=PATIENCE) as connection:
         connection.sendall(b"\r\n".join([*lines, b"Host: here", b"Connection: close", b"", b""]))
         answer = b"".join(iter(lambda: connection.recv(65536), b""))
     status = answer[:20].split(b" ")

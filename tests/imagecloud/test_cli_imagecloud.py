@@ -15,6 +15,7 @@ from tests.conftest import PROGRAM, environment, run
 from tests.imagecloud.nodes import OPEN, befriend
 from tests.origin import Origin
 from tests.servers import rows
+from tests.waiting import PATIENCE
 
 COMMANDS = {
     "prefetch": ["--retry", "--json", "--no-wait", "standard input"],
@@ -51,7 +52,7 @@ def piped(data: Path, text: str, *arguments: str) -> subprocess.CompletedProcess
         input=text,
         capture_output=True,
         text=True,
-        timeout=120,
+        timeout=PATIENCE,
     )
 
 

@@ -17,7 +17,7 @@ from tests import pictures
 from tests.conftest import Server, start_server
 from tests.imagecloud.nodes import OPEN, has_base, image, in_trash, record_file
 from tests.servers import rows
-from tests.waiting import until
+from tests.waiting import PATIENCE, until
 
 BODY = pictures.jpeg(90, 70, seed=5001)
 IDENT = hashlib.sha256(BODY).hexdigest()
@@ -38,7 +38,7 @@ def record(address: str, **other: Any) -> str:
 
 def send(client: httpx.Client, url: str, body: bytes, header: str | None) -> httpx.Response:
     headers = {"x-image-ident": IDENT} | ({"x-remote-record": header} if header is not None else {})
-    return client.post("/clone_image", params={"url": url}, content=body, headers=headers, timeout=10)
+    return client.post("/clone_image", params={"url": url}, content=body, headers=headers, timeout=PATIENCE)
 
 
 def is_untouched(data: Path, url: str, *idents: str) -> bool:

@@ -17,7 +17,7 @@ from tests.conftest import Server, start_server
 from tests.imagecloud.nodes import OPEN, befriend, image, raw
 from tests.origin import Asked, Origin
 from tests.repository.keeping import lose_database
-from tests.waiting import until
+from tests.waiting import HANGS, IN_TIME, until
 
 HOSTS = ("127.0.0.1", "127.0.1.1", "127.0.2.1", "127.0.3.1", "127.0.4.1")
 SOUND, FAILING, HANGING, LYING, BUSY = HOSTS
@@ -139,12 +139,12 @@ def test_an_origin_that_fails_is_a_502_that_tells_nobody_why(reader: httpx.Clien
 
 def test_an_origin_that_hangs_is_a_504_in_time(reader: httpx.Client, origin: Origin) -> None:
     async def hang(asked: Asked) -> None:
-        await asyncio.sleep(60)
+        await asyncio.sleep(HANGS)
 
     origin.answers["/hangs.jpg"] = hang
     answer = image(reader, origin.url("/hangs.jpg", HANGING))
     assert answer.status_code == 504
-    assert 1.5 < answer.elapsed.total_seconds() < 8
+    assert 1.5 < answer.elapsed.total_seconds() < IN_TIME
 
 
 def test_what_is_no_picture_is_the_origins_fault(reader: httpx.Client, origin: Origin) -> None:

@@ -17,7 +17,7 @@ from tests.conftest import PROGRAM, Server, environment
 from tests.imagecloud.nodes import OPEN, again, batch, befriend, finished, key_of, kill, limit, named, stop_hard
 from tests.origin import Asked, Origin
 from tests.servers import rows
-from tests.waiting import until
+from tests.waiting import PATIENCE, until
 
 HOSTS = ("127.0.0.1", "127.0.1.1", "127.0.2.1", "127.0.3.1")
 MOST_IN_FLIGHT = 2 * len(HOSTS) + 16
@@ -127,7 +127,7 @@ def test_what_a_killed_worker_had_is_done_by_the_others(serve: Callable[..., Ser
         accepted = batch(a.writer, urls)
         assert until(lambda: len(owners(a)) == 2, 0.02), "both work on it"
         stop_hard(worker.pid)
-        worker.wait(10)
+        worker.wait(PATIENCE)
         flying = in_flight(origin, a.data, urls)
         assert finished(a.writer, accepted)["counts"] == {"waiting": 0, "running": 0, "done": 240, "dead": 0}
         assert asked_twice(origin).keys() <= flying
@@ -135,4 +135,4 @@ def test_what_a_killed_worker_had_is_done_by_the_others(serve: Callable[..., Ser
         assert set(origin.asked) == {urlsplit(url).path for url in urls}
     finally:
         stop_hard(worker.pid)
-        worker.wait(10)
+        worker.wait(PATIENCE)

@@ -15,7 +15,7 @@ from tests import pictures
 from tests.conftest import PROGRAM, Server, environment
 from tests.imagecloud.nodes import OPEN, batch, finished, image, limit, standing, stop_hard
 from tests.origin import Asked, Origin
-from tests.waiting import HANGS, IN_TIME, until
+from tests.waiting import HANGS, IN_TIME, PATIENCE, until
 
 HOSTS = ("127.0.0.1", "127.0.1.1", "127.0.2.1")
 HANGING = ("127.0.8.1", "127.0.9.1")
@@ -56,7 +56,7 @@ def worker(tmp_path: Path) -> Iterator[Callable[[Server], None]]:
     yield start
     for one in started:
         stop_hard(one.pid)
-        one.wait(10)
+        one.wait(PATIENCE)
 
 
 def test_never_one_connection_more_with_four_processes_and_a_worker(

@@ -20,6 +20,7 @@ from tests.backends.nginx import Nginx
 from tests.backends.processes import lasting_port
 from tests.imagecloud.nodes import OPEN
 from tests.servers import Server, run, start_server
+from tests.waiting import PATIENCE
 
 BY_NGINX = ("x-served-by", "nginx-cache")
 SAID_BY_NGINX_ITSELF = frozenset({"connection", "date", "last-modified", "server", "x-served-by"})
@@ -59,7 +60,7 @@ def checked(directory: Path, configuration: str) -> subprocess.CompletedProcess[
     file = directory / "checked.conf"
     file.write_text(configuration)
     command = [nginx_binary() or "nginx", "-t", "-p", str(directory), "-c", str(file), "-e", "stderr"]
-    return subprocess.run(command, capture_output=True, text=True, timeout=60)
+    return subprocess.run(command, capture_output=True, text=True, timeout=PATIENCE)
 
 
 @contextmanager
@@ -83,7 +84,7 @@ def in_front_of(server: Server, **variables: str) -> Iterator[Front]:
     configuration = printed(server.data, "--listen", f"127.0.0.1:{port}", **(variables | address))
     nginx = Nginx.start(server.data.parent / "nginx", configuration, port)
     try:
-        with http.Client(base_url=nginx.url, timeout=60) as client:
+        with http.Client(base_url=nginx.url, timeout=PATIENCE) as client:
             yield Front(server, nginx, client)
     finally:
         nginx.stop()

@@ -14,7 +14,7 @@ from tests.backends.nginx import Nginx
 from tests.backends.processes import lasting_port
 from tests.nginx.fronting import Front, by_nginx, checked, fronted, needs_nginx, printed
 from tests.servers import PROGRAM, environment, run
-from tests.waiting import until
+from tests.waiting import PATIENCE, until
 
 NAME = """a  b "c" 'd' {e}; back\\slash Größe"""
 
@@ -172,7 +172,7 @@ def test_mezzotint_may_listen_at_an_ipv6_address(data: Path, tmp_path: Path) -> 
             nginx.stop()
     finally:
         process.terminate()
-        process.wait(30)
+        process.wait(PATIENCE)
 
 
 def test_an_upload_may_be_as_large_as_the_settings_say(tmp_path: Path) -> None:

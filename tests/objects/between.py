@@ -10,6 +10,7 @@ from http.server import BaseHTTPRequestHandler, ThreadingHTTPServer
 import httpx
 
 from tests.backends.swift import SwiftCluster
+from tests.waiting import PATIENCE
 
 
 class Between:
@@ -95,7 +96,7 @@ class _Handler(BaseHTTPRequestHandler):
             headers["X-Auth-Token"], _, generation = headers["X-Auth-Token"].partition("-")
             if generation != str(self.between.generation):
                 return self._answer(401, [], b"")
-        upstream = http.client.HTTPConnection("127.0.0.1", self.between.swift.port, timeout=60)
+        upstream = http.client.HTTPConnection("127.0.0.1", self.between.swift.port, timeout=PATIENCE)
         try:
             upstream.request(self.command, self.path, body or None, headers)
             answer = upstream.getresponse()

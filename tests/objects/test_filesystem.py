@@ -13,6 +13,7 @@ import pytest
 
 from mezzotint.errors import NotFound
 from mezzotint.objects import DirectoryStore
+from tests.waiting import PATIENCE
 
 KEY = "images/" + "ab" * 32
 
@@ -51,7 +52,7 @@ def files(directory: Path) -> list[Path]:
 
 def python(script: str, *arguments: object) -> subprocess.CompletedProcess[str]:
     command = [sys.executable, "-c", script, *map(str, arguments)]
-    return subprocess.run(command, capture_output=True, text=True, timeout=60)
+    return subprocess.run(command, capture_output=True, text=True, timeout=PATIENCE)
 
 
 def test_an_object_can_be_verified_with_plain_tools(tmp_path: Path) -> None:

@@ -16,6 +16,7 @@ from mezzotint.wiring.stores import open_store
 from tests.backends.swift import SwiftCluster
 from tests.contracts.stores import KEY, MEGABYTE, keys, opened
 from tests.objects.between import Between
+from tests.waiting import PATIENCE
 
 LARGE_READER_AND_WRITER = """
 import re, sys
@@ -89,7 +90,9 @@ def test_a_large_object_goes_through_little_memory(swift: SwiftCluster, tmp_path
     with body.open("wb") as stream:
         stream.truncate(size)
     command = [sys.executable, "-c", LARGE_READER_AND_WRITER, f"{scheme}://{swift.new_container()}", str(body)]
-    done = subprocess.run(command, env=swift.environment(), capture_output=True, text=True, timeout=120, cwd=tmp_path)
+    done = subprocess.run(
+        command, env=swift.environment(), capture_output=True, text=True, timeout=PATIENCE, cwd=tmp_path
+    )
     assert done.stdout, done.stderr
     received, writing, reading = map(int, done.stdout.split())
     assert received == size

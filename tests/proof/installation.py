@@ -18,7 +18,7 @@ from tests.backends.redis import Redis
 from tests.imagecloud.nodes import limit
 from tests.nginx.fronting import Front, fronted, reaching
 from tests.servers import PROGRAM, environment, run
-from tests.waiting import until
+from tests.waiting import PATIENCE, until
 
 WORKERS = 4
 CACHE = 2 << 20
@@ -109,7 +109,7 @@ def installed(directory: Path, archive: Archive, redis: Redis) -> Iterator[Insta
             yield installation
         finally:
             installation.cleaner.terminate()
-            installation.cleaner.wait(30)
+            installation.cleaner.wait(PATIENCE)
 
 
 def _clean(data: Path, variables: dict[str, str]) -> subprocess.Popen[bytes]:

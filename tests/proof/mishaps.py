@@ -12,7 +12,7 @@ from dataclasses import dataclass
 
 from tests.proof.crowd import Crowd, Failure
 from tests.proof.installation import WORKERS, Installation
-from tests.waiting import until
+from tests.waiting import PATIENCE, until
 
 _MEANWHILE = 1.0
 """seconds in which all is asked as usual"""
@@ -90,7 +90,7 @@ def _replaced(installation: Installation, victim: int) -> set[int]:
 
 def _kill_the_cleaner(installation: Installation) -> None:
     installation.cleaner.kill()
-    installation.cleaner.wait(30)
+    installation.cleaner.wait(PATIENCE)
     installation.clean()
 
 

@@ -12,6 +12,7 @@ import pytest
 
 from tests import http, pictures
 from tests.conftest import Server, run, start_server
+from tests.waiting import PATIENCE
 
 
 @pytest.fixture(scope="module")
@@ -22,7 +23,7 @@ def site(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Server]:
 
 
 def logged_in(server: Server, user: str, password: str) -> httpx.Client:
-    client = http.Client(base_url=server.url, timeout=60, follow_redirects=True)
+    client = http.Client(base_url=server.url, timeout=PATIENCE, follow_redirects=True)
     page = client.get("/admin/login/", params={"next": "/admin/"})
     fields = {"username": user, "password": password, "next": "/admin/", **hidden(page.text)}
     client.post("/admin/login/", data=fields).raise_for_status()

@@ -18,6 +18,7 @@ from mezzotint.repository.models import Captured, Collection, Commit, Image, Mem
 from mezzotint.repository.records import Records
 from mezzotint.wiring import Engine
 from tests.repository.keeping import furnish, put_in, rebuilt_equals_live
+from tests.waiting import PATIENCE
 
 POSTGRESQL = "DATABASE_URL" in os.environ
 FIRST = "(SELECT min(id) FROM {table})"
@@ -284,13 +285,13 @@ if POSTGRESQL:
                 with transaction.atomic():
                     User.objects.create(username="slow")
                     written.set()
-                    assert may_commit.wait(30)
+                    assert may_commit.wait(PATIENCE)
             finally:
                 connection.close()
 
         other = threading.Thread(target=slow)
         other.start()
-        assert written.wait(30)
+        assert written.wait(PATIENCE)
         User.objects.create(username="quick")
         assert commits.flush("tester") is not None
         may_commit.set()

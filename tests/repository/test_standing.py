@@ -22,7 +22,7 @@ from tests.backends.swift import SwiftCluster
 from tests.conftest import Server
 from tests.repository.keeping import kept_database, lose_database, put_database_back
 from tests.servers import rows, run, start_server
-from tests.waiting import until
+from tests.waiting import PATIENCE, until
 
 Serve = Callable[..., Server]
 
@@ -32,7 +32,7 @@ def killed(server: Server) -> None:
     server.http.close()
     server.writer.close()
     os.killpg(server.process.pid, signal.SIGKILL)
-    server.process.wait(30)
+    server.process.wait(PATIENCE)
 
 
 def contents(store: Path) -> dict[str, str]:

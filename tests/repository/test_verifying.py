@@ -23,7 +23,7 @@ from tests import pictures
 from tests.conftest import PROGRAM, environment
 from tests.repository.keeping import furnish, put_in
 from tests.servers import run
-from tests.waiting import until
+from tests.waiting import PATIENCE, until
 
 
 def flip(engine: Engine, key: str) -> None:
@@ -137,7 +137,7 @@ def test_one_that_was_killed_goes_on_where_it_was(many: Path) -> None:
         until((many / "verify.json").exists)
     finally:
         slow.send_signal(signal.SIGKILL)
-        slow.wait(30)
+        slow.wait(PATIENCE)
     rest = json.loads(run(many, "verify", "--json").stdout)
     assert rest["objects"] in {600 - 256, 600 - 512}
     (many / "verify.json").write_text('{"after": "images/ff')

@@ -7,6 +7,7 @@ import sys
 from pathlib import Path
 
 from tests.servers import environment
+from tests.waiting import PATIENCE
 
 PROBE = """
 import os
@@ -27,5 +28,5 @@ def test_what_is_imported_before_the_fork_starts_no_thread_and_opens_nothing(tmp
     """A descriptor or a lock that several processes have by inheritance belongs to none of them."""
     variables = environment(tmp_path / "data", PROMETHEUS_MULTIPROC_DIR=str(tmp_path))
     command = [sys.executable, "-c", PROBE]
-    done = subprocess.run(command, env=variables, capture_output=True, text=True, cwd=tmp_path, timeout=120)
+    done = subprocess.run(command, env=variables, capture_output=True, text=True, cwd=tmp_path, timeout=PATIENCE)
     assert (done.stdout, done.stderr) == ("1 set() None\n", "")

@@ -20,7 +20,7 @@ from tests import http, pictures
 from tests.backends.processes import lasting_port
 from tests.conftest import PROGRAM, Server, environment, figure, run
 from tests.servers import answers
-from tests.waiting import IN_TIME, until
+from tests.waiting import IN_TIME, PATIENCE, until
 
 
 def group(server: Server) -> list[int]:
@@ -79,7 +79,7 @@ def stopped(server: Server, to_all: bool, number: signal.Signals = signal.SIGINT
         left = group(server)
         for pid in left:
             os.kill(pid, signal.SIGKILL)
-        server.process.wait(30)
+        server.process.wait(PATIENCE)
         server.http.close()
         server.writer.close()
     assert left == []
@@ -186,7 +186,7 @@ def test_a_wrong_setting_is_a_clear_error(tmp_path: Path, variable: str, value: 
         text=True,
     )
     try:
-        told, _ = process.communicate(timeout=20)
+        told, _ = process.communicate(timeout=PATIENCE)
     except subprocess.TimeoutExpired:
         process.terminate()
         told, _ = process.communicate()

@@ -14,7 +14,7 @@ from tests import pictures
 from tests.backends.processes import children
 from tests.imagecloud.nodes import again, stop_hard
 from tests.servers import Server, start_server
-from tests.waiting import until
+from tests.waiting import PATIENCE, until
 
 
 @pytest.fixture
@@ -38,7 +38,7 @@ def assert_all_end(server: Server) -> None:
     workers = children(server.process.pid)
     assert len(workers) == 2
     os.kill(server.process.pid, signal.SIGKILL)
-    server.process.wait(30)
+    server.process.wait(PATIENCE)
     assert until(lambda: not any(map(lives, workers))), "they go on alone"
 
 

@@ -14,6 +14,7 @@ from tests import http, pictures
 from tests.archive import ARCHIVE, DOWNLOADS, ITEMS, Archive, Art, faults
 from tests.archive.faults import Fault
 from tests.archive.thumbnails import comment
+from tests.waiting import PATIENCE
 
 FRONT = Art(829521842, pictures.jpeg(1500, 1200))
 BACK = Art(829521843, pictures.png(), "png", ("Back",), front=False, back=True)
@@ -33,7 +34,7 @@ def mbid(archive: Archive) -> str:
 
 
 def ask(url: str, method: str = "GET", *, follow: bool = True, headers: dict[str, str] | None = None) -> httpx.Response:
-    return http.request(method, url, follow_redirects=follow, headers=headers, timeout=5, trust_env=False)
+    return http.request(method, url, follow_redirects=follow, headers=headers, timeout=PATIENCE, trust_env=False)
 
 
 def trail(answer: httpx.Response) -> list[tuple[int, str]]:

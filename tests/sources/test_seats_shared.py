@@ -46,7 +46,7 @@ class Process:
             yield
         finally:
             self._over.set()
-            self._thread.join(10)
+            self._thread.join(PATIENCE)
 
     async def _main(self) -> None:
         seats = Seats(self._locks, self._limits, seat)

@@ -32,6 +32,7 @@ from tests.conftest import engine_on
 from tests.pictures import drawing, encoded, grey, opened, photograph, text_scan
 from tests.transforms.rendering import IDENT, header, made, rendition
 from tests.transforms.test_exif import marked
+from tests.waiting import PATIENCE
 
 PHOTOGRAPH, DRAWN = (0.97, 0.90), (0.94, 0.70)
 """the least mean, and the least of all but one in a hundred neighbourhoods"""
@@ -81,7 +82,7 @@ class Scene:
 
     def by_level(self, text: str) -> Image.Image:
         asked = rendition(text, header(self.path).facts)
-        return opened(self.engine.manager.request(self.ident, asked).result(60).data)
+        return opened(self.engine.manager.request(self.ident, asked).result(PATIENCE).data)
 
     def directly(self, text: str) -> Image.Image:
         return opened(made(self.path, text))
@@ -133,7 +134,7 @@ def levels_of(scene: Scene) -> list[str]:
 def test_levels_are_derivatives_like_any_other(scene: Scene) -> None:
     engine, ident, path = scene.engine, scene.ident, scene.path
     facts = header(path).facts
-    engine.manager.request(ident, rendition("-w100.jpg", facts)).result(60)
+    engine.manager.request(ident, rendition("-w100.jpg", facts)).result(PATIENCE)
     names = levels_of(scene)
     assert len(names) == 2
     for name in names:
@@ -143,7 +144,7 @@ def test_levels_are_derivatives_like_any_other(scene: Scene) -> None:
         kept = engine.manager.find(name)
         assert kept is not None
         assert opened(kept.data).size == (level.size.width, level.size.height)
-        assert engine.manager.request(ident, level).result(60).data == kept.data
+        assert engine.manager.request(ident, level).result(PATIENCE).data == kept.data
     counted = {entry.path for entry in engine.cache.index.of_group(ident)}
     assert {engine.cache.path_of(name) for name in names} <= counted
 
@@ -151,10 +152,10 @@ def test_levels_are_derivatives_like_any_other(scene: Scene) -> None:
 def test_levels_can_be_deleted_and_are_made_again(scene: Scene) -> None:
     engine, ident, path = scene.engine, scene.ident, scene.path
     asked = rendition("-w410.png", header(path).facts)
-    before = engine.manager.request(ident, asked).result(60).data
+    before = engine.manager.request(ident, asked).result(PATIENCE).data
     assert engine.cache.purge(ident) > 0
     assert engine.cache.totals().files == 0
-    after = engine.manager.request(ident, asked).result(60)
+    after = engine.manager.request(ident, asked).result(PATIENCE)
     assert after.made
     assert ssim(opened(before), opened(after.data)).mean() > 0.999
 
