@@ -57,7 +57,12 @@ def pytest_sessionfinish(session: pytest.Session) -> None:
 def pytest_collection_modifyitems(config: pytest.Config, items: list[pytest.Item]) -> None:
     """What needs another store than a directory is run on SQLite alone (see tests/test_postgresql.py)."""
     if connection.vendor == "postgresql":
-        items[:] = [item for item in items if "swift" not in item.nodeid.partition("[")[2]]
+        items[:] = [item for item in items if not _needs_swift(item)]
+
+
+def _needs_swift(item: pytest.Item) -> bool:
+    fixtures = " ".join(getattr(item, "fixturenames", ()))
+    return "swift" in fixtures or "swift" in item.nodeid.partition("[")[2]
 
 
 def pytest_sessionstart(session: pytest.Session) -> None:

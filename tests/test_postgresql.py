@@ -17,6 +17,7 @@ ROOT = Path(__file__).parent.parent
 CANNOT_DIFFER = {
     "test_full_disk.py": "a full disk is the object store's; PostgreSQL has disks of its own",
     "test_ingest.py": "writes through services alone, as test_sessions does",
+    "test_read_nodes.py": "a node follows the journal as test_recovery does, and is asked by HTTP",
     "test_sessions_http.py": "the same sessions as test_sessions, by HTTP",
     "test_snapshots.py": "the state is read by what test_restoring reads it by",
     "test_verifying.py": "reads the object store, and names from the database, as test_reconciling does",
