@@ -25,10 +25,8 @@ durations: .venv/dev.stamp ## all tests, and what each file took is written down
 
 coverage: .venv/dev.stamp ## all tests with lines and branches counted, in every process; htmlcov/index.html
 	@$(BIN)/coverage erase
-	@$(BIN)/coverage run -m pytest -n auto
-	@$(BIN)/coverage combine --quiet
-	@$(BIN)/coverage html --quiet
-	@$(BIN)/coverage report
+	@$(BIN)/coverage run -m pytest -n auto; status=$$?; \
+	    $(BIN)/coverage combine --quiet && $(BIN)/coverage html --quiet && $(BIN)/coverage report; exit $$status
 
 mutants: .venv/dev.stamp ## mutation testing of the pure rooms, in mutants/
 	@$(BIN)/mutmut run --max-children $(CORES)

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import hashlib
 import os
+import signal
 import socket
 import sqlite3
 import subprocess
@@ -115,8 +116,13 @@ def start_server(data: Path, *options: str, **more: str) -> Server:
             stderr=output,
             start_new_session=True,
         )
-    if until(lambda: "ended" if process.poll() is not None else answers(f"http://127.0.0.1:{port}")) == "ended":
-        raise AssertionError(f"the server did not come up:\n{log.read_text()}")
+    try:
+        until(lambda: process.poll() is not None or answers(f"http://127.0.0.1:{port}"))
+        assert process.poll() is None
+    except AssertionError:
+        with suppress(ProcessLookupError):
+            os.killpg(process.pid, signal.SIGKILL)
+        raise AssertionError(f"the server did not come up:\n{log.read_text()}") from None
     return Server(data, port, process, log, Settings.read(variables))
 
 

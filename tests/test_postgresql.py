@@ -17,8 +17,7 @@ ROOT = Path(__file__).parent.parent
 CANNOT_DIFFER = {
     "test_full_disk.py": "a full disk is the object store's; PostgreSQL has disks of its own",
     "test_ingest.py": "writes through services alone, as test_sessions does",
-    "test_read_nodes.py": "a node follows the journal as test_recovery does, and is asked by HTTP",
-    "test_sessions_http.py": "the same sessions as test_sessions, by HTTP",
+    "test_read_nodes.py": "a node applies segments by the code of test_recovery; the rest is between two servers",
     "test_snapshots.py": "the state is read by what test_restoring reads it by",
     "test_verifying.py": "reads the object store, and names from the database, as test_reconciling does",
 }
@@ -27,6 +26,7 @@ _FILES = sorted(
     str(path.relative_to(ROOT))
     for path in (
         *(path for path in (ROOT / "tests" / "repository").glob("test_*.py") if path.name not in CANNOT_DIFFER),
+        ROOT / "tests" / "browse" / "test_pages.py",
         *(ROOT / "tests" / "imagecloud" / f"test_{name}.py" for name in ("queue", "facts", "references")),
         ROOT / "tests" / "durability" / "test_kills.py",
         ROOT / "tests" / "durability" / "test_committers.py",
@@ -50,9 +50,9 @@ def migrated(postgresql: PostgreSQL, tmp_path_factory: pytest.TempPathFactory) -
 
 
 @pytest.mark.timeout(1200)
-@pytest.mark.parametrize("group", range(len(GROUPS)))
-def test_it_holds_on_postgresql(postgresql: PostgreSQL, migrated: str, group: int) -> None:
-    command = [sys.executable, "-m", "pytest", "-q", "-p", "no:cacheprovider", "-p", "no:xdist", *GROUPS[group]]
+@pytest.mark.parametrize("group", GROUPS, ids=lambda files: "+".join(Path(file).stem for file in files))
+def test_it_holds_on_postgresql(postgresql: PostgreSQL, migrated: str, group: list[str]) -> None:
+    command = [sys.executable, "-m", "pytest", "-q", "-p", "no:cacheprovider", "-p", "no:xdist", *group]
     variables = {k: v for k, v in os.environ.items() if not k.startswith(("PYTEST_", "DJANGO_", "MEZZOTINT_"))}
     variables |= {"TESTS_POSTGRESQL": postgresql.new_database(), "TESTS_TEMPLATE": migrated}
     done = subprocess.run(command, cwd=ROOT, env=variables, capture_output=True, text=True)

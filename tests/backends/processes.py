@@ -120,5 +120,8 @@ def children(parent: int) -> set[int]:
 
 def wait_for(ready: Callable[[], bool], process: Leashed, log: Path) -> None:
     """Back when `ready`; an AssertionError with the end of the log when the process ended."""
-    if until(lambda: "ready" if ready() else "" if process.alive() else "ended") == "ended":
-        raise AssertionError(f"{log.stem} did not come up:\n{log.read_text(errors='replace')[-4000:]}")
+    try:
+        until(lambda: ready() or not process.alive())
+        assert process.alive()
+    except AssertionError:
+        raise AssertionError(f"{log.stem} did not come up:\n{log.read_text(errors='replace')[-4000:]}") from None

@@ -10,6 +10,7 @@ import pytest
 
 from mezzotint.cache import Cache, Cleaner, Cleaning, Totals
 from mezzotint.cache.cleaner import Housekeeping
+from mezzotint.cache.index import Entry
 from tests.cache.caches import file_of, held, name_of, on_disk, open_cache
 from tests.waiting import PATIENCE
 
@@ -169,3 +170,16 @@ def test_housekeeping_starts_once_however_many_threads_ask_for_it(tmp_path: Path
     housekeeping.stop()
     assert not running[0].is_alive()
     cache.close()
+
+
+def test_an_index_that_is_lost_while_it_is_cleaned_ends_it(cache: Cache, monkeypatch: pytest.MonkeyPatch) -> None:
+    """What it cannot forget it would name again and again."""
+    fill(cache, 20)
+    batches = cache.index.least_recently_used(20)
+
+    def lost(count: int) -> list[Entry]:
+        cache.index.available = False  # type: ignore[misc]
+        return batches[:count]
+
+    monkeypatch.setattr(cache.index, "least_recently_used", lost)
+    assert Cleaner(cache).clean_to(0) == Cleaning(0, 0)

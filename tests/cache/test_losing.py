@@ -109,7 +109,9 @@ def test_an_index_that_cannot_be_had_raises_nothing_and_is_completed_when_it_can
     index.remember("key", "value")
     index.touch([("a", 1)])
     index.remove(["a"])
-    index.totals()
+    assert not index.available
+    assert (index.find("a"), index.totals(), index.least_recently_used(9)) == (None, Totals(0, 0), [])
+    assert (list(index.batches(9)), index.recall("key"), index.totals_by_kind()) == ([], None, {})
     assert not index.available and not index.is_complete(cache.directories)
     (tmp_path / "cache").unlink()
     settled([cache] * 2)

@@ -54,9 +54,9 @@ CASES = [
     Case("purge.before-delete"),
     Case("purge.after-delete"),
 ]
-_OF_THE_DATABASE = {"commit", "apply", "replay", "restore"}
+_OF_THE_DATABASE = {"commit", "apply", "replay", "restore", "settle", "reconcile"}
 ON_POSTGRESQL = [case for case in CASES if {at.partition(".")[0] for at in (case.at, case.again)} & _OF_THE_DATABASE]
-"""the other failpoints lie between two writes to the object store, outside of any transaction"""
+"""uploads, files, checkpoints and purges write to the object store alone"""
 ON_SQLITE = [*CASES, Case("checkpoint.after-put", again="restore.before-place", lost=True)]
 """a restore makes the file of an SQLite database aside"""
 

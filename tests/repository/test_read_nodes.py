@@ -16,8 +16,6 @@ from tests.repository.test_standing import contents, status, titles
 from tests.servers import rows, run, start_server
 from tests.waiting import IN_TIME, until
 
-"""the maintenance looks every second; the machine may be busy"""
-
 
 @dataclass(frozen=True)
 class Pair:

@@ -8,7 +8,10 @@ from pathlib import Path
 
 import pytest
 
+_MANY = 200
+"""tests; of fewer nobody asks what they cost"""
 _KEPT = Path(__file__).with_name("durations.json")
+_ROOT = Path(__file__).parent.parent.parent
 _SLOWEST = 20
 _APART = "tests/test_postgresql.py"
 """each of its tests is a whole file of others, and goes by itself"""
@@ -39,6 +42,10 @@ class _Clock:
         self.tests[report.nodeid] += report.duration  # type: ignore[assignment]
 
     def pytest_terminal_summary(self, terminalreporter: pytest.TerminalReporter) -> None:
+        if terminalreporter.config.getoption("--keep-durations"):
+            self._keep()
+        if len(self.tests) < _MANY:
+            return
         say = terminalreporter.write_line
         directories: Counter[str] = Counter()
         counts: Counter[str] = Counter()
@@ -54,14 +61,13 @@ class _Clock:
         for directory, seconds in directories.most_common():
             say(f"{seconds:8.1f}  {counts[directory]:5d} tests  {directory}")
         say(f"{self.tests.total():8.1f}  {len(self.tests):5d} tests  in all")
-        if terminalreporter.config.getoption("--keep-durations"):
-            self._keep()
 
     def _keep(self) -> None:
         units: Counter[str] = Counter()
         for nodeid, seconds in self.tests.items():
             units[unit_of(nodeid)] += seconds  # type: ignore[assignment]
-        text = json.dumps({unit: round(seconds, 1) for unit, seconds in sorted(units.items())}, indent=1)
+        there = {unit: s for unit, s in (known() | units).items() if (_ROOT / unit.partition("::")[0]).exists()}
+        text = json.dumps({unit: round(seconds, 1) for unit, seconds in sorted(there.items())}, indent=1)
         _KEPT.write_text(text + "\n")
 
 

@@ -1,7 +1,7 @@
 """`--quick`: without servers and processes, for after each change.
 
 A file that has to do with servers or processes is left out by what it imports, a test also by its fixtures. What is
-missed by that fails as soon as it opens a socket or starts a process.
+missed by that fails when it opens a socket or starts a process through Python.
 """
 
 from __future__ import annotations
@@ -16,9 +16,14 @@ import pytest
 _TELLING = {"subprocess", "multiprocessing", "socket", "httpx", "tests.servers", "tests.origin", "tests.archive"}
 _BELOW = ("tests.archive.", "tests.backends.")
 _FIXTURES = {"server", "serve", "swift", "breakable_swift", "identity", "postgresql", "redis", "breakable_redis"}
-_CLOSED = {"subprocess.Popen", "os.fork", "os.posix_spawn", "socket.connect", "socket.bind"}
+_CLOSED = {
+    "subprocess.Popen", "os.fork", "os.forkpty", "os.posix_spawn", "os.system", "os.exec", "os.spawn",
+    "socket.connect", "socket.bind",
+}  # fmt: skip
 
 _running: list[str] = []
+_refused: dict[str, str] = {}
+"""by test: what it tried, also where the code under test has swallowed the error"""
 
 
 def pytest_addoption(parser: pytest.Parser) -> None:
@@ -33,9 +38,9 @@ def pytest_configure(config: pytest.Config) -> None:
 
 def pytest_collection_modifyitems(config: pytest.Config, items: list[pytest.Item]) -> None:
     if config.getoption("--quick"):
-        left_out = [item for item in items if needs_processes(item)]
-        config.hook.pytest_deselected(items=left_out)
-        items[:] = [item for item in items if item not in set(left_out)]
+        left_out = {item for item in items if needs_processes(item)}
+        config.hook.pytest_deselected(items=list(left_out))
+        items[:] = [item for item in items if item not in left_out]
 
 
 @pytest.hookimpl(wrapper=True)
@@ -45,6 +50,14 @@ def pytest_runtest_protocol(item: pytest.Item) -> Any:
         return (yield)
     finally:
         _running.pop()
+
+
+@pytest.hookimpl(wrapper=True)
+def pytest_runtest_call(item: pytest.Item) -> Any:
+    result = yield
+    if item.nodeid in _refused:
+        pytest.fail(f"not for --quick ({_refused[item.nodeid]}): mark it with pytest.mark.processes")
+    return result
 
 
 def needs_processes(item: pytest.Item) -> bool:
@@ -71,7 +84,8 @@ def _home(value: object) -> str:
 
 def _refuse(event: str, arguments: tuple[Any, ...]) -> None:
     if _running and event in _CLOSED and not _is_local(event, arguments):
-        raise AssertionError(f"{_running[-1]} is not for --quick ({event}): mark it with pytest.mark.processes")
+        _refused[_running[-1]] = event
+        raise AssertionError(f"not for --quick: {event}")
 
 
 def _is_local(event: str, arguments: tuple[Any, ...]) -> bool:

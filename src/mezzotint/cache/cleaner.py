@@ -51,7 +51,7 @@ class Cleaner:
                     excess -= entry.size
                     if excess <= 0:
                         break
-                if not batch:
+                if not batch or not index.available:  # what it cannot forget it would name again
                     break
                 self._cache.drop(batch)
                 done = Cleaning(done.removed_files + len(batch), done.removed_bytes + sum(e.size for e in batch))

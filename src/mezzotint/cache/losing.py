@@ -37,6 +37,11 @@ def is_loss(error: sqlite3.DatabaseError) -> bool:
     return is_damage(error) or code_of(error) & 0xFF in _REMOVED or "no such table" in str(error)
 
 
+def is_read_only(error: sqlite3.DatabaseError) -> bool:
+    """Whoever runs this may not write it; another file with its name does not say so."""
+    return code_of(error) & 0xFF == sqlite3.SQLITE_READONLY and code_of(error) != sqlite3.SQLITE_READONLY_DBMOVED
+
+
 def is_torn(error: sqlite3.DatabaseError) -> bool:
     """One of the files was removed, and another process holds the rest to what they were."""
     return code_of(error) == sqlite3.SQLITE_IOERR_SHORT_READ

@@ -13,7 +13,17 @@ from functools import cache
 from pathlib import Path
 
 from mezzotint.cache.index import Entry, Totals
-from mezzotint.cache.losing import alone_with, code_of, inodes_of, is_damage, is_lack_of_room, is_loss, is_torn, remove
+from mezzotint.cache.losing import (
+    alone_with,
+    code_of,
+    inodes_of,
+    is_damage,
+    is_lack_of_room,
+    is_loss,
+    is_read_only,
+    is_torn,
+    remove,
+)
 from mezzotint.errors import StorageFull
 from mezzotint.files import make_directory
 
@@ -54,7 +64,7 @@ class SqliteIndex:
         self._soon: dict[str, str] = {}
         self._token = ""
         self.available = True
-        """False while its files are removed as fast as they are made: what it is told is lost, until `look`"""
+        """False while its files are removed as fast as they are made: changes are dropped, until `look`"""
         with alone_with(self._path):
             self._open()
 
@@ -103,14 +113,18 @@ class SqliteIndex:
                 with alone_with(self._path):
                     self._reopen(held, error)
                 self.available = True
-            except (FileNotFoundError, sqlite3.DatabaseError) as lost:
-                if isinstance(lost, sqlite3.DatabaseError) and not is_loss(lost):
+            except FileNotFoundError as lost:
+                self._give_up(lost)
+            except sqlite3.DatabaseError as lost:
+                self._give_up(lost)
+                if is_lack_of_room(lost):
+                    raise StorageFull("no space left for the cache's index") from lost
+                if not is_loss(lost):
                     raise
-                self._give_up()
 
-    def _give_up(self) -> None:
+    def _give_up(self, why: Exception | None) -> None:
         if self.available:
-            log.warning("the cache's index is removed again and again; the next rescan completes it")
+            log.warning("the cache's index is unavailable, a rescan completes it when it is back: %s", why)
         self.available = False
 
     def _reopen(self, held: list[int | None], error: sqlite3.DatabaseError | None) -> None:
@@ -177,7 +191,8 @@ class SqliteIndex:
         self._change("DELETE FROM entries WHERE path = ?", ((path,) for path in paths))
 
     def totals(self) -> Totals:
-        return Totals(*self._query("SELECT coalesce(sum(files), 0), coalesce(sum(bytes), 0) FROM totals")[0])
+        rows = self._query("SELECT coalesce(sum(files), 0), coalesce(sum(bytes), 0) FROM totals")
+        return Totals(*rows[0]) if rows else Totals(0, 0)
 
     def totals_by_kind(self) -> dict[str, Totals]:
         return {
@@ -218,7 +233,10 @@ class SqliteIndex:
         self._change("DELETE FROM facts WHERE key = ?", [(key,)])
 
     def _query(self, statement: str, *parameters: object) -> list[tuple]:  # type: ignore[type-arg]
+        lost: sqlite3.DatabaseError | None = None
         for _ in range(_TRIES):
+            if not self.available:
+                return []
             held = self._inodes
             try:
                 with self._reading:
@@ -226,15 +244,18 @@ class SqliteIndex:
             except sqlite3.DatabaseError as error:
                 if not is_loss(error):
                     raise
+                lost = error
                 self._begin_anew(held, error)
-        self._give_up()
+        self._give_up(lost)
         return []
 
     def _change(self, statement: str, rows: Iterable[tuple[object, ...]]) -> None:
-        """One transaction. Raises StorageFull. Where the index is lost for good, so is the change, until `look`."""
-        rows = list(rows)
+        """One transaction. Raises StorageFull. Drops the change while the index is unavailable."""
+        rows, lost = list(rows), None
         with self._lock:
             for _ in range(_TRIES):
+                if not self.available:
+                    return
                 try:
                     self._transact(statement, rows)
                     return
@@ -243,8 +264,11 @@ class SqliteIndex:
                         raise StorageFull("no space left for the cache's index") from error
                     if not is_loss(error):
                         raise
+                    lost = error
                     self._begin_anew(self._inodes, error)
-            self._give_up()
+            if lost is not None and is_read_only(lost):
+                raise lost
+            self._give_up(lost)
 
     def _transact(self, statement: str, rows: list[tuple[object, ...]]) -> None:
         self._connection.execute("BEGIN IMMEDIATE")

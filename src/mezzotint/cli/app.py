@@ -40,8 +40,8 @@ def _options(
 
 
 @contextmanager
-def errors_told() -> Iterator[None]:
-    """What a person can do something about ends the program with a sentence, not with a traceback."""
+def reporting_errors() -> Iterator[None]:
+    """Ends the program with one sentence, not a traceback, for errors that the user can do something about."""
     try:
         yield
     except MezzotintError as error:

@@ -21,6 +21,8 @@ from mezzotint.errors import InvalidInput, StorageFull
 cache_app = typer.Typer(no_args_is_help=True, help="The cache of derivatives and cover art.")
 app.add_typer(cache_app, name="cache")
 
+_UNAVAILABLE = {"redis": "REDIS_URL: Redis does not answer", "sqlite": "the cache's directory is being removed"}
+
 
 @cache_app.command("status")
 def cache_status(as_json: Annotated[bool, typer.Option("--json", help="For programs.")] = False) -> None:
@@ -42,7 +44,7 @@ def cache_status(as_json: Annotated[bool, typer.Option("--json", help="For progr
     used = f" ({totals.bytes / cache.max_size:.1%})" if cache.max_size else ""
     say(f"{decimal(totals.bytes)} of {decimal(cache.max_size)}{used} in {cache.directory}")
     if not cache.index.available:
-        tell("[bold red]Redis does not answer[/], and these figures are of nothing")
+        tell(f"[bold red]{_UNAVAILABLE[cache.index.kind]}[/], and these figures are of nothing")
 
 
 @cache_app.command("clean")
@@ -118,10 +120,13 @@ def cache_rescan() -> None:
     """Make the cache's index agree with the files that are there."""
     from mezzotint.wiring import engine
 
-    engine().cache.totals()
-    if not engine().cache.index.available:
-        fail("REDIS_URL: Redis does not answer, and the index is there")
+    cache = engine().cache
+    cache.look()
+    if not cache.index.available:
+        fail(f"{_UNAVAILABLE[cache.index.kind]}, and the index is there")
     with Progress(SpinnerColumn(), TextColumn("rescan"), MofNCompleteColumn(), console=told) as progress:
         task = progress.add_task("rescan", total=None)
-        totals = engine().cache.rescan(lambda count: progress.update(task, completed=count))
+        totals = cache.rescan(lambda count: progress.update(task, completed=count))
+    if not cache.index.available:
+        fail(f"{_UNAVAILABLE[cache.index.kind]}: the rescan is not complete")
     say(f"{totals.files:,} files, {decimal(totals.bytes)}")

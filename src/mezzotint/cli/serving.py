@@ -9,13 +9,14 @@ import socket
 import time
 from collections import deque
 from multiprocessing.connection import Connection
+from pathlib import Path
 from typing import TYPE_CHECKING, Annotated, Any
 
 import typer
 from rich.markup import escape
 
 from mezzotint import __version__
-from mezzotint.cli.app import app, errors_told, raise_descriptors
+from mezzotint.cli.app import app, raise_descriptors, reporting_errors
 from mezzotint.cli.output import count_progress, fail, tell
 from mezzotint.errors import InvalidInput
 from mezzotint.files import make_directory
@@ -44,6 +45,7 @@ def serve(
     if settings.store_url.startswith("memory:") and settings.worker_count > 1:
         raise InvalidInput("MEZZOTINT_WORKERS", "has to be 1 with a store in memory, which no other process sees", "1")
     raise_descriptors()
+    multiprocessing.set_start_method("fork", force=True)  # the server asks for it when it starts its workers
     _preload(settings)
     ready = _prepared_apart()
     address = settings.public_url or f"http://{f'[{host}]' if ':' in host else host}:{port}"
@@ -63,13 +65,19 @@ def serve(
 
 def _preload(settings: Settings) -> None:
     """Import once what all workers run: they are forks of this process."""
-    metrics = settings.data / "metrics"
-    shutil.rmtree(metrics, ignore_errors=True)
+    metrics = settings.data / "metrics" / str(os.getpid())
+    for other in metrics.parent.glob("*"):
+        if not _is_alive(other.name):
+            shutil.rmtree(other, ignore_errors=True) if other.is_dir() else other.unlink(missing_ok=True)
     make_directory(metrics)
     os.environ["PROMETHEUS_MULTIPROC_DIR"] = str(metrics)  # it is read as its library is imported
     from mezzotint.site import server
 
     server.preload()
+
+
+def _is_alive(pid: str) -> bool:
+    return pid.isdecimal() and Path(f"/proc/{pid}").exists() and int(pid) != os.getpid()
 
 
 def _prepared_apart() -> Ready:
@@ -82,7 +90,8 @@ def _prepared_apart() -> Ready:
         return receiver.recv()  # type: ignore[no-any-return]
     except EOFError:
         child.join()
-        raise SystemExit(child.exitcode or 1) from None
+        status = child.exitcode or 1
+        raise SystemExit(status if status > 0 else 128 - status) from None
     finally:
         child.join()
         receiver.close()
@@ -91,7 +100,7 @@ def _prepared_apart() -> Ready:
 def _prepare(sender: Connection) -> None:
     from mezzotint.site.prepare import prepare
 
-    with errors_told(), count_progress("getting ready", passing=True) as progress:
+    with reporting_errors(), count_progress("getting ready", passing=True) as progress:
         sender.send(prepare(lambda what, count: progress(count, None)))
 
 
@@ -105,8 +114,9 @@ def _serve(settings: Settings, host: str, port: int) -> None:
         try:
             server.serve()
             return
-        except RuntimeError as error:  # somebody else was quicker
-            fail(f"MEZZOTINT_BIND: cannot listen at {host}:{port}: {error}")
+        except RuntimeError:
+            _check_free(host, port)  # another program may have taken the port meanwhile
+            raise
         except SystemExit:
             # Ctrl-C reaches the workers too: one that ends first is taken for one that failed.
             if server.interrupt_signal:

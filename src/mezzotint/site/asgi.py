@@ -25,6 +25,8 @@ from mezzotint.delivery.metrics import PrometheusObserver
 from mezzotint.errors import InvalidInput, MezzotintError, TooManyBytes, Unauthorized
 from mezzotint.files import full_is_told, make_directory
 
+_COLLECT = 700, 10, 10
+"""Python's own thresholds; the program raises them while it starts"""
 _STATIC = ["django.contrib.admin", "rest_framework", "drf_spectacular_sidecar", "mezzotint.browse"]
 _FORM_ROOM = 1 << 20
 """What a multipart form may weigh beside the file in it, in bytes."""
@@ -93,6 +95,7 @@ class Site:
         for one in self._background:
             one.start()
         gc.freeze()  # what is there now stays: the collector need not look at it again
+        gc.set_threshold(*_COLLECT)
         await self.delivery.live()
 
     def close(self) -> None:

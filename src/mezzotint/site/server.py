@@ -28,11 +28,11 @@ Pairs = list[tuple[str, str]]
 
 
 def preload() -> None:
-    """Import what a worker runs, in the process that workers are forked from. Opens and starts nothing."""
+    """Imports what a worker runs, in the process that workers are forked from. Opens nothing, starts no thread."""
     django.setup(set_prefix=False)
-    for module in ("mezzotint.imagecloud.worker", "mezzotint.repository.maintenance", settings.ROOT_URLCONF):
+    for module in ("jwt", "mezzotint.imagecloud.worker", "mezzotint.repository.maintenance", settings.ROOT_URLCONF):
         importlib.import_module(module)
-    gc.freeze()  # so that what is the same in all of them stays in one place
+    gc.freeze()  # the collector would copy pages that all of them share
 
 
 class Server:

@@ -22,6 +22,7 @@ from tests.sources.coverart.covers import SHORT, covering, get, pictures_kept, r
 FRONT, OTHER = jpeg(700, 700, seed=1), jpeg(700, 700, seed=2)
 ARTS = [Art(11, FRONT), Art(12, OTHER, front=False, back=True)]
 PDF = b"%PDF-1.4\n%%EOF\n"
+SUFFIXES = ("/front", *(f"/front-{size}" for size in SIZES))
 
 
 @pytest.fixture(params=["plain", "opaque"])
@@ -43,6 +44,8 @@ def test_a_front_is_kept_by_its_name(tmp_path: Path, archive: Archive, entity: s
             for how in (How.MISS, How.HIT):
                 small = get(engine, f"/{entity}/{mbid}/front-{size}")
                 assert (small.how, comment(small.data)) == (how, f"thumb{size}")
+        asked = {path: n for path, n in archive.asked_on("127.0.0.1").items() if path.endswith(SUFFIXES)}
+        assert asked == {f"/{entity}/{mbid}{end}": 1 for end in SUFFIXES}, "each by itself, and once"
 
 
 def test_front_back_and_ids_do_not_mix(tmp_path: Path, archive: Archive) -> None:
@@ -91,7 +94,7 @@ def test_a_front_that_is_the_same_is_not_sent_again(tmp_path: Path, archive: Arc
     assert [status for status in heard if status != 307] == [200, 304]
 
 
-def test_a_front_that_changes_takes_its_sizes_with_it(tmp_path: Path, archive: Archive) -> None:
+def test_a_front_that_changes_has_its_sizes_renewed_each_by_itself(tmp_path: Path, archive: Archive) -> None:
     release = archive.release(images=ARTS)
     path = f"/release/{release}/front"
 

@@ -8,7 +8,7 @@ from pathlib import Path
 
 import pytest
 
-from mezzotint.errors import OriginBusy, OriginFailed
+from mezzotint.errors import OriginBusy, OriginFailed, OriginLacks
 from mezzotint.sources.coverart.asking import SIZES
 from mezzotint.sources.remote import How
 from mezzotint.wiring import Engine
@@ -86,6 +86,7 @@ def test_originals_keep_their_type_and_sizes_are_jpeg(
     seen = get(engine, f"/release/{release}/11{ending}")
     assert (seen.data, seen.media_type, seen.name) == (data, media_type, f"release/{release}-11.{extension}")
     small = get(engine, f"/release/{release}/11-500{ending}")
+    assert small.data == archive.thumbnail(release, 11, 500)
     assert (opened(small.data).format, opened(small.data).size) == ("JPEG", (500, 429))
 
 
@@ -137,10 +138,23 @@ def test_an_original_of_too_many_bytes_is_the_archives_to_reduce(tmp_path: Path,
         assert comment(get(engine, f"/release/{release}/front-250").data) == "thumb250"
 
 
-def test_a_size_that_is_not_here_waits_for_the_archive_as_anything(engine: Engine, archive: Archive) -> None:
+def test_a_size_that_is_not_here_is_not_made_here_while_the_archive_is_busy(engine: Engine, archive: Archive) -> None:
     release = archive.release(images=[Art(11, ORIGINAL)])
     get(engine, f"/release/{release}/11")
     archive.misbehave(None, faults.busy(60))
     with pytest.raises(OriginBusy):
         get(engine, f"/release/{release}/11-1200")
     assert get(engine, f"/release/{release}/11").data == ORIGINAL
+
+
+def test_a_size_that_the_archive_lacks_takes_nothing_else_away(engine: Engine, archive: Archive) -> None:
+    release = archive.release(images=[Art(11, ORIGINAL)])
+    for path in ("front", "front-250"):
+        get(engine, f"/release/{release}/{path}")
+    archive.misbehave(f"/release/{release}/front-1200", faults.status(404))
+    with pytest.raises(OriginLacks):
+        get(engine, f"/release/{release}/front-1200")
+    archive.forget()
+    assert get(engine, f"/release/{release}/front").how is How.HIT
+    assert get(engine, f"/release/{release}/front-250").how is How.HIT
+    assert not archive.asked

@@ -68,9 +68,6 @@ class Keeping:
     def __init__(self, cache: Cache, bases: Bases) -> None:
         self._cache, self._bases = cache, bases
 
-    def pointer(self, asked: Asked) -> Pointer | None:
-        return next(self.pointers(asked), None)
-
     def pointers(self, asked: Asked) -> Iterator[Pointer]:
         """A picture's id leads to itself for ever; of `front` and `back` it is known, or not: of all sizes, then of
         this one."""
@@ -93,8 +90,12 @@ class Keeping:
         self._write(of_all if pointer.place.lasting else of_size, members | place)
 
     def forget(self, asked: Asked) -> None:
-        """There is nothing any more."""
-        for name in [_listing_name(asked)] if asked.what is None else _pointer_names(asked):
+        """There is nothing any more under this path; other sizes may be there."""
+        if asked.what is None:
+            names = [_listing_name(asked)]
+        else:
+            names = [name for name in _pointer_names(asked) if self._read(name).get("path") == asked.path]
+        for name in names:
             if self._cache.has(name):
                 self._cache.purge_file(name)
 

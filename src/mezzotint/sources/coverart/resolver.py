@@ -112,7 +112,7 @@ class CoverArt:
         async with self._flights.alone(target.key, lambda key: self._is_good(asked)) as good:
             if good:
                 return How.HIT
-            known = await self._flights.in_thread(self._keeping.pointer, asked) if asked.what is not None else None
+            known = await self._flights.in_thread(self._known, asked)
             await self._flights.in_thread(self._fetching.check, target)
             await self._fetch(asked, target, known)
         return How.MISS
@@ -124,8 +124,7 @@ class CoverArt:
             if asked.what is None:
                 await self._fetching.listing(asked, target)
                 return
-            through = asked if known is None or known.place.lasting else parse_path(known.path)
-            place = await self._fetching.picture(through, self.target(through), known)
+            place = await self._fetching.picture(asked, target, known)
             if not await self._flights.in_thread(self._keeping.has, place, asked.size):
                 by_id = Asked(place.entity, place.mbid, place.what, asked.size)
                 await self._fetching.picture(by_id, self.target(by_id), None)
@@ -134,6 +133,11 @@ class CoverArt:
             if isinstance(error, OriginLacks):
                 await self._flights.in_thread(self._keeping.forget, asked)
             raise
+
+    def _known(self, asked: Asked) -> Pointer | None:
+        """What the archive answered to this very request the last time."""
+        pointers = self._keeping.pointers(asked) if asked.what is not None else iter(())
+        return next((pointer for pointer in pointers if pointer.path == asked.path), None)
 
     def _is_good(self, asked: Asked) -> bool:
         """Whether it is here, and not stale."""
