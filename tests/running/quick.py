@@ -6,8 +6,10 @@ missed by that fails when it opens a socket or starts a process through Python.
 
 from __future__ import annotations
 
+import re
 import sys
 from functools import cache
+from pathlib import Path
 from types import ModuleType
 from typing import Any
 
@@ -20,6 +22,11 @@ _CLOSED = {
     "subprocess.Popen", "os.fork", "os.forkpty", "os.posix_spawn", "os.system", "os.exec", "os.spawn",
     "socket.connect", "socket.bind",
 }  # fmt: skip
+
+_OURS = "http|servers|origin|archive|backends|nginx|proof"
+_IMPORT = re.compile(
+    rf"^(?:from|import) (?:subprocess|multiprocessing|socket|httpx|tests\.(?:{_OURS}))\b", re.MULTILINE
+)
 
 _running: list[str] = []
 _refused: dict[str, str] = {}
@@ -34,6 +41,13 @@ def pytest_configure(config: pytest.Config) -> None:
     config.addinivalue_line("markers", "processes: needs a server or a process of its own; not for --quick")
     if config.getoption("--quick"):
         sys.addaudithook(_refuse)
+
+
+def pytest_ignore_collect(collection_path: Path, config: pytest.Config) -> bool | None:
+    """Files that say it in their own imports need not even be imported."""
+    if config.getoption("--quick") and collection_path.suffix == ".py" and _IMPORT.search(collection_path.read_text()):
+        return True
+    return None
 
 
 def pytest_collection_modifyitems(config: pytest.Config, items: list[pytest.Item]) -> None:
