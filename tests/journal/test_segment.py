@@ -143,3 +143,31 @@ def test_a_missing_line_is_noticed(drop: int) -> None:
 def test_what_is_no_segment_is_refused(data: bytes) -> None:
     with pytest.raises(JournalBroken):
         decode(data)
+
+
+def compressed(text: str) -> bytes:
+    return zstandard.ZstdCompressor(write_checksum=True).compress(text.encode())
+
+
+HEAD, *CHANGES, END = zstandard.ZstdDecompressor().decompress(encode(SEGMENT)).decode().splitlines()
+
+
+@pytest.mark.parametrize(
+    ("data", "said"),
+    [
+        (encode(SEGMENT)[:-1], "a segment is torn, or something stands after it"),
+        (encode(SEGMENT) + b"x", "a segment is torn, or something stands after it"),
+        (compressed("\n".join([HEAD, *CHANGES, END])), "a segment is torn, or something stands after it"),
+        (b"no segment", "a segment is torn or damaged"),
+        (compressed("[]\n{}\n"), "a segment is torn or damaged"),
+        (compressed("\n".join([HEAD, *CHANGES, ""])), "a segment is torn: its last line is missing"),
+        (
+            compressed("\n".join([HEAD.replace('"seq"', '"sequence"'), *CHANGES, END, ""])),
+            "a segment's head has not the members of its format",
+        ),
+    ],
+)
+def test_what_is_said_of_a_segment_that_is_none(data: bytes, said: str) -> None:
+    with pytest.raises(JournalBroken) as caught:
+        decode(data)
+    assert str(caught.value) == said

@@ -163,3 +163,10 @@ def test_keys_that_say_something_are_read_back() -> None:
     assert remote_key_of(remote_key("ab" * 32)) == "ab" * 32
     assert remote_key_of(remote_key("ab" * 31)) is None
     assert remote_key_of(remote_key("ab" * 32) + "x") is None
+
+
+@pytest.mark.parametrize("text", ["ab" * 31, "AB" * 32, "x" * 64])
+def test_an_ident_that_is_none(text: str) -> None:
+    with pytest.raises(InvalidName) as caught:
+        parse(f"{text}-9x9.jpg"[:64] if len(text) < 64 else text)
+    assert str(caught.value) == "ident: is not the sha256 of an image (limit: 64 digits of 0-9a-f)"
