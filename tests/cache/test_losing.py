@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import os
 import shutil
+import sqlite3
 import threading
 import time
 from collections.abc import Callable
@@ -119,6 +120,22 @@ def test_an_index_that_cannot_be_had_raises_nothing_and_is_completed_when_it_can
     cache.put(name_of(2), b"two")
     assert_holds(cache, {name_of(2): b"two"})
     cache.close()
+
+
+def test_an_index_that_may_not_be_written_is_an_error(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    path = tmp_path / "index.sqlite3"
+    index = SqliteIndex(path)
+
+    def only_read(path: Path) -> sqlite3.Connection:
+        connection = sqlite3.connect(path, isolation_level=None, check_same_thread=False)
+        connection.execute("PRAGMA query_only = ON")
+        return connection
+
+    monkeypatch.setattr("mezzotint.cache.sqlite._connect", only_read)
+    index._connection.execute("PRAGMA query_only = ON")
+    with pytest.raises(sqlite3.OperationalError, match="readonly"):
+        index.add(entry("a", 5))
+    index.close()
 
 
 def test_a_directory_that_cannot_be_made_is_told(tmp_path: Path) -> None:

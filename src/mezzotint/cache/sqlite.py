@@ -119,7 +119,7 @@ class SqliteIndex:
                 self._give_up(lost)
                 if is_lack_of_room(lost):
                     raise StorageFull("no space left for the cache's index") from lost
-                if not is_loss(lost):
+                if is_read_only(lost) or not is_loss(lost):
                     raise
 
     def _give_up(self, why: Exception | None) -> None:
@@ -266,8 +266,6 @@ class SqliteIndex:
                         raise
                     lost = error
                     self._begin_anew(self._inodes, error)
-            if lost is not None and is_read_only(lost):
-                raise lost
             self._give_up(lost)
 
     def _transact(self, statement: str, rows: list[tuple[object, ...]]) -> None:
