@@ -15,7 +15,7 @@ from dataclasses import dataclass, field
 from types import TracebackType
 from typing import Self
 
-from tests.waiting import PATIENCE
+from tests.waiting import PATIENCE, until_async
 
 Headers = dict[str, str]
 
@@ -83,6 +83,17 @@ class Origin:
 
         self.answers[path] = answer
         return self.url(path)
+
+    def holding(self, path: str) -> threading.Event:
+        """Keep the answers at `path` back until what is returned is set."""
+        held, answer = threading.Event(), self.answers[path]
+
+        async def later(asked: Asked) -> None:
+            await until_async(held.is_set)
+            await answer(asked)
+
+        self.answers[path] = later
+        return held
 
     def __enter__(self) -> Self:
         self._loop = asyncio.new_event_loop()

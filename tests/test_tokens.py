@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import base64
+import hmac
 import json
 import time
 from typing import Any
@@ -62,6 +63,25 @@ def test_a_token_with_changed_claims_is_refused() -> None:
     for change in ({"scope": "admin"}, {"exp": claims["exp"] + 1}, {"sub": "root"}):
         with pytest.raises(Unauthorized):
             verify(SECRET, packed(head, claims | change, signature))
+
+
+def test_tokens_that_were_given_out_stay_good() -> None:
+    """The key is HMAC-SHA256 of "mezzotint tokens" by the secret: whoever changes that locks every client out."""
+    key = hmac.digest(SECRET.encode(), b"mezzotint tokens", "sha256")
+    old = jwt.encode({"sub": "old", "scope": "write", "exp": 4_000_000_000}, key, algorithm="HS256")
+    assert verify(SECRET, old) == Token("old", Scope.WRITE, 4_000_000_000)
+    assert parts(issue(SECRET, Scope.READ, 1))[0]["alg"] == "HS256"
+
+
+def test_what_is_said_of_a_token_that_is_none() -> None:
+    key = tokens._key(SECRET)
+    for text, said in (
+        (jwt.encode({"sub": "a", "scope": "read", "exp": 1}, key), "this token has expired; issue a new one"),
+        ("nonsense", "this token is not one of this installation's"),
+    ):
+        with pytest.raises(Unauthorized) as caught:
+            verify(SECRET, text)
+        assert str(caught.value) == said
 
 
 @pytest.mark.parametrize("algorithm", ["none", "None", "HS512", "RS256"])

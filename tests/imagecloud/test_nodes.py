@@ -62,11 +62,13 @@ def has(server: Server, url: str) -> bool:
 
 def test_a_list_is_accepted_at_once_and_loaded_and_what_could_not_be_is_told(node: Start, origin: Origin) -> None:
     a = node("a")
-    good = [origin.picture(f"/{number}.jpg", pictures.jpeg(60, 40, seed=number), delay=1) for number in range(12)]
+    good = [origin.picture(f"/{number}.jpg", pictures.jpeg(60, 40, seed=number)) for number in range(12)]
+    answering = origin.holding("/0.jpg")
     lacking = origin.url("/lacking.jpg", ABSENT)
     given = [*good, lacking, good[0], good[0].replace("http", "HTTP"), "ftp://example.com/a", "", "http://10.1.2.3/a"]
     accepted = batch(a.writer, given)
     assert not standing(a.writer, accepted)["finished"], "it was answered before they were there"
+    answering.set()
     counts = {name: accepted[name] for name in ("queued", "duplicates", "invalid")}
     assert counts == {"queued": 13, "duplicates": 2, "invalid": 3}
     assert sorted(one["index"] for one in accepted["refused"]) == [15, 16, 17]

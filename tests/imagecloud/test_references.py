@@ -18,13 +18,13 @@ from mezzotint.repository.reconciling import Plan
 from mezzotint.sources.urls import parse_url
 from mezzotint.wiring import Engine
 from tests import pictures
+from tests.ageing import age
 from tests.imagecloud.loading import loaded, opened
 from tests.imagecloud.nodes import key_of
 from tests.origin import Origin
 from tests.repository.keeping import put_in
 
 pytestmark = pytest.mark.django_db(transaction=True)
-GRACE = 0.6
 
 
 @pytest.fixture
@@ -34,9 +34,8 @@ def origin() -> Iterator[Origin]:
 
 
 @pytest.fixture
-def brief(tmp_path: Path) -> Iterator[Engine]:
-    """Its grace is over in less than a second."""
-    with opened(tmp_path / "data", MEZZOTINT_GRACE=f"{GRACE}s") as engine:
+def here(tmp_path: Path) -> Iterator[Engine]:
+    with opened(tmp_path / "data") as engine:
         yield engine
 
 
@@ -48,15 +47,11 @@ def stray(engine: Engine, seed: int) -> Ident:
     return engine.bases.add([pictures.png(seed=seed)]).ident
 
 
-def wait() -> None:
-    time.sleep(GRACE * 1.3)
-
-
-def later_plan() -> Plan:
+def later_plan(engine: Engine) -> Plan:
     """Strays are seen twice, a grace apart."""
-    wait()
+    age(engine)
     reconciling.carry_out(reconciling.plan(), over_cap=True)
-    wait()
+    age(engine)
     return reconciling.plan()
 
 
@@ -71,21 +66,21 @@ def delete(url: str) -> deleting.Deleted:
     return deleting.delete(parse_url(url), only_here=True)
 
 
-def test_what_a_url_leads_to_is_no_stray(brief: Engine, origin: Origin) -> None:
-    idents = loaded(brief, picture(origin, 1), picture(origin, 2))
-    lost = stray(brief, 3)
-    plan = later_plan()
+def test_what_a_url_leads_to_is_no_stray(here: Engine, origin: Origin) -> None:
+    idents = loaded(here, picture(origin, 1), picture(origin, 2))
+    lost = stray(here, 3)
+    plan = later_plan(here)
     assert plan.strays.idents == [lost], "and what nothing leads to is one"
     reconciling.carry_out(plan, over_cap=True)
-    assert [brief.bases.exists(Ident(ident)) for ident in [*idents, lost]] == [True, True, False]
+    assert [here.bases.exists(Ident(ident)) for ident in [*idents, lost]] == [True, True, False]
 
 
-def test_what_only_a_record_in_the_store_knows_of_is_no_stray(brief: Engine, origin: Origin) -> None:
+def test_what_only_a_record_in_the_store_knows_of_is_no_stray(here: Engine, origin: Origin) -> None:
     urls = [picture(origin, 4), picture(origin, 5)]
-    idents = loaded(brief, *urls)
-    stray(brief, 6)
+    idents = loaded(here, *urls)
+    stray(here, 6)
     RemoteImage.objects.all().delete()
-    plan = later_plan()
+    plan = later_plan(here)
     assert not set(plan.strays.idents) & set(idents)
     assert plan.strays.count == 1
     assert sorted(RemoteImage.objects.values_list("url", "ident", "kept")) == sorted(
@@ -93,39 +88,39 @@ def test_what_only_a_record_in_the_store_knows_of_is_no_stray(brief: Engine, ori
     )
 
 
-def test_what_the_table_forgets_between_plan_and_deed_is_not_taken_away(brief: Engine, origin: Origin) -> None:
-    lost = stray(brief, 7)
-    plan = later_plan()
+def test_what_the_table_forgets_between_plan_and_deed_is_not_taken_away(here: Engine, origin: Origin) -> None:
+    lost = stray(here, 7)
+    plan = later_plan(here)
     assert plan.strays.idents == [lost]
-    assert loaded(brief, picture(origin, 7)) == [lost], "meanwhile a URL leads to it"
+    assert loaded(here, picture(origin, 7)) == [lost], "meanwhile a URL leads to it"
     reconciling.carry_out(plan, over_cap=True)
-    assert brief.bases.exists(lost)
+    assert here.bases.exists(lost)
 
 
-def test_the_records_are_read_again_and_those_that_are_gone_are_dropped(brief: Engine, origin: Origin) -> None:
+def test_the_records_are_read_again_and_those_that_are_gone_are_dropped(here: Engine, origin: Origin) -> None:
     urls = [picture(origin, seed) for seed in (8, 9, 10)]
-    idents = loaded(brief, *urls)
+    idents = loaded(here, *urls)
     assert facts.reread() == (0, 0)
     RemoteImage.objects.filter(url=urls[0]).delete()
-    brief.store.delete(remote_key(key_of(urls[1])))
+    here.store.delete(remote_key(key_of(urls[1])))
     assert facts.reread() == (1, 1)
     assert sorted(RemoteImage.objects.values_list("url", flat=True)) == sorted([urls[0], urls[2]])
     again = RemoteImage.objects.get(url=urls[0])
     assert (again.ident, again.width, again.height, again.host) == (idents[0], 64, 48, "127.0.0.1")
-    assert later_plan().strays.idents == [idents[1]]
+    assert later_plan(here).strays.idents == [idents[1]]
 
 
-def test_what_was_deleted_is_purged_when_the_grace_is_over(brief: Engine, origin: Origin) -> None:
+def test_what_was_deleted_is_purged_when_the_grace_is_over(here: Engine, origin: Origin) -> None:
     url = picture(origin, 11)
-    (ident,) = loaded(brief, url)
+    (ident,) = loaded(here, url)
     said = delete(url)
     assert (said.record, said.base, said.ident) == (True, True, ident)
-    assert (brief.bases.exists(Ident(ident)), in_trash(brief, ident)) == (False, True)
+    assert (here.bases.exists(Ident(ident)), in_trash(here, ident)) == (False, True)
     assert unreferenced.purge_expired() == 0, "it is too early"
-    assert in_trash(brief, ident)
-    wait()
+    assert in_trash(here, ident)
+    age(here)
     assert unreferenced.purge_expired() == 1
-    assert (in_trash(brief, ident), DeletedBase.objects.count()) == (False, 0)
+    assert (in_trash(here, ident), DeletedBase.objects.count()) == (False, 0)
     with pytest.raises(NotFound):
         delete(url)
 
@@ -139,41 +134,41 @@ def test_without_a_grace_it_is_purged_at_once(tmp_path: Path, origin: Origin) ->
         assert (unreferenced.purge_expired(), in_trash(engine, ident)) == (1, False)
 
 
-def test_what_is_had_again_meanwhile_is_not_purged(brief: Engine, origin: Origin) -> None:
+def test_what_is_had_again_meanwhile_is_not_purged(here: Engine, origin: Origin) -> None:
     url = picture(origin, 13)
-    (ident,) = loaded(brief, url)
+    (ident,) = loaded(here, url)
     delete(url)
-    assert loaded(brief, url) == [ident]
-    wait()
+    assert loaded(here, url) == [ident]
+    age(here)
     unreferenced.purge_expired()
-    assert brief.bases.exists(Ident(ident))
-    with brief.bases.open(Ident(ident)) as reader:
+    assert here.bases.exists(Ident(ident))
+    with here.bases.open(Ident(ident)) as reader:
         assert b"".join(reader.chunks()) == pictures.png(seed=13)
 
 
-def test_a_base_of_the_repository_or_of_another_url_is_not_let_go(brief: Engine, origin: Origin) -> None:
-    ident = put_in(brief, 14)
+def test_a_base_of_the_repository_or_of_another_url_is_not_let_go(here: Engine, origin: Origin) -> None:
+    ident = put_in(here, 14)
     url, two = picture(origin, 14), origin.picture("/two.png", pictures.png(seed=15), content_type="image/png")
     other = picture(origin, 15)
-    loaded(brief, url, two, other)
+    loaded(here, url, two, other)
     assert [delete(url).base, delete(two).base] == [False, False]
-    wait()
+    age(here)
     assert unreferenced.purge_expired() == 0
-    assert brief.bases.exists(ident)
+    assert here.bases.exists(ident)
     assert delete(other).base
 
 
-def test_a_picture_that_the_table_has_not_heard_of_yet_keeps_its_base(brief: Engine, origin: Origin) -> None:
+def test_a_picture_that_the_table_has_not_heard_of_yet_keeps_its_base(here: Engine, origin: Origin) -> None:
     """The other URL was noted, and the note was not taken in, or the database has lost it."""
     one = picture(origin, 16)
     two = origin.picture("/same.png", pictures.png(seed=16), content_type="image/png")
-    (ident, _) = loaded(brief, one, two)
+    (ident, _) = loaded(here, one, two)
     RemoteImage.objects.filter(url=two).delete()
     delete(one)
-    wait()
+    age(here)
     unreferenced.purge_expired()
     reconciling.carry_out(reconciling.plan(), over_cap=True)
-    assert brief.bases.exists(Ident(ident)), "a record in the store leads to it"
+    assert here.bases.exists(Ident(ident)), "a record in the store leads to it"
 
 
 def test_what_is_only_cached_leaves_nothing_in_the_store(tmp_path: Path, origin: Origin) -> None:

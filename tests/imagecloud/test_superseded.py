@@ -2,13 +2,10 @@
 
 from __future__ import annotations
 
-import time
 from collections.abc import Iterator
-from datetime import timedelta
 from pathlib import Path
 
 import pytest
-from django.utils import timezone
 
 from mezzotint.imagecloud import deleting, facts, unreferenced
 from mezzotint.imagecloud.models import DeletedBase
@@ -17,14 +14,13 @@ from mezzotint.repository import queries, reconciling, removals, services
 from mezzotint.sources.urls import parse_url
 from mezzotint.wiring import Engine
 from tests import pictures
+from tests.ageing import age
 from tests.imagecloud.loading import opened
 from tests.origin import Origin
 from tests.repository.keeping import put_in
 from tests.sources.fetching import run
 
 pytestmark = pytest.mark.django_db(transaction=True)
-GRACE = 0.6
-LONG = timedelta(days=1000)
 
 
 @pytest.fixture
@@ -52,11 +48,6 @@ def superseded() -> list[str]:
     return sorted(DeletedBase.objects.filter(superseded=True).values_list("ident", flat=True))
 
 
-def age() -> None:
-    """All that was let go of was so long ago."""
-    DeletedBase.objects.update(at=timezone.now() - LONG)
-
-
 def lies(engine: Engine, ident: Ident) -> str:
     return "here" if engine.bases.exists(ident) else "trash" if engine.bases.is_in_trash(ident) else "gone"
 
@@ -71,20 +62,20 @@ def test_what_was_superseded_stays_for_a_grace_and_then_goes_to_the_trash(here: 
     assert queries.is_wanted(old)
     unreferenced.purge_expired()
     assert (lies(here, old), lies(here, new)) == ("here", "here")
-    age()
+    age(here)
     unreferenced.purge_expired()
     assert (lies(here, old), lies(here, new), superseded()) == ("trash", "here", [])
     assert not queries.is_wanted(old)
 
 
 def test_what_was_superseded_is_no_stray(tmp_path: Path, origin: Origin) -> None:
-    with opened(tmp_path / "data", MEZZOTINT_FETCH_MIN_AGE="0s", MEZZOTINT_GRACE=f"{GRACE}s") as engine:
+    with opened(tmp_path / "data", MEZZOTINT_FETCH_MIN_AGE="0s") as engine:
         old = shown(engine, origin, 3)
         new = shown(engine, origin, 4)
         lost = engine.bases.add([pictures.png(seed=5)]).ident
-        time.sleep(GRACE * 1.3)
+        age(engine)
         reconciling.carry_out(reconciling.plan(), over_cap=True)
-        time.sleep(GRACE * 1.3)
+        age(engine)
         plan = reconciling.plan()
         assert plan.strays.idents == [lost]
         reconciling.carry_out(plan, over_cap=True)
@@ -97,7 +88,7 @@ def test_what_another_url_or_the_repository_leads_to_outlives_its_being_supersed
     shared, ours = shown(here, origin, 6, "/other.png"), put_in(here, 7)
     assert [shown(here, origin, seed) for seed in (6, 7, 8)][:2] == [shared, ours]
     assert superseded() == sorted([shared, ours])
-    age()
+    age(here)
     unreferenced.purge_expired()
     assert (lies(here, shared), lies(here, ours), superseded()) == ("here", "here", [])
 
@@ -105,7 +96,7 @@ def test_what_another_url_or_the_repository_leads_to_outlives_its_being_supersed
 def test_what_is_superseded_once_more_stays_for_another_grace(here: Engine, origin: Origin) -> None:
     old = shown(here, origin, 9)
     shown(here, origin, 10)
-    age()
+    age(here)
     assert shown(here, origin, 9) == old
     shown(here, origin, 10)  # a moment ago it was the right one
     unreferenced.purge_expired()
@@ -119,7 +110,7 @@ def test_what_was_deleted_and_fetched_again_and_then_superseded_goes_too(here: E
     shown(here, origin, 12)
     assert queries.is_wanted(old), "its grace has just begun"
     for _ in range(2):
-        age()
+        age(here)
         unreferenced.purge_expired()
     assert lies(here, old) != "here"
 
@@ -164,7 +155,7 @@ def test_what_was_let_go_after_its_grace_is_forgotten_by_other_hosts(here: Engin
     old = shown(here, origin, 15)
     shown(here, origin, 16)
     unreferenced.purge_here()
-    age()
+    age(here)
     unreferenced.purge_expired()
     keep_derivative(here, old)  # as another host has it still
     unreferenced.purge_here()

@@ -145,6 +145,16 @@ def test_what_is_no_segment_is_refused(data: bytes) -> None:
         decode(data)
 
 
+def test_a_segment_is_written_as_the_format_says() -> None:
+    """docs/journal-format.md: UTF-8, members in order of their names, no spaces; others read it too."""
+    head = (
+        f'{{"at":"2024-05-06T07:08:09+00:00","by":"ada","epoch":0,"format":2,"mezzotint":"segment","note":"a note",'
+        f'"previous":"{"0" * 64}","schema":{{}},"seq":1,"transaction":"t1"}}'
+    )
+    change = f'{{"do":"add","ident":"{"ab" * 32}","title":"Fjord å 写真"}}'
+    assert zstandard.ZstdDecompressor().decompress(encode(SEGMENT)).decode() == f'{head}\n{change}\n{{"end":1}}\n'
+
+
 def compressed(text: str) -> bytes:
     return zstandard.ZstdCompressor(write_checksum=True).compress(text.encode())
 
@@ -161,6 +171,10 @@ HEAD, *CHANGES, END = zstandard.ZstdDecompressor().decompress(encode(SEGMENT)).d
         (b"no segment", "a segment is torn or damaged"),
         (compressed("[]\n{}\n"), "a segment is torn or damaged"),
         (compressed("\n".join([HEAD, *CHANGES, ""])), "a segment is torn: its last line is missing"),
+        (
+            compressed("\n".join([HEAD.replace('"format":2', '"format":3'), *CHANGES, END, ""])),
+            "a segment of format 3 was written by a later version; this one reads 2",
+        ),
         (
             compressed("\n".join([HEAD.replace('"seq"', '"sequence"'), *CHANGES, END, ""])),
             "a segment's head has not the members of its format",

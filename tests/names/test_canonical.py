@@ -124,7 +124,8 @@ def test_cover_takes_the_middle(width: int, height: int, across: int, down: int)
     facts = Facts(width, height, "jpg", 1)
     made = canonical(Rendition(Format.PNG, size=Size(across, down, Mode.COVER)), facts, LIMITS)
     region = made.region if isinstance(made.region, Region) else Region(0, 0, width, height)
-    assert region.width == width or region.height == height
+    assert all(isinstance(side, int) for side in (region.x, region.y, region.width, region.height))
+    assert (region.width == width and region.height <= height) or (region.height == height and region.width <= width)
     assert abs((width - region.width) - 2 * region.x) <= 1 and abs((height - region.height) - 2 * region.y) <= 1
 
 

@@ -15,6 +15,7 @@ IDENT = Ident("ab" * 32)
 FACTS = Facts(400, 300, "jpg", 1)
 LIMITS = Limits()
 PIXELS = "(limit: 1000 pixels, MEZZOTINT_MAX_OUTPUT_PIXELS)"
+FORMATS = "jpg png webp avif gif tif bmp auto"
 GRAMMAR = "ident[-region][-size][-canvas][-rotation][-quality][-qN].format"
 DEGREES = "more than 0 and less than 360"
 
@@ -36,6 +37,8 @@ DEGREES = "more than 0 and less than 360"
         ("-q101.jpg", "encoding: quality 101 (limit: 1 to 100)"),
         ("-rotate0.jpg", f"rotation: 0 degrees (limit: {DEGREES})"),
         ("-rotate360.jpg", f"rotation: 360 degrees (limit: {DEGREES})"),
+        ("." + "x" * 199, f"format: '{'x' * 199}' is not a format that is given out (limit: {FORMATS})"),
+        ("." + "x" * 200, f"name: '.{'x' * 199}' is not of the grammar (limit: {GRAMMAR})"),
         ("-rotate10.50.jpg", "name: '-rotate10.50.jpg' is written '-rotate10.5.jpg' (limit: one spelling each)"),
     ],
 )
@@ -66,6 +69,7 @@ FILM = replace(FACTS, format="gif", frames=3)
         ("-1x16384.webp", FACTS, "size: 1x16384 is more than webp holds (limit: 16383 pixels a side)"),
         ("-401x300.jpg", FACTS, "size: 401x300 is too large (limit: 1000 pixels, MEZZOTINT_MAX_OUTPUT_PIXELS)"),
         ("-401x300.webp", FILM, f"size: 401x300 x 3 frames is too large {PIXELS}"),
+        ("-401x300.webp", replace(FILM, frames=2), f"size: 401x300 x 2 frames is too large {PIXELS}"),
         ("-401x300.jpg", FILM, "size: 401x300 is too large (limit: 1000 pixels, MEZZOTINT_MAX_OUTPUT_PIXELS)"),
     ],
 )  # fmt: skip

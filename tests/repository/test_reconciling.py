@@ -29,6 +29,7 @@ from mezzotint.repository.models import Captured, Image, Removal, Sighting
 from mezzotint.repository.reconciling import Done, Plan
 from mezzotint.wiring import Engine
 from tests import pictures
+from tests.ageing import age
 from tests.conftest import engine_on
 from tests.durability.oracle import rows
 from tests.faults import FaultyStore, Rates
@@ -36,23 +37,16 @@ from tests.repository.keeping import put_in
 from tests.repository.test_standing import contents
 from tests.servers import run
 
-GRACE = 0.6
-
 
 @pytest.fixture
-def brief(transactional_db: None, tmp_path: Path) -> Iterator[Engine]:
-    """A repository whose grace is over in less than a second."""
-    with engine_on(tmp_path / "data", MEZZOTINT_GRACE=f"{GRACE}s") as opened:
+def keeping(transactional_db: None, tmp_path: Path) -> Iterator[Engine]:
+    with engine_on(tmp_path / "data") as opened:
         Captured.objects.all().delete()
         yield opened
 
 
 def stray(engine: Engine, seed: int) -> Ident:
     return engine.bases.add([pictures.png(seed=seed)]).ident
-
-
-def wait() -> None:
-    time.sleep(GRACE * 1.2)
 
 
 def numbers(plan: Plan) -> dict[str, int]:
@@ -63,77 +57,77 @@ def numbers(plan: Plan) -> dict[str, int]:
 NOTHING = {"strays": 0, "missing": 0, "recoverable": 0, "expired": 0, "young": 0}
 
 
-def test_a_stray_goes_after_two_sightings_a_grace_apart_and_then_for_good(brief: Engine) -> None:
-    kept, ident = put_in(brief, 1), stray(brief, 2)
-    wait()
+def test_a_stray_goes_after_two_sightings_a_grace_apart_and_then_for_good(keeping: Engine) -> None:
+    kept, ident = put_in(keeping, 1), stray(keeping, 2)
+    age(keeping)
     first = reconciling.plan()
     assert numbers(first) == NOTHING | {"young": 1}, "old enough, but never seen before"
     assert reconciling.carry_out(first) == Done(0, 0, 0)
     assert reconciling.plan().young == 1, "seen again, but too soon"
-    wait()
+    age(keeping)
     second = reconciling.plan()
     assert (second.strays.idents, second.young) == ([ident], 0)
     assert reconciling.carry_out(second) == Done(1, 0, 0)
-    assert not brief.bases.exists(ident)
-    assert brief.store.stat(trash_key(ident)).size > 0
+    assert not keeping.bases.exists(ident)
+    assert keeping.store.stat(trash_key(ident)).size > 0
     assert numbers(reconciling.plan()) == NOTHING
-    wait()
+    age(keeping)
     third = reconciling.plan()
     assert third.expired.idents == [ident]
     assert reconciling.carry_out(third) == Done(0, 0, 1)
     with pytest.raises(NotFound):
-        brief.store.stat(trash_key(ident))
+        keeping.store.stat(trash_key(ident))
     assert reconciling.plan().is_clean
-    assert brief.bases.exists(kept)
+    assert keeping.bases.exists(kept)
 
 
-def test_a_stray_that_was_gone_between_two_sightings_begins_anew(brief: Engine) -> None:
-    put_in(brief, 1)
-    ident = stray(brief, 2)
+def test_a_stray_that_was_gone_between_two_sightings_begins_anew(keeping: Engine) -> None:
+    put_in(keeping, 1)
+    ident = stray(keeping, 2)
     reconciling.plan()
-    brief.bases.discard(ident)
+    keeping.bases.discard(ident)
     reconciling.plan()
     assert not Sighting.objects.exists()
-    brief.bases.recover(ident)
-    wait()
+    keeping.bases.recover(ident)
+    age(keeping)
     assert numbers(reconciling.plan())["strays"] == 0
 
 
-def test_what_an_open_session_has_uploaded_is_no_stray(brief: Engine) -> None:
-    put_in(brief, 1)
+def test_what_an_open_session_has_uploaded_is_no_stray(keeping: Engine) -> None:
+    put_in(keeping, 1)
     session = services.open_session("tester")
-    base = brief.bases.add([pictures.png(seed=2)])
+    base = keeping.bases.add([pictures.png(seed=2)])
     services.add_image(session, base, {"title": "Later"})
     reconciling.plan()
-    wait()
+    age(keeping)
     plan = reconciling.plan()
     assert numbers(plan) == NOTHING
     services.abort(session)
     reconciling.plan()
-    wait()
+    age(keeping)
     again = services.open_session("tester")
     found = reconciling.plan()
     services.add_image(again, base, {})
     assert found.strays.idents == [base.ident]
     assert reconciling.carry_out(found).trashed == 0, "somebody wants it since the plan was made"
     commits.commit(again)
-    assert brief.bases.exists(base.ident)
+    assert keeping.bases.exists(base.ident)
 
 
 def test_more_strays_than_the_cap_are_not_moved_without_being_asked(
-    brief: Engine, monkeypatch: pytest.MonkeyPatch
+    keeping: Engine, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    put_in(brief, 1)
-    idents = sorted(stray(brief, seed) for seed in range(10, 14))
+    put_in(keeping, 1)
+    idents = sorted(stray(keeping, seed) for seed in range(10, 14))
     with monkeypatch.context() as patch:
         patch.setattr(reconciling, "CAP_COUNT", 3)
         reconciling.plan()
-        wait()
+        age(keeping)
         found = reconciling.plan()
         assert (found.strays.idents, found.over_cap) == (idents, True)
         with pytest.raises(Conflict, match="--over-cap"):
             reconciling.carry_out(found)
-        assert all(brief.bases.exists(ident) for ident in idents)
+        assert all(keeping.bases.exists(ident) for ident in idents)
         assert reconciling.carry_out(found, over_cap=True).trashed == 4
 
 
@@ -144,13 +138,13 @@ def test_the_cap_is_a_hundred_or_one_in_a_hundred() -> None:
         assert plan.over_cap is over
 
 
-def test_planning_changes_nothing(brief: Engine, tmp_path: Path) -> None:
-    gone, kept = put_in(brief, 1), put_in(brief, 2)
-    stray(brief, 3)
-    brief.bases.discard(gone)
+def test_planning_changes_nothing(keeping: Engine, tmp_path: Path) -> None:
+    gone, kept = put_in(keeping, 1), put_in(keeping, 2)
+    stray(keeping, 3)
+    keeping.bases.discard(gone)
     services.at_once("tester", lambda s: services.remove_image(s, kept))
     reconciling.plan()
-    wait()
+    age(keeping)
     before, store = rows(), contents(tmp_path / "data/store")
     plan = reconciling.plan()
     assert numbers(plan) == {"strays": 1, "missing": 0, "recoverable": 1, "expired": 1, "young": 0}
@@ -158,18 +152,18 @@ def test_planning_changes_nothing(brief: Engine, tmp_path: Path) -> None:
     assert contents(tmp_path / "data/store") == store
 
 
-def test_a_missing_base_is_mended_from_the_trash_or_reported(brief: Engine) -> None:
-    mended, lost, kept = (put_in(brief, seed) for seed in (1, 2, 3))
-    brief.bases.discard(mended)
-    brief.store.delete(base_key(lost))
-    wait()
+def test_a_missing_base_is_mended_from_the_trash_or_reported(keeping: Engine) -> None:
+    mended, lost, kept = (put_in(keeping, seed) for seed in (1, 2, 3))
+    keeping.bases.discard(mended)
+    keeping.store.delete(base_key(lost))
+    age(keeping)
     plan = reconciling.plan()
     assert (plan.recoverable.idents, plan.missing.idents) == ([mended], [lost])
     assert plan.expired.count == 0, "it is wanted, however long it lay there"
     assert reconciling.carry_out(plan) == Done(0, 1, 0)
     again = reconciling.plan()
     assert (again.is_clean, again.missing.idents) == (True, [lost])
-    assert [brief.bases.exists(ident) for ident in (mended, lost, kept)] == [True, False, True]
+    assert [keeping.bases.exists(ident) for ident in (mended, lost, kept)] == [True, False, True]
     assert Image.objects.filter(ident=lost).exists(), "nothing removes an entry on its own"
 
 
@@ -178,35 +172,35 @@ def used(engine: Engine, store: Any) -> Engine:
 
 
 def test_a_listing_that_is_late_makes_nothing_missing_and_nothing_stray(
-    brief: Engine, monkeypatch: pytest.MonkeyPatch
+    keeping: Engine, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    faulty = FaultyStore(brief.store, Rates(late=1), lateness=10_000)
+    faulty = FaultyStore(keeping.store, Rates(late=1), lateness=10_000)
     idents = []
     with monkeypatch.context() as patch:
-        patch.setattr(wiring, "_engine", engine := used(brief, faulty))
+        patch.setattr(wiring, "_engine", engine := used(keeping, faulty))
         patch.setattr(engine.bases, "_store", faulty)
         for seed in (1, 2, 3):
             idents.append(put_in(engine, seed))
         services.at_once("tester", lambda s: services.remove_image(s, idents[0]))
-        wait()
+        age(keeping)
         for _ in range(2):
             plan = reconciling.plan()
             assert plan.missing.count == plan.recoverable.count == plan.strays.count == 0
             reconciling.carry_out(plan)
     assert faulty.injected["late"] > 0
-    assert [brief.bases.exists(ident) for ident in idents] == [False, True, True]
+    assert [keeping.bases.exists(ident) for ident in idents] == [False, True, True]
 
 
-def test_a_store_that_fails_half_way_loses_nothing(brief: Engine, monkeypatch: pytest.MonkeyPatch) -> None:
-    idents = [put_in(brief, seed) for seed in (1, 2)]
+def test_a_store_that_fails_half_way_loses_nothing(keeping: Engine, monkeypatch: pytest.MonkeyPatch) -> None:
+    idents = [put_in(keeping, seed) for seed in (1, 2)]
     for seed in (3, 4, 5):
-        stray(brief, seed)
+        stray(keeping, seed)
     reconciling.plan()
-    wait()
+    age(keeping)
     plan = reconciling.plan()
-    faulty = FaultyStore(brief.store, seed=1)
+    faulty = FaultyStore(keeping.store, seed=1)
     with monkeypatch.context() as patch:
-        patch.setattr(wiring, "_engine", used(brief, faulty))
+        patch.setattr(wiring, "_engine", used(keeping, faulty))
         for operation in ("list", "read", "stat"):
             assert standing.compare() == ""
             faulty.fail("refused", operation=operation)
@@ -218,16 +212,16 @@ def test_a_store_that_fails_half_way_loses_nothing(brief: Engine, monkeypatch: p
     standing.compare()
     assert faulty.injected["refused"] == 3
     assert reconciling.carry_out(plan).trashed == 3
-    assert all(brief.bases.exists(ident) for ident in idents)
+    assert all(keeping.bases.exists(ident) for ident in idents)
 
 
-def test_another_stores_marker_refuses_everything(brief: Engine, tmp_path: Path) -> None:
-    put_in(brief, 1)
-    stray(brief, 2)
+def test_another_stores_marker_refuses_everything(keeping: Engine, tmp_path: Path) -> None:
+    put_in(keeping, 1)
+    stray(keeping, 2)
     reconciling.plan()
-    wait()
+    age(keeping)
     plan = reconciling.plan()
-    brief.store.put(MARKER_KEY, json.dumps({"mezzotint": "store", "format": 2, "store": "f" * 32}).encode())
+    keeping.store.put(MARKER_KEY, json.dumps({"mezzotint": "store", "format": 2, "store": "f" * 32}).encode())
     before = contents(tmp_path / "data/store")
     for work in (reconciling.plan, lambda: reconciling.carry_out(plan)):
         with pytest.raises(ReadOnly, match="belongs to store"):
@@ -237,9 +231,9 @@ def test_another_stores_marker_refuses_everything(brief: Engine, tmp_path: Path)
 
 @pytest.mark.parametrize("days", [-1.0, 1.0])
 def test_a_local_clock_that_is_wrong_changes_nothing(
-    brief: Engine, monkeypatch: pytest.MonkeyPatch, days: float
+    keeping: Engine, monkeypatch: pytest.MonkeyPatch, days: float
 ) -> None:
-    removed, ident = put_in(brief, 1), stray(brief, 2)
+    removed, ident = put_in(keeping, 1), stray(keeping, 2)
     off, now, clock = timedelta(days=days), timezone.now, time.time
     with monkeypatch.context() as patch:
         patch.setattr(timezone, "now", lambda: now() + off)
@@ -248,8 +242,8 @@ def test_a_local_clock_that_is_wrong_changes_nothing(
         reconciling.plan()
         plan = reconciling.plan()
         assert (plan.strays.count, plan.expired.count, plan.young) == (0, 0, 1)
-        assert removals.purge_expired(store_time(brief.store)) == 0
-        wait()
+        assert removals.purge_expired(store_time(keeping.store)) == 0
+        age(keeping)
         plan = reconciling.plan()
         assert (plan.strays.idents, plan.expired.idents) == ([ident], [removed])
         assert reconciling.carry_out(plan) == Done(1, 0, 1)
@@ -271,11 +265,11 @@ class ManyObjects:
         return getattr(self._store, name)
 
 
-def test_memory_does_not_grow_with_the_repository(brief: Engine, monkeypatch: pytest.MonkeyPatch) -> None:
-    many: Any = ManyObjects(brief.store)
+def test_memory_does_not_grow_with_the_repository(keeping: Engine, monkeypatch: pytest.MonkeyPatch) -> None:
+    many: Any = ManyObjects(keeping.store)
     peaks = []
     with monkeypatch.context() as patch:
-        patch.setattr(wiring, "_engine", used(brief, many))
+        patch.setattr(wiring, "_engine", used(keeping, many))
         for count in (10_000, 20_000):  # entries come by five thousand, and two such pieces meet
             added = range(many.count, count)
             many.count = count

@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import re
-import time
 from collections.abc import Iterator
 from contextlib import closing
 
@@ -16,6 +15,7 @@ from mezzotint.repository import commits, removals, services
 from mezzotint.repository.models import Image, Removal
 from mezzotint.wiring import Engine
 from tests import pictures
+from tests.ageing import age
 from tests.conftest import Server, engine_on
 from tests.repository.keeping import put_in, rebuilt_equals_live
 from tests.repository.test_admin import hidden, logged_in, messages
@@ -94,14 +94,14 @@ def test_it_is_nobodys_without_a_token(site: Server) -> None:
 def test_until_the_grace_is_over_it_stays_and_then_it_is_gone_with_its_derivatives(
     transactional_db: None, tmp_path_factory: pytest.TempPathFactory
 ) -> None:
-    with engine_on(tmp_path_factory.mktemp("grace") / "data", MEZZOTINT_GRACE="1s") as engine:
+    with engine_on(tmp_path_factory.mktemp("grace") / "data") as engine:
         ident, kept = put_in(engine, 1, **DESCRIBED), put_in(engine, 2)
         derivative = rendered(engine, ident)
         services.at_once("x", lambda s: services.remove_image(s, ident))
         assert engine.manager.find(derivative) is None
         assert removals.purge_expired(store_time(engine.store)) == 0
         assert removals.removal(ident).state["title"] == "Chrysotype"
-        time.sleep(1.1)
+        age(engine)
         assert removals.purge_expired(store_time(engine.store)) == 1
         assert removals.purge_expired(store_time(engine.store)) == 0
         assert [info.key for info in engine.store.list("trash/images/")] == []

@@ -5,12 +5,13 @@ from __future__ import annotations
 import asyncio
 import threading
 import time
+from collections import Counter
 from collections.abc import Iterator
 from typing import Any
 
 import pytest
 
-from mezzotint.errors import OriginBusy
+from mezzotint.errors import OriginBusy, OriginTimedOut
 from mezzotint.sources.client import Client
 from mezzotint.sources.urls import parse_url
 from tests.origin import Origin
@@ -133,6 +134,20 @@ def test_a_host_that_hangs_slows_down_no_other(host: Host, origin: Origin) -> No
         return took
 
     assert host.run(work, total=HANGS, patience=HANGS) < IN_TIME
+
+
+def test_each_that_waits_behind_a_host_that_hangs_is_told_why(host: Host, origin: Origin) -> None:
+    """Who had a turn ran out of time; who had none found the origin busy; each asked the origin once at most."""
+    host.limit(all=2)
+    origin.answers["/hangs"] = status(200, HANGS)
+
+    async def work(client: Client) -> list[Exception | bytes]:
+        return await asyncio.gather(*(outcome(client, origin.url("/hangs")) for _ in range(12)))
+
+    told = host.run(work, total=1.0, patience=0.5)
+    kinds = Counter(type(one) for one in told)
+    assert set(kinds) == {OriginTimedOut, OriginBusy}
+    assert kinds[OriginTimedOut] == 2 >= origin.asked["/hangs"]
 
 
 async def ended(tasks: list[asyncio.Future[Any]]) -> None:

@@ -7,7 +7,17 @@ from dataclasses import replace
 import pytest
 
 from mezzotint.names import Facts, Format, Region, Rendition, Size
-from mezzotint.transforms.geometry import LEVEL_QUALITY, Plan, Stored, level_stored, levels, plan, reduction, serves
+from mezzotint.transforms.geometry import (
+    LEVEL_QUALITY,
+    Plan,
+    Stored,
+    level_stored,
+    levels,
+    plan,
+    reduction,
+    serves,
+    stored,
+)
 
 LARGE = Facts(4000, 3000, "jpg", 1)
 
@@ -25,6 +35,7 @@ def sizes(facts: Facts) -> list[tuple[int | None, int | None]]:
         (replace(LARGE, width=2879, height=2160), []),
         (replace(LARGE, width=2880, height=2159), [(1920, 1439), (960, 720)]),
         (replace(LARGE, width=60000, height=3), [(1920, 1), (960, 1)]),
+        (replace(LARGE, width=3, height=60000), [(1, 1920), (1, 960)]),
         (replace(LARGE, frames=2, format="gif"), []),
         (replace(LARGE, format="svg"), []),
     ],
@@ -91,6 +102,30 @@ def test_lossless_is_made_of_lossless() -> None:
     facts = replace(LARGE, format="png")
     assert serves(levels(facts)[0], sized(100, 100, Format.PNG), facts)
     assert not serves(Rendition(format=Format.PNG), sized(100, 100, Format.PNG), facts)
+
+
+ABOUT = Region(101, 51, 203, 99)
+
+
+@pytest.mark.parametrize(
+    ("orientation", "expected"),
+    [
+        (1, Region(101, 51, 203, 99)),
+        (2, Region(3696, 51, 203, 99)),
+        (3, Region(3696, 2850, 203, 99)),
+        (4, Region(101, 2850, 203, 99)),
+        (5, Region(51, 101, 99, 203)),
+        (6, Region(51, 3696, 99, 203)),
+        (7, Region(2850, 3696, 99, 203)),
+        (8, Region(2850, 101, 99, 203)),
+    ],
+)
+def test_where_a_region_lies_in_a_base_that_lies_otherwise(orientation: int, expected: Region) -> None:
+    facts = replace(LARGE, orientation=orientation)
+    assert stored(facts) == Stored(*((4000, 3000) if orientation < 5 else (3000, 4000)), orientation)
+    assert plan(sized(20, 10, region=ABOUT), facts, stored(facts)).crop == expected
+    upright = plan(sized(20, 10, region=ABOUT), facts, Stored(1920, 1440, 1))
+    assert (upright.crop, upright.width, upright.height) == (Region(48, 24, 98, 48), 20, 10)
 
 
 def made(rendition: Rendition, source: Stored, facts: Facts = LARGE) -> Plan:

@@ -97,12 +97,21 @@ def canonical(rendition: Rendition, facts: Facts, limits: Limits) -> Rendition:
 
 
 def output_size(rendition: Rendition, facts: Facts) -> tuple[int, int]:
-    """Width and height of what a canonical rendition gives, rotation included."""
-    region = rendition.region if isinstance(rendition.region, Region) else Region(0, 0, facts.width, facts.height)
-    width, height = region.width, region.height
+    """Width and height of what a canonical rendition gives, canvas and rotation included."""
+    return _rotated(rendition, *picture_size(rendition, facts))
+
+
+def picture_size(rendition: Rendition, facts: Facts) -> tuple[int, int]:
+    """Width and height of a canonical rendition's picture, before it lies on a canvas and is turned."""
     if rendition.size is not None:
-        width, height = rendition.size.width or width, rendition.size.height or height
-    return _rotated(rendition, width, height)
+        return rendition.size.sides
+    return region_size(rendition, facts)
+
+
+def region_size(rendition: Rendition, facts: Facts) -> tuple[int, int]:
+    """Width and height of the part of the base that a canonical rendition shows, in the base's pixels."""
+    region = rendition.region
+    return (region.width, region.height) if isinstance(region, Region) else (facts.width, facts.height)
 
 
 def _region(rendition: Rendition, facts: Facts) -> Region:
@@ -126,8 +135,7 @@ def _sized(size: Size | None, region: Region) -> tuple[Region, int, int]:
     if size.mode is Mode.COVER:
         region = _cut_to_aspect(region, size)
     if size.mode in {Mode.EXACT, Mode.COVER}:
-        assert size.width is not None and size.height is not None
-        return region, size.width, size.height
+        return region, *size.sides
     return region, *_fit(size, region)
 
 
@@ -145,11 +153,11 @@ def _scale(side: int, numerator: int, denominator: int) -> int:
 
 
 def _cut_to_aspect(region: Region, size: Size) -> Region:
-    assert size.width is not None and size.height is not None
-    if region.width * size.height > region.height * size.width:
-        width = _scale(region.height, size.width, size.height)
+    across, down = size.sides
+    if region.width * down > region.height * across:
+        width = _scale(region.height, across, down)
         return replace(region, x=region.x + (region.width - width) // 2, width=width)
-    height = _scale(region.width, size.height, size.width)
+    height = _scale(region.width, down, across)
     return replace(region, y=region.y + (region.height - height) // 2, height=height)
 
 
@@ -158,8 +166,7 @@ def _canvas(rendition: Rendition, width: int, height: int, facts: Facts) -> Box 
     if size is not None and size.mode is Mode.PAD:
         if canvas is not None:
             raise InvalidRendition("canvas", "is given by the size already", "pad or canvas, not both")
-        assert size.width is not None and size.height is not None
-        canvas = Box(size.width, size.height)
+        canvas = Box(*size.sides)
     shows_through = facts.alpha and canvas is not None and (OUTPUTS[rendition.format].alpha or canvas.colour != WHITE)
     if canvas is None or ((canvas.width, canvas.height) == (width, height) and not shows_through):
         return None
@@ -182,12 +189,7 @@ def _encoding(rendition: Rendition) -> int | None:
 def _rotated(rendition: Rendition, width: int, height: int) -> tuple[int, int]:
     if rendition.canvas is not None:
         width, height = rendition.canvas.width, rendition.canvas.height
-    hundredths = rendition.rotation.hundredths if rendition.rotation else 0
-    if hundredths % 18000 == 0:
-        return width, height
-    if hundredths % 9000 == 0:
-        return height, width
-    angle = math.radians(hundredths / 100)
+    angle = math.radians(rendition.rotation.hundredths / 100) if rendition.rotation else 0
     cosine, sine = abs(math.cos(angle)), abs(math.sin(angle))
     return _nearest(width * cosine + height * sine), _nearest(width * sine + height * cosine)
 

@@ -163,7 +163,7 @@ def _rotation(match: re.Match[str]) -> Rotation | None:
     if not (match["by"] or match["mirror"]):
         return None
     whole, _, fraction = degrees.partition(".")
-    hundredths = int(whole) * 100 + int(fraction.ljust(2, "0") or 0)
+    hundredths = int(whole) * 100 + int(fraction.ljust(2, "0"))
     if hundredths >= 36000 or (hundredths == 0 and not match["mirror"]):
         raise InvalidName("rotation", f"{degrees} degrees", "more than 0 and less than 360")
     return Rotation(hundredths, mirror=bool(match["mirror"]))

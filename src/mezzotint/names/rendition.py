@@ -62,6 +62,12 @@ class Size:
     height: int | None
     mode: Mode = Mode.EXACT
 
+    @property
+    def sides(self) -> tuple[int, int]:
+        """Width and height. Only FIT may lack one, and no canonical size does."""
+        assert self.width is not None and self.height is not None
+        return self.width, self.height
+
 
 @dataclass(frozen=True, slots=True)
 class Box:

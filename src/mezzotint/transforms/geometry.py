@@ -11,7 +11,7 @@ from __future__ import annotations
 from dataclasses import dataclass, replace
 
 from mezzotint.names import Box, Facts, Format, Quality, Region, Rendition, Rotation, Size
-from mezzotint.names.canonical import OUTPUTS
+from mezzotint.names.canonical import OUTPUTS, picture_size, region_size
 
 OVERSAMPLE = 1.2
 """A level that is derived from has at least this many of its pixels for each output pixel, each way."""
@@ -68,15 +68,12 @@ def stored(facts: Facts) -> Stored:
 def level_stored(level: Rendition) -> Stored:
     """A level is oriented already."""
     assert level.size is not None
-    return Stored(level.size.width or 0, level.size.height or 0, 1)
+    return Stored(*level.size.sides, 1)
 
 
 def plan(rendition: Rendition, facts: Facts, source: Stored) -> Plan:
     """The plan for a canonical rendition, made from `source`."""
-    region = rendition.region if isinstance(rendition.region, Region) else Region(0, 0, facts.width, facts.height)
-    width, height = region.width, region.height
-    if rendition.size is not None:
-        width, height = rendition.size.width or width, rendition.size.height or height
+    width, height = picture_size(rendition, facts)
     if source.orientation >= 5:
         width, height = height, width
     default = OUTPUTS[rendition.format].quality
@@ -145,8 +142,8 @@ def levels(facts: Facts) -> list[Rendition]:
     """
     if facts.animated or facts.format == "svg":
         return []
-    largest = _within(LEVEL_SIDES[0], facts)
-    if facts.width * facts.height < (largest.width or 0) * (largest.height or 0) * LEVEL_WORTH**2:
+    across, down = _within(LEVEL_SIDES[0], facts).sides
+    if facts.width * facts.height < across * down * LEVEL_WORTH**2:
         return []
     lossless = facts.lossless or facts.alpha
     return [
@@ -178,9 +175,7 @@ def serves(level: Rendition, rendition: Rendition, facts: Facts) -> bool:
         return False
     if level.format is Format.JPG and rendition.format in {Format.PNG, Format.TIF, Format.BMP}:
         return False
-    region = rendition.region if isinstance(rendition.region, Region) else None
-    region_width, region_height = (region.width, region.height) if region else (facts.width, facts.height)
-    across = region_width * (level.size.width or 0) / facts.width
-    down = region_height * (level.size.height or 0) / facts.height
-    oversample = 2.0 if region else OVERSAMPLE
-    return across >= (rendition.size.width or 0) * oversample and down >= (rendition.size.height or 0) * oversample
+    oversample = OVERSAMPLE if rendition.region is None else 2.0
+    region, has, wanted = region_size(rendition, facts), level.size.sides, rendition.size.sides
+    across, down = region[0] * has[0] / facts.width, region[1] * has[1] / facts.height
+    return across >= wanted[0] * oversample and down >= wanted[1] * oversample
