@@ -269,3 +269,9 @@ def test_nothing_larger_than_the_limit_or_the_picture_is_promised(
 @pytest.mark.parametrize("format_", OUTPUT)
 def test_every_format_has_a_media_type(format_: Format) -> None:
     assert media_type(Rendition(format_)).startswith("image/")
+
+
+@pytest.mark.parametrize(("width", "height", "expected"), [(40, 101, (0, 30)), (101, 40, (30, 0))])
+def test_a_square_is_the_middle(width: int, height: int, expected: tuple[int, int]) -> None:
+    made = canonical(Rendition(Format.PNG, region="square"), Facts(width, height, "jpg", 1), LIMITS)
+    assert made.region == Region(*expected, 40, 40)

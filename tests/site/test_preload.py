@@ -6,6 +6,8 @@ import subprocess
 import sys
 from pathlib import Path
 
+import pytest
+
 from tests.servers import environment
 from tests.waiting import PATIENCE
 
@@ -30,3 +32,30 @@ def test_what_is_imported_before_the_fork_starts_no_thread_and_opens_nothing(tmp
     command = [sys.executable, "-c", PROBE]
     done = subprocess.run(command, env=variables, capture_output=True, text=True, cwd=tmp_path, timeout=PATIENCE)
     assert (done.stdout, done.stderr) == ("1 set() None\n", "")
+
+
+INTERRUPTED = """
+import sys
+module = sys.argv.pop()
+class Interrupts:
+    def find_spec(self, name, path=None, target=None):
+        if name == module:
+            raise KeyboardInterrupt
+sys.meta_path.insert(0, Interrupts())
+from mezzotint.cli import main
+sys.argv.append("serve")
+main()
+"""
+
+
+@pytest.mark.parametrize("module", ["typer", "mezzotint.cli.serving", "granian", "mezzotint.repository.commits"])
+def test_ctrl_c_while_it_is_imported_ends_it_without_a_traceback(tmp_path: Path, module: str) -> None:
+    done = subprocess.run(
+        [sys.executable, "-c", INTERRUPTED, module],
+        env=environment(tmp_path / "data", MEZZOTINT_BIND="127.0.0.1:0"),
+        capture_output=True,
+        text=True,
+        cwd=tmp_path,
+        timeout=PATIENCE,
+    )
+    assert (done.returncode, done.stderr) == (130, "")

@@ -3,12 +3,14 @@
 from __future__ import annotations
 
 import gc
-
-from mezzotint.cli import adding, caching, coverart, durability, imagecloud, nginx, serving  # noqa: F401  each adds its commands
-from mezzotint.cli.app import app, reporting_errors
+import sys
 
 
 def main() -> None:
+    """Imports the commands late: Ctrl-C before they are there ends the program without a traceback, too."""
     gc.set_threshold(20_000, 20, 20)  # imports leave no garbage; looking for it took a sixth of a start
-    with reporting_errors():
-        app()
+    try:
+        from mezzotint.cli import commands
+    except KeyboardInterrupt:
+        sys.exit(130)
+    commands.run()
