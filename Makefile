@@ -23,6 +23,7 @@ quick: .venv/dev.stamp ## what needs no server and no process, in under a minute
 durations: .venv/dev.stamp ## all tests, and what each file took is written down for the order of later runs
 	@$(BIN)/pytest -n auto --keep-durations
 
+coverage: export COVERAGE_FILE = $(CURDIR)/.coverage
 coverage: .venv/dev.stamp ## all tests with lines and branches counted, in every process; htmlcov/index.html
 	@$(BIN)/coverage erase
 	@$(BIN)/coverage run -m pytest -n auto; status=$$?; \

@@ -25,6 +25,8 @@ from tests.backends.processes import lasting_port
 from tests.waiting import PATIENCE, until
 
 PROGRAM = Path(sys.executable).with_name("mezzotint")
+_PATIENT = [sys.executable, Path(__file__).parent / "running" / "patient.py"]
+SERVING: list[Any] = _PATIENT if "COVERAGE_RUN" in os.environ else [PROGRAM]
 
 
 def environment(data: Path, **more: str) -> dict[str, str]:
@@ -109,7 +111,7 @@ def start_server(data: Path, *options: str, **more: str) -> Server:
     variables = environment(data, MEZZOTINT_BIND=f"127.0.0.1:{port}", **more)
     with open(log, "ab") as output:
         process = subprocess.Popen(
-            [PROGRAM, "serve", *options],
+            [*SERVING, "serve", *options],
             env=variables,
             cwd=data.parent,
             stdout=output,

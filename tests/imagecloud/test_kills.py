@@ -126,9 +126,13 @@ def test_what_a_killed_worker_had_is_done_by_the_others(serve: Callable[..., Ser
         until(lambda: b"working" in (a.data.parent / "work.log").read_bytes())
         accepted = batch(a.writer, urls)
         assert until(lambda: len(owners(a)) == 2, 0.02), "both work on it"
-        stop_hard(worker.pid)
-        worker.wait(PATIENCE)
-        flying = in_flight(origin, a.data, urls)
+        os.killpg(a.process.pid, signal.SIGSTOP)  # or it has done over again, when one looks, what was under way
+        try:
+            stop_hard(worker.pid)
+            worker.wait(PATIENCE)
+            flying = in_flight(origin, a.data, urls)
+        finally:
+            os.killpg(a.process.pid, signal.SIGCONT)
         assert finished(a.writer, accepted)["counts"] == {"waiting": 0, "running": 0, "done": 240, "dead": 0}
         assert asked_twice(origin).keys() <= flying
         assert len(flying) <= MOST_IN_FLIGHT, sorted(flying)
