@@ -90,6 +90,17 @@ def test_many_words_are_true_and_their_opposites_false(text: str) -> None:
         ("MEZZOTINT_PUBLIC_URL", "pictures.example.org"),
         ("MEZZOTINT_PUBLIC_URL", "ftp://example.org"),
         ("MEZZOTINT_RENDER_QUEUE", "0"),
+        ("MEZZOTINT_GRACE", "a week"),
+        ("COVER_ART_CACHE_CLEANUP_INTERVAL", "0"),
+        ("COVER_ART_CACHE_CLEANUP_INTERVAL", "soon"),
+        ("REDIS_URL", "http://localhost"),
+        ("REDIS_URL", "redis://localhost:0"),
+        ("MEZZOTINT_FETCH_ALLOW", "10.0.0.0/33"),
+        ("MEZZOTINT_FETCH_ALLOW", "exa$mple"),
+        ("MEZZOTINT_FETCH_KEEP", "10.0.0.0/8"),
+        ("MEZZOTINT_FETCH_PORTS", "80,http"),
+        ("MEZZOTINT_FETCH_PORTS", ","),
+        ("MEZZOTINT_RESIZE_FORMAT", "psd"),
     ],
 )
 def test_a_refusal_names_the_variable_and_what_it_takes(variable: str, text: str) -> None:

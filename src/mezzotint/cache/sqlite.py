@@ -8,7 +8,7 @@ import threading
 import time
 import uuid
 from collections.abc import Iterable, Iterator
-from contextlib import ExitStack, closing, suppress
+from contextlib import ExitStack, closing, contextmanager, suppress
 from functools import cache
 from pathlib import Path
 
@@ -73,14 +73,13 @@ class SqliteIndex:
         for attempt in range(1, _TRIES + 1):
             try:
                 make_directory(self._path.parent, durable=False)
-                self._connect()
+                with _lack_of_room_is_told():
+                    self._connect()
                 return
             except FileNotFoundError:  # somebody removes all of it at this very moment
                 if attempt == _TRIES:
                     raise
             except sqlite3.DatabaseError as error:
-                if is_lack_of_room(error):
-                    raise StorageFull("no space left to open the cache's index") from error
                 if attempt == _TRIES or not (is_loss(error) or code_of(error) & 0xFF == sqlite3.SQLITE_BUSY):
                     raise
                 if is_damage(error) or (is_torn(error) and attempt >= _TRIES // 2):
@@ -110,15 +109,16 @@ class SqliteIndex:
             if self._inodes is not held:
                 return
             try:
-                with alone_with(self._path):
+                with alone_with(self._path), _lack_of_room_is_told():
                     self._reopen(held, error)
                 self.available = True
             except FileNotFoundError as lost:
                 self._give_up(lost)
+            except StorageFull as lost:
+                self._give_up(lost)
+                raise
             except sqlite3.DatabaseError as lost:
                 self._give_up(lost)
-                if is_lack_of_room(lost):
-                    raise StorageFull("no space left for the cache's index") from lost
                 if is_read_only(lost) or not is_loss(lost):
                     raise
 
@@ -245,7 +245,8 @@ class SqliteIndex:
                 if not is_loss(error):
                     raise
                 lost = error
-                self._begin_anew(held, error)
+                with suppress(StorageFull):  # nobody who only asks is to fail of it
+                    self._begin_anew(held, error)
         self._give_up(lost)
         return []
 
@@ -257,11 +258,10 @@ class SqliteIndex:
                 if not self.available:
                     return
                 try:
-                    self._transact(statement, rows)
+                    with _lack_of_room_is_told():
+                        self._transact(statement, rows)
                     return
                 except sqlite3.DatabaseError as error:
-                    if is_lack_of_room(error):
-                        raise StorageFull("no space left for the cache's index") from error
                     if not is_loss(error):
                         raise
                     lost = error
@@ -278,6 +278,17 @@ class SqliteIndex:
                 if self._connection.in_transaction:
                     self._connection.execute("ROLLBACK")
             raise
+
+
+@contextmanager
+def _lack_of_room_is_told() -> Iterator[None]:
+    """Raises StorageFull."""
+    try:
+        yield
+    except sqlite3.DatabaseError as error:
+        if is_lack_of_room(error):
+            raise StorageFull("no space left for the cache's index") from error
+        raise
 
 
 def _of_this_boot(directories: str) -> str:
