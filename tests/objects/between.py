@@ -19,6 +19,7 @@ class Between:
     overwrites   a PUT with If-None-Match replaces what is there: an S3 that ignores conditions
     one_by_one   PUTs wait for each other, so that conditions hold: an S3 that arbitrates
     unanswered   so many PUTs from now on are done, and their answers are lost
+    says         the status that each PUT is answered with, and nothing is done
     damages      the first byte of what is PUT becomes another one
     cut          so many answers to GET from now on break off in the middle
 
@@ -26,7 +27,7 @@ class Between:
     """
 
     overwrites = one_by_one = damages = False
-    unanswered = cut = generation = logins = 0
+    unanswered = cut = generation = logins = says = 0
 
     def __init__(self, swift: SwiftCluster) -> None:
         self.swift, self.lock = swift, threading.Lock()
@@ -71,6 +72,9 @@ class _Handler(BaseHTTPRequestHandler):
 
     def do_PUT(self) -> None:
         body = self.rfile.read(int(self.headers.get("content-length", 0)))
+        if self.between.says:
+            self._answer(self.between.says, [], b"")
+            return
         if self.between.damages and body:
             body = bytes([body[0] ^ 1]) + body[1:]
         with self.between.lock if self.between.one_by_one else nullcontext():

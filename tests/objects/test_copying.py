@@ -3,16 +3,18 @@
 from __future__ import annotations
 
 import hashlib
+from collections.abc import Iterator
 from itertools import count
 from pathlib import Path
 
 import pytest
 
-from mezzotint.errors import Conflict, StoreUnavailable
+from mezzotint.errors import Conflict, DamagedBase, StoreUnavailable
 from mezzotint.names import Ident
 from mezzotint.names.keys import COPYING_KEY, LATEST_KEY, MARKER_KEY, base_key, journal_key, trash_key
 from mezzotint.objects import DirectoryStore, MemoryStore, ObjectStore
 from mezzotint.objects.copying import Report, copy
+from mezzotint.objects.protocol import ObjectInfo
 from tests.backends.swift import SwiftCluster
 from tests.contracts.stores import MEGABYTE, got, keys, opened, wrapped
 from tests.faults import Crash, Fault, FaultyStore, Rates
@@ -162,3 +164,53 @@ def test_another_repository_is_not_copied_over(source: ObjectStore, tmp_path: Pa
     with pytest.raises(Conflict):
         moved(source, target, tmp_path)
     assert contents(target) == before
+
+
+def test_a_target_that_has_gone_on_alone_is_refused(tmp_path: Path) -> None:
+    source, target = fill(MemoryStore()), fill(MemoryStore())
+    target.put(journal_key(4), b"a segment that the source does not have")
+    with pytest.raises(Conflict, match="the right way round"):
+        moved(source, target, tmp_path / "spool")
+
+
+def test_what_is_removed_while_it_is_copied_is_not_public_over_there(tmp_path: Path) -> None:
+    source, target = fill(MemoryStore()), MemoryStore()
+    removed = next(info.key for info in source.list("images/"))
+    vanishing = next(info.key for info in source.list("images/") if info.key != removed)
+
+    class Removing(MemoryStore):
+        """Whose source loses pictures when the first ones have come."""
+
+        def put(self, key: str, body: bytes | Path, content_type: str | None = None) -> None:
+            super().put(key, body, content_type)
+            if key == removed:
+                source.move(removed, trash_key(Ident(removed.rpartition("/")[2])))
+                source.delete(vanishing)
+
+    target = Removing()
+    moved(source, target, tmp_path / "spool")
+    assert removed not in keys(target)
+
+
+def test_an_object_that_is_gone_when_its_turn_comes_is_left_out(tmp_path: Path) -> None:
+    source = fill(MemoryStore())
+    lists = source.list
+
+    def first_listed(prefix: str = "", start_after: str = "") -> Iterator[ObjectInfo]:
+        yield ObjectInfo(base_key(Ident("0" * 64)), 1, 1.0) if not prefix else next(lists(prefix), None)  # type: ignore[misc]
+        yield from lists(prefix, start_after)
+
+    source.list = first_listed  # type: ignore[method-assign]
+    report = moved(source, target := MemoryStore(), tmp_path / "spool")
+    assert not report.damaged
+    assert base_key(Ident("0" * 64)) not in keys(target)
+
+
+def test_a_target_that_gives_back_other_bytes_is_told(tmp_path: Path) -> None:
+    class Damaging(MemoryStore):
+        def put(self, key: str, body: bytes | Path, content_type: str | None = None) -> None:
+            data = body.read_bytes() if isinstance(body, Path) else body
+            super().put(key, data[:-1] + b"!" if key.startswith("images/") else data, content_type)
+
+    with pytest.raises(DamagedBase, match="does not come back"):
+        moved(fill(MemoryStore()), Damaging(), tmp_path / "spool")

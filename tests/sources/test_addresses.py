@@ -238,3 +238,15 @@ def test_a_denied_host_is_refused_before_it_is_looked_up_however_it_is_spelled()
     for host in ("bad.example", "BAD.example.", "a.WORSE.example", "\uff42ad.example", "b\u00fccher.example"):
         assert not judged(policy, f"http://{host}/"), host
     assert judged(policy, "http://good.example/") and judged(policy, "http://worse.example/")
+
+
+def test_an_address_that_carries_one_which_is_closed_is_closed_where_its_network_was_opened() -> None:
+    """Teredo (RFC 4380, 2.5): the server in clear, the client's address with its bits turned over."""
+    policy = Policy(allow=Patterns.of(["2001::/32"]), deny=Patterns.of(["10.0.0.0/8", "9.9.9.9/32"]))
+    for server, client, allowed in (
+        ("8.8.8.8", "1.1.1.1", True),
+        ("8.8.8.8", "10.1.2.3", False),
+        ("9.9.9.9", "1.1.1.1", False),
+    ):
+        number = (0x20010000 << 96) | (int(IPv4Address(server)) << 64) | (~int(IPv4Address(client)) & 0xFFFFFFFF)
+        assert policy.allows("a.test", IPv6Address(number)) is allowed

@@ -42,8 +42,7 @@ def _record(cache: Cache, path: str) -> None:
         status = (cache.directory / path).stat()
         entry = cache.index.find(path)
         name = name_at(path)
-        if name is None:
-            return
+        assert name is not None  # as `_files` has seen
         is_other = entry is not None and entry.size != status.st_size
         if is_other and not cache.index.is_believed():
             return  # another rescan will see

@@ -29,14 +29,14 @@ _LONGEST = 500
 async def patiently(attempt: Callable[[], Awaitable[T]]) -> T:
     """Again, where that may help. Raises what the last one raises."""
     until = time.monotonic() + _NO_MORE_AFTER
-    for count in range(1, ATTEMPTS + 1):
+    for count in range(ATTEMPTS - 1):
         try:
             return await attempt()
         except OriginFailed as error:
-            if not error.again or count == ATTEMPTS or time.monotonic() > until:
+            if not error.again or time.monotonic() > until:
                 raise
-            await asyncio.sleep(_BACKOFF * 4 ** (count - 1) * random.uniform(0.5, 1.5))
-    raise AssertionError
+            await asyncio.sleep(_BACKOFF * 4**count * random.uniform(0.5, 1.5))
+    return await attempt()
 
 
 def conditions(etag: str, last_modified: str) -> dict[str, str]:
