@@ -15,7 +15,7 @@ from dataclasses import dataclass, field
 from types import TracebackType
 from typing import Self
 
-from tests.waiting import PATIENCE, until_async
+from tests.waiting import PATIENCE, until, until_async
 
 Headers = dict[str, str]
 
@@ -94,6 +94,20 @@ class Origin:
 
         self.answers[path] = later
         return held
+
+    def settle(self) -> None:
+        """Back when all that was sent until now has been read, and counted: by clients that are gone as well."""
+        until(lambda: not self._unread())
+        for _ in range(3):  # what was read is parsed, and then counted, in the loop's next rounds
+            asyncio.run_coroutine_threadsafe(asyncio.sleep(0), self._loop).result(PATIENCE)
+
+    def _unread(self) -> bool:
+        """Whether the kernel still has connections or bytes for it (proc(5), /proc/net/tcp: rx_queue)."""
+        with open("/proc/net/tcp") as table:
+            rows = [line.split() for line in table][1:]
+        return any(
+            int(row[1].rpartition(":")[2], 16) == self.port and int(row[4].rpartition(":")[2], 16) for row in rows
+        )
 
     def __enter__(self) -> Self:
         self._loop = asyncio.new_event_loop()

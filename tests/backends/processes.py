@@ -53,7 +53,7 @@ class Leashed:
     def send(self, number: int) -> None:
         os.kill(self.server, number)
 
-    def end(self, number: int, seconds: float = 30) -> None:
+    def end(self, number: int, seconds: float = PATIENCE) -> None:
         """Send this signal; back when the server and its leash are gone."""
         self.send(number)
         if not self._wait(seconds):
@@ -65,7 +65,7 @@ class Leashed:
             os.kill(self.leash, signal.SIGTERM)
         except ProcessLookupError:
             return
-        if not self._wait(30):
+        if not self._wait(PATIENCE):
             raise TimeoutError(f"process {self.leash} did not end")
 
     def _wait(self, seconds: float) -> bool:

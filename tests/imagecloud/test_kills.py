@@ -48,6 +48,7 @@ def stored(data: Path) -> set[str]:
 
 def in_flight(origin: Origin, data: Path, urls: list[str]) -> set[str]:
     """Paths that the origin was asked for, and that the node has nothing of."""
+    origin.settle()
     asked, there = set(origin.asked), stored(data)
     return {path for url in urls if (path := urlsplit(url).path) in asked and key_of(url) not in there}
 
