@@ -2,13 +2,15 @@
 
 from __future__ import annotations
 
-import itertools
+import fcntl
 import os
+import random
 import select
 import signal
 import socket
 import subprocess
 import sys
+import tempfile
 from collections.abc import Callable
 from contextlib import suppress
 from dataclasses import dataclass
@@ -19,7 +21,8 @@ from tests.waiting import PATIENCE, until
 
 _LEASH = Path(__file__).with_name("leash.py")
 _NEVER_GIVEN_OUT = range(20_000, 32_000)
-_candidates = itertools.count(os.getpid() * 16)
+_RESERVED = Path(tempfile.gettempdir(), "mezzotint-test-ports")
+"""a file for each port, locked by whoever has it"""
 
 
 @dataclass(frozen=True)
@@ -82,20 +85,37 @@ class Leashed:
 
 
 def lasting_port() -> int:
-    """A free port that stays free while its server is down: one the kernel never gives out by itself.
+    """A free port that stays free while its server is down: one the kernel never gives out by itself, and that nobody
+    else who runs tests on this host has.
 
-    Never the same one twice in a process, and processes that choose at the same time look in different places: a
-    second Swift on a port would not fail but share it, because eventlet listens with SO_REUSEPORT.
+    A second Swift on a port would not fail but share it, because eventlet listens with SO_REUSEPORT.
     """
     while True:
-        port = _NEVER_GIVEN_OUT[next(_candidates) % len(_NEVER_GIVEN_OUT)]
-        with socket.socket() as probe:
-            probe.setsockopt(socket.SOL_SOCKET, socket.SO_REUSEADDR, 1)
-            try:
-                probe.bind(("127.0.0.1", port))
-            except OSError:
-                continue
+        port = random.SystemRandom().choice(_NEVER_GIVEN_OUT)
+        if _is_free(port) and _reserved(port):
             return port
+
+
+def _is_free(port: int) -> bool:
+    with socket.socket() as probe:
+        probe.setsockopt(socket.SOL_SOCKET, socket.SO_REUSEADDR, 1)
+        try:
+            probe.bind(("127.0.0.1", port))
+        except OSError:
+            return False
+        return True
+
+
+def _reserved(port: int) -> bool:
+    """Until this process ends."""
+    _RESERVED.mkdir(mode=0o777, exist_ok=True)
+    descriptor = os.open(_RESERVED / str(port), os.O_RDWR | os.O_CREAT | os.O_CLOEXEC, 0o666)
+    try:
+        fcntl.flock(descriptor, fcntl.LOCK_EX | fcntl.LOCK_NB)
+    except BlockingIOError:
+        os.close(descriptor)
+        return False
+    return True
 
 
 def accepts(port: int) -> bool:
