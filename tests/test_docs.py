@@ -13,7 +13,7 @@ from mezzotint.settings import Settings
 ROOT = Path(__file__).parent.parent
 CONFIGURATION = (ROOT / "docs" / "configuration.md").read_text()
 SETTINGS = [f for f in dataclasses.fields(Settings) if f.metadata]
-ROWS = dict(re.findall(r"^\| `([A-Z_]+)` \| ([^|]+) \|", CONFIGURATION, re.MULTILINE))
+ROWS = dict(re.findall(r"^\| `([A-Z0-9_]+)` \| ([^|]+) \|", CONFIGURATION, re.MULTILINE))
 
 
 def test_every_setting_is_documented_and_nothing_else() -> None:

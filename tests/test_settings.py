@@ -12,7 +12,8 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from mezzotint.errors import InvalidInput
-from mezzotint.settings import Settings, parse_bool, parse_bytes, parse_count
+from mezzotint.settings import Settings
+from mezzotint.settings.parsing import parse_bool, parse_bytes, parse_count
 
 VARIABLES = [next(iter(field.metadata["variables"])) for field in dataclasses.fields(Settings) if field.metadata]
 

@@ -8,6 +8,7 @@ MezzotintError
 │   ├── DamagedImage        a picture that is cut off or cannot be decoded
 │   ├── TooManyBytes        larger than MEZZOTINT_MAX_UPLOAD
 │   └── TooManyPixels       larger than MEZZOTINT_MAX_PIXELS
+├── DocumentRefused         a document that cannot be made into pages, and why
 ├── NotFound                no such image, session, collection
 ├── Conflict                somebody else changed it first: `fields`
 ├── Unauthorized            a token is missing, wrong or expired
@@ -82,6 +83,12 @@ class TooManyBytes(InvalidInput):
 
 class TooManyPixels(InvalidInput):
     title = "Too many pixels"
+
+
+class DocumentRefused(MezzotintError):
+    """Not a PDF, damaged, locked, empty, or more than a renderer is given. Trying again does not help."""
+
+    title = "Refused document"
 
 
 class NotFound(MezzotintError):

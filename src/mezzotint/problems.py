@@ -20,6 +20,7 @@ STATUS: dict[type[errors.MezzotintError], int] = {
     errors.DamagedImage: 422,
     errors.TooManyBytes: 413,
     errors.TooManyPixels: 422,
+    errors.DocumentRefused: 422,
     errors.NotFound: 404,
     errors.Conflict: 409,
     errors.Unauthorized: 401,

@@ -20,6 +20,7 @@ from typing import Any, Protocol, Self, TypeVar
 import pytest
 
 from tests.backends import missing_postgresql, missing_redis, missing_swift
+from tests.backends.aws import Aws
 from tests.backends.identity import Identity
 from tests.backends.postgresql import PostgreSQL
 from tests.backends.redis import Redis
@@ -39,7 +40,12 @@ class _Sharable(Protocol):
 
 
 _Server = TypeVar("_Server", bound=_Sharable)
-_SHARED: tuple[type[SwiftCluster] | type[PostgreSQL] | type[Redis], ...] = (SwiftCluster, PostgreSQL, Redis)
+_SHARED: tuple[type[SwiftCluster] | type[PostgreSQL] | type[Redis] | type[Aws], ...] = (
+    SwiftCluster,
+    PostgreSQL,
+    Redis,
+    Aws,
+)
 
 
 @dataclass(frozen=True)
@@ -104,6 +110,12 @@ def swift(pytestconfig: pytest.Config) -> SwiftCluster:
     if missing := missing_swift():
         pytest.skip(missing)
     return pytestconfig.stash[_run].server(SwiftCluster)
+
+
+@pytest.fixture(scope="session")
+def aws(pytestconfig: pytest.Config) -> Aws:
+    """The run's S3 and SQS: get a bucket from it."""
+    return pytestconfig.stash[_run].server(Aws)
 
 
 @pytest.fixture

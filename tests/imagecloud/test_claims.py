@@ -12,8 +12,9 @@ import pytest
 
 from mezzotint.imagecloud import deleting, leases, threads
 from mezzotint.imagecloud.cloning import Cloner
-from mezzotint.imagecloud.leases import Owner
 from mezzotint.imagecloud.models import CloneRequest, PrefetchBatch, PrefetchItem
+from mezzotint.repository import owners
+from mezzotint.repository.owners import Owner
 from mezzotint.sources.peers import Peer
 from mezzotint.sources.records import RemoteRecord
 from mezzotint.sources.urls import parse_url
@@ -144,9 +145,9 @@ def test_what_only_one_host_has_is_sent_by_no_other(
 ) -> None:
     url = picture(origin, 2)
     loaded(caching, url)
-    assert list(CloneRequest.objects.values_list("url", "holder")) == [(url, leases.this_cache())]
+    assert list(CloneRequest.objects.values_list("url", "holder")) == [(url, owners.this_cache())]
     with monkeypatch.context() as elsewhere:
-        elsewhere.setattr(leases, "this_cache", lambda: "another.host")
+        elsewhere.setattr(owners, "this_cache", lambda: "another.host")
         assert claimed(caching) == []
     assert claimed(caching) == [url]
 
@@ -157,7 +158,7 @@ def test_what_is_kept_is_sent_by_whoever_has_time(
     url = picture(origin, 3)
     loaded(here, url)
     assert CloneRequest.objects.get().holder == ""
-    monkeypatch.setattr(leases, "this_cache", lambda: "another.host")
+    monkeypatch.setattr(owners, "this_cache", lambda: "another.host")
     assert claimed(here) == [url]
 
 
@@ -167,7 +168,7 @@ def test_what_only_one_host_has_is_sent_by_it_after_it_was_started_anew(
     """Its cache is still what it was."""
     url = picture(origin, 4)
     loaded(caching, url)
-    monkeypatch.setattr(leases, "_boot", lambda: "01234567")
+    monkeypatch.setattr(owners, "_boot", lambda: "01234567")
     assert claimed(caching) == [url]
 
 

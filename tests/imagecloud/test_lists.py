@@ -14,8 +14,8 @@ from rest_framework.test import APIClient
 from mezzotint import tokens
 from mezzotint.errors import OriginLacks
 from mezzotint.imagecloud import leases, prefetching
-from mezzotint.imagecloud.leases import Owner
 from mezzotint.imagecloud.models import PrefetchBatch, PrefetchItem, RemoteImage
+from mezzotint.repository.owners import Owner
 from mezzotint.sources.remote import How
 from mezzotint.wiring import Engine
 from tests import pictures

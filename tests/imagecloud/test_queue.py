@@ -11,8 +11,8 @@ from django.db import connections
 
 from mezzotint.errors import InvalidInput, NotFound
 from mezzotint.imagecloud import leases, prefetching
-from mezzotint.imagecloud.leases import Owner
 from mezzotint.imagecloud.models import PrefetchBatch, PrefetchItem
+from mezzotint.repository.owners import Owner
 from mezzotint.wiring import Engine
 
 pytestmark = pytest.mark.django_db(transaction=True)

@@ -11,9 +11,9 @@ import pytest
 from django.db import OperationalError
 
 from mezzotint.imagecloud import leases, prefetching, threads, worker
-from mezzotint.imagecloud.leases import Owner
 from mezzotint.imagecloud.loader import Loader
 from mezzotint.imagecloud.models import PrefetchItem
+from mezzotint.repository.owners import Owner
 from mezzotint.wiring import Engine, open_sources
 from tests import pictures
 from tests.imagecloud.loading import opened

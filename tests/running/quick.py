@@ -17,7 +17,18 @@ import pytest
 
 _TELLING = {"subprocess", "multiprocessing", "socket", "httpx", "tests.servers", "tests.origin", "tests.archive"}
 _BELOW = ("tests.archive.", "tests.backends.")
-_FIXTURES = {"server", "serve", "swift", "breakable_swift", "identity", "postgresql", "redis", "breakable_redis"}
+_FIXTURES = {
+    "server",
+    "serve",
+    "swift",
+    "breakable_swift",
+    "identity",
+    "postgresql",
+    "redis",
+    "breakable_redis",
+    "aws",
+    "world",
+}
 _CLOSED = {
     "subprocess.Popen", "os.fork", "os.forkpty", "os.posix_spawn", "os.system", "os.exec", "os.spawn",
     "socket.connect", "socket.bind",

@@ -55,7 +55,7 @@ def cache_clean(
     """Remove the least recently used derivatives, where the cache is too full."""
     from mezzotint.cache import Cleaner
     from mezzotint.cache.cleaner import LOW_WATER
-    from mezzotint.settings import parse_bytes
+    from mezzotint.settings.parsing import parse_bytes
     from mezzotint.wiring import engine
 
     cache = engine().cache

@@ -157,7 +157,7 @@ def verify(
     """
     ready_database()
     from mezzotint.repository import verifying
-    from mezzotint.settings import parse_bytes
+    from mezzotint.settings.parsing import parse_bytes
 
     try:
         limit = parse_bytes(rate)

@@ -31,9 +31,11 @@ _MANY = 500
 
 @app.command()
 def work() -> None:
-    """Work on what is queued (prefetch lists, clone requests), beside `serve` or on another host, until Ctrl-C."""
+    """Work on what is queued (documents, prefetch lists, clone requests), beside `serve` or on another host, until
+    Ctrl-C."""
     raise_descriptors()
     ready_database()
+    from mezzotint.composites.worker import Engine
     from mezzotint.imagecloud import worker
 
     _refuse_readers()
@@ -46,7 +48,14 @@ def work() -> None:
         with suppress(asyncio.CancelledError):
             await task
 
-    asyncio.run(until_stopped())
+    documents = Engine()
+    thread = threading.Thread(target=documents.run, name="composites")
+    thread.start()
+    try:
+        asyncio.run(until_stopped())
+    finally:
+        documents.stop()
+        thread.join()
 
 
 @app.command()

@@ -48,6 +48,27 @@ def bytes_progress(what: str, total: int) -> Iterator[Callable[[int], None]]:
 
 
 @contextmanager
+def pages_progress(what: str) -> Iterator[Callable[[int, int | None], None]]:
+    """A bar that is told how many pages are done and of how many, with their rate and the time that is left."""
+    columns = (
+        TextColumn("{task.description}"),
+        BarColumn(),
+        MofNCompleteColumn(),
+        TextColumn("{task.fields[rate]}"),
+        TimeRemainingColumn(),
+    )
+    with Progress(*columns, console=told) as progress:
+        task = progress.add_task(escape(what), total=None, rate="")
+
+        def step(done: int, of: int | None) -> None:
+            progress.update(task, completed=done, total=of)
+            speed = progress.tasks[0].finished_speed or progress.tasks[0].speed
+            progress.update(task, rate=f"{speed:.1f}/s" if speed else "")
+
+        yield step
+
+
+@contextmanager
 def count_progress(
     what: str, total: int | None = None, *, passing: bool = False
 ) -> Iterator[Callable[[int, int | None], None]]:

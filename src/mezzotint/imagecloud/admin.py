@@ -14,20 +14,8 @@ from mezzotint.errors import MezzotintError
 from mezzotint.imagecloud import deleting, leases, prefetching
 from mezzotint.imagecloud.models import CloneRequest, PrefetchBatch, PrefetchItem, RemoteImage
 from mezzotint.repository.links import picture
+from mezzotint.repository.looking import LookingAdmin
 from mezzotint.sources.urls import parse_url
-
-
-class LookingAdmin(admin.ModelAdmin[Any]):
-    """Nothing is written by hand here."""
-
-    def has_add_permission(self, request: HttpRequest, *args: Any) -> bool:
-        return False
-
-    def has_change_permission(self, request: HttpRequest, obj: Any = None) -> bool:
-        return False
-
-    def has_delete_permission(self, request: HttpRequest, obj: Any = None) -> bool:
-        return False
 
 
 class RetryingAdmin(LookingAdmin):

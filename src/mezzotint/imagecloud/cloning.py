@@ -12,10 +12,11 @@ from django.db.models import Q
 from mezzotint.derivatives import Bases
 from mezzotint.errors import MezzotintError, NotFound, OriginBusy, OriginError
 from mezzotint.imagecloud import leases
-from mezzotint.imagecloud.leases import Owner
 from mezzotint.imagecloud.models import CloneRequest
 from mezzotint.imagecloud.threads import in_database
 from mezzotint.objects import ObjectReader
+from mezzotint.repository import owners
+from mezzotint.repository.owners import Owner
 from mezzotint.sources.peers import Peer, PeerClient, PeerList, Refusal
 from mezzotint.sources.records import Records
 
@@ -61,7 +62,7 @@ class Cloner:
         leases.renew(CloneRequest, self._owner, list(self._held))
 
     def _claim(self) -> list[CloneRequest]:
-        mine = Q(holder="") | Q(holder=leases.this_cache())
+        mine = Q(holder="") | Q(holder=owners.this_cache())
         return leases.claim(CloneRequest, self._owner, self._room, MOST_HELD - len(self._held), mine)
 
     def _room(self, group: str) -> int:

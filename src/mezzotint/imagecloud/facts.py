@@ -12,9 +12,10 @@ from typing import Any
 from django.db import DataError, IntegrityError, transaction
 
 from mezzotint.errors import MezzotintError, NotFound
-from mezzotint.imagecloud import leases, unreferenced
+from mezzotint.imagecloud import unreferenced
 from mezzotint.imagecloud.models import CloneRequest, Indexed, Job, RemoteImage
 from mezzotint.names.keys import REMOTE, remote_key, remote_key_of
+from mezzotint.repository import owners
 from mezzotint.sources.urls import parse_url
 from mezzotint.wiring import engine
 
@@ -163,7 +164,7 @@ def _clone(images: Iterable[RemoteImage]) -> None:
                 continue
             request.task, request.ident, request.state = CloneRequest.Task.COPY, one.ident, Job.State.WAITING
             request.attempts, request.due, request.owner, request.reason = 0, 0.0, "", ""
-            request.holder = "" if one.kept else leases.this_cache()
+            request.holder = "" if one.kept else owners.this_cache()
             request.save()
 
 

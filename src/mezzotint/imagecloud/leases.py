@@ -6,11 +6,8 @@ loses its leases when they end, or at once where another one of its host sees th
 
 from __future__ import annotations
 
-import itertools
-import os
 import random
 import time
-import uuid
 from collections.abc import Callable, Iterable, Sequence
 from typing import Any, TypeVar
 
@@ -18,30 +15,12 @@ from django.db import connection, transaction
 from django.db.models import F, Q
 
 from mezzotint.imagecloud.models import Job
-from mezzotint.wiring import engine
+from mezzotint.repository.owners import Owner, is_gone, this_host
 
 LEASE = 60.0
 """seconds; it is renewed as long as its worker lives"""
 _CHUNK = 500
 J = TypeVar("J", bound=Job)
-
-
-class Owner:
-    """A worker's name, and a lock of this host that tells whether it still lives. Close it at the end."""
-
-    def __init__(self) -> None:
-        self.name = f"{this_host()}:{uuid.uuid4().hex}"
-        self._lock = engine().cache.locks.take(f"owner:{self.name}")
-        self._claims = itertools.count(1)
-
-    def next_claim(self) -> str:
-        """Each claim has a name of its own: what was claimed once more is not what was claimed before."""
-        return f"{self.name}:{next(self._claims)}"
-
-    def close(self) -> None:
-        if self._lock is not None:
-            os.close(self._lock)
-            self._lock = None
 
 
 def claim(model: type[J], owner: Owner, room: Callable[[str], int], most: int, only: Q | None = None) -> list[J]:
@@ -111,7 +90,7 @@ def take_over(model: type[Job]) -> int:
     jobs: Any = model._default_manager
     running = jobs.filter(state=Job.State.RUNNING)
     owners = running.order_by().values_list("owner", flat=True).distinct()
-    dead = [name for name in owners if name.startswith(f"{this_host()}:") and _is_gone(name.rpartition(":")[0])]
+    dead = [name for name in owners if name.startswith(f"{this_host()}:") and is_gone(name.rpartition(":")[0])]
     waiting = {"state": Job.State.WAITING, "owner": ""}
     freed: int = running.filter(owner__in=dead).update(**waiting)
     return freed + int(running.filter(lease__lt=time.time()).update(**waiting))
@@ -141,30 +120,6 @@ def _groups(model: type[Job], now: float) -> list[str]:
             [now, now],
         )
         return [name for (name,) in cursor.fetchall()]
-
-
-def _is_gone(name: str) -> bool:
-    with engine().cache.locks.attempt(f"owner:{name}") as free:
-        return free
-
-
-def this_cache() -> str:
-    """Where files lie that no other host has; it outlives a boot."""
-    status = engine().cache.directory.stat()
-    return f"{status.st_dev:x}.{status.st_ino:x}"
-
-
-def this_host() -> str:
-    """Who has these locks: the cache's directory, wherever it is."""
-    return f"{this_cache()}.{_boot()}"
-
-
-def _boot() -> str:
-    try:
-        with open("/proc/sys/kernel/random/boot_id") as stream:
-            return stream.read().strip()[:8]
-    except OSError:
-        return "-"
 
 
 def _chunks(pks: Sequence[int]) -> Iterable[Sequence[int]]:

@@ -16,9 +16,9 @@ from mezzotint.errors import (
     StoreUnavailable,
 )
 from mezzotint.imagecloud import leases
-from mezzotint.imagecloud.leases import Owner
 from mezzotint.imagecloud.models import PrefetchItem
 from mezzotint.imagecloud.threads import in_database
+from mezzotint.repository.owners import Owner
 from mezzotint.sources.limits import Limits
 from mezzotint.sources.urls import parse_url
 from mezzotint.wiring import Sources

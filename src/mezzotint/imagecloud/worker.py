@@ -15,10 +15,10 @@ from django.db import DatabaseError, close_old_connections, connections
 from mezzotint.errors import MezzotintError
 from mezzotint.imagecloud import facts, gauges, leases, prefetching, threads, unreferenced
 from mezzotint.imagecloud.cloning import Cloner
-from mezzotint.imagecloud.leases import Owner
 from mezzotint.imagecloud.loader import Loader
 from mezzotint.imagecloud.models import CloneRequest, PrefetchItem
 from mezzotint.repository import standing
+from mezzotint.repository.owners import Owner
 from mezzotint.wiring import engine, open_sources
 
 log = logging.getLogger(__name__)

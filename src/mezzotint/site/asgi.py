@@ -13,6 +13,7 @@ from urllib.parse import parse_qs
 os.environ.setdefault("DJANGO_SETTINGS_MODULE", "mezzotint.site.settings")
 
 import django
+from django.conf import settings
 from django.core.handlers.asgi import ASGIHandler
 from starlette.applications import Starlette
 from starlette.routing import Mount
@@ -28,6 +29,7 @@ from mezzotint.files import full_is_told, make_directory
 _COLLECT = 700, 10, 10
 """Python's own thresholds; the program raises them while it starts"""
 _STATIC = ["django.contrib.admin", "rest_framework", "drf_spectacular_sidecar", "mezzotint.browse"]
+_COMPOSITES = ("/customers/", "/collections/")
 _FORM_ROOM = 1 << 20
 """What a multipart form may weigh beside the file in it, in bytes."""
 _STRANGERS = 1 << 20
@@ -70,10 +72,11 @@ class Site:
         self.delivery = Delivery(self._engine)
         django.setup(set_prefix=False)
         self._django = _Django()
-        from mezzotint.imagecloud.worker import Background  # these know models, which want Django set up
+        from mezzotint.composites import worker as composites  # these know models, which want Django set up
+        from mezzotint.imagecloud import worker as imagecloud
         from mezzotint.repository.maintenance import Maintenance
 
-        self._background = (Maintenance(), Background())
+        self._background = (Maintenance(), imagecloud.Background(), composites.Background())
         files = StaticFiles(packages=[(package, "static") for package in _STATIC])
         self._static = Starlette(routes=[Mount("/static", files)])
         self._max_body = self._engine.settings.max_upload + _FORM_ROOM
@@ -148,18 +151,24 @@ class Site:
         """The bytes that this body may have: few where its sender is nobody known, as it is written to disk before
         anybody looks at it. Raises what a wrong token deserves."""
         headers = {name: value.decode("latin-1") for name, value in scope["headers"]}
+        if scope["path"].startswith(_COMPOSITES):  # who sends it may be the DLCS's to know
+            return self._checked(headers, settings.DATA_UPLOAD_MAX_MEMORY_SIZE)
         query = parse_qs(scope["query_string"].decode("latin-1")).get("token", [None])[0]
         shown = tokens.bearer(headers.get(b"authorization"), query)
         known = "sessionid=" in headers.get(b"cookie", "")
         if shown is not None:
             known = tokens.verify(self._engine.settings.secret_key, shown).allows(tokens.Scope.WRITE)
-        limit = self._max_body if known else _STRANGERS
+        return self._checked(headers, self._max_body if known else _STRANGERS)
+
+    def _checked(self, headers: dict[bytes, str], limit: int) -> int:
+        """`limit`, where the length that the body says it has is within it."""
         length = headers.get(b"content-length", "")
         if length.isdecimal() and int(length) > limit:
             raise self._too_large(limit)
         return limit
 
     def _too_large(self, limit: int) -> MezzotintError:
-        if limit < self._max_body:
+        if limit == _STRANGERS:
             return Unauthorized("sending this much needs a token of scope write, or a login")
-        return TooManyBytes("body", "is too large", f"{limit} bytes, MEZZOTINT_MAX_UPLOAD")
+        setting = ", MEZZOTINT_MAX_UPLOAD" if limit == self._max_body else ""
+        return TooManyBytes("body", "is too large", f"{limit} bytes{setting}")

@@ -1,4 +1,4 @@
-"""From `DATABASE_URL` to Django's settings for one database."""
+"""From addresses to Django's settings: the database, its cache, and the queue."""
 
 from __future__ import annotations
 
@@ -43,3 +43,37 @@ def database(settings: Settings) -> dict[str, Any]:
         "CONN_HEALTH_CHECKS": True,
         "OPTIONS": {"connect_timeout": 10, "application_name": "mezzotint"} | options,
     }
+
+
+def cache(settings: Settings) -> dict[str, Any]:
+    """As django-environ reads `CACHE_URL`; each process's own memory without. Raises InvalidInput."""
+    import environ
+
+    if settings.cache_url is None:
+        return {"BACKEND": "django.core.cache.backends.locmem.LocMemCache"}
+    try:
+        return dict(environ.Env.cache_url_config(settings.cache_url))
+    except (ValueError, KeyError, environ.ImproperlyConfigured):
+        raise InvalidInput(
+            "CACHE_URL", "names no cache", "dbcache://table, locmem://, redis://host:port/number"
+        ) from None
+
+
+def queue(settings: Settings) -> dict[str, Any]:
+    """django-q2's: SQS where its queue has a name, Redis where there is one, the database otherwise."""
+    common: dict[str, Any] = {
+        "name": settings.sqs_queue or "composites",
+        "label": "Queue",
+        "workers": settings.engine_workers,
+        "timeout": int(settings.engine_timeout),
+        "retry": int(max(settings.engine_retry, settings.engine_timeout + 1)),
+        "max_attempts": settings.engine_max_attempts,
+        "ack_failures": True,  # the table says when it is tried again
+        "queue_limit": settings.engine_workers,
+        "catch_up": False,
+    }
+    if settings.sqs_queue:
+        return common | {"sqs": {"receive_message_wait_time_seconds": 5}}
+    if settings.redis_url:
+        return common | {"redis": settings.redis_url}
+    return common | {"orm": "default"}

@@ -30,7 +30,8 @@ Pairs = list[tuple[str, str]]
 def preload() -> None:
     """Imports what a worker runs, in the process that workers are forked from. Opens nothing, starts no thread."""
     django.setup(set_prefix=False)
-    for module in ("jwt", "mezzotint.imagecloud.worker", "mezzotint.repository.maintenance", settings.ROOT_URLCONF):
+    rooms = ("mezzotint.imagecloud.worker", "mezzotint.composites.worker", "mezzotint.repository.maintenance")
+    for module in ("jwt", *rooms, settings.ROOT_URLCONF):
         importlib.import_module(module)
     gc.freeze()  # the collector would copy pages that all of them share
 

@@ -5,14 +5,14 @@ from __future__ import annotations
 import django_stubs_ext
 
 from mezzotint.settings import Settings
-from mezzotint.site.databases import database
+from mezzotint.site.databases import cache, database, queue
 
 django_stubs_ext.monkeypatch()  # generic classes of Django can be subscripted, as its types say
 
 _settings = Settings.read()
 
 SECRET_KEY = _settings.secret_key
-DEBUG = False
+DEBUG = _settings.debug
 ALLOWED_HOSTS = ["*"]  # no address in an answer is built from the Host header
 CSRF_TRUSTED_ORIGINS = [_settings.public_url] if _settings.public_url else []
 SESSION_COOKIE_SECURE = CSRF_COOKIE_SECURE = bool(_settings.public_url and _settings.public_url.startswith("https:"))
@@ -30,8 +30,11 @@ INSTALLED_APPS = [
     "rest_framework",
     "drf_spectacular",
     "drf_spectacular_sidecar",
+    "django_q",
+    "health_check",
     "mezzotint.repository",
     "mezzotint.imagecloud",
+    "mezzotint.composites",
     "mezzotint.browse",
 ]
 MIDDLEWARE = [
@@ -62,6 +65,8 @@ ROOT_URLCONF = "mezzotint.site.urls"
 STATIC_URL = "/static/"
 
 DATABASES = {"default": database(_settings)}
+CACHES = {"default": cache(_settings)}
+Q_CLUSTER = queue(_settings)
 DEFAULT_AUTO_FIELD = "django.db.models.BigAutoField"
 AUTH_PASSWORD_VALIDATORS = [{"NAME": "django.contrib.auth.password_validation.MinimumLengthValidator"}]
 LOGIN_URL = "/admin/login/"
@@ -99,5 +104,5 @@ LOGGING = {
     "formatters": {"plain": {"format": "{asctime} {levelname} {name}: {message}", "style": "{"}},
     "handlers": {"console": {"class": "logging.StreamHandler", "formatter": "plain"}},
     "root": {"handlers": ["console"], "level": "WARNING"},
-    "loggers": {"mezzotint": {"level": "INFO"}},
+    "loggers": {"mezzotint": {"level": "INFO"}, "django-q": {"level": "WARNING"}},
 }

@@ -4,6 +4,7 @@ from django.urls import include, path
 urlpatterns = [
     path("", include("mezzotint.browse.urls")),
     path("", include("mezzotint.imagecloud.urls")),
+    path("", include("mezzotint.composites.urls")),
     path("api/", include("mezzotint.repository.api.urls")),
     path("admin/", admin.site.urls),
 ]

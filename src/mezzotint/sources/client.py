@@ -72,7 +72,7 @@ class Response:
 
 
 class Client:
-    """Of one event loop. Close it at the end."""
+    """Of one event loop. Close it at the end. `piece` is how many bytes are read at a time."""
 
     def __init__(
         self,
@@ -83,7 +83,9 @@ class Client:
         times: Times,
         agent: str,
         resolve: Resolve = system_resolve,
+        piece: int = _PIECE,
     ) -> None:
+        self._piece = piece
         self._policy, self._origins, self._times, self._agent = policy, origins, times, agent
         self._seats = Seats(locks, limits, self._open_seat)
         self._names = Names(resolve)
@@ -206,7 +208,7 @@ class Client:
             timeout=aiohttp.ClientTimeout(total=None, sock_connect=self._times.connect, sock_read=self._times.gap),
             auto_decompress=False,
             trust_env=False,
-            read_bufsize=_PIECE,
+            read_bufsize=self._piece,
         )
         session._retry_connection = False  # a second request is for whoever counts them to make
         return gate, session

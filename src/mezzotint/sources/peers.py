@@ -16,7 +16,7 @@ import aiohttp
 from yarl import URL
 
 from mezzotint.errors import InvalidInput, OriginBusy, OriginFailed, OriginLacks
-from mezzotint.settings import parse_url
+from mezzotint.settings.parsing import parse_url
 from mezzotint.sources.client import told
 from mezzotint.sources.origins import Origins
 from mezzotint.sources.records import RemoteRecord

@@ -1,0 +1,25 @@
+from typing import Any
+
+from django.apps import AppConfig
+from django.db.models.signals import post_migrate
+
+
+class CompositesConfig(AppConfig):
+    name = "mezzotint.composites"
+    label = "composites"
+    verbose_name = "Composites"
+    default_auto_field = "django.db.models.BigAutoField"
+
+    def ready(self) -> None:
+        from mezzotint.composites.references import PageReferences
+        from mezzotint.repository import references
+
+        references.register(PageReferences())
+        post_migrate.connect(_schedule, sender=self)
+
+
+def _schedule(using: str, plan: list[Any] | None = None, **kwargs: Any) -> None:
+    """A cluster by itself puts back what its broker has lost, too."""
+    from mezzotint.composites import tasks
+
+    tasks.schedule_sweeping()

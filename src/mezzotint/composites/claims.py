@@ -1,0 +1,178 @@
+"""Members for any number of workers on any number of hosts: whoever claims one has it until the lease ends.
+
+The table decides, whatever a queue loses or tells twice. A worker that is killed loses its claim when the lease ends,
+or at once where another one of its host sees that it is gone.
+"""
+
+from __future__ import annotations
+
+import logging
+import threading
+import time
+import uuid
+from collections.abc import Callable, Iterator
+from contextlib import contextmanager
+from typing import Any
+
+from django.db import DatabaseError, IntegrityError, close_old_connections, connections, transaction
+from django.db.models import F, Q
+from django.utils import timezone
+
+from mezzotint.composites.models import Collection, Member, Status
+from mezzotint.errors import MezzotintError
+from mezzotint.repository.owners import Owner, is_gone, this_host
+from mezzotint.wiring import engine
+
+log = logging.getLogger(__name__)
+LEASE, RENEW = 60.0, 15.0
+_LOOK = 0.25
+FIRST_PAUSE, _GROWS = 60.0, 3
+_LONGEST_ERROR = 2000
+
+
+class Interrupted(Exception):
+    """Nothing more is to be done with this claim: it is somebody else's, was cancelled, or the worker stops."""
+
+
+class TookTooLong(MezzotintError):
+    title = "Took too long"
+
+
+class Claim:
+    """A member that this worker has. What it writes is written only as long as that is so."""
+
+    def __init__(self, member: Member, owner: str) -> None:
+        self.member, self._owner = member, owner
+        self._over, self._late = threading.Event(), threading.Event()
+        self._ended, self._stop = threading.Event(), threading.Event()
+        self._lease = member.lease
+        self.interrupts: list[Callable[[], None]] = []
+        """are called, in another thread, when nothing more is to be done"""
+
+    def check(self) -> None:
+        """Raises Interrupted, TookTooLong."""
+        if self._over.is_set() or self._stop.is_set():
+            raise Interrupted
+        if self._late.is_set():
+            raise TookTooLong(f"it took longer than {engine().settings.engine_timeout:g} s")
+
+    def update(self, **fields: Any) -> None:
+        """Raises Interrupted where it is no longer this worker's."""
+        now = timezone.now()
+        if not self._mine().update(last_updated_date=now, **fields):
+            self._over.set()
+            raise Interrupted
+        for name, value in fields.items():
+            setattr(self.member, name, value)
+        Collection.objects.filter(pk=self.member.collection_id).update(last_updated_date=now)
+
+    def own(self) -> None:
+        """In a transaction with what only the owner may write. Raises Interrupted."""
+        if not self._mine().update(last_updated_date=timezone.now()):
+            self._over.set()
+            raise Interrupted
+
+    @contextmanager
+    def kept(self, stop: threading.Event) -> Iterator[None]:
+        """Keep it as long as this goes on; until `stop` is set, or its time is over."""
+        self._stop = stop
+        until = time.monotonic() + engine().settings.engine_timeout
+        keeper = threading.Thread(target=self._keep, args=(until,), name="lease", daemon=True)
+        keeper.start()
+        try:
+            yield
+        finally:
+            self._ended.set()
+            keeper.join()
+
+    def complete(self, **fields: Any) -> None:
+        self.update(status=Status.COMPLETED, error="", ended=True, owner="", credentials="", **fields)
+
+    def refuse(self, why: str) -> None:
+        """It cannot be done, and trying again would not help."""
+        self.update(status=Status.ERROR, error=why[:_LONGEST_ERROR], ended=True, owner="", credentials="")
+
+    def fail(self, why: str, pause: float | None = None) -> None:
+        """It is tried again: after `pause` seconds, or ever longer; or not, where it was tried often enough."""
+        settings, attempts = engine().settings, self.member.attempts
+        if settings.engine_max_attempts and attempts >= settings.engine_max_attempts:
+            self.refuse(f"{why} (tried {attempts} times)" if attempts > 1 else why)
+            return
+        growing = FIRST_PAUSE * _GROWS ** min(attempts - 1, 20)
+        seconds = min(pause if pause is not None else growing, settings.engine_retry)
+        self.update(status=Status.ERROR, error=why[:_LONGEST_ERROR], owner="", due=time.time() + seconds, queued=0.0)
+
+    def give_back(self) -> None:
+        """For others; this attempt does not count."""
+        self._mine().update(owner="", attempts=F("attempts") - 1, queued=0.0)
+
+    def _mine(self) -> Any:
+        return Member.objects.filter(pk=self.member.pk, owner=self._owner)
+
+    def _keep(self, until: float) -> None:
+        renewed = time.monotonic()
+        try:
+            while not self._ended.wait(_LOOK):
+                now = time.monotonic()
+                if now - renewed >= RENEW:
+                    renewed = now
+                    self._renew()
+                if time.time() > self._lease or self._stop.is_set():
+                    self._over.set()
+                if now > until:
+                    self._late.set()
+                if self._over.is_set() or self._late.is_set():
+                    for interrupt in list(self.interrupts):
+                        interrupt()
+        finally:
+            connections.close_all()
+
+    def _renew(self) -> None:
+        lease = time.time() + LEASE
+        try:
+            close_old_connections()
+            if self._mine().update(lease=lease):
+                self._lease = lease
+            else:
+                self._over.set()
+        except DatabaseError as error:
+            log.warning("the lease of %s cannot be renewed: %s", self.member.pk, error)
+
+
+def take(pk: uuid.UUID, owner: Owner) -> Claim | None:
+    """The member, where it is due and nobody has it, and nobody has another one of the same place."""
+    now, name = time.time(), owner.next_claim()
+    free = Q(owner="") | Q(lease__lt=now)
+    with transaction.atomic():
+        member = Member.objects.select_for_update().filter(free, pk=pk, ended=False, due__lte=now).first()
+        if member is None:
+            return None
+        Member.objects.filter(place=member.place, lease__lt=now).exclude(owner="").update(owner="")
+        try:
+            with transaction.atomic():
+                member.owner, member.lease, member.attempts = name, now + LEASE, member.attempts + 1
+                member.save(update_fields=["owner", "lease", "attempts"])
+        except IntegrityError:  # another one of its place is under way
+            return None
+    return Claim(member, name)
+
+
+def due(most: int) -> list[uuid.UUID]:
+    """Members that somebody should take now, those first that have waited longest; of each place the oldest."""
+    now = time.time()
+    waiting = Member.objects.filter(Q(owner="") | Q(lease__lt=now), ended=False, due__lte=now)
+    busy = Member.objects.filter(lease__gte=now).exclude(owner="").values("place")
+    rows = waiting.exclude(place__in=busy).order_by("due", "created_date", "position").values_list("pk", "place")
+    first: dict[str, uuid.UUID] = {}
+    for pk, place in rows[: most * 20]:
+        first.setdefault(place, pk)
+    return list(first.values())[:most]
+
+
+def take_over() -> int:
+    """Free what workers had who are gone; returns how many."""
+    owned = Member.objects.filter(ended=False).exclude(owner="")
+    names = set(owned.values_list("owner", flat=True))
+    dead = [name for name in names if name.startswith(f"{this_host()}:") and is_gone(name.rpartition(":")[0])]
+    gone = owned.filter(Q(owner__in=dead) | Q(lease__lt=time.time()))
+    return gone.update(owner="", queued=0.0)

@@ -1,0 +1,106 @@
+"""A document from its origin to the scratch directory, by the one network client."""
+
+from __future__ import annotations
+
+import asyncio
+import hashlib
+import logging
+from collections.abc import Callable
+from pathlib import Path
+
+from mezzotint.errors import (
+    DocumentRefused,
+    InvalidInput,
+    MezzotintError,
+    OriginBusy,
+    OriginError,
+    OriginFailed,
+    OriginLacks,
+    OriginTimedOut,
+)
+from mezzotint.files import CHUNK, full_is_told
+from mezzotint.sources.client import Client, Times
+from mezzotint.sources.urls import parse_url
+from mezzotint.wiring import engine
+
+log = logging.getLogger(__name__)
+_PATIENCE = 600.0
+_GAP = 60.0
+_HEADERS = {"Accept": "application/pdf, */*;q=0.5"}
+_TOLD = {
+    OriginLacks: "the origin has no such document",
+    OriginTimedOut: "the origin took too long",
+    OriginBusy: "the origin wants to be left alone for a while",
+}
+
+
+class NotFetched(MezzotintError):
+    """What may be told to whoever has sent the address. `retry_after` in seconds."""
+
+    title = "The origin failed"
+
+    def __init__(self, detail: str, retry_after: float | None = None) -> None:
+        super().__init__(detail)
+        self.retry_after = retry_after
+
+
+def fetch(url: str, path: Path, check: Callable[[], None]) -> str:
+    """Write the document to `path`; returns its sha256. `check` is called now and then, and may raise.
+
+    Raises NotFetched, DocumentRefused, StorageFull, and what `check` raises.
+    """
+    try:
+        return asyncio.run(_fetched(url, path, check))
+    except OriginError as error:
+        log.warning("a document was not fetched from %s: %s", url, error.reason)
+        told = _TOLD.get(type(error), "the document could not be had from its origin")
+        raise NotFetched(told, error.retry_after if isinstance(error, OriginBusy) else None) from None
+    except InvalidInput as error:
+        raise DocumentRefused(f"origin: {error.detail}") from None
+
+
+def take(source: Path, path: Path, check: Callable[[], None]) -> str:
+    """The same, for a file of this host. Raises DocumentRefused, StorageFull."""
+    digest, size = hashlib.sha256(), 0
+    try:
+        stream = open(source, "rb")  # noqa: SIM115  closed below
+    except OSError as error:
+        raise DocumentRefused(f"{source.name} cannot be read: {error.strerror}") from None
+    with stream, full_is_told("the scratch directory"), open(path, "wb") as copy:
+        while chunk := stream.read(CHUNK):
+            check()
+            size += len(chunk)
+            _check_size(size)
+            digest.update(chunk)
+            copy.write(chunk)
+    return digest.hexdigest()
+
+
+async def _fetched(url: str, path: Path, check: Callable[[], None]) -> str:
+    target, now = parse_url(url), engine()
+    now.policy.check(target)
+    times = Times(now.settings.engine_timeout, _PATIENCE, gap=_GAP)
+    piece = now.settings.origin_chunk_size
+    client = Client(now.policy, now.limits, now.cache.locks, now.origins, times, now.settings.agent, piece=piece)
+    try:
+        async with client.get(target, _HEADERS) as response:
+            _check_size(response.length or 0)
+            digest, size = hashlib.sha256(), 0
+            with full_is_told("the scratch directory"), open(path, "wb") as stream:
+                async for chunk in response.chunks:
+                    check()
+                    size += len(chunk)
+                    _check_size(size)
+                    digest.update(chunk)
+                    stream.write(chunk)
+            if response.length is not None and size != response.length:
+                raise OriginFailed(f"{size} bytes came of {response.length}", again=True)
+            return digest.hexdigest()
+    finally:
+        await client.close()
+
+
+def _check_size(size: int) -> None:
+    limit = engine().settings.max_upload
+    if size > limit:
+        raise DocumentRefused(f"it is larger than {limit} bytes, MEZZOTINT_MAX_UPLOAD")

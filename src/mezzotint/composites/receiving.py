@@ -1,0 +1,128 @@
+"""Everything that changes what is asked for: a request taken in, a member cancelled, tried again."""
+
+from __future__ import annotations
+
+import uuid
+from typing import Any
+
+from django.db import transaction
+from django.db.models import QuerySet
+from django.utils import timezone
+
+from mezzotint.composites import sealing, tasks
+from mezzotint.composites.models import Collection, Member, Status, Target
+from mezzotint.composites.repositorytarget import slug_of
+from mezzotint.composites.schema import Wrong, place_name, problems
+from mezzotint.errors import Conflict, InvalidInput
+from mezzotint.repository import standing
+from mezzotint.wiring import engine
+
+CANCELLED = "it was cancelled"
+_CHUNK = 500
+
+
+class RequestRefused(InvalidInput):
+    """`wrong` is all that is wrong with it. Nothing of it is stored."""
+
+    title = "Invalid request"
+
+    def __init__(self, wrong: list[Wrong]) -> None:
+        super().__init__("json_data", "; ".join(map(str, wrong[:3])) + ("; ..." if len(wrong) > 3 else ""))
+        self.wrong = wrong
+
+
+def target() -> Target:
+    return Target.DLCS if engine().settings.dlcs_root else Target.REPOSITORY
+
+
+def accept(customer: int, request: Any, authorization: str, by: str) -> Collection:
+    """A request, whole or not at all, and its members in the queue. Raises RequestRefused, ReadOnly."""
+    wrong = problems(request)
+    if wrong:
+        raise RequestRefused(wrong)
+    if target() == Target.REPOSITORY:
+        standing.check_writable()
+    now = timezone.now()
+    about = {name: value for name, value in request.items() if name != "member"}
+    collection = Collection(customer=customer, json_data=about, created_date=now, last_updated_date=now)
+    members = [_member(collection, index, asked, by) for index, asked in enumerate(request["member"])]
+    _check_places(members)
+    sealed = sealing.sealed(authorization) if members and target() == Target.DLCS else ""
+    for member in members:
+        member.credentials = sealed
+    with transaction.atomic():
+        collection.save(force_insert=True)
+        Member.objects.bulk_create(members, batch_size=_CHUNK)
+        transaction.on_commit(lambda: tasks.enqueue([member.pk for member in members]))
+    return collection
+
+
+def add_file(path: str, title: str, by: str, owner: str, lease: float) -> Member:
+    """A document of this host, for the repository; whoever adds it has it already."""
+    standing.check_writable()
+    now = timezone.now()
+    collection = Collection(customer=0, json_data={}, created_date=now, last_updated_date=now)
+    member = Member(
+        collection=collection, position=0, json_data={}, created_date=now, last_updated_date=now,
+        target=Target.REPOSITORY, by=by, title=title, local=path, owner=owner, lease=lease, attempts=1,
+    )  # fmt: skip
+    member.place = f"repository:{slug_of(member)}"
+    with transaction.atomic():
+        if Member.objects.filter(place=member.place).exclude(owner="").exists():
+            raise Conflict(f"a document is just being added to the collection {title}")
+        collection.save(force_insert=True)
+        member.save(force_insert=True)
+    return member
+
+
+def cancel(member: Member) -> None:
+    """Whoever works on it stops; what is registered stays so. Raises Conflict where it is completed."""
+    changed = Member.objects.filter(pk=member.pk).exclude(status=Status.COMPLETED)
+    if not changed.update(
+        status=Status.ERROR, error=CANCELLED, ended=True, owner="", credentials="", last_updated_date=timezone.now()
+    ):
+        raise Conflict("it is completed")
+
+
+def retry(chosen: QuerySet[Member]) -> int:
+    """Have those tried again now that have failed and are not under way; returns how many.
+
+    Credentials that are gone cannot be had back: a member for a DLCS that had ended needs its request sent again.
+    """
+    failed = chosen.filter(status=Status.ERROR, owner="").exclude(target=Target.DLCS, credentials="")
+    again = list(failed.values_list("pk", flat=True))
+    failed.update(
+        status=Status.PENDING, error="", ended=False, attempts=0, due=0.0, queued=0.0, last_updated_date=timezone.now()
+    )
+    tasks.enqueue(again)
+    return len(again)
+
+
+def _member(collection: Collection, index: int, asked: dict[str, Any], by: str) -> Member:
+    now = collection.created_date
+    member = Member(
+        id=uuid.uuid4(), collection=collection, position=index, json_data=asked, created_date=now,
+        last_updated_date=now, target=target(), by=by,
+    )  # fmt: skip
+    name = place_name(asked.get("compositeId")) or str(member.pk)
+    if member.target == Target.DLCS:
+        parts = (engine().settings.dlcs_prefix.strip("/"), str(collection.customer), str(int(asked["space"])), name)
+        member.place = "/".join(part for part in parts if part)
+    else:
+        try:
+            member.place = f"repository:{slug_of(member)}"
+        except InvalidInput as error:
+            raise RequestRefused([Wrong(index, "compositeId", error.detail)]) from None
+    return member
+
+
+def _check_places(members: list[Member]) -> None:
+    """Two documents in one place would be neither. Raises RequestRefused."""
+    first: dict[str, int] = {}
+    wrong = []
+    for member in members:
+        other = first.setdefault(member.place, member.position)
+        if other != member.position:
+            wrong.append(Wrong(member.position, "compositeId", f"is that of member {other}"))
+    if wrong:
+        raise RequestRefused(wrong[:100])

@@ -1,0 +1,34 @@
+"""Pages that are kept for a member whose collection is still to be committed: no strays, for the repository."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator
+from typing import Any
+
+from mezzotint.composites.models import Page
+
+_CHUNK = 5000
+
+
+class PageReferences:
+    def refresh(self) -> None:
+        """The table is the truth."""
+
+    def complete(self) -> None:
+        """Likewise."""
+
+    def want(self, ident: str) -> bool:
+        return bool(self._pages().filter(ident=ident).exists())
+
+    def idents(self) -> Iterator[str]:
+        last = ""
+        while page := list(
+            self._pages().filter(ident__gt=last).order_by("ident").values_list("ident", flat=True).distinct()[:_CHUNK]
+        ):
+            yield from page
+            last = page[-1]
+
+    @staticmethod
+    def _pages() -> Any:
+        """Of members that are under way: the others' pages are the repository's own matter."""
+        return Page.objects.filter(member__ended=False)

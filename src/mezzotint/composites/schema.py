@@ -1,0 +1,128 @@
+"""What a request has to look like: JSON Schema (draft 7), and what a schema cannot say. Pure."""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Iterator
+from dataclasses import dataclass
+from functools import partial
+from typing import Any
+
+import jsonschema
+
+from mezzotint.composites import wording
+from mezzotint.errors import InvalidInput
+from mezzotint.sources.urls import parse_url
+
+MOST_MEMBERS = 10_000
+MOST_SEED = 2**53
+MOST_NAME = 300
+_MOST_ERRORS = 100
+_TEXT = {"type": "string"}
+_NUMBER = {"type": ["integer", "string"]}
+
+MEMBER: dict[str, Any] = {
+    "type": "object",
+    "required": ["@type", "id", "space", "origin", "incrementSeed"],
+    "properties": {
+        "@type": {"const": "vocab:Composite"},
+        "id": _TEXT,
+        "space": {"type": "integer"},
+        "origin": _TEXT,
+        "incrementSeed": {"type": "integer", "minimum": -MOST_SEED, "maximum": MOST_SEED},
+        "string1": _TEXT,
+        "string2": _TEXT,
+        "string3": _TEXT,
+        "number1": _NUMBER,
+        "number2": _NUMBER,
+        "number3": _NUMBER,
+        "roles": {"type": "array", "items": _TEXT, "uniqueItems": True},
+        "family": _TEXT,
+        "text": _TEXT,
+        "compositeId": _TEXT,
+        "maxUnauthorised": {"type": "number"},
+        "originFormat": {"const": "application/pdf"},
+    },
+}
+COLLECTION: dict[str, Any] = {
+    "type": "object",
+    "required": ["@context", "@type", "member"],
+    "properties": {
+        "@context": {"const": "http://www.w3.org/ns/hydra/context.jsonld"},
+        "@type": {"const": "Collection"},
+        "member": {"type": "array", "maxItems": MOST_MEMBERS},
+    },
+}
+_COLLECTION = jsonschema.Draft7Validator(COLLECTION)
+_MEMBER = jsonschema.Draft7Validator(MEMBER)
+
+
+@dataclass(frozen=True, slots=True)
+class Wrong:
+    """`member` is the index in the request; None is the collection itself."""
+
+    member: int | None
+    field: str
+    detail: str
+
+    def __str__(self) -> str:
+        where = "" if self.member is None else f"member {self.member}: "
+        return f"{where}{self.field}: {self.detail}"
+
+
+def problems(request: Any) -> list[Wrong]:
+    """Everything that is wrong, up to a hundred; nothing where all of it is right."""
+    found: list[Wrong] = []
+    for wrong in _wrong(request):
+        found.append(wrong)
+        if len(found) == _MOST_ERRORS:
+            break
+    return found
+
+
+def _wrong(request: Any) -> Iterator[Wrong]:
+    collection = [_told(error, None) for error in _COLLECTION.iter_errors(request)]
+    yield from collection
+    if collection and not (isinstance(request, dict) and isinstance(request.get("member"), list)):
+        return
+    for index, member in enumerate(request["member"][:MOST_MEMBERS]):
+        wrong = [_told(error, index) for error in _MEMBER.iter_errors(member)]
+        yield from wrong or _beyond(member, index)
+
+
+def _told(error: Any, index: int | None) -> Wrong:
+    path = [str(part) for part in error.absolute_path]
+    field = ".".join(path) or (error.message.split("'")[1] if error.validator == "required" else "body")
+    detail = "is missing" if error.validator == "required" else error.message
+    if error.validator == "maxItems":
+        detail = f"has more than {error.validator_value} members"
+    return Wrong(index, field[:100], detail if len(detail) <= 300 else detail[:297] + "...")
+
+
+def _beyond(member: dict[str, Any], index: int) -> Iterator[Wrong]:
+    """What a schema does not say."""
+    checks: tuple[tuple[str, Callable[[], object]], ...] = (
+        ("origin", partial(parse_url, member["origin"])),
+        ("compositeId", partial(place_name, member.get("compositeId"))),
+        *((name, partial(_check_wording, name, member.get(name))) for name in wording.FIELDS),
+    )
+    for field, check in checks:
+        try:
+            check()
+        except InvalidInput as error:
+            limit = f" (limit: {error.limit})" if error.limit else ""
+            yield Wrong(index, field, f"{error.detail}{limit}")
+
+
+def _check_wording(name: str, value: Any) -> None:
+    if isinstance(value, str):
+        wording.check(name, value)
+
+
+def place_name(composite: Any) -> str | None:
+    """A compositeId as a part of a key; None where there is none. Raises InvalidInput."""
+    if not composite:
+        return None
+    text, parts = str(composite), str(composite).split("/")
+    if len(text) > MOST_NAME or not text.isprintable() or not all(part.strip(".") for part in parts):
+        raise InvalidInput("compositeId", "cannot be a part of a key", f"up to {MOST_NAME} printable characters")
+    return text

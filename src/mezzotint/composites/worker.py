@@ -1,0 +1,155 @@
+"""The engine: so many members at once, each in a thread with renderers of its own; in `serve` by one process of each
+host, and in `mezzotint work` by as many as are started."""
+
+from __future__ import annotations
+
+import logging
+import os
+import threading
+import time
+from contextlib import suppress
+
+from django.db import DatabaseError, close_old_connections, connections
+
+from mezzotint.composites import claims, tasks
+from mezzotint.composites.working import sweep_scratch, work
+from mezzotint.repository import standing
+from mezzotint.repository.owners import Owner
+from mezzotint.wiring import engine
+
+log = logging.getLogger(__name__)
+_IDLE, _SWEEP, _AGAIN = 1.0, 30.0, 2.0
+_QUEUE_AGAIN = 30.0
+
+
+class Engine:
+    """Works until it is stopped."""
+
+    def __init__(self) -> None:
+        self._stopped, self._told = threading.Event(), threading.Event()
+        self._owner = Owner()
+        self._count = engine().settings.engine_workers
+        self._working: dict[str, threading.Thread] = {}
+
+    def stop(self) -> None:
+        """From any thread; `run` returns when what is under way was given back."""
+        self._stopped.set()
+        self._told.set()
+
+    def run(self) -> None:
+        listener = threading.Thread(target=self._listen, name="composites-queue", daemon=True)
+        listener.start()
+        swept, told = 0.0, ""
+        try:
+            while not self._stopped.is_set():
+                try:
+                    close_old_connections()
+                    if time.monotonic() - swept > _SWEEP:
+                        swept = time.monotonic()
+                        claims.take_over()
+                        sweep_scratch()
+                    self._begin()
+                except Exception as error:
+                    if str(error) != told:
+                        told = str(error)
+                        log.warning("composites: %s", error, exc_info=not isinstance(error, DatabaseError))
+                    self._stopped.wait(_AGAIN)
+                self._told.wait(_IDLE)
+                self._told.clear()
+        finally:
+            for thread in list(self._working.values()):
+                thread.join()
+            self._owner.close()
+            connections.close_all()
+
+    def _begin(self) -> None:
+        self._working = {name: thread for name, thread in self._working.items() if thread.is_alive()}
+        free = self._count - len(self._working)
+        for pk in claims.due(free) if free else []:
+            claim = claims.take(pk, self._owner)
+            if claim is not None:
+                thread = threading.Thread(target=self._work, args=(claim,), name=f"composite-{pk}")
+                self._working[str(pk)] = thread
+                thread.start()
+
+    def _work(self, claim: claims.Claim) -> None:
+        try:
+            work(claim, self._stopped)
+        except Exception:
+            log.exception("member %s: it is taken up again when its lease ends", claim.member.pk)
+        finally:
+            connections.close_all()
+            self._told.set()
+
+    def _listen(self) -> None:
+        """What the queue tells is taken off it: the table says the same, and this only makes it sooner."""
+        told = ""
+        while not self._stopped.is_set():
+            try:
+                if _drained():
+                    self._told.set()
+                told = ""
+            except Exception as error:
+                if str(error) != told:
+                    told = str(error)
+                    log.warning("composites: the queue is out of reach, and the table is looked at instead: %s", error)
+                self._stopped.wait(_QUEUE_AGAIN)
+            finally:
+                connections.close_all()
+
+
+def _drained() -> bool:
+    """Take what is ours from the queue; whether there was something."""
+    from django_q.brokers import get_broker
+    from django_q.signing import BadSignature, SignedPackage
+
+    broker = get_broker()
+    found = broker.dequeue() or []
+    ours = False
+    for ack, package in found:
+        try:
+            func = SignedPackage.loads(package)["func"]
+        except (BadSignature, TypeError, KeyError):
+            func = None  # nobody can do anything with it
+        if func in {tasks.TASK, tasks.SWEEP, None}:
+            broker.acknowledge(ack)
+            ours = True
+    return ours
+
+
+class Background(threading.Thread):
+    """In `serve`: waits until no other process of this host does it, and does it then."""
+
+    def __init__(self) -> None:
+        super().__init__(name="composites", daemon=True)
+        self._stopped = threading.Event()
+        self._engine: Engine | None = None
+
+    def run(self) -> None:
+        while not self._stopped.wait(_AGAIN / 4):
+            lock = engine().cache.locks.take("composites")
+            if lock is None:
+                continue
+            try:
+                if self._may_begin():
+                    self._engine = Engine()
+                    if not self._stopped.is_set():
+                        self._engine.run()
+            except Exception:
+                log.exception("composites: it is begun anew")
+            finally:
+                os.close(lock)
+
+    def stop(self) -> None:
+        self._stopped.set()
+        if self._engine is not None:
+            self._engine.stop()
+        if self.is_alive():
+            self.join(10)
+
+    @staticmethod
+    def _may_begin() -> bool:
+        close_old_connections()
+        with suppress(DatabaseError):
+            return not engine().settings.read_only and standing.installation().pinned is None
+        return False

@@ -1,0 +1,184 @@
+"""How the values of environment variables are read. Each raises ValueError, saying what would have been right."""
+
+from __future__ import annotations
+
+import ipaddress
+import re
+from collections.abc import Callable
+from dataclasses import field
+from pathlib import Path
+from typing import Any
+from urllib.parse import urlsplit
+
+_UNITS = {"": 1, "K": 1 << 10, "M": 1 << 20, "G": 1 << 30, "T": 1 << 40}
+_COUNTS = {"": 1, "K": 10**3, "M": 10**6, "G": 10**9}
+
+
+def parse_bytes(text: str) -> int:
+    """`10G` is 10 * 2**30 bytes. Raises ValueError."""
+    return _suffixed(text, _UNITS)
+
+
+def parse_count(text: str) -> int:
+    """`250M` is 250 million. Raises ValueError."""
+    return _suffixed(text, _COUNTS)
+
+
+def _suffixed(text: str, units: dict[str, int]) -> int:
+    match = re.fullmatch(r"([0-9]+)([KMGT]?)", text.strip().upper())
+    if not match or match[2] not in units:
+        raise ValueError(f"a whole number, or one with a suffix of {' '.join(u for u in units if u)}")
+    return int(match[1]) * units[match[2]]
+
+
+def parse_positive(text: str) -> int:
+    """`parse_count`, and more than zero. Raises ValueError."""
+    count = parse_count(text)
+    if count < 1:
+        raise ValueError("a whole number from 1")
+    return count
+
+
+def parse_duration(text: str) -> float:
+    """`7d` is 604800 seconds; `s m h d` are seconds, minutes, hours, days. Raises ValueError."""
+    match = re.fullmatch(r"([0-9]+(?:\.[0-9]+)?)([smhd])", text.strip().lower())
+    if not match:
+        raise ValueError("a number with a suffix of s m h d")
+    return float(match[1]) * {"s": 1, "m": 60, "h": 3600, "d": 86400}[match[2]]
+
+
+def parse_seconds(text: str) -> float:
+    """`300`, or a duration with a suffix. Raises ValueError."""
+    try:
+        seconds = parse_duration(text if text.strip()[-1:].isalpha() else f"{text.strip()}s")
+    except ValueError:
+        seconds = 0.0
+    if seconds <= 0:
+        raise ValueError("seconds, more than 0")
+    return seconds
+
+
+def parse_megabytes(text: str) -> int:
+    """`100` is 100 * 2**20 bytes; with a suffix, as `parse_bytes`. Raises ValueError."""
+    text = text.strip()
+    return parse_bytes(text) if text[-1:].isalpha() else int(parse_bytes(f"{text}M"))
+
+
+def parse_redis_url(text: str) -> str:
+    """Raises ValueError."""
+    parts = urlsplit(text.strip())
+    if parts.scheme not in {"redis", "rediss", "unix"} or not (parts.hostname or parts.path) or parts.port == 0:
+        raise ValueError("redis://host:port/number, rediss://... or unix:///path")
+    return text.strip()
+
+
+def parse_bool(text: str) -> bool:
+    word = text.strip().lower()
+    if word in {"true", "1", "yes", "y", "on", "ok"}:
+        return True
+    if word in {"false", "0", "no", "n", "off"}:
+        return False
+    raise ValueError("true or false")
+
+
+def parse_bind(text: str) -> tuple[str, int]:
+    """`127.0.0.1:8000` or `[::1]:8000`."""
+    host, colon, port = text.strip().rpartition(":")
+    if not colon or not host or not port.isdecimal() or not 0 <= int(port) <= 65535:
+        raise ValueError("host:port")
+    return host.strip("[]"), int(port)
+
+
+def parse_workers(text: str) -> int:
+    count = int(text) if text.strip().isdecimal() else 0
+    if not 1 <= count <= 256:
+        raise ValueError("a whole number from 1 to 256")
+    return count
+
+
+def parse_url(text: str) -> str:
+    parts = urlsplit(text.strip())
+    if parts.scheme not in {"http", "https"} or not parts.hostname or parts.port == 0:  # whose reading may raise too
+        raise ValueError("an address that starts with http:// or https://")
+    return text.strip().rstrip("/")
+
+
+def parse_patterns(text: str) -> tuple[str, ...]:
+    """Networks and hosts: `10.0.0.0/8, *.example.com`. Raises ValueError."""
+    patterns = tuple(part.lower() for part in re.split(r"[\s,]+", text.strip()) if part)
+    for pattern in patterns:
+        if "/" in pattern or ":" in pattern or pattern.replace(".", "").isdecimal():
+            ipaddress.ip_network(pattern, strict=False)
+        elif not re.fullmatch(r"[a-z0-9.*_-]+", pattern):
+            raise ValueError("networks such as 10.0.0.0/8, and hosts such as *.example.com")
+    return patterns
+
+
+def parse_hosts(text: str) -> tuple[str, ...]:
+    """`*.example.com, example.org`. Raises ValueError."""
+    hosts = parse_patterns(text)
+    if any("/" in host or ":" in host for host in hosts):
+        raise ValueError("hosts such as *.example.com, and no networks")
+    return hosts
+
+
+def parse_ports(text: str) -> frozenset[int] | None:
+    """`80,443`, or `*` for any (None). Raises ValueError."""
+    if text.strip() == "*":
+        return None
+    ports = frozenset(int(part) if part.isdecimal() else 0 for part in re.split(r"[\s,]+", text.strip()) if part)
+    if not ports or not all(1 <= port <= 65535 for port in ports):
+        raise ValueError("port numbers, separated by commas, or *")
+    return ports
+
+
+def parse_resize_format(text: str) -> str:
+    name = text.strip().lower()
+    if name not in {"jpeg", "png", "webp", "avif", "gif", "tiff", "bmp"}:
+        raise ValueError("jpeg png webp avif gif tiff bmp")
+    return name
+
+
+def parse_natural(text: str) -> int:
+    """A whole number from 0. Raises ValueError."""
+    if not text.strip().isdecimal():
+        raise ValueError("a whole number from 0")
+    return int(text)
+
+
+def parse_dpi(text: str) -> int:
+    """Dots to an inch. Raises ValueError."""
+    if not text.strip().isdecimal() or not 1 <= int(text) <= 4800:
+        raise ValueError("a whole number from 1 to 4800")
+    return int(text)
+
+
+def parse_page_format(text: str) -> str:
+    """The file name extension of a page's format. Raises ValueError."""
+    formats = {"ppm": "ppm", "jpeg": "jpg", "jpg": "jpg", "png": "png", "tiff": "tif", "tif": "tif"}
+    if text.strip().lower() not in formats:
+        raise ValueError("ppm jpeg jpg png tiff")
+    return formats[text.strip().lower()]
+
+
+def parse_scheme(text: str) -> str:
+    if text.strip().lower() not in {"http", "https"}:
+        raise ValueError("http or https")
+    return text.strip().lower()
+
+
+def parse_host(text: str) -> str:
+    """`example.com`, or `example.com:8000`. Raises ValueError."""
+    host = text.strip()
+    if not re.fullmatch(r"(\[[0-9a-fA-F:.]+\]|[A-Za-z0-9._-]+)(:[0-9]{1,5})?", host):
+        raise ValueError("a host, with a port or without")
+    return host
+
+
+def parse_path(text: str) -> Path:
+    return Path(text).expanduser().absolute()
+
+
+def setting(variable: str, parse: Callable[[str], Any], default: str | None, **aliases: Callable[[str], Any]) -> Any:
+    """`aliases` are other variables for the same, and how they are read."""
+    return field(metadata={"variables": {variable: parse} | aliases, "default": default})

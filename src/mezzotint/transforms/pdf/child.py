@@ -1,0 +1,120 @@
+"""A renderer: a process that has one document open, and is told page by page what to write where.
+
+It reads one line of JSON at a time and answers each with one. The first is the order; the answer says what the
+document is. It ends when nobody tells it anything any more.
+"""
+
+from __future__ import annotations
+
+import json
+import os
+import resource
+import sys
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any
+
+from PIL import Image
+
+from mezzotint.errors import DocumentRefused
+from mezzotint.transforms.pdf.asking import Asked
+from mezzotint.transforms.pdf.pdfium import Pdf, opened
+
+JPEG_QUALITY = 75
+_DESCRIPTORS = 64
+
+Image.MAX_IMAGE_PIXELS = None  # what a page may have is known before it is made
+
+
+@dataclass(frozen=True, slots=True)
+class Limits:
+    """Of one renderer: `memory` and `file_bytes` in bytes, `seconds` of CPU for each page."""
+
+    memory: int
+    file_bytes: int
+    seconds: int
+
+
+def main() -> None:
+    answers = os.fdopen(os.dup(1), "w")
+    os.dup2(2, 1)  # nothing that a library prints is taken for an answer
+    order = json.loads(sys.stdin.readline())
+    asked, limits = Asked(**order["asked"]), Limits(**order["limits"])
+    _limit(limits)
+
+    def answer(members: dict[str, Any]) -> None:
+        answers.write(json.dumps(members) + "\n")
+        answers.flush()
+
+    try:
+        pdf = Pdf(Path(order["document"]))
+        answer({"pages": pdf.pages} | (pdf.facts() if order["facts"] else {}))
+    except (DocumentRefused, MemoryError) as error:
+        answer({"refused": str(error) or "it needs more memory than a renderer has"})
+        return
+    for line in sys.stdin:
+        told = json.loads(line)
+        _grant(limits.seconds)
+        try:
+            answer(_written(pdf, told["page"], asked, Path(told["path"])))
+        except DocumentRefused as error:
+            answer({"refused": str(error)})
+        except MemoryError:
+            answer({"refused": "it needs more memory than a renderer has"})
+        except OSError as error:
+            answer({"failed": error.errno or 0, "why": str(error.strerror or error)})
+
+
+def _written(pdf: Pdf, number: int, asked: Asked, path: Path) -> dict[str, Any]:
+    with opened(pdf, number, asked) as page:
+        size = page.size
+        scan = page.scan() if asked.format == "jpg" else None
+        if scan is not None:
+            path.write_bytes(scan)
+            gray = False
+        else:
+            picture = page.picture()
+            gray = picture.mode == "L"
+            _save(picture, path, asked.format, size.dpi)
+    return {
+        "width": size.width, "height": size.height, "dpi": size.dpi, "bytes": path.stat().st_size,
+        "gray": gray, "passed_on": scan is not None,
+    }  # fmt: skip
+
+
+def _save(picture: Image.Image, path: Path, image_format: str, dpi: float) -> None:
+    with open(path, "wb") as stream:
+        if image_format == "jpg":  # whose encoder takes RGBX as it is
+            picture.save(stream, "JPEG", quality=JPEG_QUALITY, dpi=(max(1, round(dpi)),) * 2)
+            return
+        picture = picture if picture.mode == "L" and image_format != "ppm" else picture.convert("RGB")
+        if image_format == "png":
+            picture.save(stream, "PNG", compress_level=3, dpi=(dpi, dpi))
+        elif image_format == "tif":
+            picture.save(stream, "TIFF", compression="tiff_adobe_deflate", dpi=(dpi, dpi))
+        else:
+            picture.save(stream, "PPM")
+
+
+def _limit(limits: Limits) -> None:
+    for what, most in (
+        (resource.RLIMIT_AS, limits.memory),
+        (resource.RLIMIT_FSIZE, limits.file_bytes),
+        (resource.RLIMIT_NOFILE, _DESCRIPTORS),
+        (resource.RLIMIT_CORE, 0),
+    ):
+        _, hard = resource.getrlimit(what)
+        most = most if hard == resource.RLIM_INFINITY else min(most, hard)
+        resource.setrlimit(what, (most, most))
+    _grant(limits.seconds)
+
+
+def _grant(seconds: int) -> None:
+    """So much more of the processor from now on; then the kernel ends it."""
+    used = resource.getrusage(resource.RUSAGE_SELF)
+    _, hard = resource.getrlimit(resource.RLIMIT_CPU)
+    resource.setrlimit(resource.RLIMIT_CPU, (int(used.ru_utime + used.ru_stime) + seconds + 1, hard))
+
+
+if __name__ == "__main__":
+    main()
