@@ -25,6 +25,13 @@ from tests.waiting import HANGS
 pytestmark = pytest.mark.processes
 
 
+@pytest.fixture(autouse=True)
+def hurried(monkeypatch: pytest.MonkeyPatch) -> None:
+    """What the DLCS has not taken at once it does not take."""
+    monkeypatch.setattr(dlcstarget, "UNDER_WAY", 0.3)
+    monkeypatch.setattr(dlcstarget, "_PAUSE", 0.05)
+
+
 def test_pages_are_pushed_and_registered_in_batches(world: World) -> None:
     member = world.work(
         world.composite(
@@ -244,8 +251,6 @@ def test_another_document_at_the_same_origin_begins_anew(world: World) -> None:
 def test_an_outcome_that_cannot_be_found_out_is_waited_for_and_looked_up_later(
     world: World, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    monkeypatch.setattr(dlcstarget, "_PAUSE", 0.0)
-
     def falls(handler: Any) -> bool:
         handler.taken()
         world.dlcs.down = True

@@ -26,7 +26,8 @@ from mezzotint.wiring import engine
 
 log = logging.getLogger(__name__)
 _PAGE_OF_OURS = re.compile(r"imager?-[0-9-]+\.(?:jpg|jpeg|png|tif|tiff|ppm)")
-_LOOKS, _PAUSE = 3, 1.0
+UNDER_WAY, _PAUSE = 5.0, 0.5
+"""seconds that a request may still be under way whose answer is lost, and between two looks"""
 
 
 class DlcsTarget:
@@ -117,33 +118,41 @@ class DlcsTarget:
     def _settle(self, batch: Batch, why: OutcomeUnknown | None = None) -> None:
         """Find out what became of a batch, and post it where it was not taken."""
         uri = self._looked_up(batch)
-        if uri:
-            self._sent(batch, uri)
-            return
-        self._claim.check()
-        try:
-            self._sent(batch, self._dlcs.post(batch.json_data["member"]))
-        except OutcomeUnknown as error:
-            uri = self._looked_up(batch)
-            if not uri:
-                raise why or error from None
-            self._sent(batch, uri)
+        if not uri:
+            self._claim.check()
+            try:
+                uri = self._dlcs.post(batch.json_data["member"])
+            except OutcomeUnknown as error:
+                Batch.objects.filter(pk=batch.pk).update(last_updated_date=timezone.now())
+                uri = self._looked_up(batch)
+                if not uri:
+                    raise why or error from None
+        self._sent(batch, uri)
 
     def _looked_up(self, batch: Batch) -> str:
-        """The DLCS's name of a batch that it has taken; nothing where it has not. Raises OutcomeUnknown."""
-        first = batch.json_data["member"][0]
-        for look in range(1, _LOOKS + 1):
+        """The DLCS's name of a batch that it has taken; nothing where it has not, and a while has passed in which it
+        may still have been about it. Raises OutcomeUnknown."""
+        until = time.monotonic() + UNDER_WAY
+        while True:
+            uri, unknown = "", None
             try:
-                found = self._dlcs.image(first["space"], first["id"])
-            except OutcomeUnknown:
-                if look == _LOOKS:
-                    raise
-                time.sleep(_PAUSE * look)
-                self._claim.check()
-                continue
-            taken = found is not None and found.origin == first["origin"] and found.batch != batch.before
-            return found.batch if taken and found is not None else ""
-        raise AssertionError
+                uri = self._taken(batch)
+            except OutcomeUnknown as error:
+                unknown = error
+            if uri or time.monotonic() > until:
+                if unknown is not None:
+                    raise unknown
+                return uri
+            time.sleep(_PAUSE)
+            self._claim.check()
+
+    def _taken(self, batch: Batch) -> str:
+        """The batch that the first image is of now, where that is another one than before. Raises OutcomeUnknown."""
+        first = batch.json_data["member"][0]
+        found = self._dlcs.image(first["space"], first["id"])
+        if found is None or found.origin != first["origin"] or found.batch == batch.before:
+            return ""
+        return found.batch
 
     def _sent(self, batch: Batch, uri: str) -> None:
         with transaction.atomic():

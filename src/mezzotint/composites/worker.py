@@ -18,7 +18,7 @@ from mezzotint.repository.owners import Owner
 from mezzotint.wiring import engine
 
 log = logging.getLogger(__name__)
-_IDLE, _SWEEP, _AGAIN = 1.0, 30.0, 2.0
+_IDLE, _SWEEP, _AGAIN = 1.0, 5.0, 2.0
 _QUEUE_AGAIN = 30.0
 
 
