@@ -3,7 +3,9 @@
 from __future__ import annotations
 
 import resource
+import signal
 import sys
+import threading
 from collections.abc import Iterator
 from contextlib import contextmanager
 from typing import Annotated
@@ -53,6 +55,19 @@ def reporting_errors() -> Iterator[None]:
         if django is None or not isinstance(error, django.DatabaseError):
             raise
         fail(f"the database does not answer: {error}")
+
+
+@contextmanager
+def told_to_stop() -> Iterator[threading.Event]:
+    """An event that Ctrl-C and SIGTERM set. They interrupt nothing meanwhile: a `Thread.join` that is interrupted takes
+    its thread for ended (Python 3.11), and the program would end before it."""
+    told = threading.Event()
+    before = {number: signal.signal(number, lambda *_: told.set()) for number in (signal.SIGINT, signal.SIGTERM)}
+    try:
+        yield told
+    finally:
+        for number, handler in before.items():
+            signal.signal(number, handler)
 
 
 def raise_descriptors() -> None:

@@ -13,7 +13,7 @@ import typer
 from rich.markup import escape
 from rich.table import Table
 
-from mezzotint.cli.app import app, raise_descriptors, ready_database
+from mezzotint.cli.app import app, raise_descriptors, ready_database, told_to_stop
 from mezzotint.cli.imagecloud import AS_JSON
 from mezzotint.cli.output import fail, out, pages_progress, say, tell
 from mezzotint.errors import InvalidInput
@@ -37,7 +37,7 @@ def add(
 ) -> None:
     """Put a document into the repository: its pages as an ordered collection, in one commit.
 
-    Stopped half-way, `composite retry` or a running `serve` on this host goes on.
+    Stopped half-way, `serve` or `work` on this host goes on.
     """
     raise_descriptors()
     ready_database()
@@ -47,27 +47,24 @@ def add(
     from mezzotint.composites.working import work
     from mezzotint.repository.owners import Owner
 
-    owner, stop = Owner(), threading.Event()
+    claims.take_over()
+    owner = Owner()
     name = owner.next_claim()
     member = receiving.add_file(
         str(file.absolute()), collection or file.stem, "composite", name, time.time() + claims.LEASE
     )
-    worker = threading.Thread(target=_worked, args=(work, claims.Claim(member, name), stop), name="composite")
-    worker.start()
-    try:
-        with pages_progress(file.name) as progress:
-            while worker.is_alive():
-                progress(member.pages_done, member.pages_total)
-                worker.join(_LOOK)
+    with told_to_stop() as stop, pages_progress(file.name) as progress:
+        worker = threading.Thread(target=_worked, args=(work, claims.Claim(member, name), stop), name="composite")
+        worker.start()
+        while worker.is_alive():
             progress(member.pages_done, member.pages_total)
-    except KeyboardInterrupt:
-        stop.set()
-        worker.join()
-        tell(f"stopped; `mezzotint composite retry {member.pk}` or a running `mezzotint serve` goes on")
-        raise
-    finally:
-        owner.close()
+            worker.join(_LOOK)
+        progress(member.pages_done, member.pages_total)
+    owner.close()
     member.refresh_from_db()
+    if stop.is_set() and not member.ended:
+        tell("stopped; `mezzotint serve` or `mezzotint work` on this host goes on")
+        raise SystemExit(130)
     if as_json:
         print(json.dumps(_said(member)))
     elif member.status == Status.COMPLETED:

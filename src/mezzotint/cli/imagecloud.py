@@ -18,7 +18,7 @@ import typer
 from rich.markup import escape
 from rich.table import Table
 
-from mezzotint.cli.app import app, raise_descriptors, ready_database
+from mezzotint.cli.app import app, raise_descriptors, ready_database, told_to_stop
 from mezzotint.cli.output import count_progress, fail, out, say, tell
 from mezzotint.errors import InvalidInput
 
@@ -177,13 +177,16 @@ def _loaded(batches: list[Any]) -> dict[str, int]:
     now = counts()
     waiting = now["waiting"] + now["running"]
     more = len(os.sched_getaffinity(0)) - 1 if waiting >= _MANY else 0
-    with _working(more) as worker, count_progress("loading", sum(now.values())) as progress:
-        while worker.is_alive() and prefetching.soon(batches):
+    loading = count_progress("loading", sum(now.values()))
+    with told_to_stop() as stop, _working(more) as worker, loading as progress:
+        while worker.is_alive() and not stop.is_set() and prefetching.soon(batches):
             progress(now["done"] + now["dead"], None)
             worker.join(_LOOK)
             now = counts()
         now = counts()
         progress(now["done"] + now["dead"], None)
+    if stop.is_set():
+        raise KeyboardInterrupt
     return now
 
 

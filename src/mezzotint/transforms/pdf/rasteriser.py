@@ -150,7 +150,7 @@ class Rasteriser:
 class _Renderer:
     def __init__(self, path: Path, asked: Asked, seconds: int, *, facts: bool) -> None:
         """Raises DocumentRefused."""
-        self.taken = True
+        self.taken, self._killed = True, False
         self._seconds = seconds
         self._said = tempfile.TemporaryFile()  # noqa: SIM115  closed with the process
         self._process = subprocess.Popen(  # noqa: S603  this program's own
@@ -178,6 +178,7 @@ class _Renderer:
 
     def kill(self) -> None:
         """From any thread; whoever waits for its answer finds its end."""
+        self._killed = True
         self._process.kill()
 
     def close(self) -> None:
@@ -219,7 +220,7 @@ class _Renderer:
     def _end(self) -> str:
         """How it came to its end."""
         status = self._process.wait()
-        with suppress(ValueError):  # it was closed
+        if not self._killed:
             self._said.seek(max(0, self._said.seek(0, os.SEEK_END) - 2000))
             log.warning("a renderer ended with status %d: %s", status, self._said.read().decode(errors="replace"))
         if -status in {signal.SIGXCPU, signal.SIGKILL}:
