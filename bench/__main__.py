@@ -10,6 +10,7 @@ from pathlib import Path
 
 from bench.cleaner import cleaner
 from bench.cloud import get_image, herd, prefetch
+from bench.composites import composites
 from bench.coverart import covers, covers_cleaned, covers_missed
 from bench.durable import commit, reconcile, restore
 from bench.figures import Figure, run_all
@@ -41,6 +42,7 @@ ALL = {
         covers,
         covers_missed,
         covers_cleaned,
+        composites,
     )
 }
 PAGE = Path(__file__).parent.parent / "docs" / "performance.md"

@@ -9,6 +9,7 @@ MezzotintError
 │   ├── TooManyBytes        larger than MEZZOTINT_MAX_UPLOAD
 │   └── TooManyPixels       larger than MEZZOTINT_MAX_PIXELS
 ├── DocumentRefused         a document that cannot be made into pages, and why
+├── RendererEnded           whoever renders a document was killed
 ├── NotFound                no such image, session, collection
 ├── Conflict                somebody else changed it first: `fields`
 ├── Unauthorized            a token is missing, wrong or expired
@@ -89,6 +90,12 @@ class DocumentRefused(MezzotintError):
     """Not a PDF, damaged, locked, empty, or more than a renderer is given. Trying again does not help."""
 
     title = "Refused document"
+
+
+class RendererEnded(MezzotintError):
+    """Somebody has killed it: a system that has too little memory, or is going down. Trying again may help."""
+
+    title = "The renderer was killed"
 
 
 class NotFound(MezzotintError):

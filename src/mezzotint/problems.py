@@ -21,6 +21,7 @@ STATUS: dict[type[errors.MezzotintError], int] = {
     errors.TooManyBytes: 413,
     errors.TooManyPixels: 422,
     errors.DocumentRefused: 422,
+    errors.RendererEnded: 503,
     errors.NotFound: 404,
     errors.Conflict: 409,
     errors.Unauthorized: 401,

@@ -175,7 +175,8 @@ def test_a_body_that_is_no_json_is_400(caller: httpx.Client, body: bytes) -> Non
 
 
 def wrong(caller: httpx.Client, body: Any) -> list[tuple[int | None, str]]:
-    answer = caller.post(QUEUE, json=body)
+    text = json.dumps(body)
+    answer = caller.post(QUEUE, content=text, headers={"Content-Type": "application/json"})
     assert answer.status_code == 400, answer.text
     assert answer.headers["content-type"].startswith("application/problem+json")
     said = answer.json()
@@ -219,11 +220,19 @@ def test_the_collection_itself_is_checked(caller: httpx.Client) -> None:
         ({"number2": None}, "number2"),
         ({"roles": ["a", "a"]}, "roles"),
         ({"roles": "a"}, "roles"),
+        ({"further": "\x00"}, "body"),
+        ({"further": ["\ud800"]}, "body"),
+        ({"id": "{\ud800}"}, "body"),
+        ({"further": "x" * 70_000}, "body"),
+        ({"space": 10**400}, "space"),
+        ({"origin": "http://10.0.0.1/a.pdf"}, "origin"),
+        ({"space": 2**31}, "space"),
         ({"maxUnauthorised": "many"}, "maxUnauthorised"),
         ({"originFormat": "image/png"}, "originFormat"),
         ({"compositeId": 3}, "compositeId"),
         ({"compositeId": "../../secrets"}, "compositeId"),
-        ({"compositeId": "a\x00b"}, "compositeId"),
+        ({"compositeId": "a\x00b"}, "body"),
+        ({"compositeId": "a\nb"}, "compositeId"),
         ({"id": "{0.__class__}"}, "id"),
         ({"string2": "{:>99999999}"}, "string2"),
         ({"text": "{"}, "text"),

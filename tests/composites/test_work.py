@@ -10,8 +10,9 @@ from typing import Any
 
 import pytest
 
-from mezzotint.composites import bucket, claims, dlcstarget, working
+from mezzotint.composites import bucket, claims, dlcstarget, sealing, working
 from mezzotint.composites.models import Batch, Member, Page, Status
+from mezzotint.composites.receiving import RequestRefused
 from mezzotint.errors import StoreUnavailable
 from mezzotint.repository.owners import Owner
 from mezzotint.transforms.pdf import Rasteriser
@@ -28,8 +29,8 @@ pytestmark = pytest.mark.processes
 @pytest.fixture(autouse=True)
 def hurried(monkeypatch: pytest.MonkeyPatch) -> None:
     """What the DLCS has not taken at once it does not take."""
-    monkeypatch.setattr(dlcstarget, "UNDER_WAY", 0.3)
-    monkeypatch.setattr(dlcstarget, "_PAUSE", 0.05)
+    monkeypatch.setattr(dlcstarget, "UNDER_WAY", 0.0)
+    monkeypatch.setattr(dlcstarget, "_LOOKS", (0.0,))
 
 
 def test_pages_are_pushed_and_registered_in_batches(world: World) -> None:
@@ -127,10 +128,113 @@ def test_an_origin_that_does_not_give_it(world: World, give: Callable[[Asked], A
     assert ends or member.due > member.created_date.timestamp() + 50
 
 
-def test_an_origin_of_another_network_is_refused(world: World) -> None:
-    member = world.work(world.accept(anything(origin="http://10.0.0.1:81/a.pdf")).members.get())
+def test_an_origin_of_another_network_is_refused_at_once_and_where_it_is_found_out(world: World) -> None:
+    with pytest.raises(RequestRefused, match="nothing is fetched from"):
+        world.accept(anything(origin="http://10.0.0.1/a.pdf"))
+    Member.objects.filter(pk=(member := world.composite(text_pdf(1))).pk).update(
+        json_data=member.json_data | {"origin": "http://10.0.0.1/a.pdf"}
+    )
+    member.refresh_from_db()
+    member = world.work(member)
     assert (member.status, member.ended) == (Status.ERROR, True)
     assert "nothing is fetched from" in member.error
+
+
+def test_what_the_dlcs_may_still_be_about_is_not_posted_again(world: World, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(dlcstarget, "UNDER_WAY", 3600.0)
+    world.dlcs.faults = [once(hangs_up)]
+    member = world.work(world.composite(text_pdf(3), compositeId="a"))
+    assert (member.status, member.ended, world.dlcs.posts) == (Status.ERROR, False, 1)
+    assert "looked up again" in member.error
+    member = world.work(member)
+    assert (member.status, world.dlcs.posts) == (Status.ERROR, 1)
+    monkeypatch.setattr(dlcstarget, "UNDER_WAY", 0.0)
+    assert (world.work(member).status, world.dlcs.posts, len(world.dlcs.batches)) == (Status.COMPLETED, 2, 1)
+
+
+def test_a_batch_that_was_taken_and_has_no_name_is_not_posted_again(world: World) -> None:
+    world.dlcs.says_batch = False
+    world.dlcs.faults = [garbled]
+    member = world.work(world.composite(text_pdf(3), compositeId="a"))
+    assert (member.status, world.dlcs.posts, member.batches.get().uri) == (Status.COMPLETED, 1, "")
+
+
+def test_credentials_that_are_no_longer_good_end_it(world: World) -> None:
+    member = world.composite(text_pdf(3), compositeId="a")
+    Member.objects.update(credentials=sealing.sealed("Basic bm9ib2R5"))
+    member.refresh_from_db()
+    member = world.work(member)
+    assert (member.ended, "the DLCS answered 401" in member.error) == (True, True)
+    member = world.composite(text_pdf(3), "/b.pdf")
+    Member.objects.filter(pk=member.pk).update(credentials="sealed with another key")
+    member.refresh_from_db()
+    assert "credentials cannot be read any more" in world.work(member).error
+
+
+def test_a_later_request_takes_the_place_of_an_earlier_one_that_has_not_ended(world: World) -> None:
+    world.dlcs.faults = [answers(507)]
+    first = world.work(world.composite(text_pdf(6), compositeId="a"))
+    assert (first.status, first.ended) == (Status.ERROR, False)
+    world.dlcs.faults = []
+    second = world.work(world.composite(text_pdf(3, "Other"), "/b.pdf", compositeId="a"))
+    first.refresh_from_db()
+    assert (second.status, first.ended, first.error) == (Status.COMPLETED, True, claims.SUPERSEDED)
+    assert len(world.keys()) == len(world.registered()) == 3
+    Member.objects.filter(pk=first.pk).update(ended=False, due=0)
+    owner = Owner()
+    assert claims.take(first.pk, owner) is None, "nor does it come back"
+    owner.close()
+    assert len(world.keys()) == 3
+
+
+def test_a_member_whose_workers_end_without_a_word_is_taken_ever_later_and_not_for_ever(world: World) -> None:
+    settle(engine_max_attempts=6)
+    member, waits = world.composite(text_pdf(1)), []
+    for _ in range(6):
+        owner = Owner()
+        Member.objects.update(due=0.0)
+        assert claims.take(member.pk, owner) is not None
+        member.refresh_from_db()
+        waits.append(round(max(0.0, member.due - member.lease + claims.LEASE)))
+        owner.close()
+        assert claims.take_over() == 1
+    assert waits == [0, 0, 0, 60, 180, 540]
+    Member.objects.update(due=0.0)
+    owner = Owner()
+    assert claims.take(member.pk, owner) is None
+    owner.close()
+    member.refresh_from_db()
+    assert (member.ended, member.error) == (True, "6 attempts at it ended without a word")
+
+
+def test_pages_that_are_made_otherwise_now_are_made_anew(world: World) -> None:
+    world.dlcs.faults = [answers(507)]
+    member = world.work(world.composite(text_pdf(3), compositeId="a"))
+    world.dlcs.faults = []
+    settle(page_format="png")
+    assert world.work(member).status == Status.COMPLETED
+    assert world.keys() == [f"composites/99/7/a/image-{page}.png" for page in (1, 2, 3)]
+    assert {one["mediaType"] for one in world.registered()} == {"image/png"}
+
+
+def test_what_is_left_of_an_earlier_version_costs_nobody_what_is_done(
+    world: World, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    def forbidden(*arguments: Any) -> None:
+        raise StoreUnavailable("AccessDenied")
+
+    monkeypatch.setattr(bucket.Bucket, "keys", forbidden)
+    assert world.work(world.composite(text_pdf(2))).status == Status.COMPLETED
+
+
+def test_a_scratch_disk_that_is_full_is_told_and_tried_again(world: World, monkeypatch: pytest.MonkeyPatch) -> None:
+    def full(path: object, mode: str) -> Any:
+        return open("/dev/full", mode)
+
+    monkeypatch.setattr("mezzotint.composites.fetching.open", full, raising=False)
+    member = world.work(world.composite(text_pdf(200)))
+    assert (member.status, member.ended) == (Status.ERROR, False)
+    assert "no space left to write the scratch directory" in member.error
 
 
 def test_the_same_pages_again_are_no_more_pages_and_a_shorter_version_leaves_none_of_the_longer(world: World) -> None:
@@ -351,10 +455,16 @@ def test_a_page_that_breaks_its_renderer_is_an_error_and_no_page(world: World, m
 
 
 def test_scratch_that_killed_workers_left_is_swept(world: World) -> None:
-    member = world.composite(text_pdf(1))
-    left = world.directory / "scratch" / str(member.pk)
-    left.mkdir(parents=True)
-    (left / "source.pdf").write_bytes(b"x")
-    (world.directory / "scratch" / "somebody-elses").mkdir()
+    gone, living = Owner(), Owner()
+    gone.close()
+    for name, owner in (
+        ("mezzotint-a", gone.next_claim()),
+        ("mezzotint-b", living.next_claim()),
+        ("somebody-elses-a-b", ""),
+    ):
+        (world.directory / "scratch" / name).mkdir(parents=True)
+        (world.directory / "scratch" / name / "owner").write_text(owner)
+    (world.directory / "scratch" / "mezzotint-c").mkdir()
     assert working.sweep_scratch() == 1
-    assert [path.name for path in world.left_in_scratch()] == ["somebody-elses"]
+    assert sorted(path.name for path in world.left_in_scratch()) == ["mezzotint-b", "mezzotint-c", "somebody-elses-a-b"]
+    living.close()

@@ -7,8 +7,8 @@ from typing import Any
 from django.contrib import admin, messages
 from django.db.models import QuerySet
 from django.http import HttpRequest
-from django.utils.html import format_html, format_html_join
-from django.utils.safestring import SafeString
+from django.utils.html import format_html_join
+from django.utils.safestring import SafeString, mark_safe
 
 from mezzotint.composites import receiving
 from mezzotint.composites.models import Batch, Collection, Member, Page
@@ -72,7 +72,7 @@ class MemberAdmin(LookingAdmin):
             " ",
             '<img src="{}" alt="page {}" title="page {}">',
             ((picture(page.ident, "fit100x100.jpg"), page.number, page.number) for page in pages),
-        ) or format_html("-")
+        ) or mark_safe("-")
 
     @admin.action(description="Try again what has failed", permissions=["view"])
     def try_again(self, request: HttpRequest, chosen: QuerySet[Member]) -> None:

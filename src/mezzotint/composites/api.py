@@ -7,6 +7,7 @@ from datetime import datetime
 from typing import Any
 
 from django.core.exceptions import RequestDataTooBig
+from django.db.models import Prefetch
 from django.http import Http404
 from drf_spectacular.utils import extend_schema
 from rest_framework import exceptions
@@ -17,9 +18,8 @@ from rest_framework.views import APIView, exception_handler
 
 from mezzotint import errors
 from mezzotint.composites import dlcs, receiving
-from mezzotint.composites.models import Collection, Member, Status, Target
+from mezzotint.composites.models import Batch, Collection, Member, Status, Target
 from mezzotint.composites.receiving import RequestRefused
-from mezzotint.composites.repositorytarget import slug_of
 from mezzotint.problems import CONTENT_TYPE
 from mezzotint.repository.api import problems
 from mezzotint.repository.api.auth import ReadOrWrite, who
@@ -129,7 +129,8 @@ def address() -> str:
 
 
 def collection_json(collection: Collection) -> dict[str, Any]:
-    members = collection.members.order_by("position").prefetch_related("batches").iterator(1000)
+    uris = Prefetch("batches", Batch.objects.only("member", "number", "uri"))
+    members = collection.members.order_by("position").defer("json_data", "facts").prefetch_related(uris).iterator(1000)
     return {
         "id": f"{address()}/collections/{collection.pk}",
         "members": [member_json(member, collection.pk) for member in members],
@@ -154,7 +155,7 @@ def member_json(member: Member, collection: Any = None) -> dict[str, Any]:
         said["dlcs_uris"] = [batch.uri for batch in member.batches.all() if batch.uri]
     said["pages_done"], said["pages_total"] = member.pages_done, member.pages_total
     if completed and member.target == Target.REPOSITORY:
-        said["collection"] = f"{address()}/collection/{slug_of(member)}/"
+        said["collection"] = f"{address()}/collection/{member.place.removeprefix('repository:')}/"
     return said
 
 
@@ -188,7 +189,7 @@ def _refused(error: RequestRefused) -> Response:
         for one in error.wrong
     ]
     body = {
-        "type": "about:blank", "title": error.title, "status": 400, "detail": str(error), "errors": wrong,
+        "type": "about:blank", "title": error.title, "status": 400, "detail": str(error)[:1000], "errors": wrong,
         "json_data": [str(one) for one in error.wrong],
     }  # fmt: skip
     response = Response(body, 400)

@@ -14,8 +14,9 @@ from collections.abc import Callable, Iterator
 from contextlib import contextmanager
 from typing import Any
 
-from django.db import DatabaseError, IntegrityError, close_old_connections, connections, transaction
-from django.db.models import F, Q
+from django.db import Error as DatabaseFailure
+from django.db import IntegrityError, close_old_connections, connections, transaction
+from django.db.models import F, Q, QuerySet
 from django.utils import timezone
 
 from mezzotint.composites.models import Collection, Member, Status
@@ -28,6 +29,10 @@ LEASE, RENEW = 60.0, 15.0
 _LOOK = 0.25
 FIRST_PAUSE, _GROWS = 60.0, 3
 _LONGEST_ERROR = 2000
+_SUDDEN = 3
+"""attempts that may end without a word before the next one has to wait"""
+CANCELLED = "it was cancelled"
+SUPERSEDED = "a later request has taken its place"
 
 
 class Interrupted(Exception):
@@ -42,7 +47,7 @@ class Claim:
     """A member that this worker has. What it writes is written only as long as that is so."""
 
     def __init__(self, member: Member, owner: str) -> None:
-        self.member, self._owner = member, owner
+        self.member, self.owner = member, owner
         self._over, self._late = threading.Event(), threading.Event()
         self._ended, self._stop = threading.Event(), threading.Event()
         self._lease = member.lease
@@ -51,7 +56,7 @@ class Claim:
 
     def check(self) -> None:
         """Raises Interrupted, TookTooLong."""
-        if self._over.is_set() or self._stop.is_set():
+        if self._over.is_set() or self._stop.is_set() or time.time() > self._lease:
             raise Interrupted
         if self._late.is_set():
             raise TookTooLong(f"it took longer than {engine().settings.engine_timeout:g} s")
@@ -98,16 +103,15 @@ class Claim:
         if settings.engine_max_attempts and attempts >= settings.engine_max_attempts:
             self.refuse(f"{why} (tried {attempts} times)" if attempts > 1 else why)
             return
-        growing = FIRST_PAUSE * _GROWS ** min(attempts - 1, 20)
-        seconds = min(pause if pause is not None else growing, settings.engine_retry)
+        seconds = min(pause if pause is not None else _growing(attempts), settings.engine_retry)
         self.update(status=Status.ERROR, error=why[:_LONGEST_ERROR], owner="", due=time.time() + seconds, queued=0.0)
 
     def give_back(self) -> None:
         """For others; this attempt does not count."""
-        self._mine().update(owner="", attempts=F("attempts") - 1, queued=0.0)
+        self._mine().update(owner="", attempts=F("attempts") - 1, due=0.0, queued=0.0)
 
     def _mine(self) -> Any:
-        return Member.objects.filter(pk=self.member.pk, owner=self._owner)
+        return Member.objects.filter(pk=self.member.pk, owner=self.owner)
 
     def _keep(self, until: float) -> None:
         renewed = time.monotonic()
@@ -135,26 +139,50 @@ class Claim:
                 self._lease = lease
             else:
                 self._over.set()
-        except DatabaseError as error:
+        except DatabaseFailure as error:
             log.warning("the lease of %s cannot be renewed: %s", self.member.pk, error)
 
 
+def _growing(attempts: int) -> float:
+    return FIRST_PAUSE * float(_GROWS ** min(attempts - 1, 20))
+
+
 def take(pk: uuid.UUID, owner: Owner) -> Claim | None:
-    """The member, where it is due and nobody has it, and nobody has another one of the same place."""
+    """The member, where it is due and nobody has it, and nobody has another one of the same place.
+
+    Older ones of that place that have not ended are superseded by it, and it by a newer one that has begun. One whose
+    workers end again and again without a word is taken ever later, and no more often than any other.
+    """
     now, name = time.time(), owner.next_claim()
-    free = Q(owner="") | Q(lease__lt=now)
+    free, most = Q(owner="") | Q(lease__lt=now), engine().settings.engine_max_attempts
     with transaction.atomic():
         member = Member.objects.select_for_update().filter(free, pk=pk, ended=False, due__lte=now).first()
         if member is None:
             return None
-        Member.objects.filter(place=member.place, lease__lt=now).exclude(owner="").update(owner="")
+        same = Member.objects.filter(place=member.place).exclude(pk=pk)
+        newer = Q(created_date__gt=member.created_date) | Q(created_date=member.created_date, pk__gt=pk)
+        if same.filter(newer).filter(Q(attempts__gt=0) | Q(ended=True)).exclude(error=CANCELLED).exists():
+            _end(Member.objects.filter(pk=pk), SUPERSEDED)
+            return None
+        if most and member.attempts >= most:
+            _end(Member.objects.filter(pk=pk), f"{member.attempts} attempts at it ended without a word")
+            return None
+        same.filter(lease__lt=now).exclude(owner="").update(owner="")
         try:
             with transaction.atomic():
                 member.owner, member.lease, member.attempts = name, now + LEASE, member.attempts + 1
-                member.save(update_fields=["owner", "lease", "attempts"])
+                member.due = now + (_growing(member.attempts - _SUDDEN) if member.attempts > _SUDDEN else 0.0)
+                member.save(update_fields=["owner", "lease", "attempts", "due"])
+                _end(same.filter(ended=False, owner="").exclude(newer), SUPERSEDED)
         except IntegrityError:  # another one of its place is under way
             return None
     return Claim(member, name)
+
+
+def _end(chosen: QuerySet[Member], why: str) -> None:
+    """Without having been worked on."""
+    now = timezone.now()
+    chosen.update(status=Status.ERROR, error=why, ended=True, owner="", credentials="", last_updated_date=now)
 
 
 def due(most: int) -> list[uuid.UUID]:

@@ -5,7 +5,9 @@ from __future__ import annotations
 import hashlib
 import hmac
 import logging
+import os
 import time
+from contextlib import suppress
 from dataclasses import dataclass
 from typing import Any
 
@@ -24,6 +26,7 @@ _CHECKED = 10.0
 _YES = 60
 """seconds that a yes is good for"""
 _PAUSE = 60.0
+_HAS_NONE = {400, 404, 405, 501}
 
 
 class DlcsRefuses(MezzotintError):
@@ -48,6 +51,10 @@ class OutcomeUnknown(MezzotintError):
     title = "The DLCS does not say"
 
 
+class NameUnknown(OutcomeUnknown):
+    """The batch was taken, and has not said its name."""
+
+
 @dataclass(frozen=True, slots=True)
 class Registered:
     """What the DLCS knows of an image: its origin, and the batch that it came with; empty where it does not say."""
@@ -61,11 +68,7 @@ class Dlcs:
 
     def __init__(self, root: str, customer: int, authorization: str) -> None:
         self._at = f"{root}/customers/{customer}"
-        self._session = requests.Session()
-        self._session.headers.update(
-            {"Authorization": authorization, "Accept": "application/json, application/ld+json"}
-        )
-        self._session.trust_env = False
+        self._session = _session(root, authorization)
 
     def close(self) -> None:
         self._session.close()
@@ -92,7 +95,7 @@ class Dlcs:
             uri = _member(answer, "@id")
             if uri:
                 return uri
-            raise OutcomeUnknown("the DLCS answered 201 without an @id")
+            raise NameUnknown("the DLCS answered 201 without an @id")
         reason = f"the DLCS answered {answer.status_code}{_reason(answer)}"
         pause = retry_after(answer.headers.get("Retry-After"), time.time())
         if answer.status_code in {429, 507} or (answer.status_code == 503 and pause is not None):
@@ -102,14 +105,17 @@ class Dlcs:
         raise OutcomeUnknown(reason)
 
     def image(self, space: Any, name: str) -> Registered | None:
-        """Raises OutcomeUnknown where it cannot be told."""
+        """None where there is none, or where the DLCS has no such question. Raises DlcsRefuses; OutcomeUnknown where it
+        cannot be told now."""
         address = f"{self._at}/spaces/{int(space)}/images/{requests.utils.quote(name, safe='')}"
         try:
             answer = self._session.get(address, timeout=(_CONNECT, _READ), allow_redirects=False)
         except requests.RequestException as error:
             raise OutcomeUnknown(f"the DLCS did not answer: {type(error).__name__}") from None
-        if answer.status_code == 404:
+        if answer.status_code in _HAS_NONE:
             return None
+        if answer.status_code in {401, 403}:
+            raise DlcsRefuses(f"the DLCS answered {answer.status_code} to what it knows of an image{_reason(answer)}")
         if answer.status_code != 200:
             raise OutcomeUnknown(f"the DLCS answered {answer.status_code}{_reason(answer)}")
         return Registered(_member(answer, "origin"), _member(answer, "batch"))
@@ -121,26 +127,47 @@ def check_caller(customer: int, authorization: str) -> None:
     settings = engine().settings
     assert settings.dlcs_root is not None
     seal = hmac.digest(settings.secret_key.encode(), f"{customer} {authorization}".encode(), hashlib.sha256).hex()
-    if cache.get(f"dlcs-yes:{seal}"):
+    if _remembered(seal):
         return
     try:
-        answer = requests.get(
-            f"{settings.dlcs_root}/customers/{customer}",
-            headers={"Authorization": authorization},
-            timeout=_CHECKED,
-            allow_redirects=False,
-        )
+        with _session(settings.dlcs_root, authorization) as session:
+            address = f"{settings.dlcs_root}/customers/{customer}"
+            answer = session.get(address, timeout=_CHECKED, allow_redirects=False)
     except requests.Timeout:
         raise OriginTimedOut("the DLCS does not answer") from None
     except requests.RequestException as error:
         raise OriginFailed(f"the DLCS cannot be reached: {type(error).__name__}") from None
     if answer.status_code == 200:
-        cache.set(f"dlcs-yes:{seal}", True, _YES)
+        _remember(seal)
         return
     if answer.status_code in {401, 403} or 200 < answer.status_code < 300:
         raise Forbidden("You do not have permission to perform this action.")
     log.warning("the DLCS answered %d to who customer %d is", answer.status_code, customer)
     raise OriginFailed(f"the DLCS answered {answer.status_code}")
+
+
+def _session(root: str, authorization: str) -> requests.Session:
+    """With the environment's proxies and certificates, and nobody's credentials but these."""
+    session = requests.Session()
+    session.trust_env = False
+    session.proxies.update(requests.utils.get_environ_proxies(root, no_proxy=None))
+    session.verify = os.environ.get("REQUESTS_CA_BUNDLE") or os.environ.get("CURL_CA_BUNDLE") or True
+    session.headers.update({"Authorization": authorization, "Accept": "application/json, application/ld+json"})
+    return session
+
+
+def _remembered(seal: str) -> bool:
+    """A cache that does not answer has nothing to say."""
+    try:
+        return bool(cache.get(f"dlcs-yes:{seal}"))
+    except Exception as error:  # each backend has errors of its own
+        log.warning("the cache does not answer: %s", error)
+        return False
+
+
+def _remember(seal: str) -> None:
+    with suppress(Exception):
+        cache.set(f"dlcs-yes:{seal}", True, _YES)
 
 
 def _json(answer: requests.Response) -> dict[str, Any]:

@@ -19,15 +19,18 @@ from django.utils import timezone
 from mezzotint.composites import sealing, wording
 from mezzotint.composites.bucket import Bucket
 from mezzotint.composites.claims import Claim
-from mezzotint.composites.dlcs import Dlcs, OutcomeUnknown
+from mezzotint.composites.dlcs import Dlcs, DlcsRefuses, DlcsUnavailable, NameUnknown, OutcomeUnknown
 from mezzotint.composites.models import Batch, Page
+from mezzotint.errors import StoreUnavailable
 from mezzotint.transforms.pdf import FORMATS, Document, Rendered
 from mezzotint.wiring import engine
 
 log = logging.getLogger(__name__)
 _PAGE_OF_OURS = re.compile(r"imager?-[0-9-]+\.(?:jpg|jpeg|png|tif|tiff|ppm)")
-UNDER_WAY, _PAUSE = 5.0, 0.5
-"""seconds that a request may still be under way whose answer is lost, and between two looks"""
+UNDER_WAY = 30.0
+"""seconds that a request may still be under way whose answer is lost"""
+_LOOKS = (0.0, 0.5, 2.0)
+"""seconds before each look"""
 
 
 class DlcsTarget:
@@ -36,8 +39,11 @@ class DlcsTarget:
         member = claim.member
         self._asked: dict[str, Any] = member.json_data
         self._bucket = Bucket(self._settings.dlcs_bucket, self._settings)
-        assert self._settings.dlcs_root is not None
+        if self._settings.dlcs_root is None:
+            raise DlcsRefuses("there is no DLCS here any more (DLCS_API_ROOT)")
         customer, authorization = member.collection.customer, sealing.opened(member.credentials)
+        if not authorization:
+            raise DlcsRefuses("its credentials cannot be read any more; send the request again")
         self._dlcs = Dlcs(self._settings.dlcs_root, customer, authorization)
         self._total = 0
 
@@ -51,13 +57,11 @@ class DlcsTarget:
         return {"key": key}
 
     def register(self, done: set[int]) -> None:
-        batches = list(self._claim.member.batches.order_by("number"))
-        at = 1
-        for batch in batches:
-            if batch.state == Batch.State.SENDING:
-                self._settle(batch)
-            at += len(batch.json_data["member"])
-        number = len(batches)
+        batches = self._claim.member.batches.order_by("number")
+        for batch in batches.filter(state=Batch.State.SENDING):
+            self._settle(batch)
+        newest = batches.defer("json_data").last()
+        number, at = (newest.number + 1, newest.last + 1) if newest is not None else (0, 1)
         while at <= self._total:
             last = min(self._total, at + self._settings.dlcs_batch_size - 1)
             if not done.issuperset(range(at, last + 1)):
@@ -66,11 +70,16 @@ class DlcsTarget:
             number, at = number + 1, last + 1
 
     def finish(self) -> None:
-        """The pages of an earlier, longer version go, and those that had other names."""
+        """The pages of an earlier, longer version go, and those that had other names. What cannot go stays: all that
+        was asked for is done."""
         kept = set(Page.objects.filter(member=self._claim.member).values_list("key", flat=True))
         prefix = self._claim.member.place
-        found = [key for key in self._bucket.keys(f"{prefix}/") if key not in kept]
-        self._bucket.delete([key for key in found if _PAGE_OF_OURS.fullmatch(key.removeprefix(f"{prefix}/"))])
+        self._claim.own()
+        try:
+            found = [key for key in self._bucket.keys(f"{prefix}/") if key not in kept]
+            self._bucket.delete([key for key in found if _PAGE_OF_OURS.fullmatch(key.removeprefix(f"{prefix}/"))])
+        except StoreUnavailable as error:
+            log.warning("member %s: pages of an earlier version may have been left: %s", self._claim.member.pk, error)
 
     def close(self) -> None:
         self._dlcs.close()
@@ -98,6 +107,8 @@ class DlcsTarget:
             return Batch.objects.create(
                 member=self._claim.member,
                 number=number,
+                first=first,
+                last=last,
                 json_data={"member": said},
                 before=before.batch if before is not None else "",
                 created_date=now,
@@ -109,42 +120,38 @@ class DlcsTarget:
         self._claim.check()
         try:
             uri = self._dlcs.post(batch.json_data["member"])
+        except NameUnknown:
+            uri = self._looked_up(batch)  # it is there, whatever it is called
         except OutcomeUnknown as error:
             log.warning("%s: batch %d: %s", self._claim.member.pk, batch.number, error)
-            self._settle(batch, error)
+            self._settle(batch)
             return
         self._sent(batch, uri)
 
-    def _settle(self, batch: Batch, why: OutcomeUnknown | None = None) -> None:
-        """Find out what became of a batch, and post it where it was not taken."""
+    def _settle(self, batch: Batch) -> None:
+        """Find out what became of a batch; post it where it was not taken, once nobody can be about it any more.
+
+        Raises DlcsUnavailable until then."""
         uri = self._looked_up(batch)
-        if not uri:
-            self._claim.check()
-            try:
-                uri = self._dlcs.post(batch.json_data["member"])
-            except OutcomeUnknown as error:
-                Batch.objects.filter(pk=batch.pk).update(last_updated_date=timezone.now())
-                uri = self._looked_up(batch)
-                if not uri:
-                    raise why or error from None
-        self._sent(batch, uri)
+        if uri:
+            self._sent(batch, uri)
+            return
+        left = UNDER_WAY - (timezone.now() - batch.last_updated_date).total_seconds()
+        if left > 0:
+            raise DlcsUnavailable("the DLCS did not say whether it has taken a batch; it is looked up again", left)
+        self._claim.own()
+        batch.last_updated_date = timezone.now()
+        batch.save(update_fields=["last_updated_date"])
+        self._send(batch)
 
     def _looked_up(self, batch: Batch) -> str:
-        """The DLCS's name of a batch that it has taken; nothing where it has not, and a while has passed in which it
-        may still have been about it. Raises OutcomeUnknown."""
-        until = time.monotonic() + UNDER_WAY
-        while True:
-            uri, unknown = "", None
-            try:
-                uri = self._taken(batch)
-            except OutcomeUnknown as error:
-                unknown = error
-            if uri or time.monotonic() > until:
-                if unknown is not None:
-                    raise unknown
-                return uri
-            time.sleep(_PAUSE)
+        """The DLCS's name of a batch that it has taken; nothing where it has not. Raises OutcomeUnknown."""
+        for pause in _LOOKS:
+            time.sleep(pause)
             self._claim.check()
+            if uri := self._taken(batch):
+                return uri
+        return ""
 
     def _taken(self, batch: Batch) -> str:
         """The batch that the first image is of now, where that is another one than before. Raises OutcomeUnknown."""

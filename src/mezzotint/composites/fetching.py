@@ -25,7 +25,7 @@ from mezzotint.wiring import engine
 
 log = logging.getLogger(__name__)
 _PATIENCE = 600.0
-_GAP = 60.0
+_GAP, _LOOK = 60.0, 0.5
 _HEADERS = {"Accept": "application/pdf, */*;q=0.5"}
 _TOLD = {
     OriginLacks: "the origin has no such document",
@@ -50,7 +50,7 @@ def fetch(url: str, path: Path, check: Callable[[], None]) -> str:
     Raises NotFetched, DocumentRefused, StorageFull, and what `check` raises.
     """
     try:
-        return asyncio.run(_fetched(url, path, check))
+        return asyncio.run(_watched(url, path, check))
     except OriginError as error:
         log.warning("a document was not fetched from %s: %s", url, error.reason)
         told = _TOLD.get(type(error), "the document could not be had from its origin")
@@ -74,6 +74,18 @@ def take(source: Path, path: Path, check: Callable[[], None]) -> str:
             digest.update(chunk)
             copy.write(chunk)
     return digest.hexdigest()
+
+
+async def _watched(url: str, path: Path, check: Callable[[], None]) -> str:
+    """`check` is called while nothing comes, too."""
+    fetching = asyncio.create_task(_fetched(url, path, check))
+    try:
+        while not (await asyncio.wait([fetching], timeout=_LOOK))[0]:
+            check()
+    finally:
+        fetching.cancel()
+        await asyncio.wait([fetching])
+    return fetching.result()
 
 
 async def _fetched(url: str, path: Path, check: Callable[[], None]) -> str:

@@ -42,6 +42,13 @@ def take_over(
     source: str, *, dry_run: bool = False, progress: Callable[[int, int | None], None] = lambda done, of: None
 ) -> Report:
     """All at once or not at all. What is here already stays as it is. Raises InvalidInput."""
+    try:
+        return _taken_over(source, dry_run, progress)
+    except (KeyError, ValueError, TypeError, AttributeError) as error:
+        raise InvalidInput("source", f"has a row that is none of a composite handler's: {error!r}") from None
+
+
+def _taken_over(source: str, dry_run: bool, progress: Callable[[int, int | None], None]) -> Report:
     report, done = Report(), 0
     with transaction.atomic():
         for table, write in zip(_TABLES, (_collections, _members, _batches), strict=True):
@@ -114,12 +121,17 @@ def _collections(rows: list[Row], report: Report, dry_run: bool) -> None:
 
 def _members(rows: list[Row], report: Report, dry_run: bool) -> None:
     here = _here(Member, rows)
+    collections = {uuid.UUID(str(row["collection_id"])) for row in rows}
+    if not dry_run:
+        collections &= set(Collection.objects.filter(pk__in=collections).values_list("pk", flat=True))
     positions: dict[Any, int] = {}
     fresh = []
     for row in rows:
         if _uuid(row) in here:
             continue
         collection = uuid.UUID(str(row["collection_id"]))
+        if collection not in collections:
+            continue
         if collection not in positions:
             positions[collection] = Member.objects.filter(collection_id=collection).count()
         ended = row["status"] in {Status.COMPLETED, Status.ERROR}
@@ -151,18 +163,22 @@ def _members(rows: list[Row], report: Report, dry_run: bool) -> None:
 
 def _batches(rows: list[Row], report: Report, dry_run: bool) -> None:
     members = {uuid.UUID(str(row["member_id"])) for row in rows}
+    if not dry_run:  # one that came in meanwhile, or that a dump leaves out, has lost its batches
+        members &= set(Member.objects.filter(pk__in=members).values_list("pk", flat=True))
     numbers = {pk: Batch.objects.filter(member_id=pk).count() for pk in members}
     known = set(Batch.objects.filter(member_id__in=members).exclude(uri="").values_list("uri", flat=True))
     fresh = []
     for row in rows:
         member = uuid.UUID(str(row["member_id"]))
-        if row["uri"] in known:
+        if row["uri"] in known or member not in members:
             continue
         said = _json(row["json_data"])
         fresh.append(
             Batch(
                 member_id=member,
                 number=numbers[member],
+                first=0,
+                last=0,
                 json_data=said if isinstance(said.get("member"), list) else {"member": []},
                 uri=row["uri"] or "",
                 state=Batch.State.SENT,

@@ -66,6 +66,7 @@ class Member(models.Model):
     local = models.TextField(blank=True, editable=False, help_text="a file of the host that it was added on")
     credentials = models.TextField(blank=True, editable=False, help_text="the caller's, encrypted; gone at its end")
     document = models.CharField(max_length=64, blank=True, editable=False, help_text="sha256 of the PDF")
+    rendering = models.CharField(max_length=100, blank=True, editable=False, help_text="how its pages are made")
     facts = models.JSONField(default=dict, editable=False, help_text="what the document says of itself")
     pages_total = models.PositiveIntegerField(null=True, editable=False)
     pages_done = models.PositiveIntegerField(default=0, editable=False)
@@ -100,6 +101,8 @@ class Batch(models.Model):
 
     member = models.ForeignKey(Member, models.CASCADE, related_name="batches", editable=False)
     number = models.PositiveIntegerField(editable=False, help_text="in the order of the pages, from 0")
+    first = models.PositiveIntegerField(default=0, editable=False, help_text="page")
+    last = models.PositiveIntegerField(default=0, editable=False, help_text="page")
     json_data = models.JSONField(editable=False)
     uri = models.TextField(blank=True, editable=False)
     state = models.CharField(max_length=8, choices=State.choices, default=State.SENDING, editable=False)

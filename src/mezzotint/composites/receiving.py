@@ -10,15 +10,18 @@ from django.db.models import QuerySet
 from django.utils import timezone
 
 from mezzotint.composites import sealing, tasks
-from mezzotint.composites.models import Collection, Member, Status, Target
+from mezzotint.composites.claims import CANCELLED
+from mezzotint.composites.models import Collection, Member, Page, Status, Target
 from mezzotint.composites.repositorytarget import slug_of
 from mezzotint.composites.schema import Wrong, place_name, problems
 from mezzotint.errors import Conflict, InvalidInput
 from mezzotint.repository import standing
+from mezzotint.sources.urls import parse_url
 from mezzotint.wiring import engine
 
-CANCELLED = "it was cancelled"
 _CHUNK = 500
+_LONGEST_PLACE, _MOST_BYTES = 600, 950
+"""what the table and S3 take, with a page's file name behind it"""
 
 
 class RequestRefused(InvalidInput):
@@ -91,6 +94,8 @@ def retry(chosen: QuerySet[Member]) -> int:
     """
     failed = chosen.filter(status=Status.ERROR, owner="").exclude(target=Target.DLCS, credentials="")
     again = list(failed.values_list("pk", flat=True))
+    # reconcile may have taken away the bases of what had ended
+    Page.objects.filter(member__in=again, member__target=Target.REPOSITORY, member__ended=True).delete()
     failed.update(
         status=Status.PENDING, error="", ended=False, attempts=0, due=0.0, queued=0.0, last_updated_date=timezone.now()
     )
@@ -105,6 +110,10 @@ def _member(collection: Collection, index: int, asked: dict[str, Any], by: str) 
         last_updated_date=now, target=target(), by=by,
     )  # fmt: skip
     name = place_name(asked.get("compositeId")) or str(member.pk)
+    try:
+        engine().policy.check(parse_url(asked["origin"]))
+    except InvalidInput as error:
+        raise RequestRefused([Wrong(index, "origin", str(error.detail))]) from None
     if member.target == Target.DLCS:
         parts = (engine().settings.dlcs_prefix.strip("/"), str(collection.customer), str(int(asked["space"])), name)
         member.place = "/".join(part for part in parts if part)
@@ -113,6 +122,8 @@ def _member(collection: Collection, index: int, asked: dict[str, Any], by: str) 
             member.place = f"repository:{slug_of(member)}"
         except InvalidInput as error:
             raise RequestRefused([Wrong(index, "compositeId", error.detail)]) from None
+    if len(member.place) > _LONGEST_PLACE or len(member.place.encode()) > _MOST_BYTES:
+        raise RequestRefused([Wrong(index, "compositeId", f"makes a key of more than {_MOST_BYTES} bytes")])
     return member
 
 

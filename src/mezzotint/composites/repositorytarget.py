@@ -10,7 +10,7 @@ from typing import Any
 from mezzotint.composites.claims import Claim
 from mezzotint.composites.models import Member, Page, Status
 from mezzotint.derivatives import Base
-from mezzotint.errors import Conflict
+from mezzotint.errors import Conflict, DocumentRefused
 from mezzotint.files import CHUNK
 from mezzotint.names import Ident
 from mezzotint.repository import metadata, queries, services
@@ -45,7 +45,9 @@ class RepositoryTarget:
         store, said = engine().store, json.dumps(facts, ensure_ascii=False).encode()
         store.put(f"documents/{digest}.json", said, "application/json")
         store.put(f"documents/{digest}.pdf", self._path, "application/pdf")
+        self._check_collection()
         for count in range(1, _TRIES + 1):
+            self._claim.own()
             try:
                 services.at_once(self._claim.member.by or "composite", self._described, f"composite {digest[:12]}")
                 return
@@ -57,12 +59,19 @@ class RepositoryTarget:
 
     @property
     def _origin(self) -> str:
+        """Without what may be a signature."""
         member = self._claim.member
-        return Path(member.local).name if member.local else str(member.json_data["origin"])
+        return Path(member.local).name if member.local else str(member.json_data["origin"]).partition("?")[0]
 
     @property
     def slug(self) -> str:
         return slug_of(self._claim.member)
+
+    def _check_collection(self) -> None:
+        """What people have made is not written over. Raises DocumentRefused."""
+        made = Member.objects.filter(place=self._claim.member.place, status=Status.COMPLETED)
+        if queries.find_collection(self.slug) is not None and not made.exists():
+            raise DocumentRefused(f"there is a collection {self.slug} already that no document has made")
 
     def _described(self, session: UpdateSession) -> None:
         pages = list(Page.objects.filter(member=self._claim.member).order_by("number"))

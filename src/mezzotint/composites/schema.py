@@ -2,19 +2,24 @@
 
 from __future__ import annotations
 
+import json
 from collections.abc import Callable, Iterator
 from dataclasses import dataclass
 from functools import partial
+from itertools import islice
 from typing import Any
 
 import jsonschema
 
 from mezzotint.composites import wording
-from mezzotint.errors import InvalidInput
+from mezzotint.errors import InvalidInput, printable
 from mezzotint.sources.urls import parse_url
 
 MOST_MEMBERS = 10_000
 MOST_SEED = 2**53
+MOST_SPACE = 2**31 - 1
+MOST_BYTES = 64 << 10
+"""of one member as JSON: it is said again of each of its pages"""
 MOST_NAME = 300
 _MOST_ERRORS = 100
 _TEXT = {"type": "string"}
@@ -26,7 +31,7 @@ MEMBER: dict[str, Any] = {
     "properties": {
         "@type": {"const": "vocab:Composite"},
         "id": _TEXT,
-        "space": {"type": "integer"},
+        "space": {"type": "integer", "minimum": -MOST_SPACE, "maximum": MOST_SPACE},
         "origin": _TEXT,
         "incrementSeed": {"type": "integer", "minimum": -MOST_SEED, "maximum": MOST_SEED},
         "string1": _TEXT,
@@ -35,7 +40,7 @@ MEMBER: dict[str, Any] = {
         "number1": _NUMBER,
         "number2": _NUMBER,
         "number3": _NUMBER,
-        "roles": {"type": "array", "items": _TEXT, "uniqueItems": True},
+        "roles": {"type": "array", "items": _TEXT},
         "family": _TEXT,
         "text": _TEXT,
         "compositeId": _TEXT,
@@ -80,28 +85,42 @@ def problems(request: Any) -> list[Wrong]:
 
 
 def _wrong(request: Any) -> Iterator[Wrong]:
-    collection = [_told(error, None) for error in _COLLECTION.iter_errors(request)]
+    collection = [_told(error, None) for error in islice(_COLLECTION.iter_errors(request), _MOST_ERRORS)]
     yield from collection
+    if isinstance(request, dict):
+        about = {name: value for name, value in request.items() if name != "member"}
+        yield from _storable(about, None)
     if collection and not (isinstance(request, dict) and isinstance(request.get("member"), list)):
         return
     for index, member in enumerate(request["member"][:MOST_MEMBERS]):
-        wrong = [_told(error, index) for error in _MEMBER.iter_errors(member)]
+        wrong = list(_storable(member, index))
+        wrong = wrong or [_told(error, index) for error in islice(_MEMBER.iter_errors(member), _MOST_ERRORS)]
         yield from wrong or _beyond(member, index)
+
+
+def _storable(value: Any, index: int | None) -> Iterator[Wrong]:
+    """What no database and no UTF-8 holds, and what is more than one member should be."""
+    text = json.dumps(value, ensure_ascii=False)
+    if "\\u0000" in text or any("\ud800" <= one <= "\udfff" for one in text):
+        yield Wrong(index, "body", "has a NUL or half a surrogate pair in a text")
+    elif len(text) > MOST_BYTES:
+        yield Wrong(index, "body", f"has {len(text)} characters as JSON (limit: {MOST_BYTES})")
 
 
 def _told(error: Any, index: int | None) -> Wrong:
     path = [str(part) for part in error.absolute_path]
     field = ".".join(path) or (error.message.split("'")[1] if error.validator == "required" else "body")
-    detail = "is missing" if error.validator == "required" else error.message
+    detail = "is missing" if error.validator == "required" else printable(error.message)
     if error.validator == "maxItems":
         detail = f"has more than {error.validator_value} members"
-    return Wrong(index, field[:100], detail if len(detail) <= 300 else detail[:297] + "...")
+    return Wrong(index, printable(field)[:100], detail if len(detail) <= 300 else detail[:297] + "...")
 
 
 def _beyond(member: dict[str, Any], index: int) -> Iterator[Wrong]:
     """What a schema does not say."""
     checks: tuple[tuple[str, Callable[[], object]], ...] = (
         ("origin", partial(parse_url, member["origin"])),
+        ("roles", partial(_check_roles, member.get("roles", ()))),
         ("compositeId", partial(place_name, member.get("compositeId"))),
         *((name, partial(_check_wording, name, member.get(name))) for name in wording.FIELDS),
     )
@@ -111,6 +130,11 @@ def _beyond(member: dict[str, Any], index: int) -> Iterator[Wrong]:
         except InvalidInput as error:
             limit = f" (limit: {error.limit})" if error.limit else ""
             yield Wrong(index, field, f"{error.detail}{limit}")
+
+
+def _check_roles(roles: list[str]) -> None:
+    if len(set(roles)) < len(roles):
+        raise InvalidInput("roles", "has a role twice")
 
 
 def _check_wording(name: str, value: Any) -> None:

@@ -9,6 +9,7 @@ import threading
 import time
 import uuid
 from collections.abc import Sequence
+from contextlib import nullcontext
 from typing import Any
 
 from django.db import DatabaseError, transaction
@@ -40,13 +41,17 @@ def _owner() -> Owner:
 def enqueue(members: Sequence[uuid.UUID]) -> None:
     """Tell the queue, of very many the first. What it is not told, and a broker that is not there, are no error: the
     sweeper tells it later."""
+    from django_q.brokers import get_broker
+    from django_q.conf import Conf
     from django_q.tasks import async_task
 
-    told = list(members[:_AT_ONCE])
+    in_database = Conf.ORM is not None  # then all of it is one transaction; elsewhere each takes its time
+    told = list(members[: _AT_ONCE if in_database else _AT_ONCE // 10])
     try:
-        with transaction.atomic():  # the database may be the broker
+        broker = get_broker()
+        with transaction.atomic() if in_database else nullcontext():
             for pk in told:
-                async_task(TASK, {"id": str(pk)}, task_name=str(pk))
+                async_task(TASK, {"id": str(pk)}, task_name=str(pk), broker=broker)
     except Exception as error:  # each broker has errors of its own
         log.warning("the queue does not take what is to be done, it is told again later: %s", error)
         return
@@ -73,6 +78,8 @@ def sweep() -> int:
 
     claims.take_over()
     sweep_scratch()
+    if _backlog() >= _AT_ONCE:
+        return 0  # nothing is lost, there is only much to do
     now = time.time()
     forgotten = Member.objects.filter(
         Q(queued__lt=now - FORGOTTEN) | Q(queued__lt=0.1), ended=False, owner="", due__lte=now
@@ -80,6 +87,17 @@ def sweep() -> int:
     again = list(forgotten.order_by("due").values_list("pk", flat=True)[:_AT_ONCE])
     enqueue(again)
     return len(again)
+
+
+def _backlog() -> int:
+    """Messages that wait in the queue."""
+    from django_q.brokers import get_broker
+
+    try:
+        return int(get_broker().queue_size())
+    except Exception as error:
+        log.warning("the queue is out of reach: %s", error)
+        return 0
 
 
 def schedule_sweeping() -> None:

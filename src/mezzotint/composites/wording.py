@@ -47,7 +47,7 @@ def filled(text: str, number: int) -> str:
 
 def of_page(asked: dict[str, Any], page: int) -> dict[str, Any]:
     """What is said of page `page`, from 1, in the words of the request and in their order."""
-    number = asked["incrementSeed"] + page - 1
+    number = int(asked["incrementSeed"]) + page - 1
     said = {}
     for name, value in asked.items():
         if name not in {"@type", "originFormat", "incrementSeed", "compositeId"}:

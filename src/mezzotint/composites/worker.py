@@ -86,6 +86,10 @@ class Engine:
         told = ""
         while not self._stopped.is_set():
             try:
+                if self._count <= len(self._working):
+                    self._stopped.wait(_IDLE)  # others may have room for what is told
+                    continue
+                close_old_connections()
                 if _drained():
                     self._told.set()
                 told = ""
@@ -94,8 +98,7 @@ class Engine:
                     told = str(error)
                     log.warning("composites: the queue is out of reach, and the table is looked at instead: %s", error)
                 self._stopped.wait(_QUEUE_AGAIN)
-            finally:
-                connections.close_all()
+        connections.close_all()
 
 
 def _drained() -> bool:
@@ -150,6 +153,7 @@ class Background(threading.Thread):
     @staticmethod
     def _may_begin() -> bool:
         close_old_connections()
+        settings = engine().settings
         with suppress(DatabaseError):
-            return not engine().settings.read_only and standing.installation().pinned is None
+            return bool(settings.engine_workers) and not settings.read_only and standing.installation().pinned is None
         return False

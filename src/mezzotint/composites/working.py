@@ -9,7 +9,9 @@ from __future__ import annotations
 
 import logging
 import shutil
+import tempfile
 import threading
+import time
 from collections.abc import Iterator
 from concurrent.futures import FIRST_COMPLETED, Future, ThreadPoolExecutor, wait
 from contextlib import closing, contextmanager, suppress
@@ -17,7 +19,8 @@ from dataclasses import asdict
 from pathlib import Path
 from typing import Any
 
-from django.db import DatabaseError, connections, transaction
+from django.db import DataError, connections, transaction
+from django.db import Error as DatabaseFailure
 
 from mezzotint.composites.claims import Claim, Interrupted
 from mezzotint.composites.dlcs import DlcsRefuses
@@ -29,17 +32,19 @@ from mezzotint.composites.repositorytarget import RepositoryTarget
 from mezzotint.composites.targets import Target
 from mezzotint.errors import DocumentRefused, InvalidInput, MezzotintError
 from mezzotint.files import FULL, make_directory
+from mezzotint.repository.owners import is_gone, this_host
 from mezzotint.transforms.pdf import Asked, Document, Rasteriser, Rendered
 from mezzotint.wiring import engine
 
 log = logging.getLogger(__name__)
+_PREFIX, _OWNER, _ABANDONED = "mezzotint-", "owner", 2 * 86400.0
 
 
 def work(claim: Claim, stop: threading.Event) -> None:
-    """All of it; how it ends is in the database. Raises DatabaseError where that cannot be written."""
+    """All of it; how it ends is in the database. Raises django.db.Error where that cannot be written."""
     member = claim.member
     try:
-        with claim.kept(stop), _scratch(member) as directory:
+        with claim.kept(stop), _scratch(claim) as directory:
             try:
                 _Work(claim, directory).do()
             except Exception:
@@ -50,7 +55,9 @@ def work(claim: Claim, stop: threading.Event) -> None:
     except (DocumentRefused, InvalidInput, DlcsRefuses) as error:
         _log(member, error)
         claim.refuse(str(error))
-    except DatabaseError:
+    except DataError as error:
+        claim.refuse(f"the database does not take what is said of it: {str(error).splitlines()[0]}")
+    except DatabaseFailure:
         raise
     except MezzotintError as error:
         _log(member, error)
@@ -69,13 +76,12 @@ def _log(member: Member, error: MezzotintError) -> None:
 
 
 @contextmanager
-def _scratch(member: Member) -> Iterator[Path]:
-    """This member's own directory, empty; gone afterwards."""
+def _scratch(claim: Claim) -> Iterator[Path]:
+    """This claim's own directory; gone afterwards. Whose it is stands in it."""
     top = engine().settings.scratch
     make_directory(top, durable=False)
-    directory = top / str(member.pk)
-    shutil.rmtree(directory, ignore_errors=True)
-    directory.mkdir(mode=0o700)
+    directory = Path(tempfile.mkdtemp(prefix=_PREFIX, dir=top))
+    (directory / _OWNER).write_text(claim.owner)
     try:
         yield directory
     finally:
@@ -83,16 +89,16 @@ def _scratch(member: Member) -> Iterator[Path]:
 
 
 def sweep_scratch() -> int:
-    """Remove what killed workers have left; returns how many directories."""
+    """Remove what killed workers have left; returns how many directories. Of other hosts' after two days."""
     count = 0
-    for directory in engine().settings.scratch.glob("*-*-*-*-*"):
-        try:
-            busy = Member.objects.filter(pk=directory.name).exclude(owner="").exists()
-        except (ValueError, TypeError):
-            continue
-        if not busy:
-            shutil.rmtree(directory, ignore_errors=True)
-            count += 1
+    for directory in engine().settings.scratch.glob(f"{_PREFIX}*"):
+        with suppress(OSError):
+            owner = (directory / _OWNER).read_text() if (directory / _OWNER).exists() else ""
+            here = owner.startswith(f"{this_host()}:")
+            old = time.time() - directory.stat().st_mtime > _ABANDONED
+            if old or (here and is_gone(owner.rpartition(":")[0])):
+                shutil.rmtree(directory, ignore_errors=True)
+                count += 1
     return count
 
 
@@ -120,6 +126,7 @@ class _Work:
                 self._pages(rasteriser, document, target)
                 self._claim.update(status=Status.BUILDING_DLCS_REQUEST)
                 target.register(self._done)
+                self._claim.check()
                 target.finish()
         self._claim.complete(image_count=document.pages, pages_done=document.pages)
 
@@ -143,13 +150,15 @@ class _Work:
         return DlcsTarget(self._claim) if self._member.target == Kind.DLCS else RepositoryTarget(self._claim, path)
 
     def _begin_with(self, digest: str) -> None:
-        """Where the origin has another document now, what was done of the one before is nothing."""
-        if self._member.document not in {"", digest}:
+        """Where the origin has another document now, or pages are made otherwise, what was done before is nothing."""
+        asked = asdict(self._asked())
+        rendering = " ".join(str(asked[name]) for name in ("dpi", "fallback_dpi", "format", "max_length", "crop"))
+        if (self._member.document, self._member.rendering) not in {("", ""), (digest, rendering)}:
             with transaction.atomic():
                 self._claim.update(pages_done=0, pages_total=None, image_count=None)
                 Page.objects.filter(member=self._member).delete()
                 Batch.objects.filter(member=self._member).delete()
-        self._claim.update(document=digest)
+        self._claim.update(document=digest, rendering=rendering)
         self._done = set(Page.objects.filter(member=self._member).values_list("number", flat=True))
 
     def _pages(self, rasteriser: Rasteriser, document: Document, target: Target) -> None:
@@ -198,7 +207,7 @@ class _Work:
         """What was kept before something else failed need not be done again."""
         kept = [(page, one.result()) for one, page in self._pushing.items() if one.done() and not _failed(one)]
         if kept:
-            with suppress(Interrupted, DatabaseError):
+            with suppress(Interrupted, DatabaseFailure):
                 self._write(kept)
 
     def _write(self, kept: list[tuple[Rendered, dict[str, Any]]]) -> None:

@@ -121,7 +121,7 @@ class Settings(CompositeSettings):
             return self.data / "mezzotint.sqlite3"
         if self.database_url.startswith("sqlite:///"):
             return parse_path(self.database_url.removeprefix("sqlite:///"))
-        if self.database_url.startswith(("postgresql://", "postgres://")):
+        if self.database_url.startswith(("postgresql://", "postgres://", "psql://", "pgsql://")):
             return None
         raise InvalidInput("DATABASE_URL", "names no database that is known", "sqlite:///path or postgresql://...")
 

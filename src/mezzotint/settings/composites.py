@@ -40,7 +40,7 @@ class CompositeSettings:
     dlcs_origin: str | None = setting("DLCS_S3_ORIGIN", parse_url, None)
     dlcs_upload_threads: int = setting("DLCS_S3_UPLOAD_THREADS", parse_positive, "8")
     dlcs_batch_size: int = setting("DLCS_BATCH_SIZE", parse_positive, "100")
-    engine_workers: int = setting("ENGINE_WORKER_COUNT", parse_positive, "2")
+    engine_workers: int = setting("ENGINE_WORKER_COUNT", parse_natural, "2")
     engine_timeout: float = setting("ENGINE_WORKER_TIMEOUT", parse_seconds, "3600")
     engine_retry: float = setting("ENGINE_WORKER_RETRY", parse_seconds, "4500")
     engine_max_attempts: int = setting("ENGINE_WORKER_MAX_ATTEMPTS", parse_natural, "0")

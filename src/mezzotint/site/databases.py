@@ -8,6 +8,8 @@ from urllib.parse import parse_qsl, unquote, urlsplit
 from mezzotint.errors import InvalidInput
 from mezzotint.settings import Settings
 
+_LATER = 120
+
 
 def database(settings: Settings) -> dict[str, Any]:
     """Raises InvalidInput for an address that names no database."""
@@ -41,7 +43,13 @@ def database(settings: Settings) -> dict[str, Any]:
         "PORT": port,
         "CONN_MAX_AGE": 60,
         "CONN_HEALTH_CHECKS": True,
-        "OPTIONS": {"connect_timeout": 10, "application_name": "mezzotint"} | options,
+        "OPTIONS": {
+            "connect_timeout": 10,
+            "application_name": "mezzotint",
+            "keepalives_idle": 30,
+            "tcp_user_timeout": 30_000,  # ms; who works on something has to notice that nobody hears of it
+        }
+        | options,
     }
 
 
@@ -64,16 +72,17 @@ def queue(settings: Settings) -> dict[str, Any]:
     common: dict[str, Any] = {
         "name": settings.sqs_queue or "composites",
         "label": "Queue",
-        "workers": settings.engine_workers,
-        "timeout": int(settings.engine_timeout),
-        "retry": int(max(settings.engine_retry, settings.engine_timeout + 1)),
+        "workers": max(1, settings.engine_workers),
+        "timeout": int(settings.engine_timeout) + _LATER,  # ours comes first, and says why
+        "retry": int(max(settings.engine_retry, settings.engine_timeout + 2 * _LATER)),
         "max_attempts": settings.engine_max_attempts,
         "ack_failures": True,  # the table says when it is tried again
-        "queue_limit": settings.engine_workers,
+        "queue_limit": max(1, settings.engine_workers),
         "catch_up": False,
     }
     if settings.sqs_queue:
         return common | {"sqs": {"receive_message_wait_time_seconds": 5}}
     if settings.redis_url:
-        return common | {"redis": settings.redis_url}
+        limits = "socket_connect_timeout=5&socket_timeout=15"
+        return common | {"redis": f"{settings.redis_url}{'&' if '?' in settings.redis_url else '?'}{limits}"}
     return common | {"orm": "default"}

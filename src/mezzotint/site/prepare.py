@@ -67,6 +67,7 @@ def _prepare(progress: Callable[[str, int], None]) -> Ready:
     except StoreUnavailable:
         pass  # compare() raises the alarm
     call_command("migrate", verbosity=0, interactive=False)
+    call_command("createcachetable", verbosity=0)  # where the cache is one
     pinned = standing.installation().pinned
     if pinned is not None:
         return Ready(pinned=pinned)

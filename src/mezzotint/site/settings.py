@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import os
+
 import django_stubs_ext
 
 from mezzotint.settings import Settings
@@ -10,6 +12,10 @@ from mezzotint.site.databases import cache, database, queue
 django_stubs_ext.monkeypatch()  # generic classes of Django can be subscripted, as its types say
 
 _settings = Settings.read()
+
+for _name, _value in _settings.credentials.items():  # of a `.env` too, for libraries that look for their own
+    if _name.startswith("AWS_"):
+        os.environ.setdefault(_name, _value)
 
 SECRET_KEY = _settings.secret_key
 DEBUG = _settings.debug

@@ -6,6 +6,7 @@ document is. It ends when nobody tells it anything any more.
 
 from __future__ import annotations
 
+import io
 import json
 import os
 import resource
@@ -85,17 +86,20 @@ def _written(pdf: Pdf, number: int, asked: Asked, path: Path) -> dict[str, Any]:
 
 
 def _save(picture: Image.Image, path: Path, image_format: str, dpi: float) -> None:
-    with open(path, "wb") as stream:
-        if image_format == "jpg":  # whose encoder takes RGBX as it is
-            picture.save(stream, "JPEG", quality=JPEG_QUALITY, dpi=(max(1, round(dpi)),) * 2)
-            return
+    """Through memory: Pillow takes no notice of a disk that fills as it writes."""
+    encoded = io.BytesIO()
+    if image_format == "jpg":  # whose encoder takes RGBX as it is
+        picture.save(encoded, "JPEG", quality=JPEG_QUALITY, dpi=(max(1, round(dpi)),) * 2)
+    else:
         picture = picture if picture.mode == "L" and image_format != "ppm" else picture.convert("RGB")
         if image_format == "png":
-            picture.save(stream, "PNG", compress_level=3, dpi=(dpi, dpi))
+            picture.save(encoded, "PNG", compress_level=3, dpi=(dpi, dpi))
         elif image_format == "tif":
-            picture.save(stream, "TIFF", compression="tiff_adobe_deflate", dpi=(dpi, dpi))
+            picture.save(encoded, "TIFF", compression="tiff_adobe_deflate", dpi=(dpi, dpi))
         else:
-            picture.save(stream, "PPM")
+            picture.save(encoded, "PPM")
+    with open(path, "wb") as stream:
+        stream.write(encoded.getbuffer())
 
 
 def _limit(limits: Limits) -> None:

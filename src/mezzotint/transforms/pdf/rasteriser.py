@@ -18,13 +18,15 @@ from dataclasses import asdict, dataclass, field
 from pathlib import Path
 from typing import Any
 
-from mezzotint.errors import DocumentRefused, StorageFull
+from mezzotint.errors import DocumentRefused, MezzotintError, RendererEnded, StorageFull
 from mezzotint.files import FULL
 from mezzotint.transforms.pdf.asking import Asked
 
 log = logging.getLogger(__name__)
 _PROGRAM = [sys.executable, "-m", "mezzotint.transforms.pdf.child"]
 _BASE_MEMORY, _BYTES_A_PIXEL = 1 << 30, 10
+_ENVIRONMENT = ("PATH", "LANG", "LC_ALL", "PYTHONPATH", "PYTHONHOME", "LD_LIBRARY_PATH", "FONTCONFIG_PATH")
+"""what a renderer knows of this process's: no secret"""
 _SLOWER = 4
 """times its seconds of CPU is what a page may take of everybody's time: the processor may be busy with others"""
 
@@ -90,7 +92,7 @@ class Rasteriser:
     def pages(self, numbers: Sequence[int], directory: Path, ahead: int) -> Generator[Rendered]:
         """These pages, about in their order, as files in `directory`: no more than `ahead` of them wait to be taken.
 
-        Raises DocumentRefused, which names the page; StorageFull.
+        Raises DocumentRefused, which names the page; RendererEnded, StorageFull.
         """
         waiting: queue.Queue[Rendered | BaseException | None] = queue.Queue(max(1, ahead))
         left = iter(numbers)
@@ -138,35 +140,41 @@ class Rasteriser:
             if free is not None:
                 free.taken = not facts
                 return free
-        started = _Renderer(self._path, self._asked, self._seconds, facts=facts)
+        started = _Renderer(self._path, self._asked, self._seconds)
         with self._lock:
-            self._renderers.append(started)
-            started.taken = not facts
+            self._renderers.append(started)  # first: it may have to be killed as it opens the document
             if self._stopped.is_set():
                 started.kill()
+        started.open(facts=facts)
+        started.taken = not facts
         return started
 
 
 class _Renderer:
-    def __init__(self, path: Path, asked: Asked, seconds: int, *, facts: bool) -> None:
-        """Raises DocumentRefused."""
+    about: dict[str, Any]
+
+    def __init__(self, path: Path, asked: Asked, seconds: int) -> None:
         self.taken, self._killed = True, False
-        self._seconds = seconds
+        self._path, self._asked, self._seconds = path, asked, seconds
         self._said = tempfile.TemporaryFile()  # noqa: SIM115  closed with the process
         self._process = subprocess.Popen(  # noqa: S603  this program's own
-            _PROGRAM, stdin=subprocess.PIPE, stdout=subprocess.PIPE, stderr=self._said, text=True
+            _PROGRAM,
+            stdin=subprocess.PIPE,
+            stdout=subprocess.PIPE,
+            stderr=self._said,
+            text=True,
+            env={name: os.environ[name] for name in _ENVIRONMENT if name in os.environ},
         )
+
+    def open(self, *, facts: bool) -> None:
+        """Raises DocumentRefused, RendererEnded."""
         limits = {
-            "memory": _BASE_MEMORY + _BYTES_A_PIXEL * asked.max_pixels,
+            "memory": _BASE_MEMORY + _BYTES_A_PIXEL * self._asked.max_pixels,
             "file_bytes": 1 << 32,
-            "seconds": seconds,
+            "seconds": self._seconds,
         }
-        try:
-            order = {"document": str(path), "asked": asdict(asked), "limits": limits, "facts": facts}
-            self.about = self._told(order, "the document")
-        except BaseException:
-            self.close()
-            raise
+        order = {"document": str(self._path), "asked": asdict(self._asked), "limits": limits, "facts": facts}
+        self.about = self._told(order, "the document")
 
     def render(self, number: int, path: Path) -> Rendered:
         try:
@@ -202,7 +210,7 @@ class _Renderer:
             self.kill()
             raise DocumentRefused(f"{what} took longer than {self._seconds * _SLOWER} s")
         if not line:
-            raise DocumentRefused(f"{what} {self._end()}")
+            raise self._end(what)
         answer: dict[str, Any] = json.loads(line)
         if "refused" in answer:
             raise DocumentRefused(answer["refused"] if what == "the document" else f"{what}: {answer['refused']}")
@@ -217,12 +225,14 @@ class _Renderer:
             selector.register(self._process.stdout, selectors.EVENT_READ)  # type: ignore[arg-type]
             return bool(selector.select(self._seconds * _SLOWER))
 
-    def _end(self) -> str:
-        """How it came to its end."""
+    def _end(self, what: str) -> MezzotintError:
+        """What its end says: of the document, or of this machine."""
         status = self._process.wait()
         if not self._killed:
             self._said.seek(max(0, self._said.seek(0, os.SEEK_END) - 2000))
             log.warning("a renderer ended with status %d: %s", status, self._said.read().decode(errors="replace"))
-        if -status in {signal.SIGXCPU, signal.SIGKILL}:
-            return f"took more than {self._seconds} s of a processor, or its renderer was killed"
-        return "broke its renderer"
+        if -status in {signal.SIGKILL, signal.SIGTERM, signal.SIGHUP}:
+            return RendererEnded(f"the renderer of {what} was killed")
+        if -status == signal.SIGXCPU:
+            return DocumentRefused(f"{what} took more than {self._seconds} s of a processor")
+        return DocumentRefused(f"{what} broke its renderer")

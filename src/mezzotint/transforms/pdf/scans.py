@@ -7,22 +7,26 @@ import io
 from typing import Any
 
 import pypdfium2.raw as c
-from PIL import Image, ImageChops, ImageStat
+from PIL import Image, ImageChops, ImageFilter, ImageStat
 
 from mezzotint.transforms.pdf.asking import POINTS, PageSize
 
 _OFF = 0.5
 """pixels that the picture's edges may lie off the page's"""
-_UNLIKE = 6.0
-"""steps of 255, in the mean, that the JPEG may differ from the page at a glance"""
+_UNLIKE, _FAR_OFF, _AROUND = 6.0, 48, 3
+"""steps of 255 that the JPEG may differ from the page at a glance: in the mean, and in the mean around any pixel"""
 
 
 def only_scan(page: Any, size: PageSize) -> bytes | None:
     """The bytes of the JPEG that is all there is on the page, upright, edge to edge, a pixel for each of `size`."""
     if c.FPDFPage_CountObjects(page) != 1 or c.FPDFPage_GetAnnotCount(page) or page.get_rotation():
         return None
+    if c.FPDFPage_HasTransparency(page):
+        return None
     found = c.FPDFPage_GetObject(page, 0)
     if c.FPDFPageObj_GetType(found) != c.FPDF_PAGEOBJ_IMAGE or not _fills(found, page, size):
+        return None
+    if c.FPDFPageObj_HasTransparency(found) or c.FPDFClipPath_CountPaths(c.FPDFPageObj_GetClipPath(found)) > 0:
         return None
     if c.FPDFImageObj_GetImageFilterCount(found) != 1 or _filter(found) != b"DCTDecode\0":
         return None
@@ -38,7 +42,9 @@ def looks_like(jpeg: bytes, glance: Image.Image) -> bool:
     with Image.open(io.BytesIO(jpeg), formats=["JPEG"]) as image:
         image.draft("RGB" if image.mode == "RGB" else "L", glance.size)
         shown = image.convert("RGB").resize(glance.size, Image.Resampling.BOX)
-    return max(ImageStat.Stat(ImageChops.difference(shown, glance.convert("RGB"))).mean) < _UNLIKE
+    off = ImageChops.difference(shown, glance.convert("RGB"))
+    most = max(max(band.tobytes()) for band in off.filter(ImageFilter.BoxBlur(_AROUND)).split())
+    return max(ImageStat.Stat(off).mean) < _UNLIKE and most < _FAR_OFF
 
 
 def _fills(found: Any, page: Any, size: PageSize) -> bool:
