@@ -12,10 +12,7 @@ from pathlib import Path
 from typing import Any
 from urllib.parse import quote
 
-import boto3
-import botocore.exceptions
 import obstore
-from obstore.auth.boto3 import Boto3CredentialProvider
 from obstore.exceptions import BaseError
 from obstore.store import S3Store
 
@@ -39,6 +36,8 @@ class Bucket:
 
     @cached_property
     def _session(self) -> Any:
+        import boto3  # late: it is large, and only a DLCS wants it
+
         return boto3.Session()
 
     @cached_property
@@ -48,6 +47,8 @@ class Bucket:
 
     @cached_property
     def _store(self) -> S3Store:
+        from obstore.auth.boto3 import Boto3CredentialProvider
+
         limit = timedelta(seconds=self.settings.store_timeout)
         config: dict[str, Any] = {"aws_region": self._region or "us-east-1"}
         if self._endpoint:
@@ -96,6 +97,8 @@ class Bucket:
                 obstore.delete(self._store, key)
 
     def _location(self) -> str | None:
+        import botocore.exceptions
+
         try:
             client = self._session.client("s3", endpoint_url=self._endpoint)
             return client.get_bucket_location(Bucket=self.name).get("LocationConstraint")  # type: ignore[no-any-return]
@@ -105,9 +108,11 @@ class Bucket:
 
 @contextmanager
 def _answering(what: str) -> Iterator[None]:
+    from botocore.exceptions import BotoCoreError
+
     try:
         yield
-    except (BaseError, FileNotFoundError, PermissionError, OSError, botocore.exceptions.BotoCoreError) as error:
+    except (BaseError, OSError, BotoCoreError) as error:
         text = str(error).strip().splitlines()[0][:300] if str(error).strip() else type(error).__name__
         if "507" in text or "QuotaExceeded" in text:
             raise StorageFull(f"{what}: {text}") from None
