@@ -136,7 +136,7 @@ def test_a_cluster_does_the_work_as_it_did(tmp_path: Path, aws: Aws, dlcs: objec
         command = [sys.executable, str(ROOT / "manage.py"), *arguments]
         return subprocess.run(command, env=variables, cwd=tmp_path, capture_output=True, text=True, timeout=PATIENCE)
 
-    for command in (["migrate"], ["createcachetable"], ["createcachetable"], ["check"]):
+    for command in (["migrate"], ["createcachetable"], ["createcachetable"], ["check"], ["qinfo"]):
         done = manage(*command)
         assert done.returncode == 0, done.stderr
     url = made.document(text_pdf(5))
