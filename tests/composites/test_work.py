@@ -30,6 +30,7 @@ pytestmark = pytest.mark.processes
 def hurried(monkeypatch: pytest.MonkeyPatch) -> None:
     """What the DLCS has not taken at once it does not take."""
     monkeypatch.setattr(dlcstarget, "UNDER_WAY", 0.0)
+    monkeypatch.setattr(dlcstarget, "LONGEST", 0.0)
     monkeypatch.setattr(dlcstarget, "_LOOKS", (0.0,))
 
 
@@ -199,6 +200,7 @@ def test_a_member_whose_workers_end_without_a_word_is_taken_ever_later_and_not_f
         owner.close()
         assert claims.take_over() == 1
     assert waits == [0, 0, 0, 60, 180, 540]
+    assert member.sudden == 6
     Member.objects.update(due=0.0)
     owner = Owner()
     assert claims.take(member.pk, owner) is None
@@ -363,7 +365,7 @@ def test_an_outcome_that_cannot_be_found_out_is_waited_for_and_looked_up_later(
 
     world.dlcs.faults = [once(falls)]
     member = world.work(world.composite(text_pdf(3), compositeId="a"))
-    assert (member.status, member.ended, member.batches.get().state) == (Status.ERROR, False, Batch.State.SENDING)
+    assert (member.status, member.ended, member.batches.get().state) == (Status.ERROR, False, Batch.State.UNKNOWN)
     world.dlcs.down = False
     again = world.work(member)
     assert (again.status, world.dlcs.posts, len(world.dlcs.batches)) == (Status.COMPLETED, 1, 1)

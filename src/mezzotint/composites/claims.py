@@ -29,6 +29,7 @@ LEASE, RENEW = 60.0, 15.0
 _LOOK = 0.25
 FIRST_PAUSE, _GROWS = 60.0, 3
 _LONGEST_ERROR = 2000
+_SHORTEST = 5.0
 _SUDDEN = 3
 """attempts that may end without a word before the next one has to wait"""
 CANCELLED = "it was cancelled"
@@ -103,12 +104,14 @@ class Claim:
         if settings.engine_max_attempts and attempts >= settings.engine_max_attempts:
             self.refuse(f"{why} (tried {attempts} times)" if attempts > 1 else why)
             return
-        seconds = min(pause if pause is not None else _growing(attempts), settings.engine_retry)
-        self.update(status=Status.ERROR, error=why[:_LONGEST_ERROR], owner="", due=time.time() + seconds, queued=0.0)
+        seconds = min(max(pause, _SHORTEST) if pause is not None else _growing(attempts), settings.engine_retry)
+        self.update(
+            status=Status.ERROR, error=why[:_LONGEST_ERROR], owner="", due=time.time() + seconds, queued=0.0, sudden=0
+        )
 
     def give_back(self) -> None:
         """For others; this attempt does not count."""
-        self._mine().update(owner="", attempts=F("attempts") - 1, due=0.0, queued=0.0)
+        self._mine().update(owner="", attempts=F("attempts") - 1, due=0.0, queued=0.0, sudden=0)
 
     def _mine(self) -> Any:
         return Member.objects.filter(pk=self.member.pk, owner=self.owner)
@@ -156,12 +159,17 @@ def take(pk: uuid.UUID, owner: Owner) -> Claim | None:
     now, name = time.time(), owner.next_claim()
     free, most = Q(owner="") | Q(lease__lt=now), engine().settings.engine_max_attempts
     with transaction.atomic():
-        member = Member.objects.select_for_update().filter(free, pk=pk, ended=False, due__lte=now).first()
+        place = Member.objects.filter(pk=pk).values_list("place", flat=True).first()
+        if place is None:
+            return None
+        # all that may be written here, in one order, or two who take members of one place might wait for each other
+        list(Member.objects.select_for_update().filter(place=place, ended=False).order_by("pk").values_list("pk"))
+        member = Member.objects.filter(free, pk=pk, ended=False, due__lte=now).first()
         if member is None:
             return None
         same = Member.objects.filter(place=member.place).exclude(pk=pk)
         newer = Q(created_date__gt=member.created_date) | Q(created_date=member.created_date, pk__gt=pk)
-        if same.filter(newer).filter(Q(attempts__gt=0) | Q(ended=True)).exclude(error=CANCELLED).exists():
+        if same.filter(newer).filter(Q(attempts__gt=0, ended=False) | Q(status=Status.COMPLETED)).exists():
             _end(Member.objects.filter(pk=pk), SUPERSEDED)
             return None
         if most and member.attempts >= most:
@@ -171,8 +179,9 @@ def take(pk: uuid.UUID, owner: Owner) -> Claim | None:
         try:
             with transaction.atomic():
                 member.owner, member.lease, member.attempts = name, now + LEASE, member.attempts + 1
-                member.due = now + (_growing(member.attempts - _SUDDEN) if member.attempts > _SUDDEN else 0.0)
-                member.save(update_fields=["owner", "lease", "attempts", "due"])
+                member.sudden, waits = member.sudden + 1, max(0, member.sudden + 1 - _SUDDEN)
+                member.due = now + (min(_growing(waits), engine().settings.engine_retry) if waits else 0.0)
+                member.save(update_fields=["owner", "lease", "attempts", "sudden", "due"])
                 _end(same.filter(ended=False, owner="").exclude(newer), SUPERSEDED)
         except IntegrityError:  # another one of its place is under way
             return None

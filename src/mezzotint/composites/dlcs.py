@@ -20,7 +20,9 @@ from mezzotint.wiring import engine
 
 log = logging.getLogger(__name__)
 CONTEXT = "http://www.w3.org/ns/hydra/context.jsonld"
-_CONNECT, _READ = 10.0, 120.0
+_CONNECT, _READ = 10.0, 60.0
+LONGEST = _CONNECT + _READ
+"""seconds that a request is waited for"""
 _CHECKED = 10.0
 """seconds for an answer to whether somebody is known: a request waits for it"""
 _YES = 60

@@ -11,6 +11,7 @@ from __future__ import annotations
 import logging
 import re
 import time
+from contextlib import suppress
 from typing import Any
 
 from django.db import transaction
@@ -19,16 +20,17 @@ from django.utils import timezone
 from mezzotint.composites import sealing, wording
 from mezzotint.composites.bucket import Bucket
 from mezzotint.composites.claims import Claim
-from mezzotint.composites.dlcs import Dlcs, DlcsRefuses, DlcsUnavailable, NameUnknown, OutcomeUnknown
+from mezzotint.composites.dlcs import LONGEST, Dlcs, DlcsRefuses, DlcsUnavailable, NameUnknown, OutcomeUnknown
 from mezzotint.composites.models import Batch, Page
-from mezzotint.errors import StoreUnavailable
+from mezzotint.errors import StorageFull, StoreUnavailable
 from mezzotint.transforms.pdf import FORMATS, Document, Rendered
 from mezzotint.wiring import engine
 
 log = logging.getLogger(__name__)
 _PAGE_OF_OURS = re.compile(r"imager?-[0-9-]+\.(?:jpg|jpeg|png|tif|tiff|ppm)")
-UNDER_WAY = 30.0
-"""seconds that a request may still be under way whose answer is lost"""
+UNDER_WAY = 20.0
+"""seconds that the DLCS may still be about a request whose answer is lost"""
+_CANNOT_TELL = "?"
 _LOOKS = (0.0, 0.5, 2.0)
 """seconds before each look"""
 
@@ -58,7 +60,7 @@ class DlcsTarget:
 
     def register(self, done: set[int]) -> None:
         batches = self._claim.member.batches.order_by("number")
-        for batch in batches.filter(state=Batch.State.SENDING):
+        for batch in batches.exclude(state=Batch.State.SENT):
             self._settle(batch)
         newest = batches.defer("json_data").last()
         number, at = (newest.number + 1, newest.last + 1) if newest is not None else (0, 1)
@@ -78,7 +80,7 @@ class DlcsTarget:
         try:
             found = [key for key in self._bucket.keys(f"{prefix}/") if key not in kept]
             self._bucket.delete([key for key in found if _PAGE_OF_OURS.fullmatch(key.removeprefix(f"{prefix}/"))])
-        except StoreUnavailable as error:
+        except (StoreUnavailable, StorageFull) as error:
             log.warning("member %s: pages of an earlier version may have been left: %s", self._claim.member.pk, error)
 
     def close(self) -> None:
@@ -100,7 +102,11 @@ class DlcsTarget:
     def _noted(self, number: int, first: int, last: int) -> Batch:
         """Written down before it is posted, with what the DLCS says of its first image now."""
         said = [self._said(page) for page in range(first, last + 1)]
-        before = self._dlcs.image(said[0]["space"], said[0]["id"])
+        try:
+            found = self._dlcs.image(said[0]["space"], said[0]["id"])
+            before = found.batch if found is not None else ""
+        except (OutcomeUnknown, DlcsRefuses):  # whether it takes a batch is for the batch to find out
+            before = _CANNOT_TELL
         now = timezone.now()
         with transaction.atomic():
             self._claim.own()
@@ -110,7 +116,7 @@ class DlcsTarget:
                 first=first,
                 last=last,
                 json_data={"member": said},
-                before=before.batch if before is not None else "",
+                before=before,
                 created_date=now,
                 last_updated_date=now,
             )
@@ -121,9 +127,16 @@ class DlcsTarget:
         try:
             uri = self._dlcs.post(batch.json_data["member"])
         except NameUnknown:
-            uri = self._looked_up(batch)  # it is there, whatever it is called
+            self._sent(batch, "")  # it is there, whatever it is called
+            with suppress(OutcomeUnknown):
+                self._sent(batch, self._looked_up(batch))
+            return
         except OutcomeUnknown as error:
             log.warning("%s: batch %d: %s", self._claim.member.pk, batch.number, error)
+            with transaction.atomic():
+                self._claim.own()
+                batch.state, batch.last_updated_date = Batch.State.UNKNOWN, timezone.now()
+                batch.save(update_fields=["state", "last_updated_date"])
             self._settle(batch)
             return
         self._sent(batch, uri)
@@ -136,12 +149,14 @@ class DlcsTarget:
         if uri:
             self._sent(batch, uri)
             return
-        left = UNDER_WAY - (timezone.now() - batch.last_updated_date).total_seconds()
-        if left > 0:
-            raise DlcsUnavailable("the DLCS did not say whether it has taken a batch; it is looked up again", left)
-        self._claim.own()
-        batch.last_updated_date = timezone.now()
-        batch.save(update_fields=["last_updated_date"])
+        # whoever was killed as it posted would have waited for so long
+        window = UNDER_WAY if batch.state == Batch.State.UNKNOWN else UNDER_WAY + LONGEST
+        if (timezone.now() - batch.last_updated_date).total_seconds() < window:
+            raise DlcsUnavailable("the DLCS did not say whether it has taken a batch; it is looked up again")
+        with transaction.atomic():
+            self._claim.own()
+            batch.state, batch.last_updated_date = Batch.State.SENDING, timezone.now()
+            batch.save(update_fields=["state", "last_updated_date"])
         self._send(batch)
 
     def _looked_up(self, batch: Batch) -> str:
@@ -155,8 +170,13 @@ class DlcsTarget:
 
     def _taken(self, batch: Batch) -> str:
         """The batch that the first image is of now, where that is another one than before. Raises OutcomeUnknown."""
+        if batch.before == _CANNOT_TELL:
+            return ""
         first = batch.json_data["member"][0]
-        found = self._dlcs.image(first["space"], first["id"])
+        try:
+            found = self._dlcs.image(first["space"], first["id"])
+        except DlcsRefuses:
+            return ""
         if found is None or found.origin != first["origin"] or found.batch == batch.before:
             return ""
         return found.batch

@@ -73,6 +73,9 @@ class Member(models.Model):
 
     ended = models.BooleanField(default=False, editable=False, help_text="nothing more is done by itself")
     attempts = models.PositiveIntegerField(default=0, editable=False)
+    sudden = models.PositiveIntegerField(
+        default=0, editable=False, help_text="attempts in a row that ended without a word"
+    )
     due = models.FloatField(default=0.0, editable=False)
     queued = models.FloatField(default=0.0, editable=False, help_text="when the queue was last told of it")
     owner = models.CharField(max_length=150, blank=True, editable=False)
@@ -97,6 +100,7 @@ class Batch(models.Model):
 
     class State(models.TextChoices):
         SENDING = "sending"
+        UNKNOWN = "unknown"
         SENT = "sent"
 
     member = models.ForeignKey(Member, models.CASCADE, related_name="batches", editable=False)

@@ -48,7 +48,14 @@ def accept(customer: int, request: Any, authorization: str, by: str) -> Collecti
     now = timezone.now()
     about = {name: value for name, value in request.items() if name != "member"}
     collection = Collection(customer=customer, json_data=about, created_date=now, last_updated_date=now)
-    members = [_member(collection, index, asked, by) for index, asked in enumerate(request["member"])]
+    members = []
+    for index, asked in enumerate(request["member"]):
+        try:
+            members.append(_member(collection, index, asked, by))
+        except RequestRefused as error:
+            wrong += error.wrong
+    if wrong:
+        raise RequestRefused(wrong[:100])
     _check_places(members)
     sealed = sealing.sealed(authorization) if members and target() == Target.DLCS else ""
     for member in members:
@@ -97,8 +104,9 @@ def retry(chosen: QuerySet[Member]) -> int:
     # reconcile may have taken away the bases of what had ended
     Page.objects.filter(member__in=again, member__target=Target.REPOSITORY, member__ended=True).delete()
     failed.update(
-        status=Status.PENDING, error="", ended=False, attempts=0, due=0.0, queued=0.0, last_updated_date=timezone.now()
-    )
+        status=Status.PENDING, error="", ended=False, attempts=0, sudden=0, due=0.0, queued=0.0,
+        last_updated_date=timezone.now(),
+    )  # fmt: skip
     tasks.enqueue(again)
     return len(again)
 

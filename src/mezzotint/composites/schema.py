@@ -101,10 +101,26 @@ def _wrong(request: Any) -> Iterator[Wrong]:
 def _storable(value: Any, index: int | None) -> Iterator[Wrong]:
     """What no database and no UTF-8 holds, and what is more than one member should be."""
     text = json.dumps(value, ensure_ascii=False)
-    if "\\u0000" in text or any("\ud800" <= one <= "\udfff" for one in text):
+    if not all(map(_is_storable, _texts(value))):
         yield Wrong(index, "body", "has a NUL or half a surrogate pair in a text")
     elif len(text) > MOST_BYTES:
         yield Wrong(index, "body", f"has {len(text)} characters as JSON (limit: {MOST_BYTES})")
+
+
+def _is_storable(text: str) -> bool:
+    return "\0" not in text and not any("\ud800" <= one <= "\udfff" for one in text)
+
+
+def _texts(value: Any) -> Iterator[str]:
+    if isinstance(value, str):
+        yield value
+    elif isinstance(value, dict):
+        yield from value
+        for member in value.values():
+            yield from _texts(member)
+    elif isinstance(value, list):
+        for member in value:
+            yield from _texts(member)
 
 
 def _told(error: Any, index: int | None) -> Wrong:

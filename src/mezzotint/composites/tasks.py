@@ -84,7 +84,7 @@ def sweep() -> int:
     forgotten = Member.objects.filter(
         Q(queued__lt=now - FORGOTTEN) | Q(queued__lt=0.1), ended=False, owner="", due__lte=now
     )
-    again = list(forgotten.order_by("due").values_list("pk", flat=True)[:_AT_ONCE])
+    again = list(forgotten.order_by("queued", "due").values_list("pk", flat=True)[:_AT_ONCE])
     enqueue(again)
     return len(again)
 

@@ -28,7 +28,7 @@ class Engine:
     def __init__(self) -> None:
         self._stopped, self._told = threading.Event(), threading.Event()
         self._owner = Owner()
-        self._count = engine().settings.engine_workers
+        self._count = max(1, engine().settings.engine_workers)
         self._working: dict[str, threading.Thread] = {}
 
     def stop(self) -> None:

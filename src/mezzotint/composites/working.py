@@ -30,7 +30,7 @@ from mezzotint.composites.models import Batch, Member, Page, Status
 from mezzotint.composites.models import Target as Kind
 from mezzotint.composites.repositorytarget import RepositoryTarget
 from mezzotint.composites.targets import Target
-from mezzotint.errors import DocumentRefused, InvalidInput, MezzotintError
+from mezzotint.errors import DocumentRefused, InvalidInput, MezzotintError, RendererEnded
 from mezzotint.files import FULL, make_directory
 from mezzotint.repository.owners import is_gone, this_host
 from mezzotint.transforms.pdf import Asked, Document, Rasteriser, Rendered
@@ -38,6 +38,8 @@ from mezzotint.wiring import engine
 
 log = logging.getLogger(__name__)
 _PREFIX, _OWNER, _ABANDONED = "mezzotint-", "owner", 2 * 86400.0
+_KILLED = 10
+"""attempts after which a renderer that is killed is the document's fault, which may want more memory than there is"""
 
 
 def work(claim: Claim, stop: threading.Event) -> None:
@@ -59,6 +61,9 @@ def work(claim: Claim, stop: threading.Event) -> None:
         claim.refuse(f"the database does not take what is said of it: {str(error).splitlines()[0]}")
     except DatabaseFailure:
         raise
+    except RendererEnded as error:
+        _log(member, error)
+        (claim.refuse if member.attempts >= _KILLED else claim.fail)(str(error))
     except MezzotintError as error:
         _log(member, error)
         claim.fail(str(error), getattr(error, "retry_after", None))
@@ -81,8 +86,8 @@ def _scratch(claim: Claim) -> Iterator[Path]:
     top = engine().settings.scratch
     make_directory(top, durable=False)
     directory = Path(tempfile.mkdtemp(prefix=_PREFIX, dir=top))
-    (directory / _OWNER).write_text(claim.owner)
     try:
+        (directory / _OWNER).write_text(claim.owner)
         yield directory
     finally:
         shutil.rmtree(directory, ignore_errors=True)

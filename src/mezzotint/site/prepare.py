@@ -67,7 +67,7 @@ def _prepare(progress: Callable[[str, int], None]) -> Ready:
     except StoreUnavailable:
         pass  # compare() raises the alarm
     call_command("migrate", verbosity=0, interactive=False)
-    call_command("createcachetable", verbosity=0)  # where the cache is one
+    _make_cache_table()
     pinned = standing.installation().pinned
     if pinned is not None:
         return Ready(pinned=pinned)
@@ -84,6 +84,18 @@ def _prepare(progress: Callable[[str, int], None]) -> Ready:
     ready = _first_person(restored)
     commits.flush("setup")
     return ready
+
+
+def _make_cache_table() -> None:
+    """Where the cache is one. What is cached can do without."""
+    from django.conf import settings
+    from django.core.management import CommandError, call_command
+
+    if settings.CACHES["default"]["BACKEND"].endswith(".DatabaseCache"):
+        try:
+            call_command("createcachetable", verbosity=0)
+        except CommandError as error:
+            log.warning("the cache has no table: %s", error)
 
 
 def _first_person(restored: int | None) -> Ready:

@@ -13,9 +13,10 @@ django_stubs_ext.monkeypatch()  # generic classes of Django can be subscripted, 
 
 _settings = Settings.read()
 
-for _name, _value in _settings.credentials.items():  # of a `.env` too, for libraries that look for their own
-    if _name.startswith("AWS_"):
-        os.environ.setdefault(_name, _value)
+if "AWS_ACCESS_KEY_ID" not in os.environ:  # those of a `.env`, for libraries that look for their own
+    for _name in ("AWS_ACCESS_KEY_ID", "AWS_SECRET_ACCESS_KEY", "AWS_SESSION_TOKEN", "AWS_REGION", "AWS_PROFILE"):
+        if _name in _settings.credentials:
+            os.environ[_name] = _settings.credentials[_name]
 
 SECRET_KEY = _settings.secret_key
 DEBUG = _settings.debug
