@@ -139,6 +139,9 @@ class DlcsTarget:
                 batch.save(update_fields=["state", "last_updated_date"])
             self._settle(batch)
             return
+        except (DlcsRefuses, DlcsUnavailable):  # nothing was done: nothing is to be found out
+            batch.delete()
+            raise
         self._sent(batch, uri)
 
     def _settle(self, batch: Batch) -> None:
