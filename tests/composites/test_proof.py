@@ -6,6 +6,7 @@ import os
 import random
 import signal
 import subprocess
+import time
 from collections import Counter
 from collections.abc import Iterator
 from contextlib import contextmanager
@@ -25,7 +26,7 @@ from tests.origin import Asked, Origin
 from tests.servers import PROGRAM, Server, environment, rows, start_server
 from tests.waiting import PATIENCE, until
 
-pytestmark = pytest.mark.timeout(900)
+pytestmark = pytest.mark.timeout(1200)
 DOCUMENTS = 40
 MOST_MISHAPS = 16
 WRONG = {
@@ -138,7 +139,10 @@ def run(world: World, server: Server, workers: Workers, mishaps: list[Any], choi
         hurry(server)
         return not left
 
-    until(step, 0.25)
+    deadline = time.monotonic() + 5 * PATIENCE  # what was lost is looked for in its own time
+    while not step():
+        assert time.monotonic() < deadline, left
+        time.sleep(0.25)
     assert happened.total() >= 3, happened
 
 

@@ -31,6 +31,8 @@ _PAGE_OF_OURS = re.compile(r"imager?-[0-9-]+\.(?:jpg|jpeg|png|tif|tiff|ppm)")
 UNDER_WAY = 20.0
 """seconds that the DLCS may still be about a request whose answer is lost"""
 _CANNOT_TELL = "?"
+_ATTEMPTS = 5
+"""after which a name that cannot be found out is given up"""
 _LOOKS = (0.0, 0.5, 2.0)
 """seconds before each look"""
 
@@ -77,6 +79,7 @@ class DlcsTarget:
         kept = set(Page.objects.filter(member=self._claim.member).values_list("key", flat=True))
         prefix = self._claim.member.place
         self._claim.own()
+        self._find_names()
         try:
             found = [key for key in self._bucket.keys(f"{prefix}/") if key not in kept]
             self._bucket.delete([key for key in found if _PAGE_OF_OURS.fullmatch(key.removeprefix(f"{prefix}/"))])
@@ -85,6 +88,15 @@ class DlcsTarget:
 
     def close(self) -> None:
         self._dlcs.close()
+
+    def _find_names(self) -> None:
+        """Of batches that were taken and did not say what they are called. Raises OutcomeUnknown, a few times."""
+        for batch in self._claim.member.batches.filter(state=Batch.State.SENT, uri=""):
+            try:
+                self._sent(batch, self._taken(batch))
+            except OutcomeUnknown:
+                if self._claim.member.attempts < _ATTEMPTS:
+                    raise
 
     def _key(self, page: int) -> str:
         padded = str(page).zfill(len(str(self._total)))
