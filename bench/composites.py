@@ -12,6 +12,7 @@ from collections.abc import Callable, Iterator
 from concurrent.futures import ThreadPoolExecutor
 from contextlib import contextmanager
 from pathlib import Path
+from typing import Any
 
 import boto3
 import requests
@@ -20,14 +21,15 @@ from PIL import Image
 from pypdf import PdfReader, PdfWriter
 from tests.backends.aws import Aws
 from tests.composites.dlcs import KEY, Dlcs
-from tests.composites.world import CUSTOMER, World
 from tests.documents import anything, pdf, request, scan_page
 from tests.origin import Origin
 from tests.servers import Server, rows, start_server
 
 from bench.figures import Figure, fresh, need, paired
 from bench.photographs import photographs
+from mezzotint.site.prepare import django_setup
 
+CUSTOMER = 99
 DPI, RENDERERS, UPLOADS, BATCH = 500, 3, 8, 100
 PAGES = 100
 _TEXT = Path("/usr/share/doc/bash/bashref.pdf")
@@ -85,7 +87,10 @@ def scanned_document(pages: int) -> bytes:
 
 
 @contextmanager
-def _world(directory: Path) -> Iterator[World]:
+def _world(directory: Path) -> Iterator[Any]:
+    django_setup()  # which the next line needs
+    from tests.composites.world import World
+
     aws = Aws.start(directory / "aws", os.getpid())
     try:
         with Dlcs() as dlcs, Origin() as origin:
@@ -95,7 +100,7 @@ def _world(directory: Path) -> Iterator[World]:
 
 
 @contextmanager
-def _serving(world: World) -> Iterator[Server]:
+def _serving(world: Any) -> Iterator[Server]:
     variables = world.variables(
         PDF_RASTERIZER_DPI=str(DPI), PDF_RASTERIZER_THREAD_COUNT=str(RENDERERS), DLCS_BATCH_SIZE=str(BATCH)
     )
@@ -106,7 +111,7 @@ def _serving(world: World) -> Iterator[Server]:
         server.stop()
 
 
-def _ours(world: World, server: Server, url: str, firsts: list[float]) -> float:
+def _ours(world: Any, server: Server, url: str, firsts: list[float]) -> float:
     begun = time.perf_counter()
     member = asked(server, url)
     first = 0.0
@@ -128,7 +133,7 @@ def asked(server: Server, url: str) -> str:
     return str(answer.json()["members"][0]["id"]).removeprefix("http://localhost:8000")
 
 
-def _sequence(world: World, url: str) -> float:
+def _sequence(world: Any, url: str) -> float:
     """One step after the other."""
     begun = time.perf_counter()
     with tempfile.TemporaryDirectory(dir=world.directory) as place:

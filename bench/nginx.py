@@ -8,7 +8,7 @@ from collections.abc import Iterator, Sequence
 from contextlib import contextmanager
 from pathlib import Path
 
-from tests.servers import free_port
+from tests.backends.processes import lasting_port
 
 from bench.figures import need
 
@@ -37,7 +37,7 @@ def nginx(work: Path, root: Path, hosts: Sequence[str] = ("127.0.0.1",)) -> Iter
     """Gives out what is below `root`; the port is the same at all `hosts`."""
     need("nginx")
     root.chmod(0o755)
-    port = free_port()
+    port = lasting_port()
     listen = " ".join(f"listen {host}:{port};" for host in hosts)
     configuration = work / "nginx.conf"
     configuration.write_text(_CONFIGURATION.format(work=work, listen=listen, root=root))
