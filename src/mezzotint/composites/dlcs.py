@@ -107,13 +107,13 @@ class Dlcs:
         raise OutcomeUnknown(reason)
 
     def image(self, space: Any, name: str) -> Registered | None:
-        """None where there is none, or where the DLCS has no such question. Raises DlcsRefuses; OutcomeUnknown where it
-        cannot be told now."""
+        """None where there is none, or where the DLCS has no such question. Raises DlcsRefuses, DlcsUnavailable;
+        OutcomeUnknown where it does not say."""
         address = f"{self._at}/spaces/{int(space)}/images/{requests.utils.quote(name, safe='')}"
         try:
             answer = self._session.get(address, timeout=(_CONNECT, _READ), allow_redirects=False)
         except requests.RequestException as error:
-            raise OutcomeUnknown(f"the DLCS did not answer: {type(error).__name__}") from None
+            raise DlcsUnavailable(f"the DLCS did not answer: {type(error).__name__}") from None
         if answer.status_code in _HAS_NONE:
             return None
         if answer.status_code in {401, 403}:

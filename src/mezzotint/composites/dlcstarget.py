@@ -94,7 +94,7 @@ class DlcsTarget:
         for batch in self._claim.member.batches.filter(state=Batch.State.SENT, uri=""):
             try:
                 self._sent(batch, self._taken(batch))
-            except OutcomeUnknown:
+            except (OutcomeUnknown, DlcsUnavailable):
                 if self._claim.member.attempts < _ATTEMPTS:
                     raise
 
@@ -140,7 +140,7 @@ class DlcsTarget:
             uri = self._dlcs.post(batch.json_data["member"])
         except NameUnknown:
             self._sent(batch, "")  # it is there, whatever it is called
-            with suppress(OutcomeUnknown):
+            with suppress(OutcomeUnknown, DlcsUnavailable):
                 self._sent(batch, self._looked_up(batch))
             return
         except OutcomeUnknown as error:
