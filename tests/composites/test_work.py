@@ -5,10 +5,12 @@ from __future__ import annotations
 import hashlib
 import threading
 from collections.abc import Callable
+from datetime import timedelta
 from itertools import count
 from typing import Any
 
 import pytest
+from django.utils import timezone
 
 from mezzotint.composites import bucket, claims, dlcstarget, sealing, working
 from mezzotint.composites.models import Batch, Member, Page, Status
@@ -158,6 +160,27 @@ def test_a_batch_that_was_taken_and_has_no_name_is_not_posted_again(world: World
     world.dlcs.faults = [garbled]
     member = world.work(world.composite(text_pdf(3), compositeId="a"))
     assert (member.status, world.dlcs.posts, member.batches.get().uri) == (Status.COMPLETED, 1, "")
+
+
+def test_a_name_that_cannot_be_found_out_is_asked_for_again_and_given_up_after_a_day(world: World) -> None:
+    def falls(handler: Any) -> bool:
+        world.dlcs.down = True
+        return garbled(handler)
+
+    world.dlcs.faults = [once(falls)]
+    member = world.work(world.composite(text_pdf(3), compositeId="a"))
+    for _ in range(6):
+        assert (member.status, member.ended, member.batches.get().uri) == (Status.ERROR, False, "")
+        member = world.work(member)
+    world.dlcs.down = False
+    again = world.work(member)
+    assert (again.status, world.dlcs.posts, again.batches.get().uri) == (Status.COMPLETED, 1, *world.dlcs.batches)
+
+    world.dlcs.faults = [once(falls)]
+    member = world.work(world.composite(text_pdf(3), compositeId="b"))
+    assert (member.status, member.batches.get().uri) == (Status.ERROR, "")
+    member.batches.update(created_date=timezone.now() - timedelta(days=2))
+    assert (world.work(member).status, member.batches.get().uri) == (Status.COMPLETED, "")
 
 
 def test_credentials_that_are_no_longer_good_end_it(world: World) -> None:

@@ -31,8 +31,8 @@ _PAGE_OF_OURS = re.compile(r"imager?-[0-9-]+\.(?:jpg|jpeg|png|tif|tiff|ppm)")
 UNDER_WAY = 20.0
 """seconds that the DLCS may still be about a request whose answer is lost"""
 _CANNOT_TELL = "?"
-_ATTEMPTS = 5
-"""after which a name that cannot be found out is given up"""
+_GIVEN_UP = 86400.0
+"""seconds after which a name that cannot be found out is given up"""
 _LOOKS = (0.0, 0.5, 2.0)
 """seconds before each look"""
 
@@ -53,7 +53,7 @@ class DlcsTarget:
 
     def begin(self, document: Document) -> None:
         self._total = document.pages
-        self._origin = self._bucket.origin  # or the first page would find out that it cannot be known
+        self._bucket.origin_of("")  # or the first page would find out that it cannot be known
 
     def keep(self, page: Rendered) -> dict[str, Any]:
         key = self._key(page.page)
@@ -90,12 +90,13 @@ class DlcsTarget:
         self._dlcs.close()
 
     def _find_names(self) -> None:
-        """Of batches that were taken and did not say what they are called. Raises OutcomeUnknown, a few times."""
+        """Of batches that were taken and did not say what they are called. Raises OutcomeUnknown, DlcsUnavailable, for
+        a day."""
         for batch in self._claim.member.batches.filter(state=Batch.State.SENT, uri=""):
             try:
                 self._sent(batch, self._taken(batch))
             except (OutcomeUnknown, DlcsUnavailable):
-                if self._claim.member.attempts < _ATTEMPTS:
+                if (timezone.now() - batch.created_date).total_seconds() < _GIVEN_UP:
                     raise
 
     def _key(self, page: int) -> str:
