@@ -157,7 +157,7 @@ def test_a_front_that_changes_is_seen_once_it_is_looked_after(tmp_path: Path, ar
     with covering(tmp_path / "data", archive) as engine:
         assert renewed(engine, path) == first.__class__(How.STALE, first.data, first.name, first.media_type)
         now = get(engine, path)
-        assert (now.how, now.name) == (How.HIT, first.name.replace("-11", "-13"))
+        assert (now.how, now.name) == (How.HIT, first.name.replace(f"{release}-11", f"{release}-13"))
         assert now.data == (OTHER if name == "front" else archive.thumbnail(release, 13, 250))
         assert get(engine, f"/release/{release}/11{name[5:]}").data == first.data, "the picture is what it was"
 
