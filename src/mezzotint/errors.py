@@ -57,9 +57,13 @@ class InvalidInput(MezzotintError):
         self.field = field
         self.limit = limit
 
+    @property
+    def what(self) -> str:
+        """The detail and the limit, for where the field is named otherwise."""
+        return f"{self.detail} (limit: {self.limit})" if self.limit else self.detail
+
     def __str__(self) -> str:
-        limit = f" (limit: {self.limit})" if self.limit else ""
-        return f"{self.field}: {self.detail}{limit}"
+        return f"{self.field}: {self.what}"
 
 
 class InvalidName(InvalidInput):

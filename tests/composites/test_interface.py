@@ -174,7 +174,7 @@ def test_a_body_that_is_no_json_is_400(caller: httpx.Client, body: bytes) -> Non
     assert answer.json()["detail"].startswith("JSON parse error - ")
 
 
-def wrong(caller: httpx.Client, body: Any) -> list[tuple[int | None, str]]:
+def wrong(caller: httpx.Client, body: Any, about: str = "field") -> list[tuple[int | None, str]]:
     text = json.dumps(body)
     answer = caller.post(QUEUE, content=text, headers={"Content-Type": "application/json"})
     assert answer.status_code == 400, answer.text
@@ -182,7 +182,7 @@ def wrong(caller: httpx.Client, body: Any) -> list[tuple[int | None, str]]:
     said = answer.json()
     assert said["json_data"] and all(isinstance(one, str) for one in said["json_data"])
     assert all(one["detail"] for one in said["errors"])
-    return [(one.get("member"), one["field"]) for one in said["errors"]]
+    return [(one.get("member"), one[about]) for one in said["errors"]]
 
 
 @pytest.mark.parametrize("body", [[], "text", 3, None, {}, {"member": 3}])
@@ -244,6 +244,11 @@ def test_a_member_that_is_wrong_is_named_with_its_field(caller: httpx.Client, mo
     found = wrong(caller, request(*(anything(**place) for place in places)))
     assert {member for member, _ in found} == {1}
     assert found[0][1].split(".")[0] == field
+
+
+def test_a_limit_is_told(caller: httpx.Client) -> None:
+    (said,) = wrong(caller, request(anything(origin="http://10.0.0.1/a.pdf")), "detail")
+    assert said == (0, "is of a host that nothing is fetched from (limit: a public address)")
 
 
 @pytest.mark.parametrize("field", ["@type", "id", "space", "origin", "incrementSeed"])

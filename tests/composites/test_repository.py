@@ -96,6 +96,7 @@ def test_what_cannot_be_added_is_told(tmp_path: Path, variables: dict[str, str])
     (tmp_path / "page.pdf").write_bytes(b"<html></html>")
     done = run(tmp_path / "data", "composite", "add", str(tmp_path / "page.pdf"), **variables)
     assert (done.returncode, "it is not a PDF" in done.stderr) == (2, True)
+    assert "WARNING" not in done.stderr, "said once, not in the log as well"
     told = json.loads(run(tmp_path / "data", "composite", "status", "--json", **variables).stdout)
     assert [(one["status"], one["error"]) for one in told] == [("ERROR", "it is not a PDF")]
     assert "it is not a PDF" in run(tmp_path / "data", "composite", "status", **variables).stdout

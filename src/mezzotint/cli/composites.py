@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+import logging
 import threading
 import time
 import uuid
@@ -47,6 +48,7 @@ def add(
     from mezzotint.composites.working import work
     from mezzotint.repository.owners import Owner
 
+    logging.getLogger("mezzotint.composites").setLevel(logging.ERROR)  # why it was refused is said at the end
     claims.take_over()
     owner = Owner()
     name = owner.next_claim()

@@ -6,7 +6,6 @@ from __future__ import annotations
 from collections.abc import Iterator
 from contextlib import contextmanager
 from dataclasses import dataclass
-from datetime import timedelta
 from functools import cached_property
 from pathlib import Path
 from typing import Any
@@ -18,6 +17,7 @@ from obstore.store import S3Store
 
 from mezzotint.errors import StorageFull, StoreUnavailable
 from mezzotint.settings import Settings
+from mezzotint.wiring.stores import open_bucket
 
 _TRIES = 5
 
@@ -49,21 +49,11 @@ class Bucket:
     def _store(self) -> S3Store:
         from obstore.auth.boto3 import Boto3CredentialProvider
 
-        limit = timedelta(seconds=self.settings.store_timeout)
-        config: dict[str, Any] = {"aws_region": self._region or "us-east-1"}
+        config = {"aws_region": self._region or "us-east-1"}
         if self._endpoint:
-            config |= {"aws_endpoint_url": self._endpoint, "aws_virtual_hosted_style_request": "false"}
-        return S3Store(
-            self.name,
-            config=config,  # type: ignore[arg-type]
-            credential_provider=Boto3CredentialProvider(self._session),
-            client_options={
-                "timeout": limit,
-                "connect_timeout": limit,
-                "allow_http": (self._endpoint or "").startswith("http:"),
-            },
-            retry_config={"max_retries": _TRIES - 1, "retry_timeout": limit * _TRIES},
-        )
+            config["aws_endpoint_url"] = self._endpoint
+        credentials = Boto3CredentialProvider(self._session)
+        return open_bucket(self.name, config, self.settings, tries=_TRIES, credential_provider=credentials)
 
     @cached_property
     def origin(self) -> str:

@@ -7,6 +7,7 @@ or at once where another one of its host sees that it is gone.
 from __future__ import annotations
 
 import logging
+import math
 import threading
 import time
 import uuid
@@ -32,6 +33,7 @@ _LONGEST_ERROR = 2000
 _SHORTEST = 5.0
 _SUDDEN = 3
 """attempts that may end without a word before the next one has to wait"""
+_ENDED = {"ended": True, "owner": "", "credentials": ""}
 CANCELLED = "it was cancelled"
 SUPERSEDED = "a later request has taken its place"
 
@@ -49,41 +51,36 @@ class Claim:
 
     def __init__(self, member: Member, owner: str) -> None:
         self.member, self.owner = member, owner
-        self._over, self._late = threading.Event(), threading.Event()
-        self._ended, self._stop = threading.Event(), threading.Event()
-        self._lease = member.lease
+        self._lost, self._ended, self._stop = threading.Event(), threading.Event(), threading.Event()
+        self._lease, self._until = member.lease, math.inf
         self.interrupts: list[Callable[[], None]] = []
         """are called, in another thread, when nothing more is to be done"""
 
     def check(self) -> None:
         """Raises Interrupted, TookTooLong."""
-        if self._over.is_set() or self._stop.is_set() or time.time() > self._lease:
+        if self._is_over():
             raise Interrupted
-        if self._late.is_set():
+        if self._is_late():
             raise TookTooLong(f"it took longer than {engine().settings.engine_timeout:g} s")
 
     def update(self, **fields: Any) -> None:
         """Raises Interrupted where it is no longer this worker's."""
-        now = timezone.now()
-        if not self._mine().update(last_updated_date=now, **fields):
-            self._over.set()
-            raise Interrupted
+        self.own(**fields)
         for name, value in fields.items():
             setattr(self.member, name, value)
-        Collection.objects.filter(pk=self.member.collection_id).update(last_updated_date=now)
+        Collection.objects.filter(pk=self.member.collection_id).update(last_updated_date=timezone.now())
 
-    def own(self) -> None:
+    def own(self, **fields: Any) -> None:
         """In a transaction with what only the owner may write. Raises Interrupted."""
-        if not self._mine().update(last_updated_date=timezone.now()):
-            self._over.set()
+        if not self._mine().update(last_updated_date=timezone.now(), **fields):
+            self._lost.set()
             raise Interrupted
 
     @contextmanager
     def kept(self, stop: threading.Event) -> Iterator[None]:
         """Keep it as long as this goes on; until `stop` is set, or its time is over."""
-        self._stop = stop
-        until = time.monotonic() + engine().settings.engine_timeout
-        keeper = threading.Thread(target=self._keep, args=(until,), name="lease", daemon=True)
+        self._stop, self._until = stop, time.monotonic() + engine().settings.engine_timeout
+        keeper = threading.Thread(target=self._keep, name="lease", daemon=True)
         keeper.start()
         try:
             yield
@@ -92,11 +89,11 @@ class Claim:
             keeper.join()
 
     def complete(self, **fields: Any) -> None:
-        self.update(status=Status.COMPLETED, error="", ended=True, owner="", credentials="", **fields)
+        self.update(status=Status.COMPLETED, error="", **_ENDED, **fields)
 
     def refuse(self, why: str) -> None:
         """It cannot be done, and trying again would not help."""
-        self.update(status=Status.ERROR, error=why[:_LONGEST_ERROR], ended=True, owner="", credentials="")
+        self.update(status=Status.ERROR, error=why[:_LONGEST_ERROR], **_ENDED)
 
     def fail(self, why: str, pause: float | None = None) -> None:
         """It is tried again: after `pause` seconds, or ever longer; or not, where it was tried often enough."""
@@ -116,7 +113,13 @@ class Claim:
     def _mine(self) -> Any:
         return Member.objects.filter(pk=self.member.pk, owner=self.owner)
 
-    def _keep(self, until: float) -> None:
+    def _is_over(self) -> bool:
+        return self._lost.is_set() or self._stop.is_set() or time.time() > self._lease
+
+    def _is_late(self) -> bool:
+        return time.monotonic() > self._until
+
+    def _keep(self) -> None:
         renewed = time.monotonic()
         try:
             while not self._ended.wait(_LOOK):
@@ -124,11 +127,7 @@ class Claim:
                 if now - renewed >= RENEW:
                     renewed = now
                     self._renew()
-                if time.time() > self._lease or self._stop.is_set():
-                    self._over.set()
-                if now > until:
-                    self._late.set()
-                if self._over.is_set() or self._late.is_set():
+                if self._is_over() or self._is_late():
                     for interrupt in list(self.interrupts):
                         interrupt()
         finally:
@@ -141,7 +140,7 @@ class Claim:
             if self._mine().update(lease=lease):
                 self._lease = lease
             else:
-                self._over.set()
+                self._lost.set()
         except DatabaseFailure as error:
             log.warning("the lease of %s cannot be renewed: %s", self.member.pk, error)
 
@@ -170,10 +169,10 @@ def take(pk: uuid.UUID, owner: Owner) -> Claim | None:
         same = Member.objects.filter(place=member.place).exclude(pk=pk)
         newer = Q(created_date__gt=member.created_date) | Q(created_date=member.created_date, pk__gt=pk)
         if same.filter(newer).filter(Q(attempts__gt=0, ended=False) | Q(status=Status.COMPLETED)).exists():
-            _end(Member.objects.filter(pk=pk), SUPERSEDED)
+            end(Member.objects.filter(pk=pk), SUPERSEDED)
             return None
         if most and member.attempts >= most:
-            _end(Member.objects.filter(pk=pk), f"{member.attempts} attempts at it ended without a word")
+            end(Member.objects.filter(pk=pk), f"{member.attempts} attempts at it ended without a word")
             return None
         same.filter(lease__lt=now).exclude(owner="").update(owner="")
         try:
@@ -182,16 +181,15 @@ def take(pk: uuid.UUID, owner: Owner) -> Claim | None:
                 member.sudden, waits = member.sudden + 1, max(0, member.sudden + 1 - _SUDDEN)
                 member.due = now + (min(_growing(waits), engine().settings.engine_retry) if waits else 0.0)
                 member.save(update_fields=["owner", "lease", "attempts", "sudden", "due"])
-                _end(same.filter(ended=False, owner="").exclude(newer), SUPERSEDED)
+                end(same.filter(ended=False, owner="").exclude(newer), SUPERSEDED)
         except IntegrityError:  # another one of its place is under way
             return None
     return Claim(member, name)
 
 
-def _end(chosen: QuerySet[Member], why: str) -> None:
-    """Without having been worked on."""
-    now = timezone.now()
-    chosen.update(status=Status.ERROR, error=why, ended=True, owner="", credentials="", last_updated_date=now)
+def end(chosen: QuerySet[Member], why: str) -> int:
+    """Whoever has one of them stops; returns how many there were."""
+    return chosen.update(status=Status.ERROR, error=why, last_updated_date=timezone.now(), **_ENDED)
 
 
 def due(most: int) -> list[uuid.UUID]:

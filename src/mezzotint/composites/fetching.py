@@ -5,8 +5,10 @@ from __future__ import annotations
 import asyncio
 import hashlib
 import logging
-from collections.abc import Callable
+from collections.abc import Callable, Iterator
+from contextlib import contextmanager
 from pathlib import Path
+from typing import BinaryIO
 
 from mezzotint.errors import (
     DocumentRefused,
@@ -19,9 +21,9 @@ from mezzotint.errors import (
     OriginTimedOut,
 )
 from mezzotint.files import CHUNK, full_is_told
-from mezzotint.sources.client import Client, Times
+from mezzotint.sources.client import Times
 from mezzotint.sources.urls import parse_url
-from mezzotint.wiring import engine
+from mezzotint.wiring import engine, open_client
 
 log = logging.getLogger(__name__)
 _PATIENCE = 600.0
@@ -56,24 +58,38 @@ def fetch(url: str, path: Path, check: Callable[[], None]) -> str:
         told = _TOLD.get(type(error), "the document could not be had from its origin")
         raise NotFetched(told, error.retry_after if isinstance(error, OriginBusy) else None) from None
     except InvalidInput as error:
-        raise DocumentRefused(f"origin: {error.detail}") from None
+        raise DocumentRefused(f"origin: {error.what}") from None
 
 
 def take(source: Path, path: Path, check: Callable[[], None]) -> str:
     """The same, for a file of this host. Raises DocumentRefused, StorageFull."""
-    digest, size = hashlib.sha256(), 0
     try:
         stream = open(source, "rb")  # noqa: SIM115  closed below
     except OSError as error:
         raise DocumentRefused(f"{source.name} cannot be read: {error.strerror}") from None
-    with stream, full_is_told("the scratch directory"), open(path, "wb") as copy:
+    with stream, _copying(path, check) as copy:
         while chunk := stream.read(CHUNK):
-            check()
-            size += len(chunk)
-            _check_size(size)
-            digest.update(chunk)
-            copy.write(chunk)
-    return digest.hexdigest()
+            copy.add(chunk)
+    return copy.digest.hexdigest()
+
+
+class _Copy:
+    def __init__(self, stream: BinaryIO, check: Callable[[], None]) -> None:
+        self._stream, self._check = stream, check
+        self.size, self.digest = 0, hashlib.sha256()
+
+    def add(self, chunk: bytes) -> None:
+        self._check()
+        self.size += len(chunk)
+        _check_size(self.size)
+        self.digest.update(chunk)
+        self._stream.write(chunk)
+
+
+@contextmanager
+def _copying(path: Path, check: Callable[[], None]) -> Iterator[_Copy]:
+    with full_is_told("the scratch directory"), open(path, "wb") as stream:
+        yield _Copy(stream, check)
 
 
 async def _watched(url: str, path: Path, check: Callable[[], None]) -> str:
@@ -89,25 +105,19 @@ async def _watched(url: str, path: Path, check: Callable[[], None]) -> str:
 
 
 async def _fetched(url: str, path: Path, check: Callable[[], None]) -> str:
-    target, now = parse_url(url), engine()
-    now.policy.check(target)
-    times = Times(now.settings.engine_timeout, _PATIENCE, gap=_GAP)
-    piece = now.settings.origin_chunk_size
-    client = Client(now.policy, now.limits, now.cache.locks, now.origins, times, now.settings.agent, piece=piece)
+    target, settings = parse_url(url), engine().settings
+    engine().policy.check(target)
+    times = Times(settings.engine_timeout, _PATIENCE, gap=_GAP)
+    client = open_client(engine(), times, piece=settings.origin_chunk_size)
     try:
         async with client.get(target, _HEADERS) as response:
             _check_size(response.length or 0)
-            digest, size = hashlib.sha256(), 0
-            with full_is_told("the scratch directory"), open(path, "wb") as stream:
+            with _copying(path, check) as copy:
                 async for chunk in response.chunks:
-                    check()
-                    size += len(chunk)
-                    _check_size(size)
-                    digest.update(chunk)
-                    stream.write(chunk)
-            if response.length is not None and size != response.length:
-                raise OriginFailed(f"{size} bytes came of {response.length}", again=True)
-            return digest.hexdigest()
+                    copy.add(chunk)
+            if response.length is not None and copy.size != response.length:
+                raise OriginFailed(f"{copy.size} bytes came of {response.length}", again=True)
+            return copy.digest.hexdigest()
     finally:
         await client.close()
 

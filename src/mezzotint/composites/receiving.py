@@ -9,8 +9,7 @@ from django.db import transaction
 from django.db.models import QuerySet
 from django.utils import timezone
 
-from mezzotint.composites import sealing, tasks
-from mezzotint.composites.claims import CANCELLED
+from mezzotint.composites import claims, sealing, tasks
 from mezzotint.composites.models import Collection, Member, Page, Status, Target
 from mezzotint.composites.repositorytarget import slug_of
 from mezzotint.composites.schema import Wrong, place_name, problems
@@ -88,9 +87,7 @@ def add_file(path: str, title: str, by: str, owner: str, lease: float) -> Member
 def cancel(member: Member) -> None:
     """Whoever works on it stops; what is registered stays so. Raises Conflict where it is completed."""
     changed = Member.objects.filter(pk=member.pk).exclude(status=Status.COMPLETED)
-    if not changed.update(
-        status=Status.ERROR, error=CANCELLED, ended=True, owner="", credentials="", last_updated_date=timezone.now()
-    ):
+    if not claims.end(changed, claims.CANCELLED):
         raise Conflict("it is completed")
 
 
@@ -121,7 +118,7 @@ def _member(collection: Collection, index: int, asked: dict[str, Any], by: str) 
     try:
         engine().policy.check(parse_url(asked["origin"]))
     except InvalidInput as error:
-        raise RequestRefused([Wrong(index, "origin", str(error.detail))]) from None
+        raise RequestRefused([Wrong(index, "origin", error.what)]) from None
     if member.target == Target.DLCS:
         parts = (engine().settings.dlcs_prefix.strip("/"), str(collection.customer), str(int(asked["space"])), name)
         member.place = "/".join(part for part in parts if part)
@@ -129,7 +126,7 @@ def _member(collection: Collection, index: int, asked: dict[str, Any], by: str) 
         try:
             member.place = f"repository:{slug_of(member)}"
         except InvalidInput as error:
-            raise RequestRefused([Wrong(index, "compositeId", error.detail)]) from None
+            raise RequestRefused([Wrong(index, "compositeId", error.what)]) from None
     if len(member.place) > _LONGEST_PLACE or len(member.place.encode()) > _MOST_BYTES:
         raise RequestRefused([Wrong(index, "compositeId", f"makes a key of more than {_MOST_BYTES} bytes")])
     return member

@@ -76,12 +76,7 @@ class Wrong:
 
 def problems(request: Any) -> list[Wrong]:
     """Everything that is wrong, up to a hundred; nothing where all of it is right."""
-    found: list[Wrong] = []
-    for wrong in _wrong(request):
-        found.append(wrong)
-        if len(found) == _MOST_ERRORS:
-            break
-    return found
+    return list(islice(_wrong(request), _MOST_ERRORS))
 
 
 def _wrong(request: Any) -> Iterator[Wrong]:
@@ -144,8 +139,7 @@ def _beyond(member: dict[str, Any], index: int) -> Iterator[Wrong]:
         try:
             check()
         except InvalidInput as error:
-            limit = f" (limit: {error.limit})" if error.limit else ""
-            yield Wrong(index, field, f"{error.detail}{limit}")
+            yield Wrong(index, field, error.what)
 
 
 def _check_roles(roles: list[str]) -> None:

@@ -4,16 +4,14 @@ host, and in `mezzotint work` by as many as are started."""
 from __future__ import annotations
 
 import logging
-import os
 import threading
 import time
-from contextlib import suppress
 
 from django.db import DatabaseError, close_old_connections, connections
 
 from mezzotint.composites import claims, tasks
 from mezzotint.composites.working import sweep_scratch, work
-from mezzotint.repository import standing
+from mezzotint.repository import background
 from mezzotint.repository.owners import Owner
 from mezzotint.wiring import engine
 
@@ -120,40 +118,22 @@ def _drained() -> bool:
     return ours
 
 
-class Background(threading.Thread):
-    """In `serve`: waits until no other process of this host does it, and does it then."""
+class Background(background.Background):
+    """The engine in `serve`."""
 
     def __init__(self) -> None:
-        super().__init__(name="composites", daemon=True)
-        self._stopped = threading.Event()
+        super().__init__("composites")
         self._engine: Engine | None = None
 
-    def run(self) -> None:
-        while not self._stopped.wait(_AGAIN / 4):
-            lock = engine().cache.locks.take("composites")
-            if lock is None:
-                continue
-            try:
-                if self._may_begin():
-                    self._engine = Engine()
-                    if not self._stopped.is_set():
-                        self._engine.run()
-            except Exception:
-                log.exception("composites: it is begun anew")
-            finally:
-                os.close(lock)
+    def work(self) -> None:
+        self._engine = Engine()
+        if not self._stopped.is_set():
+            self._engine.run()
 
-    def stop(self) -> None:
-        self._stopped.set()
+    def interrupt(self) -> None:
         if self._engine is not None:
             self._engine.stop()
-        if self.is_alive():
-            self.join(10)
 
-    @staticmethod
-    def _may_begin() -> bool:
-        close_old_connections()
+    def may_begin(self) -> bool:
         settings = engine().settings
-        with suppress(DatabaseError):
-            return bool(settings.engine_workers) and not settings.read_only and standing.installation().pinned is None
-        return False
+        return bool(settings.engine_workers) and not settings.read_only and super().may_begin()

@@ -5,19 +5,17 @@ from __future__ import annotations
 
 import asyncio
 import logging
-import os
-import threading
 from collections.abc import Awaitable, Callable
 from contextlib import suppress
 
-from django.db import DatabaseError, close_old_connections, connections
+from django.db import DatabaseError
 
 from mezzotint.errors import MezzotintError
 from mezzotint.imagecloud import facts, gauges, leases, prefetching, threads, unreferenced
 from mezzotint.imagecloud.cloning import Cloner
 from mezzotint.imagecloud.loader import Loader
 from mezzotint.imagecloud.models import CloneRequest, PrefetchItem
-from mezzotint.repository import standing
+from mezzotint.repository import background
 from mezzotint.repository.owners import Owner
 from mezzotint.wiring import engine, open_sources
 
@@ -96,35 +94,21 @@ async def _keep_house() -> None:
         await asyncio.sleep(PURGE)
 
 
-class Background(threading.Thread):
-    """In `serve`: waits until no other process of this host does it, and does it then."""
+class Background(background.Background):
+    """The same, in `serve`."""
 
     def __init__(self) -> None:
-        super().__init__(name="image-cloud", daemon=True)
-        self._stopped = threading.Event()
+        super().__init__("image-cloud")
         self._loop: asyncio.AbstractEventLoop | None = None
         self._task: asyncio.Task[None] | None = None
 
-    def run(self) -> None:
-        while not self._stopped.wait(_AGAIN / 4):
-            lock = engine().cache.locks.take("image-cloud")
-            if lock is None:
-                continue
-            try:
-                if self._may_begin():
-                    asyncio.run(self._work())
-            except Exception:
-                log.exception("image cloud: it is begun anew")
-            finally:
-                os.close(lock)
+    def work(self) -> None:
+        asyncio.run(self._work())
 
-    def stop(self) -> None:
-        self._stopped.set()
+    def interrupt(self) -> None:
         if self._loop is not None and self._task is not None:
             with suppress(RuntimeError):  # it has ended by itself
                 self._loop.call_soon_threadsafe(self._task.cancel)
-        if self.is_alive():
-            self.join(10)
 
     async def _work(self) -> None:
         self._loop, self._task = asyncio.get_running_loop(), asyncio.current_task()
@@ -132,14 +116,3 @@ class Background(threading.Thread):
             return
         with suppress(asyncio.CancelledError):
             await work(queue=not engine().settings.read_only)
-
-    @staticmethod
-    def _may_begin() -> bool:
-        """Where the database shows a past commit to look at, nothing is done."""
-        close_old_connections()
-        try:
-            return standing.installation().pinned is None
-        except DatabaseError:
-            return False
-        finally:
-            connections.close_all()

@@ -34,7 +34,7 @@ _REDIRECTING = {301, 302, 303, 307, 308}
 _GONE = {404, 410}
 _CONDITIONS = {"If-None-Match", "If-Modified-Since"}
 _CONNECT, _GAP = 10.0, 20.0
-_PIECE = 1 << 16
+PIECE = 1 << 16
 _PAUSE = 30.0
 """seconds that an origin is left alone which wants that, and does not say for how long"""
 
@@ -83,7 +83,7 @@ class Client:
         times: Times,
         agent: str,
         resolve: Resolve = system_resolve,
-        piece: int = _PIECE,
+        piece: int = PIECE,
     ) -> None:
         self._piece = piece
         self._policy, self._origins, self._times, self._agent = policy, origins, times, agent
@@ -144,7 +144,7 @@ class Client:
                 )
             try:
                 location = self._judged(target, answer, not _CONDITIONS.isdisjoint(headers))
-                if location is not None and 0 < (answer.content_length or 0) <= _PIECE:
+                if location is not None and 0 < (answer.content_length or 0) <= PIECE:
                     await self._drained(target, answer)
                 said = {name.lower(): value for name, value in answer.headers.items()}
                 yield (

@@ -20,7 +20,7 @@ from mezzotint.names import Limits
 from mezzotint.objects import ObjectStore
 from mezzotint.settings import Settings
 from mezzotint.sources.addresses import Patterns, Policy
-from mezzotint.sources.client import Client, Times
+from mezzotint.sources.client import PIECE, Client, Times
 from mezzotint.sources.coverart import CoverArt
 from mezzotint.sources.coverart.fetching import Fetching
 from mezzotint.sources.coverart.keeping import Keeping
@@ -136,14 +136,7 @@ class Sources:
 def open_sources(engine: Engine, *, patience: float = _PATIENCE) -> Sources:
     """For one event loop, which has to be running. `patience` in seconds, for a turn at a busy domain."""
     settings = engine.settings
-    client = Client(
-        engine.policy,
-        engine.limits,
-        engine.cache.locks,
-        engine.origins,
-        Times(settings.fetch_timeout, patience),
-        settings.agent,
-    )
+    client = open_client(engine, Times(settings.fetch_timeout, patience))
     peer_client = open_peer_client(engine)
     storing = ThreadPoolExecutor(_STORING, thread_name_prefix="storing")
     looking = ThreadPoolExecutor(_LOOKING, thread_name_prefix="looking")
@@ -154,6 +147,12 @@ def open_sources(engine: Engine, *, patience: float = _PATIENCE) -> Sources:
     keeping = Keeping(engine.cache, engine.bases)
     fetching = Fetching(keeping, engine.records, client, lifetimes, storing)
     return Sources(remote, CoverArt(settings.cover_art_upstream, engine.policy, keeping, fetching, flights))
+
+
+def open_client(engine: Engine, times: Times, *, piece: int = PIECE) -> Client:
+    """For one event loop; `piece` in bytes. Close it at the end."""
+    agent = engine.settings.agent
+    return Client(engine.policy, engine.limits, engine.cache.locks, engine.origins, times, agent, piece=piece)
 
 
 def open_peer_client(engine: Engine) -> PeerClient:

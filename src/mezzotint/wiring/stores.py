@@ -5,12 +5,15 @@ from __future__ import annotations
 from collections.abc import Mapping
 from datetime import timedelta
 from pathlib import Path
-from typing import Any
+from typing import TYPE_CHECKING, Any
 from urllib.parse import unquote, urlsplit
 
 from mezzotint.errors import InvalidInput
 from mezzotint.objects import Bounded, DirectoryStore, MemoryStore, ObjectStore, Retrying
 from mezzotint.settings import Settings
+
+if TYPE_CHECKING:
+    from obstore.store import S3Store as BucketClient
 
 _FORMS = "file:///absolute/path, swift://container/prefix, s3://bucket/prefix or memory://"
 
@@ -109,32 +112,35 @@ def _keystone_login(settings: Settings) -> Any:
 def _s3(bucket: str, prefix: str, settings: Settings) -> ObjectStore:
     """Credentials, region and endpoint as AWS's own variables have them."""
     from obstore.exceptions import BaseError
-    from obstore.store import S3Store as Bucket
 
     from mezzotint.objects.s3 import S3Store
 
     given = settings.credentials
     for name in ("AWS_ACCESS_KEY_ID", "AWS_SECRET_ACCESS_KEY"):
         _credential(given, name)
-    limit = timedelta(seconds=settings.store_timeout)
     config = {name.lower(): value for name, value in given.items() if name in _AWS}
-    if "AWS_ENDPOINT_URL" in given:
-        config["aws_virtual_hosted_style_request"] = "false"
     try:
-        opened = Bucket(
-            bucket,
-            prefix=prefix.strip("/") or None,
-            config=config,  # type: ignore[arg-type]
-            client_options={
-                "timeout": limit,
-                "connect_timeout": limit,
-                "allow_http": given.get("AWS_ENDPOINT_URL", "").startswith("http:"),
-            },
-            retry_config={"max_retries": 0, "retry_timeout": limit},
-        )
+        return S3Store(open_bucket(bucket, config, settings, prefix=prefix.strip("/") or None))
     except BaseError as error:
         raise InvalidInput("MEZZOTINT_STORE", f"cannot be opened: {error}", "s3://bucket/prefix and AWS_*") from None
-    return S3Store(opened)
+
+
+def open_bucket(
+    name: str, config: dict[str, str], settings: Settings, *, tries: int = 1, **options: Any
+) -> BucketClient:
+    """A bucket of S3; one that is not AWS's own is addressed by its path. Raises obstore's BaseError."""
+    from obstore.store import S3Store
+
+    limit, endpoint = timedelta(seconds=settings.store_timeout), config.get("aws_endpoint_url", "")
+    if endpoint:
+        config = config | {"aws_virtual_hosted_style_request": "false"}
+    return S3Store(
+        name,
+        config=config,  # type: ignore[arg-type]
+        client_options={"timeout": limit, "connect_timeout": limit, "allow_http": endpoint.startswith("http:")},
+        retry_config={"max_retries": tries - 1, "retry_timeout": limit * tries},
+        **options,
+    )
 
 
 _AWS = frozenset(

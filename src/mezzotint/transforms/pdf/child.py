@@ -12,6 +12,7 @@ import os
 import resource
 import signal
 import sys
+from contextlib import closing
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
@@ -20,7 +21,7 @@ from PIL import Image
 
 from mezzotint.errors import DocumentRefused
 from mezzotint.transforms.pdf.asking import Asked
-from mezzotint.transforms.pdf.pdfium import Pdf, opened
+from mezzotint.transforms.pdf.pdfium import Page, Pdf
 
 JPEG_QUALITY = 75
 _DESCRIPTORS = 64
@@ -69,7 +70,7 @@ def main() -> None:
 
 
 def _written(pdf: Pdf, number: int, asked: Asked, path: Path) -> dict[str, Any]:
-    with opened(pdf, number, asked) as page:
+    with closing(Page(pdf, number, asked)) as page:
         size = page.size
         scan = page.scan() if asked.format == "jpg" else None
         if scan is not None:

@@ -8,7 +8,6 @@ from __future__ import annotations
 import ctypes
 import re
 from collections.abc import Iterator
-from contextlib import contextmanager
 from datetime import datetime, timedelta, timezone
 from pathlib import Path
 from typing import Any
@@ -59,10 +58,6 @@ class Pdf:
         facts["outline"] = self._outline()
         return facts
 
-    def page(self, number: int, asked: Asked) -> Page:
-        """Page `number`, from 1. Raises DocumentRefused."""
-        return Page(self, number, asked)
-
     def bitmap(self, size: PageSize, *, gray: bool) -> tuple[Any, Any, int]:
         """A white one of PDFium's, its bytes, and how many a row has. One at a time: it lies where the last one lay."""
         stride = (size.width + 3) // 4 * 4 if gray else size.width * 4
@@ -89,9 +84,10 @@ class Pdf:
 
 
 class Page:
-    """A page as it is asked for. Close it."""
+    """Page `number`, from 1, as it is asked for. Close it."""
 
     def __init__(self, pdf: Pdf, number: int, asked: Asked) -> None:
+        """Raises DocumentRefused."""
         self._of, self._document = pdf, pdf._pdf
         try:
             self._page = self._document.get_page(number - 1)
@@ -142,15 +138,6 @@ class Page:
             c.FPDFBitmap_Destroy(bitmap)
         mode = "L" if gray else "RGBX"
         return Image.frombuffer(mode, (size.width, size.height), pixels, "raw", mode, stride, 1)
-
-
-@contextmanager
-def opened(pdf: Pdf, number: int, asked: Asked) -> Iterator[Page]:
-    page = pdf.page(number, asked)
-    try:
-        yield page
-    finally:
-        page.close()
 
 
 def _is_gray(image: Image.Image) -> bool:

@@ -1,0 +1,59 @@
+"""What one process of each host does in the background of `serve`, for as long as it runs."""
+
+from __future__ import annotations
+
+import logging
+import threading
+
+from django.db import DatabaseError, close_old_connections, connections
+
+from mezzotint.repository import standing
+from mezzotint.wiring import engine
+
+log = logging.getLogger(__name__)
+_AGAIN = 0.5
+"""seconds between two times that it is looked whether another process has ended that did it, and after a failure"""
+
+
+class Background(threading.Thread):
+    """Waits until no other process of this host does what `name` is, and does it then: until it is stopped."""
+
+    def __init__(self, name: str) -> None:
+        super().__init__(name=name, daemon=True)
+        self._stopped = threading.Event()
+
+    def work(self) -> None:
+        """Until it is interrupted. What it raises is logged, and it is begun anew."""
+        raise NotImplementedError
+
+    def interrupt(self) -> None:
+        """Have `work` return soon. In another thread, after `_stopped` was set; `work` may not have begun."""
+        raise NotImplementedError
+
+    def may_begin(self) -> bool:
+        """Where the database shows a past commit to look at, nothing is done. Raises DatabaseError."""
+        return standing.installation().pinned is None
+
+    def run(self) -> None:
+        while not self._stopped.wait(_AGAIN):
+            try:
+                with engine().cache.locks.attempt(self.name) as mine:
+                    if mine and self._may_begin():
+                        self.work()
+            except Exception:
+                log.exception("%s: it is begun anew", self.name)
+
+    def stop(self) -> None:
+        self._stopped.set()
+        self.interrupt()
+        if self.is_alive():
+            self.join(10)
+
+    def _may_begin(self) -> bool:
+        close_old_connections()
+        try:
+            return self.may_begin()
+        except DatabaseError:
+            return False
+        finally:
+            connections.close_all()
