@@ -109,6 +109,37 @@ def scan_page(width: int, height: int, dpi: int, seed: int = 0, data: bytes | No
     )
 
 
+def with_objects(data: bytes, objects: dict[int, bytes]) -> bytes:
+    """Appended, as an editor saves (ISO 32000-1, 7.5.6)."""
+    start = int(data.rpartition(b"startxref\n")[2].split()[0])
+    trailer = data[data.rindex(b"trailer") :]
+    root = trailer[trailer.index(b"/Root") :].split(b"R")[1]
+    out, entries = bytearray(data), b""
+    for number, body in objects.items():
+        entries += b"%d 1\n%010d 00000 n \n" % (number, len(out))
+        out += b"%d 0 obj\n%s\nendobj\n" % (number, body)
+    at = len(out)
+    number = trailer.split(b"/Root ")[1].split()[0]
+    out += b"xref\n0 1\n0000000000 65535 f \n" + entries
+    out += b"trailer\n<< /Size 200 /Root %b 0 R /Prev %d >>\nstartxref\n%d\n%%%%EOF\n" % (number, start, at)
+    assert root is not None
+    return bytes(out)
+
+
+def rebuilt(data: bytes) -> bytes:
+    """With the offsets put right, after bytes were put in."""
+    body = data[: data.rindex(b"xref\n0 ")]
+    trailer = data[data.rindex(b"trailer") : data.rindex(b"startxref")]
+    places = []
+    number = 1
+    while (at := body.find(b"\n%d 0 obj\n" % number)) >= 0:
+        places.append(at + 1)
+        number += 1
+    table = b"xref\n0 %d\n0000000000 65535 f \n" % (len(places) + 1)
+    table += b"".join(b"%010d 00000 n \n" % place for place in places)
+    return body + table + trailer + b"startxref\n%d\n%%%%EOF\n" % len(body)
+
+
 def encrypted(data: bytes, password: str, owner: str = "owner") -> bytes:
     writer = PdfWriter(clone_from=PdfReader(io.BytesIO(data)))
     writer.encrypt(password, owner, algorithm="AES-256")

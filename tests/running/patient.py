@@ -9,6 +9,6 @@ import granian
 from mezzotint.cli import main
 
 granian.Granian = partial(  # type: ignore[misc]
-    lambda ours, *given, **options: ours(*given, **options | {"workers_kill_timeout": 60}), granian.Granian
+    lambda ours, *given, **options: ours(*given, **options | {"workers_kill_timeout": 15}), granian.Granian
 )
 main()

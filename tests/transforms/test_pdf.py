@@ -1,61 +1,20 @@
-"""Documents: what they say of themselves, how large their pages become, and what is made of odd ones."""
+"""Documents: what they say of themselves, how large their pages become."""
 
 from __future__ import annotations
 
-import io
-import time
-from collections.abc import Sequence
 from pathlib import Path
-from typing import Any
 
 import numpy
 import pytest
 from PIL import Image
 
-from mezzotint.errors import DocumentRefused, RendererEnded
-from mezzotint.transforms.pdf import Asked, Document, PageSize, Rasteriser, Rendered, page_size
-from mezzotint.transforms.pdf import rasteriser as module
-from tests import pictures
-from tests.documents import Page, encrypted, pdf, scan_page, text_page, text_pdf
-from tests.transforms.rendering import difference
-from tests.waiting import IN_TIME, PATIENCE
+from mezzotint.errors import DocumentRefused
+from mezzotint.transforms.pdf import Asked, PageSize, Rasteriser, page_size
+from tests.documents import Page, pdf, text_page, text_pdf, with_objects
+from tests.transforms.paging import about, made, sizes
+from tests.transforms.rendering import difference, saved
 
 pytestmark = pytest.mark.processes
-
-
-def saved(directory: Path, data: bytes) -> Path:
-    path = directory / "document.pdf"
-    path.write_bytes(data)
-    return path
-
-
-def made(
-    directory: Path, data: bytes, asked: Asked | None = None, numbers: Sequence[int] | None = None, processes: int = 1
-) -> list[tuple[Rendered, Image.Image]]:
-    """Its pages in order."""
-    out = directory / "pages"
-    out.mkdir(exist_ok=True)
-    with Rasteriser(saved(directory, data), asked or Asked(dpi=72), processes) as one:
-        wanted = numbers or range(1, one.document().pages + 1)
-        found = sorted(one.pages(wanted, out, 2), key=lambda page: page.page)
-    return [(page, Image.open(io.BytesIO(page.path.read_bytes()))) for page in found]
-
-
-def sizes(directory: Path, data: bytes, **asked: Any) -> list[tuple[int, int]]:
-    found = made(directory, data, Asked(**({"dpi": 72} | asked)))
-    assert all((page.width, page.height) == image.size for page, image in found)
-    return [image.size for _, image in found]
-
-
-def about(directory: Path, data: bytes) -> Document:
-    with Rasteriser(saved(directory, data), Asked()) as one:
-        return one.document()
-
-
-def refused(directory: Path, data: bytes, asked: Asked | None = None) -> str:
-    with pytest.raises(DocumentRefused) as caught:
-        made(directory, data, asked)
-    return str(caught.value)
 
 
 # How large
@@ -207,7 +166,7 @@ def test_what_was_filled_into_a_form_is_seen(tmp_path: Path) -> None:
         b"/Rect [20 200 280 260] /AP << /N %d 0 R >> >>"
     )
     appearance = b"/Tx BMC q BT /F1 40 Tf 0 g 4 12 Td (HHHHHHHH) Tj ET Q EMC"
-    data = _with_objects(
+    data = with_objects(
         pdf([Page(more=b"/Annots [100 0 R]")], catalog=form),
         {
             100: field % 101,
@@ -218,23 +177,6 @@ def test_what_was_filled_into_a_form_is_seen(tmp_path: Path) -> None:
     [(_, image)] = made(tmp_path, data)
     assert dark(image.crop((20, 140, 280, 200))) > 0.05
     assert dark(image.crop((0, 210, 300, 400))) == 0
-
-
-def _with_objects(data: bytes, objects: dict[int, bytes]) -> bytes:
-    """Appended, as an editor saves (ISO 32000-1, 7.5.6)."""
-    start = int(data.rpartition(b"startxref\n")[2].split()[0])
-    trailer = data[data.rindex(b"trailer") :]
-    root = trailer[trailer.index(b"/Root") :].split(b"R")[1]
-    out, entries = bytearray(data), b""
-    for number, body in objects.items():
-        entries += b"%d 1\n%010d 00000 n \n" % (number, len(out))
-        out += b"%d 0 obj\n%s\nendobj\n" % (number, body)
-    at = len(out)
-    number = trailer.split(b"/Root ")[1].split()[0]
-    out += b"xref\n0 1\n0000000000 65535 f \n" + entries
-    out += b"trailer\n<< /Size 200 /Root %b 0 R /Prev %d >>\nstartxref\n%d\n%%%%EOF\n" % (number, start, at)
-    assert root is not None
-    return bytes(out)
 
 
 def test_all_pages_come_once_by_several_renderers_about_in_their_order(tmp_path: Path) -> None:
@@ -267,76 +209,6 @@ def test_formats(tmp_path: Path, output: str) -> None:
         assert (image.layers, image.layer[0][1:3], "progressive" in image.info) == (3, (2, 2), False)  # type: ignore[attr-defined]
 
 
-# Scans
-
-
-def test_a_scan_of_the_size_that_is_asked_for_is_passed_on(tmp_path: Path) -> None:
-    jpeg = pictures.jpeg(600, 400, seed=9, quality=93)
-    [(page, image)] = made(tmp_path, pdf([scan_page(600, 400, 150, data=jpeg)]), Asked(dpi=150))
-    assert (page.passed_on, page.path.read_bytes() == jpeg, image.size) == (True, True, (600, 400))
-
-
-def masked() -> Page:
-    width, height, more, data = SCAN.images[0]
-    return Page(SCAN.content, SCAN.size, images=[(width, height, more + b" /SMask 99 0 R", data)])
-
-
-def test_a_scan_that_is_masked_is_not_passed_on(tmp_path: Path) -> None:
-    width, height = SCAN.images[0][:2]
-    hides = bytes(0 if 60 < x < 160 and 60 < y < 90 else 255 for y in range(height) for x in range(width))
-    mask = (
-        b"<< /Type /XObject /Subtype /Image /ColorSpace /DeviceGray /BitsPerComponent 8 /Width %d /Height %d "
-        b"/Length %d >>\nstream\n%s\nendstream" % (width, height, len(hides), hides)
-    )
-    data = _with_objects(pdf([masked()]), {99: mask})
-    [(page, image)] = made(tmp_path, data, Asked(dpi=150, format="jpg"))
-    assert not page.passed_on
-    assert image.convert("L").crop((70, 66, 150, 84)).getextrema()[0] > 200, "what lies behind is the paper"
-
-
-def inverted(page: Page) -> Page:
-    width, height, more, data = page.images[0]
-    return Page(page.content, page.size, page.more, [(width, height, more + b" /Decode [1 0 1 0 1 0]", data)])
-
-
-SCAN = scan_page(600, 400, 150, seed=9)
-with_exif = Image.Exif()
-with_exif[0x0112] = 6
-
-
-def jpeg_with(**options: Any) -> bytes:
-    buffer = io.BytesIO()
-    Image.open(io.BytesIO(SCAN.images[0][3])).save(buffer, "JPEG", **options)
-    return buffer.getvalue()
-
-
-@pytest.mark.parametrize(
-    ("page", "asked"),
-    [
-        (SCAN, Asked(dpi=149)),
-        (SCAN, Asked(dpi=150, format="png")),
-        (SCAN, Asked(dpi=150, max_length=300)),
-        (Page(SCAN.content + b" 1 0 0 rg 0 0 50 50 re f", SCAN.size, images=SCAN.images), Asked(dpi=150)),
-        (Page(SCAN.content, SCAN.size, b"/Rotate 180", SCAN.images), Asked(dpi=150)),
-        (Page(b"q 144 0 0 -192 0 192 cm /Im0 Do Q", (288, 192), images=SCAN.images), Asked(dpi=150)),
-        (Page(b"q 288 0 0 -192 0 192 cm /Im0 Do Q", (288, 192), images=SCAN.images), Asked(dpi=150)),
-        (Page(b"q 0 0 100 100 re W n 288 0 0 192 0 0 cm /Im0 Do Q", (288, 192), images=SCAN.images), Asked(dpi=150)),
-        (inverted(SCAN), Asked(dpi=150)),
-        (scan_page(600, 400, 150, data=jpeg_with(exif=with_exif)), Asked(dpi=150)),
-        (scan_page(600, 400, 150, data=SCAN.images[0][3][:-600]), Asked(dpi=150)),
-    ],
-    ids=[
-        "another DPI", "another format", "reduced", "with a mark on it", "turned", "half", "upside down", "clipped",
-        "inverted", "with EXIF", "cut off",
-    ],
-)  # fmt: skip
-def test_a_scan_that_is_not_all_of_the_page_as_it_is_asked_for_is_rendered(
-    tmp_path: Path, page: Page, asked: Asked
-) -> None:
-    [(found, _)] = made(tmp_path, pdf([page]), asked)
-    assert not found.passed_on
-
-
 # What a document says of itself
 
 
@@ -346,7 +218,7 @@ def test_what_a_document_says_of_itself(tmp_path: Path) -> None:
         51: b"<< /Title (One) /Parent 50 0 R /Dest [4 0 R /Fit] /First 52 0 R /Last 52 0 R /Count 1 >>",
         52: b"<< /Title <FEFF00D6> /Parent 51 0 R >>",
     }
-    data = _with_objects(
+    data = with_objects(
         text_pdf(
             3,
             info=b"/Title (Annual\\nreport) /Author <FEFF0041006400E1> /Subject (x) /Keywords (a, b) "
@@ -367,104 +239,3 @@ def test_what_a_document_says_of_itself(tmp_path: Path) -> None:
 def test_a_document_that_says_nothing(tmp_path: Path) -> None:
     found = about(tmp_path, text_pdf(2))
     assert (found.title, found.author, found.created, list(found.labels), list(found.outline)) == ("", "", "", [], [])
-
-
-# Odd ones
-
-
-@pytest.mark.parametrize(
-    ("data", "why"),
-    [
-        (b"", "it is not a PDF"),
-        (b"<html></html>", "it is not a PDF"),
-        (b"%PDF-1.7\n", "it is damaged"),
-        (text_pdf(5)[:700], "it is damaged"),
-        (pdf([]), "it has no pages"),
-        (encrypted(text_pdf(1), "secret"), "it needs a password"),
-    ],
-    ids=["nothing", "html", "head only", "cut off", "no pages", "locked"],
-)
-def test_a_document_that_is_refused_says_why(tmp_path: Path, data: bytes, why: str) -> None:
-    assert refused(tmp_path, data) == why
-
-
-def test_a_document_that_opens_without_a_password_is_read(tmp_path: Path) -> None:
-    assert sizes(tmp_path, encrypted(text_pdf(1), "")) == [(300, 400)]
-
-
-def test_junk_before_and_after_is_no_damage(tmp_path: Path) -> None:
-    assert sizes(tmp_path, b"HTTP/1.1 200 OK\r\n\r\n" + text_pdf(2) + b"\n<!-- served by -->\n") == [(300, 400)] * 2
-
-
-def test_a_page_that_is_too_large_has_fewer_dots_or_is_named(tmp_path: Path) -> None:
-    data = pdf([text_page("good"), text_page("huge", (14400, 14400))])
-    assert sizes(tmp_path, data, max_pixels=200_000) == [(300, 400), (400, 400)]
-    why = refused(tmp_path, data, Asked(dpi=72, max_pixels=100))
-    assert why == "page 2: a page of 14400 x 14400 points is too large"
-
-
-def test_a_page_that_never_ends_is_ended(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
-    """Forms that draw each other ten times, ten deep."""
-    objects = {}
-    for level in range(60, 70):
-        content = b"/X Do " * 10 if level < 69 else b"0 0 1 1 re f " * 1000
-        below = b"/Resources << /XObject << /X %d 0 R >> >>" % (level + 1) if level < 69 else b""
-        objects[level] = (
-            b"<< /Type /XObject /Subtype /Form /BBox [0 0 300 400] %s /Length %d >>\nstream\n%s\nendstream"
-            % (below, len(content), content)
-        )
-    data = pdf([Page(b"/X Do")]).replace(b"/XObject <<", b"/XObject << /X 60 0 R ")
-    data = _with_objects(_rebuilt(data), objects)
-    begun = time.monotonic()
-    out = tmp_path / "pages"
-    out.mkdir()
-    ended = pytest.raises(DocumentRefused, match=r"page 1 took (more|longer) than")
-    with Rasteriser(saved(tmp_path, data), Asked(dpi=72), 1, seconds=1) as one, ended:
-        list(one.pages([1], out, 1))
-    assert time.monotonic() - begun < IN_TIME
-    assert list(out.iterdir()) == []
-
-
-def _rebuilt(data: bytes) -> bytes:
-    """With the offsets put right, after bytes were put in."""
-    body = data[: data.rindex(b"xref\n0 ")]
-    trailer = data[data.rindex(b"trailer") : data.rindex(b"startxref")]
-    places = []
-    number = 1
-    while (at := body.find(b"\n%d 0 obj\n" % number)) >= 0:
-        places.append(at + 1)
-        number += 1
-    table = b"xref\n0 %d\n0000000000 65535 f \n" % (len(places) + 1)
-    table += b"".join(b"%010d 00000 n \n" % place for place in places)
-    return body + table + trailer + b"startxref\n%d\n%%%%EOF\n" % len(body)
-
-
-def test_a_renderer_that_needs_more_memory_than_it_may_have_is_refused_in_words(
-    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
-) -> None:
-    monkeypatch.setattr(module, "_BASE_MEMORY", 700 << 20)
-    monkeypatch.setattr(module, "_BYTES_A_PIXEL", 0)
-    why = refused(tmp_path, pdf([text_page("x", (14400, 14400), b"1 0 0 rg")]), Asked(dpi=72, max_pixels=250_000_000))
-    assert "memory" in why or "broke its renderer" in why
-
-
-def test_a_renderer_that_is_killed_is_told_and_the_others_end(tmp_path: Path) -> None:
-    out = tmp_path / "pages"
-    out.mkdir()
-    with Rasteriser(saved(tmp_path, text_pdf(40)), Asked(dpi=150), 2) as one:
-        pages = one.pages(range(1, 41), out, 2)
-        next(pages)
-        one._renderers[0]._process.kill()
-        with pytest.raises(RendererEnded, match="was killed"):
-            list(pages)
-        assert all(renderer._process.wait(PATIENCE) < 0 for renderer in one._renderers)
-
-
-def test_stopping_ends_at_once(tmp_path: Path) -> None:
-    out = tmp_path / "pages"
-    out.mkdir()
-    with Rasteriser(saved(tmp_path, text_pdf(400)), Asked(dpi=150), 2) as one:
-        pages = one.pages(range(1, 401), out, 2)
-        next(pages)
-        pages.close()
-        assert all(renderer._process.wait(PATIENCE) < 0 for renderer in one._renderers)

@@ -60,6 +60,7 @@ def main() -> None:
         told = json.loads(line)
         _grant(limits.seconds)
         try:
+            pdf.renew()
             answer(_written(pdf, told["page"], asked, Path(told["path"])))
         except DocumentRefused as error:
             answer({"refused": str(error)})

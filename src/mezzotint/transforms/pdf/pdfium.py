@@ -7,7 +7,9 @@ from __future__ import annotations
 
 import ctypes
 import re
+import resource
 from collections.abc import Iterator
+from contextlib import closing, suppress
 from datetime import datetime, timedelta, timezone
 from pathlib import Path
 from typing import Any
@@ -19,6 +21,7 @@ from PIL import Image, ImageChops
 from mezzotint.errors import DocumentRefused
 from mezzotint.transforms.pdf import scans
 from mezzotint.transforms.pdf.asking import Asked, PageSize, page_size
+from mezzotint.transforms.pdf.jpegs import Jpegs
 
 _NEEDS_PASSWORD, _UNKNOWN_SECURITY = 4, 5
 _EVERYWHERE = (-1e6, -1e6, 1e6, 1e6)
@@ -27,21 +30,64 @@ _GLANCE = 600
 """pixels of the longer side of a glance at a page"""
 _MOST_FORMS_IN_FORMS = 16
 _MOST_TITLES = 10_000
+_MOST_KEPT = 8 << 20
 
 
 class Pdf:
-    """An open document. Not safe for threads."""
+    """An open document. Not safe for threads. Close it."""
 
     def __init__(self, path: Path) -> None:
         """Raises DocumentRefused."""
-        raw = c.FPDF_LoadDocument(str(path).encode() + b"\0", None)
+        self._path, self._buffer = path, bytearray()
+        self._spare: Any = None
+        self._open()
+        self.jpegs = Jpegs(path) if c.FPDF_GetSecurityHandlerRevision(self._pdf) < 0 else None
+
+    def _open(self) -> None:
+        raw = c.FPDF_LoadDocument(str(self._path).encode() + b"\0", None)
         if not raw:
-            raise DocumentRefused(_reason(path, c.FPDF_GetLastError()))
+            raise DocumentRefused(_reason(self._path, c.FPDF_GetLastError()))
         if c.FPDF_GetPageCount(raw) < 1:
             raise DocumentRefused("it has no pages")
         self._pdf = pdfium.PdfDocument(raw)
         self._pdf.init_forms()  # before any page is loaded, or what was filled in is missing
-        self._buffer = bytearray()
+        self._used: int | None = None
+
+    def spare(self) -> Any:
+        """The same document once more, to be spoiled."""
+        if self._spare is None:
+            self._spare = pdfium.PdfDocument(self._path)
+        return self._spare
+
+    def renew(self) -> None:
+        """Let go of what was read for earlier pages where it is much: PDFium keeps it while the document is open.
+
+        Not while a page is open.
+        """
+        now = self._memory()
+        if self._used is None:  # what the document itself takes shows after its first page
+            self._used = now
+        self._used = min(self._used, now)
+        if now - self._used > _MOST_KEPT:
+            self._close()
+            _give_back()
+            self._open()
+
+    def close(self) -> None:
+        self._close()
+        if self.jpegs is not None:
+            self.jpegs.close()
+
+    def _close(self) -> None:
+        self._pdf.close()
+        if self._spare is not None:
+            self._spare.close()
+            self._spare = None
+
+    def _memory(self) -> int:
+        """Bytes that this process has at the moment beside the pixels."""
+        pages = int(Path("/proc/self/statm").read_text().split()[1])
+        return pages * resource.getpagesize() - len(self._buffer)
 
     @property
     def pages(self) -> int:
@@ -88,15 +134,8 @@ class Page:
 
     def __init__(self, pdf: Pdf, number: int, asked: Asked) -> None:
         """Raises DocumentRefused."""
-        self._of, self._document = pdf, pdf._pdf
-        try:
-            self._page = self._document.get_page(number - 1)
-            if not asked.crop or not all(self._page.get_size()):  # a CropBox that lies off the page shows nothing of it
-                self._page.set_cropbox(*_EVERYWHERE)
-                self._page.close()
-                self._page = self._document.get_page(number - 1)
-        except pdfium.PdfiumError:
-            raise DocumentRefused("it cannot be read") from None
+        self._of, self._document, self._number, self._crop = pdf, pdf._pdf, number, asked.crop
+        self._page = _loaded(self._document, number, crop=asked.crop)
         width, height = self._page.get_size()
         self.size = page_size(width, height, asked)
 
@@ -114,8 +153,14 @@ class Page:
         found = scans.only_scan(self._page, self.size)
         if found is None:
             return None
-        glance = self._glance()
-        return found if scans.looks_like(found, glance) else None
+        return found if self._is_plain(found) or scans.looks_like(found, self._glance()) else None
+
+    def _is_plain(self, jpeg: bytes) -> bool:
+        """Whether it can be told without decoding it that the page shows this JPEG as it is."""
+        if self._of.jpegs is None or not self._of.jpegs.are_plain(jpeg):
+            return False
+        with closing(_loaded(self._of.spare(), self._number, crop=self._crop)) as page:
+            return scans.is_shown_plainly(page, self.size)
 
     def _glance(self) -> Image.Image:
         scale = min(1.0, _GLANCE / max(self.size.width, self.size.height))
@@ -138,6 +183,24 @@ class Page:
             c.FPDFBitmap_Destroy(bitmap)
         mode = "L" if gray else "RGBX"
         return Image.frombuffer(mode, (size.width, size.height), pixels, "raw", mode, stride, 1)
+
+
+def _give_back() -> None:
+    """What is free between other things, too, where the C library can."""
+    with suppress(AttributeError):
+        ctypes.CDLL(None).malloc_trim(0)
+
+
+def _loaded(document: Any, number: int, *, crop: bool) -> Any:
+    try:
+        page = document.get_page(number - 1)
+        if not crop or not all(page.get_size()):  # a CropBox that lies off the page shows nothing of it
+            page.set_cropbox(*_EVERYWHERE)
+            page.close()
+            page = document.get_page(number - 1)
+    except pdfium.PdfiumError:
+        raise DocumentRefused("it cannot be read") from None
+    return page
 
 
 def _is_gray(image: Image.Image) -> bool:

@@ -13,6 +13,9 @@ from mezzotint.transforms.pdf.asking import POINTS, PageSize
 
 _OFF = 0.5
 """pixels that the picture's edges may lie off the page's"""
+_DEVICE = {c.FPDF_COLORSPACE_DEVICEGRAY, c.FPDF_COLORSPACE_DEVICERGB}
+_LEVELS = (ctypes.c_ubyte * 1024)(*(one for level in range(256) for one in (level, 255 - level, level ^ 0x5A, 255)))
+"""16 x 16 pixels, BGRx"""
 _UNLIKE, _FAR_OFF, _AROUND = 6.0, 48, 3
 """steps of 255 that the JPEG may differ from the page at a glance: in the mean, and in the mean around any pixel"""
 
@@ -34,6 +37,33 @@ def only_scan(page: Any, size: PageSize) -> bytes | None:
     buffer = ctypes.create_string_buffer(length)
     c.FPDFImageObj_GetImageDataRaw(found, buffer, length)
     return buffer.raw if _is_plain(buffer.raw, size) else None
+
+
+def is_shown_plainly(page: Any, size: PageSize) -> bool:
+    """Whether the one image of the page is shown as it is, by all that lies outside of it: its colours, edge to edge.
+
+    Another picture is put in its place, in which every level of every colour is; the page has to show just that. So
+    what the graphics state, a clip or optional content do to it is seen, and no JPEG is decoded. Afterwards the image
+    is good for nothing, on any page of the document.
+    """
+    found = c.FPDFPage_GetObject(page, 0)
+    about = c.FPDF_IMAGEOBJ_METADATA()
+    if not c.FPDFImageObj_GetImageMetadata(found, page, about) or about.colorspace not in _DEVICE:
+        return False
+    if (about.width, about.height) != (size.width, size.height):
+        return False
+    put = c.FPDFBitmap_CreateEx(16, 16, c.FPDFBitmap_BGRx, _LEVELS, 64)
+    shown = (ctypes.c_ubyte * len(_LEVELS))()
+    bitmap = c.FPDFBitmap_CreateEx(16, 16, c.FPDFBitmap_BGRx, shown, 64)
+    try:
+        pages = (c.FPDF_PAGE * 1)(page.raw)
+        if not c.FPDFImageObj_SetBitmap(pages, 1, found, put):
+            return False
+        c.FPDF_RenderPageBitmap(bitmap, page, 0, 0, 16, 16, 0, c.FPDF_ANNOT)
+    finally:
+        c.FPDFBitmap_Destroy(bitmap)
+        c.FPDFBitmap_Destroy(put)
+    return all(bytes(shown)[band::4] == bytes(_LEVELS)[band::4] for band in range(3))
 
 
 def looks_like(jpeg: bytes, glance: Image.Image) -> bool:

@@ -1,0 +1,226 @@
+"""Pages that are one JPEG: when they are passed on as they are."""
+
+from __future__ import annotations
+
+import io
+import resource
+from contextlib import closing
+from pathlib import Path
+from typing import Any
+
+import numpy
+import pytest
+from PIL import Image
+
+from mezzotint.transforms.pdf import Asked, jpegs, scans
+from mezzotint.transforms.pdf.jpegs import Jpegs
+from mezzotint.transforms.pdf.pdfium import Page as PdfPage
+from mezzotint.transforms.pdf.pdfium import Pdf
+from tests import pictures
+from tests.documents import Page, encrypted, pdf, rebuilt, scan_page, with_objects
+from tests.transforms.paging import made
+from tests.transforms.rendering import difference, saved
+
+pytestmark = pytest.mark.processes
+
+
+def test_a_scan_of_the_size_that_is_asked_for_is_passed_on(tmp_path: Path) -> None:
+    jpeg = pictures.jpeg(600, 400, seed=9, quality=93)
+    [(page, image)] = made(tmp_path, pdf([scan_page(600, 400, 150, data=jpeg)]), Asked(dpi=150))
+    assert (page.passed_on, page.path.read_bytes() == jpeg, image.size) == (True, True, (600, 400))
+
+
+def masked() -> Page:
+    width, height, more, data = SCAN.images[0]
+    return Page(SCAN.content, SCAN.size, images=[(width, height, more + b" /SMask 99 0 R", data)])
+
+
+def test_a_scan_that_is_masked_is_not_passed_on(tmp_path: Path) -> None:
+    width, height = SCAN.images[0][:2]
+    hides = bytes(0 if 60 < x < 160 and 60 < y < 90 else 255 for y in range(height) for x in range(width))
+    mask = (
+        b"<< /Type /XObject /Subtype /Image /ColorSpace /DeviceGray /BitsPerComponent 8 /Width %d /Height %d "
+        b"/Length %d >>\nstream\n%s\nendstream" % (width, height, len(hides), hides)
+    )
+    data = with_objects(pdf([masked()]), {99: mask})
+    [(page, image)] = made(tmp_path, data, Asked(dpi=150, format="jpg"))
+    assert not page.passed_on
+    assert image.convert("L").crop((70, 66, 150, 84)).getextrema()[0] > 200, "what lies behind is the paper"
+
+
+def inverted(page: Page) -> Page:
+    width, height, more, data = page.images[0]
+    return Page(page.content, page.size, page.more, [(width, height, more + b" /Decode [1 0 1 0 1 0]", data)])
+
+
+SCAN = scan_page(600, 400, 150, seed=9)
+with_exif = Image.Exif()
+with_exif[0x0112] = 6
+
+
+def jpeg_with(**options: Any) -> bytes:
+    buffer = io.BytesIO()
+    Image.open(io.BytesIO(SCAN.images[0][3])).save(buffer, "JPEG", **options)
+    return buffer.getvalue()
+
+
+@pytest.mark.parametrize(
+    ("page", "asked"),
+    [
+        (SCAN, Asked(dpi=149)),
+        (SCAN, Asked(dpi=150, format="png")),
+        (SCAN, Asked(dpi=150, max_length=300)),
+        (Page(SCAN.content + b" 1 0 0 rg 0 0 50 50 re f", SCAN.size, images=SCAN.images), Asked(dpi=150)),
+        (Page(SCAN.content, SCAN.size, b"/Rotate 180", SCAN.images), Asked(dpi=150)),
+        (Page(b"q 144 0 0 -192 0 192 cm /Im0 Do Q", (288, 192), images=SCAN.images), Asked(dpi=150)),
+        (Page(b"q 288 0 0 -192 0 192 cm /Im0 Do Q", (288, 192), images=SCAN.images), Asked(dpi=150)),
+        (Page(b"q 0 0 100 100 re W n 288 0 0 192 0 0 cm /Im0 Do Q", (288, 192), images=SCAN.images), Asked(dpi=150)),
+        (inverted(SCAN), Asked(dpi=150)),
+        (scan_page(600, 400, 150, data=jpeg_with(exif=with_exif)), Asked(dpi=150)),
+        (scan_page(600, 400, 150, data=SCAN.images[0][3][:-600]), Asked(dpi=150)),
+    ],
+    ids=[
+        "another DPI", "another format", "reduced", "with a mark on it", "turned", "half", "upside down", "clipped",
+        "inverted", "with EXIF", "cut off",
+    ],
+)  # fmt: skip
+def test_a_scan_that_is_not_all_of_the_page_as_it_is_asked_for_is_rendered(
+    tmp_path: Path, page: Page, asked: Asked
+) -> None:
+    [(found, _)] = made(tmp_path, pdf([page]), asked)
+    assert not found.passed_on
+
+
+@pytest.fixture
+def undecoded(monkeypatch: pytest.MonkeyPatch) -> None:
+    """Nothing is rendered and compared."""
+    monkeypatch.delattr(scans, "looks_like")
+
+
+def passed_on(directory: Path, data: bytes, number: int = 1) -> bytes | None:
+    """In this process."""
+    with (
+        closing(Pdf(saved(directory, data))) as document,
+        closing(PdfPage(document, number, Asked(dpi=150))) as page,
+    ):
+        return page.scan()
+
+
+@pytest.mark.usefixtures("undecoded")
+@pytest.mark.parametrize("more", [b"", b"/Interpolate true /Name /Im0", b"/Metadata 3 0 R"])
+@pytest.mark.parametrize("mode", ["RGB", "L"])
+def test_a_scan_whose_dictionary_says_no_more_than_its_size_is_not_decoded(
+    tmp_path: Path, more: bytes, mode: str
+) -> None:
+    jpeg = pictures.encoded(pictures.opened(SCAN.images[0][3]).convert(mode), "JPEG")
+    data = pdf([scan_page(600, 400, 150, data=jpeg, more=more)])
+    if mode == "L":
+        data = data.replace(b"/DeviceRGB ", b"/DeviceGray")
+    assert passed_on(tmp_path, data) == jpeg
+
+
+@pytest.mark.parametrize("more", [b"/Intent /Perceptual", b"/Decode [0 1 0 1 0 1]", b"% a remark\n", b"/Foreign <<>>"])
+def test_a_scan_whose_dictionary_says_more_is_looked_at_and_passed_on_where_nothing_comes_of_it(
+    tmp_path: Path, more: bytes, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    looked = []
+    looks_like = scans.looks_like
+    monkeypatch.setattr(scans, "looks_like", lambda *both: looked.append(looks_like(*both)) or looked[-1])
+    assert passed_on(tmp_path, pdf([scan_page(600, 400, 150, seed=9, more=more)])) == SCAN.images[0][3]
+    assert looked == [True]
+
+
+def test_a_scan_in_a_locked_document_that_needs_no_password_is_passed_on(tmp_path: Path) -> None:
+    assert passed_on(tmp_path, encrypted(pdf([SCAN]), "")) == SCAN.images[0][3]
+
+
+STATES = {
+    "inverted by the graphics state": b"/TR << /FunctionType 2 /Domain [0 1] /N 1 /C0 [1] /C1 [0] >>",
+    "made lighter by the graphics state": b"/TR << /FunctionType 2 /Domain [0 1] /N 1 /C0 [0.3] /C1 [1] >>",
+    "half transparent": b"/ca 0.5",
+    "multiplied": b"/BM /Difference",
+}
+
+
+@pytest.mark.parametrize("state", STATES.values(), ids=STATES)
+def test_a_scan_that_something_outside_of_it_changes_is_not_passed_on(tmp_path: Path, state: bytes) -> None:
+    page = Page(b"/G gs " + SCAN.content, SCAN.size, images=SCAN.images)
+    data = pdf([page]).replace(b"/Font <<", b"/ExtGState << /G << %b >> >> /Font <<" % state)
+    assert passed_on(tmp_path, rebuilt(data)) is None
+
+
+@pytest.mark.parametrize("first", [True, False])
+def test_one_of_two_copies_of_a_scan_that_is_shown_otherwise_is_not_passed_on(tmp_path: Path, first: bool) -> None:
+    data = pdf([inverted(SCAN), SCAN] if first else [SCAN, inverted(SCAN)])
+    assert passed_on(tmp_path, data, 1 if first else 2) is None
+    assert passed_on(tmp_path, data, 2 if first else 1) == SCAN.images[0][3], "it was looked at"
+
+
+def test_an_image_that_several_pages_show_is_what_it_was_after_it_was_tried(tmp_path: Path) -> None:
+    twice = Page(b"q 288 0 0 192 0 0 cm /Im0 Do Q", (288, 192))
+    half = Page(b"q 144 0 0 96 0 0 cm /Im0 Do Q", (144, 96))
+    data = pdf([SCAN, twice, half, twice])
+    number = int(data.split(b"/Im0 ")[1].split()[0])
+    shared = rebuilt(data.replace(b"/XObject <<  >>", b"/XObject << /Im0 %d 0 R >>" % number))
+    found = made(tmp_path, shared, Asked(dpi=150))
+    assert [page.passed_on for page, _ in found] == [True, True, False, True]
+    reduced = pictures.opened(SCAN.images[0][3]).resize((300, 200), Image.Resampling.BOX)
+    assert difference(found[2][1].convert("RGB"), reduced) < 4
+
+
+def test_what_was_read_for_earlier_pages_is_let_go_of(tmp_path: Path) -> None:
+    """PDFium keeps each picture that it has loaded: of these two hundred times a megabyte."""
+    noise = Image.fromarray(numpy.random.default_rng(1).integers(0, 256, (1000, 1000), dtype="uint8"), "L")
+    jpeg = pictures.encoded(noise, "JPEG", quality=98)
+    remarks = [b"\xff\xfe\x08\x02" + b"%8d" % number * 256 for number in range(200)]
+    scanned = [jpeg[:2] + remark + jpeg[2:] for remark in remarks]
+    data = pdf([scan_page(1000, 1000, 150, data=one) for one in scanned]).replace(b"/DeviceRGB ", b"/DeviceGray")
+    assert len(data) > 200 * 900_000
+    with closing(Pdf(saved(tmp_path, data))) as document:
+        del data
+        most, before = 0, resident()
+        for number, one in enumerate(scanned, 1):
+            document.renew()
+            with closing(PdfPage(document, number, Asked(dpi=150))) as page:
+                assert page.scan() == one
+            most = max(most, resident() - before)
+    assert most < 150 << 20
+
+
+def resident() -> int:
+    return int(Path("/proc/self/statm").read_text().split()[1]) * resource.getpagesize()
+
+
+# Where the JPEGs of a file lie
+
+
+def are_plain(path: Path, jpeg: bytes) -> bool:
+    with closing(Jpegs(path)) as found:
+        return found.are_plain(jpeg)
+
+
+@pytest.fixture
+def piecemeal(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(jpegs, "_PIECE", 1500)
+
+
+@pytest.mark.usefixtures("piecemeal")
+@pytest.mark.parametrize("before", [0, 1, 2, 1496, 1497, 1498, 1499, 1500, 2900])
+def test_a_jpeg_is_found_wherever_it_lies(tmp_path: Path, before: int) -> None:
+    jpeg = SCAN.images[0][3]
+    head = b" 1 0 obj<</Filter/DCTDecode/Length 7 0 R>>stream\n"
+    path = saved(tmp_path, b"\xff\xd8\xff" * 20 + b"x" * before + head + jpeg + b"\nendstream")
+    assert are_plain(path, jpeg)
+    assert not are_plain(path, jpeg[:-1] + b"x")
+    assert not are_plain(path, jpeg[:900]), "too small to be told from others"
+
+
+def test_more_pictures_or_copies_than_are_remembered_are_not_plain(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    jpeg = SCAN.images[0][3]
+    copy = b" 1 0 obj<</Filter/DCTDecode/Length 7 0 R>>stream\n" + jpeg
+    assert are_plain(saved(tmp_path, copy * 19), jpeg)
+    assert not are_plain(saved(tmp_path, copy * 20), jpeg)
+    monkeypatch.setattr(jpegs, "_MOST", 18)
+    assert not are_plain(saved(tmp_path, copy * 19), jpeg)
