@@ -7,6 +7,7 @@ from pathlib import Path
 
 import pytest
 
+from mezzotint.composites import dlcstarget
 from tests.backends.aws import Aws
 from tests.composites.dlcs import Dlcs
 from tests.composites.world import World
@@ -36,3 +37,11 @@ def world(
         monkeypatch.setenv(name, value)
     with engine_on(tmp_path / "data", **made.variables()):
         yield made
+
+
+@pytest.fixture
+def hurried(monkeypatch: pytest.MonkeyPatch) -> None:
+    """What the DLCS has not taken at once it does not take."""
+    monkeypatch.setattr(dlcstarget, "UNDER_WAY", 0.0)
+    monkeypatch.setattr(dlcstarget, "LONGEST", 0.0)
+    monkeypatch.setattr(dlcstarget, "_LOOKS", (0.0,))
