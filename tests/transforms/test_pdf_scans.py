@@ -12,10 +12,10 @@ import numpy
 import pytest
 from PIL import Image
 
-from mezzotint.transforms.pdf import Asked, jpegs, scans
-from mezzotint.transforms.pdf.jpegs import Jpegs
+from mezzotint.transforms.pdf import Asked, plain, scans
 from mezzotint.transforms.pdf.pdfium import Page as PdfPage
 from mezzotint.transforms.pdf.pdfium import Pdf
+from mezzotint.transforms.pdf.plain import WithoutPlain
 from tests import pictures
 from tests.documents import Page, encrypted, pdf, rebuilt, scan_page, with_objects
 from tests.transforms.paging import made
@@ -107,7 +107,9 @@ def passed_on(directory: Path, data: bytes, number: int = 1) -> bytes | None:
 
 
 @pytest.mark.usefixtures("undecoded")
-@pytest.mark.parametrize("more", [b"", b"/Interpolate true /Name /Im0", b"/Metadata 3 0 R"])
+@pytest.mark.parametrize(
+    "more", [b"", b"/Interpolate true /Name /Im0", b"/Metadata 3 0 R", b"/Intent /Perceptual", b"/Decode [0 1 0 1 0 1]"]
+)
 @pytest.mark.parametrize("mode", ["RGB", "L"])
 def test_a_scan_whose_dictionary_says_no_more_than_its_size_is_not_decoded(
     tmp_path: Path, more: bytes, mode: str
@@ -119,7 +121,7 @@ def test_a_scan_whose_dictionary_says_no_more_than_its_size_is_not_decoded(
     assert passed_on(tmp_path, data) == jpeg
 
 
-@pytest.mark.parametrize("more", [b"/Intent /Perceptual", b"/Decode [0 1 0 1 0 1]", b"% a remark\n", b"/Foreign <<>>"])
+@pytest.mark.parametrize("more", [b"/DecodeParms null", b"/Foreign <<>>", b"% a remark\n"])
 def test_a_scan_whose_dictionary_says_more_is_looked_at_and_passed_on_where_nothing_comes_of_it(
     tmp_path: Path, more: bytes, monkeypatch: pytest.MonkeyPatch
 ) -> None:
@@ -191,36 +193,116 @@ def resident() -> int:
     return int(Path("/proc/self/statm").read_text().split()[1]) * resource.getpagesize()
 
 
-# Where the JPEGs of a file lie
+# What dictionaries are plain
 
 
-def are_plain(path: Path, jpeg: bytes) -> bool:
-    with closing(Jpegs(path)) as found:
-        return found.are_plain(jpeg)
+def words(path: Path) -> list[bytes]:
+    """What stands where something was taken away."""
+    with closing(WithoutPlain(path)) as stream:
+        read, data = stream.read(), path.read_bytes()
+    assert len(read) == len(data)
+    return [data[at : at + 3] for at in range(len(data)) if read[at : at + 3] == b"xbj" != data[at : at + 3]]
 
 
-@pytest.fixture
-def piecemeal(monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setattr(jpegs, "_PIECE", 1500)
+HEAD = b"\n1 0 obj<</Filter/DCTDecode/Length 7 0 R>>stream\n"
 
 
-@pytest.mark.usefixtures("piecemeal")
-@pytest.mark.parametrize("before", [0, 1, 2, 1496, 1497, 1498, 1499, 1500, 2900])
-def test_a_jpeg_is_found_wherever_it_lies(tmp_path: Path, before: int) -> None:
+@pytest.mark.parametrize("before", [0, 1, 2, 1400, 1440, 1447, 1448, 1449, 1450, 1451, 1452, 1499, 1500, 2900])
+def test_a_plain_jpeg_is_found_wherever_it_lies(tmp_path: Path, before: int, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(plain, "_PIECE", 1500)
+    data = b"\xff\xd8\xff" * 20 + b"x" * before + HEAD + SCAN.images[0][3] + b"\nendstream" + HEAD + b"text"
+    assert words(saved(tmp_path, data)) == [b"obj"]
+
+
+@pytest.mark.parametrize("size", [1, 2, 3, 5, 7, 4096])
+def test_in_pieces_of_any_size_it_reads_the_same(tmp_path: Path, size: int) -> None:
+    path = saved(tmp_path, b"x" * 9 + (HEAD + b"\xff\xd8\xff") * 3)
+    with closing(WithoutPlain(path)) as stream:
+        whole = stream.read()
+        assert whole.count(b"xbj") == 3
+        stream.seek(0)
+        assert b"".join(iter(lambda: stream.read(size), b"")) == whole
+        stream.seek(13)
+        assert (stream.tell(), stream.read(4)) == (13, whole[13:17])
+
+
+def test_more_pictures_than_are_looked_at_are_none(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    path = saved(tmp_path, (HEAD + b"\xff\xd8\xff") * 3)
+    monkeypatch.setattr(plain, "_MOST", 3)
+    assert len(words(path)) == 3
+    monkeypatch.setattr(plain, "_MOST", 2)
+    assert words(path) == []
+
+
+# What JPEGs everybody decodes
+
+
+def test_the_usual_jpegs_are_sound() -> None:
+    picture = pictures.opened(SCAN.images[0][3])
+    for image in (picture, picture.convert("L")):
+        for options in ({}, {"progressive": True}, {"optimize": True}, {"restart_marker_rows": 1}, {"quality": 5}):
+            assert scans.is_sound(pictures.encoded(image, "JPEG", **options)), options
+
+
+def _broken() -> dict[str, bytes]:
     jpeg = SCAN.images[0][3]
-    head = b" 1 0 obj<</Filter/DCTDecode/Length 7 0 R>>stream\n"
-    path = saved(tmp_path, b"\xff\xd8\xff" * 20 + b"x" * before + head + jpeg + b"\nendstream")
-    assert are_plain(path, jpeg)
-    assert not are_plain(path, jpeg[:-1] + b"x")
-    assert not are_plain(path, jpeg[:900]), "too small to be told from others"
+    frame, tables, scan = jpeg.index(b"\xff\xc0"), jpeg.index(b"\xff\xdb"), jpeg.index(b"\xff\xda")
+    size = int.from_bytes(jpeg[tables + 2 : tables + 4])
+    return {
+        "arithmetic": jpeg[: frame + 1] + b"\xc9" + jpeg[frame + 2 :],
+        "lossless": jpeg[: frame + 1] + b"\xc3" + jpeg[frame + 2 :],
+        "two frames": jpeg[:frame] + jpeg[frame : frame + 19] + jpeg[frame:],
+        "no tables": jpeg.replace(b"\xff\xdb", b"\xff\xe9"),
+        "restarts that are none": jpeg[:scan] + b"\xff\xdd\x00\x04\x00\x02" + jpeg[scan:],
+        "a profile after the frame": jpeg[:scan] + b"\xff\xe2\x00\x0eICC_PROFILE\0" + jpeg[scan:],
+        "a marker in the scan": jpeg[:-900] + b"\xff\xc4" + jpeg[-900:],
+        "no end": jpeg[:-2],
+        "no scan": jpeg[:scan] + b"\xff\xd9",
+        "a length of nothing": jpeg[: tables + 2] + b"\0\0" + jpeg[tables + 2 + size :],
+        "nothing": b"\xff\xd8",
+    }
 
 
-def test_more_pictures_or_copies_than_are_remembered_are_not_plain(
-    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+@pytest.mark.parametrize("data", _broken().values(), ids=_broken())
+def test_odd_jpegs_are_not_sound(data: bytes) -> None:
+    assert not scans.is_sound(data)
+
+
+@pytest.mark.parametrize("damage", [b"\xff\xc3", b"\xff\xc5\x00\x11", b"\x00" * 40])
+def test_a_scan_that_is_damaged_is_a_page_all_the_same(tmp_path: Path, damage: bytes) -> None:
+    jpeg = SCAN.images[0][3]
+    at = jpeg.index(b"\xff\xc0")
+    broken = jpeg[:at] + damage + jpeg[at + len(damage) :]
+    [(page, image)] = made(tmp_path, pdf([scan_page(600, 400, 150, data=broken)]), Asked(dpi=150))
+    assert (page.passed_on, image.size) == (False, (600, 400))
+
+
+@pytest.mark.parametrize(("of", "said"), [("RGB", b"/DeviceGray"), ("L", b"/DeviceRGB ")])
+def test_a_scan_whose_dictionary_says_other_colours_than_it_has_is_not_passed_on(
+    tmp_path: Path, of: str, said: bytes
 ) -> None:
-    jpeg = SCAN.images[0][3]
-    copy = b" 1 0 obj<</Filter/DCTDecode/Length 7 0 R>>stream\n" + jpeg
-    assert are_plain(saved(tmp_path, copy * 19), jpeg)
-    assert not are_plain(saved(tmp_path, copy * 20), jpeg)
-    monkeypatch.setattr(jpegs, "_MOST", 18)
-    assert not are_plain(saved(tmp_path, copy * 19), jpeg)
+    jpeg = pictures.encoded(pictures.opened(SCAN.images[0][3]).convert(of), "JPEG")
+    data = pdf([scan_page(600, 400, 150, data=jpeg)])
+    assert passed_on(tmp_path, data.replace(b"/DeviceRGB ", said)) is None
+
+
+EVASIONS = {
+    "a comment": b"<< /Decode [1 0 1 0 1 0] % obj <<\n",
+    "a word that is no name": b"<< /Decode [1 0 1 0 1 0] obj <<",
+    "an array that does not end": b"<< /Decode [1 0 1 0 1 0] /X [\nendobj\n17 0 obj\n<<",
+}
+
+
+@pytest.mark.parametrize("evasion", EVASIONS.values(), ids=EVASIONS)
+def test_a_dictionary_that_only_seems_plain_is_found_out(tmp_path: Path, evasion: bytes) -> None:
+    data = pdf([SCAN])
+    at = data.index(b"<< /Length", data.index(b"/Length") + 9)
+    assert passed_on(tmp_path, rebuilt(data[:at] + evasion + data[at + 2 :])) is None
+
+
+def test_a_document_that_goes_away_while_it_is_open_is_rendered_from_what_is_known(tmp_path: Path) -> None:
+    path = saved(tmp_path, pdf([SCAN]))
+    with closing(Pdf(path)) as document, closing(PdfPage(document, 1, Asked(dpi=150))) as page:
+        path.unlink()
+        assert page.scan() == SCAN.images[0][3], "it was looked at"
+        document.renew()

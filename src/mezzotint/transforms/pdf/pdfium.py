@@ -21,7 +21,7 @@ from PIL import Image, ImageChops
 from mezzotint.errors import DocumentRefused
 from mezzotint.transforms.pdf import scans
 from mezzotint.transforms.pdf.asking import Asked, PageSize, page_size
-from mezzotint.transforms.pdf.jpegs import Jpegs
+from mezzotint.transforms.pdf.plain import WithoutPlain
 
 _NEEDS_PASSWORD, _UNKNOWN_SECURITY = 4, 5
 _EVERYWHERE = (-1e6, -1e6, 1e6, 1e6)
@@ -31,6 +31,7 @@ _GLANCE = 600
 _MOST_FORMS_IN_FORMS = 16
 _MOST_TITLES = 10_000
 _MOST_KEPT = 8 << 20
+"""bytes"""
 
 
 class Pdf:
@@ -39,25 +40,35 @@ class Pdf:
     def __init__(self, path: Path) -> None:
         """Raises DocumentRefused."""
         self._path, self._buffer = path, bytearray()
-        self._spare: Any = None
-        self._open()
-        self.jpegs = Jpegs(path) if c.FPDF_GetSecurityHandlerRevision(self._pdf) < 0 else None
+        self._pdf = self._opened()
+        self._least: int | None = None
+        self._trials: tuple[Any, Any] | None = None
+        self._without: WithoutPlain | None = None
 
-    def _open(self) -> None:
+    def _opened(self) -> Any:
         raw = c.FPDF_LoadDocument(str(self._path).encode() + b"\0", None)
         if not raw:
             raise DocumentRefused(_reason(self._path, c.FPDF_GetLastError()))
         if c.FPDF_GetPageCount(raw) < 1:
             raise DocumentRefused("it has no pages")
-        self._pdf = pdfium.PdfDocument(raw)
-        self._pdf.init_forms()  # before any page is loaded, or what was filled in is missing
-        self._used: int | None = None
+        opened = pdfium.PdfDocument(raw)
+        opened.init_forms()  # before any page is loaded, or what was filled in is missing
+        return opened
 
-    def spare(self) -> Any:
-        """The same document once more, to be spoiled."""
-        if self._spare is None:
-            self._spare = pdfium.PdfDocument(self._path)
-        return self._spare
+    def trials(self) -> tuple[Any, Any]:
+        """The same document twice more: without its plain JPEGs, and one to be spoiled.
+
+        Raises PdfiumError, OSError.
+        """
+        if self._trials is None:
+            if self._without is None:
+                self._without = WithoutPlain(self._path)
+            self._trials = pdfium.PdfDocument(self._without), pdfium.PdfDocument(self._path)
+        return self._trials
+
+    @property
+    def is_encrypted(self) -> bool:
+        return bool(c.FPDF_GetSecurityHandlerRevision(self._pdf) >= 0)
 
     def renew(self) -> None:
         """Let go of what was read for earlier pages where it is much: PDFium keeps it while the document is open.
@@ -65,24 +76,25 @@ class Pdf:
         Not while a page is open.
         """
         now = self._memory()
-        if self._used is None:  # what the document itself takes shows after its first page
-            self._used = now
-        self._used = min(self._used, now)
-        if now - self._used > _MOST_KEPT:
-            self._close()
-            _give_back()
-            self._open()
+        if self._least is None:  # what the document itself takes shows after its first page
+            self._least = now
+        self._least = min(self._least, now)
+        if now - self._least > _MOST_KEPT:
+            with suppress(DocumentRefused, OSError):
+                again = self._opened()
+                self._close()
+                _give_back()
+                self._pdf, self._least = again, None
 
     def close(self) -> None:
         self._close()
-        if self.jpegs is not None:
-            self.jpegs.close()
+        if self._without is not None:
+            self._without.close()
 
     def _close(self) -> None:
-        self._pdf.close()
-        if self._spare is not None:
-            self._spare.close()
-            self._spare = None
+        for one in (self._pdf, *(self._trials or ())):
+            one.close()
+        self._trials = None
 
     def _memory(self) -> int:
         """Bytes that this process has at the moment beside the pixels."""
@@ -157,10 +169,17 @@ class Page:
 
     def _is_plain(self, jpeg: bytes) -> bool:
         """Whether it can be told without decoding it that the page shows this JPEG as it is."""
-        if self._of.jpegs is None or not self._of.jpegs.are_plain(jpeg):
+        if self._of.is_encrypted or not scans.is_sound(jpeg):
             return False
-        with closing(_loaded(self._of.spare(), self._number, crop=self._crop)) as page:
-            return scans.is_shown_plainly(page, self.size)
+        try:
+            without, spare = self._of.trials()
+            with closing(_loaded(without, self._number, crop=self._crop)) as page:
+                if c.FPDFPage_CountObjects(page):
+                    return False
+            with closing(_loaded(spare, self._number, crop=self._crop)) as page:
+                return scans.is_shown_plainly(page, jpeg)
+        except (pdfium.PdfiumError, DocumentRefused, OSError):
+            return False
 
     def _glance(self) -> Image.Image:
         scale = min(1.0, _GLANCE / max(self.size.width, self.size.height))
