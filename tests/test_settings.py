@@ -102,6 +102,24 @@ def test_many_words_are_true_and_their_opposites_false(text: str) -> None:
         ("MEZZOTINT_FETCH_PORTS", "80,http"),
         ("MEZZOTINT_FETCH_PORTS", ","),
         ("MEZZOTINT_RESIZE_FORMAT", "psd"),
+        ("MEZZOTINT_CHECKPOINT_SEGMENTS", "0"),
+        ("MEZZOTINT_FETCH_TIMEOUT", "30"),
+        ("MEZZOTINT_STORE_CONNECTIONS", "some"),
+        ("PDF_RASTERIZER_DPI", "0"),
+        ("PDF_RASTERIZER_DPI", "4801"),
+        ("PDF_RASTERIZER_DPI", "300dpi"),
+        ("PDF_RASTERIZER_FALLBACK_DPI", "-72"),
+        ("PDF_RASTERIZER_FORMAT", "gif"),
+        ("PDF_RASTERIZER_MAX_LENGTH", "-1"),
+        ("PDF_RASTERIZER_MAX_LENGTH", "2K"),
+        ("PDF_RASTERIZER_THREAD_COUNT", "0"),
+        ("PDF_RASTERIZER_USE_CROPBOX", "maybe"),
+        ("WEB_SERVER_SCHEME", "ftp"),
+        ("WEB_SERVER_HOSTNAME", "http://example.org"),
+        ("WEB_SERVER_HOSTNAME", "example.org:port"),
+        ("DLCS_API_ROOT", "api.example.org"),
+        ("ENGINE_WORKER_COUNT", "-1"),
+        ("ENGINE_WORKER_TIMEOUT", "0"),
     ],
 )
 def test_a_refusal_names_the_variable_and_what_it_takes(variable: str, text: str) -> None:
@@ -133,6 +151,24 @@ def test_addresses_are_read(tmp_path: Path) -> None:
     assert settings.bind == ("::1", 9000)
     assert settings.public_url == "https://pictures.example.org"
     assert settings.store_url == "memory://"
+
+
+@pytest.mark.parametrize(
+    ("variable", "text", "field", "value"),
+    [
+        ("PDF_RASTERIZER_DPI", "4800", "page_dpi", 4800),
+        ("PDF_RASTERIZER_DPI", " 1 ", "page_dpi", 1),
+        ("PDF_RASTERIZER_FORMAT", "JPEG", "page_format", "jpg"),
+        ("PDF_RASTERIZER_FORMAT", "tiff", "page_format", "tif"),
+        ("PDF_RASTERIZER_MAX_LENGTH", "0", "page_max_length", 0),
+        ("WEB_SERVER_SCHEME", "HTTPS", "web_scheme", "https"),
+        ("WEB_SERVER_HOSTNAME", "example.org:8000", "web_host", "example.org:8000"),
+        ("WEB_SERVER_HOSTNAME", "[::1]:8000", "web_host", "[::1]:8000"),
+        ("ENGINE_WORKER_COUNT", "0", "engine_workers", 0),
+    ],
+)
+def test_what_composites_are_set_by_is_read(variable: str, text: str, field: str, value: object) -> None:
+    assert getattr(Settings.read({variable: text}), field) == value
 
 
 def test_everything_lies_below_the_data_directory(tmp_path: Path) -> None:

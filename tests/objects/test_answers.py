@@ -36,6 +36,13 @@ def test_a_server_without_room_says_so(between: Between, scheme: str) -> None:
             put(KEY, b"too much")
 
 
+def test_a_key_with_digits_in_it_says_nothing_of_room(between: Between) -> None:
+    store = through(between, "s3")
+    between.says = 503
+    with pytest.raises(StoreUnavailable):
+        store.put("images/a507", b"x")
+
+
 @pytest.mark.parametrize("scheme", ["swift", "s3"])
 def test_a_server_that_fails_leaves_it_open_whether_it_is_there(between: Between, scheme: str) -> None:
     store = through(between, scheme)

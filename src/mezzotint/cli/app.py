@@ -50,6 +50,10 @@ def reporting_errors() -> Iterator[None]:
         fail(str(error))
     except KeyboardInterrupt:
         sys.exit(130)
+    except OSError as error:
+        if error.filename is None:
+            raise
+        fail(f"{error.filename}: {error.strerror}")
     except Exception as error:
         django = sys.modules.get("django.db")  # only where a command has had to do with it
         if django is None or not isinstance(error, django.DatabaseError):

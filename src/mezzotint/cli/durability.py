@@ -181,7 +181,7 @@ def verify(
                 say(f"{what}  and {len(idents) - _SHOWN} more")
         say(
             f"{report.objects:,} bases, {decimal(report.bytes)}: {len(report.damaged)} damaged, "
-            f"{len(report.healed)} mended, {len(report.missing)} missing"
+            f"{len(report.healed)} mended, {len(report.missing)} missing, {len(report.unread)} unread"
         )
     if report.damaged or report.missing or report.unread:
         raise typer.Exit(1)

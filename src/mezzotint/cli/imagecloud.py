@@ -124,7 +124,6 @@ def read_lines(file: str) -> list[str]:
         lines = sys.stdin.readlines() if file == "-" else Path(file).read_text().splitlines()
     except (OSError, UnicodeDecodeError) as error:
         fail(f"{file}: {error}")
-        raise
     return [line.strip() for line in lines if line.strip() and not line.lstrip().startswith("#")]
 
 

@@ -5,6 +5,7 @@ from __future__ import annotations
 import sys
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager
+from typing import NoReturn
 
 from rich.console import Console
 from rich.markup import escape
@@ -32,7 +33,7 @@ def tell(text: str) -> None:
     told.print(text, highlight=False, soft_wrap=True)
 
 
-def fail(message: str) -> None:
+def fail(message: str) -> NoReturn:
     """End the program, saying why."""
     told.print(f"mezzotint: {escape(message)}", style="red", highlight=False, soft_wrap=True)
     raise SystemExit(2)

@@ -42,8 +42,10 @@ def serve(
     settings = Settings.read()
     host, port = settings.bind
     _check_free(host, port)
-    if settings.store_url.startswith("memory:") and settings.worker_count > 1:
-        raise InvalidInput("MEZZOTINT_WORKERS", "has to be 1 with a store in memory, which no other process sees", "1")
+    if settings.store_url.startswith("memory:"):
+        raise InvalidInput(
+            "MEZZOTINT_STORE", "cannot be memory, which one process alone sees", "a directory, Swift or S3"
+        )
     raise_descriptors()
     multiprocessing.set_start_method("fork", force=True)  # the server asks for it when it starts its workers
     _preload(settings)

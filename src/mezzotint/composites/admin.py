@@ -71,7 +71,7 @@ class MemberAdmin(LookingAdmin):
         return format_html_join(
             " ",
             '<img src="{}" alt="page {}" title="page {}">',
-            ((picture(page.ident, "fit100x100.jpg"), page.number, page.number) for page in pages),
+            ((picture(page.ident, "-fit100x100.jpg"), page.number, page.number) for page in pages),
         ) or mark_safe("-")
 
     @admin.action(description="Try again what has failed", permissions=["view"])

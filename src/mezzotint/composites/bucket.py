@@ -16,6 +16,7 @@ from obstore.exceptions import BaseError
 from obstore.store import S3Store
 
 from mezzotint.errors import StorageFull, StoreUnavailable
+from mezzotint.objects.s3 import is_full
 from mezzotint.settings import Settings
 from mezzotint.wiring.stores import open_bucket
 
@@ -104,6 +105,6 @@ def _answering(what: str) -> Iterator[None]:
         yield
     except (BaseError, OSError, BotoCoreError) as error:
         text = str(error).strip().splitlines()[0][:300] if str(error).strip() else type(error).__name__
-        if "507" in text or "QuotaExceeded" in text:
+        if is_full(text):
             raise StorageFull(f"{what}: {text}") from None
         raise StoreUnavailable(f"{what}: {text}") from None

@@ -54,9 +54,10 @@ def _taken_over(source: str, dry_run: bool, progress: Callable[[int, int | None]
         for table, write in zip(_TABLES, (_collections, _members, _batches), strict=True):
             rows = _rows(source, table)
             while some := list(islice(rows, _AT_ONCE)):
-                write(some, report, dry_run)
+                write(some, report)
                 done += len(some)
                 progress(done, None)
+        transaction.set_rollback(dry_run)
     return report
 
 
@@ -100,7 +101,7 @@ def _rows_of_database(address: str, table: str) -> Iterator[Row]:
         raise InvalidInput("source", f"cannot be read: {reason}", "an existing handler's database") from None
 
 
-def _collections(rows: list[Row], report: Report, dry_run: bool) -> None:
+def _collections(rows: list[Row], report: Report) -> None:
     here = _here(Collection, rows)
     fresh = [
         Collection(
@@ -115,15 +116,13 @@ def _collections(rows: list[Row], report: Report, dry_run: bool) -> None:
     ]
     report.known += len(rows) - len(fresh)
     report.collections += len(fresh)
-    if not dry_run:
-        Collection.objects.bulk_create(fresh)
+    Collection.objects.bulk_create(fresh)
 
 
-def _members(rows: list[Row], report: Report, dry_run: bool) -> None:
+def _members(rows: list[Row], report: Report) -> None:
     here = _here(Member, rows)
     collections = {uuid.UUID(str(row["collection_id"])) for row in rows}
-    if not dry_run:
-        collections &= set(Collection.objects.filter(pk__in=collections).values_list("pk", flat=True))
+    collections &= set(Collection.objects.filter(pk__in=collections).values_list("pk", flat=True))
     positions: dict[Any, int] = {}
     fresh = []
     for row in rows:
@@ -157,14 +156,13 @@ def _members(rows: list[Row], report: Report, dry_run: bool) -> None:
         )
         positions[collection] += 1
     report.members += len(fresh)
-    if not dry_run:
-        Member.objects.bulk_create(fresh)
+    Member.objects.bulk_create(fresh)
 
 
-def _batches(rows: list[Row], report: Report, dry_run: bool) -> None:
+def _batches(rows: list[Row], report: Report) -> None:
     members = {uuid.UUID(str(row["member_id"])) for row in rows}
-    if not dry_run:  # one that came in meanwhile, or that a dump leaves out, has lost its batches
-        members &= set(Member.objects.filter(pk__in=members).values_list("pk", flat=True))
+    # one that came in meanwhile, or that a dump leaves out, has lost its batches
+    members &= set(Member.objects.filter(pk__in=members).values_list("pk", flat=True))
     numbers = {pk: Batch.objects.filter(member_id=pk).count() for pk in members}
     known = set(Batch.objects.filter(member_id__in=members).exclude(uri="").values_list("uri", flat=True))
     fresh = []
@@ -188,8 +186,7 @@ def _batches(rows: list[Row], report: Report, dry_run: bool) -> None:
         )
         numbers[member] += 1
     report.batches += len(fresh)
-    if not dry_run:
-        Batch.objects.bulk_create(fresh)
+    Batch.objects.bulk_create(fresh)
 
 
 def _here(model: type[Collection] | type[Member], rows: Iterable[Row]) -> set[uuid.UUID]:

@@ -8,7 +8,7 @@ from django.contrib import admin, messages
 from django.db.models import QuerySet
 from django.http import HttpRequest
 from django.utils.html import format_html
-from django.utils.safestring import SafeString
+from django.utils.safestring import SafeString, mark_safe
 
 from mezzotint.errors import MezzotintError
 from mezzotint.imagecloud import deleting, leases, prefetching
@@ -45,9 +45,9 @@ class RemoteImageAdmin(LookingAdmin):
     @admin.display(description="")
     def thumbnail(self, image: RemoteImage) -> SafeString:
         return (
-            format_html('<img src="{}" alt="">', picture(image.ident, "fit80x80.jpg"))
+            format_html('<img src="{}" alt="">', picture(image.ident, "-fit80x80.jpg"))
             if image.ident
-            else format_html("")
+            else mark_safe("")
         )
 
     @admin.action(description="Delete the pictures, here and on the peers", permissions=["view"])

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import re
 import uuid
 from collections.abc import Iterator
 from concurrent.futures import ThreadPoolExecutor
@@ -24,6 +25,7 @@ _ONE_PIECE = 16 << 20
 """bytes; what is larger goes in parts, which is not conditional"""
 _PART, _PARTS_AT_ONCE = 8 << 20, 4
 _RACERS, _ROUNDS = 8, 3
+_FULL = re.compile(r"\b507 Insufficient|<Code>[^<]*(?:InsufficientStorage|QuotaExceeded)")
 
 
 @dataclass
@@ -211,9 +213,14 @@ def _storing(key: str) -> Iterator[None]:
     except NotFound:
         raise StoreUnavailable("S3 has no such bucket") from None
     except StoreUnavailable as error:
-        if "507" in error.detail or "InsufficientStorage" in error.detail or "QuotaExceeded" in error.detail:
+        if is_full(error.detail):
             raise StorageFull(f"S3 has no room for {key}") from error
         raise
+
+
+def is_full(text: str) -> bool:
+    """Whether an answer says that there is no room: its status or code, not the address with any digits in it."""
+    return _FULL.search(text) is not None
 
 
 def _first_line(error: BaseException) -> str:

@@ -9,7 +9,7 @@ from dataclasses import dataclass, field
 from pathlib import Path
 from typing import BinaryIO
 
-from mezzotint.errors import InvalidInput, StorageFull
+from mezzotint.errors import InvalidInput
 from mezzotint.files import CHUNK
 from mezzotint.repository import metadata, queries, services
 from mezzotint.repository.services import Addition
@@ -151,8 +151,6 @@ def _take(
             base = engine().bases.add(_chunks(stream, progress))
     except InvalidInput as error:
         return Refusal(path, str(error))
-    except StorageFull:
-        raise
     except OSError as error:
         return Refusal(path, f"file: cannot be read, {error.strerror}")
     return Addition(base, fields, collections)

@@ -100,8 +100,8 @@ def _image_change(
     ident: str, pending: Pending, live: Image | None, at: str, conflicts: dict[str, list[str]]
 ) -> Change | None:
     if pending.removed:
-        if live is not None and pending.removed_seen is not None and live.version > pending.removed_seen:
-            conflicts[ident] = _changed_since(live, pending.removed_seen)
+        if live is not None and pending.removed_seen is not None and live.version != pending.removed_seen:
+            conflicts[ident] = _changed_since(live, pending.removed_seen) or ["version"]
         return None if live is None else {"remove": "image", "ident": ident}
     if live is None:
         if pending.added is None:

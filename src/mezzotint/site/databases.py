@@ -24,16 +24,15 @@ def database(settings: Settings) -> dict[str, Any]:
             },
         }
     assert settings.database_url is not None
-    parts = urlsplit(settings.database_url)
-    options = dict(parse_qsl(parts.query))
-    host = options.pop("host", None) or unquote(parts.hostname or "")
-    name = unquote(parts.path.lstrip("/"))
     try:
-        port = str(parts.port or "")
+        parts = urlsplit(settings.database_url)
+        name, port = unquote(parts.path.lstrip("/")), str(parts.port or "")
     except ValueError:
         name = ""
     if not name or "/" in name:
         raise InvalidInput("DATABASE_URL", "names no database", "postgresql://user:password@host:port/database")
+    options = dict(parse_qsl(parts.query))
+    host = options.pop("host", None) or unquote(parts.hostname or "")
     return {
         "ENGINE": "django.db.backends.postgresql",
         "NAME": name,

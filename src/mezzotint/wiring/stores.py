@@ -23,7 +23,10 @@ def open_store(url: str, settings: Settings) -> ObjectStore:
 
     Raises InvalidInput for an address that is none, and where credentials are missing.
     """
-    parts = urlsplit(url)
+    try:
+        parts = urlsplit(url)
+    except ValueError:
+        raise InvalidInput("MEZZOTINT_STORE", f"cannot be {url!r}", _FORMS) from None
     where = parts.netloc, unquote(parts.path)
     if parts.scheme == "file" and not parts.netloc and parts.path:
         return DirectoryStore(Path(where[1]))
@@ -111,8 +114,6 @@ def _keystone_login(settings: Settings) -> Any:
 
 def _s3(bucket: str, prefix: str, settings: Settings) -> ObjectStore:
     """Credentials, region and endpoint as AWS's own variables have them."""
-    from obstore.exceptions import BaseError
-
     from mezzotint.objects.s3 import S3Store
 
     given = settings.credentials
@@ -121,14 +122,14 @@ def _s3(bucket: str, prefix: str, settings: Settings) -> ObjectStore:
     config = {name.lower(): value for name, value in given.items() if name in _AWS}
     try:
         return S3Store(open_bucket(bucket, config, settings, prefix=prefix.strip("/") or None))
-    except BaseError as error:
+    except ValueError as error:  # a prefix that is no path, or what is no endpoint
         raise InvalidInput("MEZZOTINT_STORE", f"cannot be opened: {error}", "s3://bucket/prefix and AWS_*") from None
 
 
 def open_bucket(
     name: str, config: dict[str, str], settings: Settings, *, tries: int = 1, **options: Any
 ) -> BucketClient:
-    """A bucket of S3; one that is not AWS's own is addressed by its path. Raises obstore's BaseError."""
+    """A bucket of S3; one that is not AWS's own is addressed by its path. Raises ValueError."""
     from obstore.store import S3Store
 
     limit, endpoint = timedelta(seconds=settings.store_timeout), config.get("aws_endpoint_url", "")

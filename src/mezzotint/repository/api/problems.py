@@ -6,7 +6,8 @@ import logging
 import shutil
 from typing import Any
 
-from django.core.exceptions import PermissionDenied, RequestDataTooBig, SuspiciousOperation, TooManyFieldsSent
+from django.conf import settings
+from django.core.exceptions import RequestDataTooBig, SuspiciousOperation, TooManyFieldsSent, TooManyFilesSent
 from django.db import DatabaseError, DataError, IntegrityError
 from django.http import Http404, JsonResponse
 from rest_framework import exceptions
@@ -54,12 +55,20 @@ def as_domain(error: Exception) -> errors.MezzotintError | None:
             return error
         case Http404():
             return errors.NotFound("there is nothing at this address")
-        case RequestDataTooBig() | TooManyFieldsSent() | SuspiciousOperation():
+        case RequestDataTooBig():
+            return errors.TooManyBytes(
+                "body", "has too much beside its files", f"{settings.DATA_UPLOAD_MAX_MEMORY_SIZE} bytes"
+            )
+        case TooManyFieldsSent():
+            return errors.InvalidInput("body", "has too many fields", f"{settings.DATA_UPLOAD_MAX_NUMBER_FIELDS}")
+        case TooManyFilesSent():
+            return errors.InvalidInput("file", "is there too often", f"up to {settings.DATA_UPLOAD_MAX_NUMBER_FILES}")
+        case SuspiciousOperation():
             return errors.InvalidInput("body", str(error) or "is not acceptable")
+        case exceptions.PermissionDenied() if error.detail == exceptions.PermissionDenied.default_detail:
+            return errors.Forbidden("a staff member or a token of scope write may do this")
         case exceptions.PermissionDenied():
             return errors.Forbidden(str(error.detail))
-        case PermissionDenied():
-            return errors.Forbidden("a staff member or a token of scope write may do this")
         case IntegrityError() | DataError():
             return None
         case DatabaseError() if "is full" in str(error) or ("disk I/O" in str(error) and _has_no_room()):

@@ -14,8 +14,6 @@ from mezzotint.derivatives.bases import Spool
 from mezzotint.errors import InvalidInput, MezzotintError
 from mezzotint.wiring import engine
 
-MAX_FILES = 500
-
 
 class SpooledFile(UploadedFile[bytes]):
     """A part of a form that lies in the spool, or the error that it met there."""
@@ -23,6 +21,9 @@ class SpooledFile(UploadedFile[bytes]):
     def __init__(self, name: str, spool: Spool, error: MezzotintError | None) -> None:
         super().__init__(name=name, size=spool.size)
         self._spool, self.error = spool, error
+
+    def close(self) -> None:
+        """Django closes what it had of a form that it refuses; the spool is closed with the request."""
 
     def keep(self) -> Base:
         """Verify and store it. Raises what its bytes deserve."""
@@ -68,6 +69,4 @@ def uploaded_files(request: Request) -> list[SpooledFile]:
     files = [file for file in request.FILES.getlist("file") if isinstance(file, SpooledFile)]
     if not files:
         raise InvalidInput("file", "is missing", "multipart/form-data with the picture as `file`")
-    if len(files) > MAX_FILES:
-        raise InvalidInput("file", f"is there {len(files)} times", f"up to {MAX_FILES} in one request")
     return files
