@@ -18,7 +18,7 @@ from mezzotint.cache.redis import RedisIndex
 from tests.backends.redis import Redis
 from tests.cache.caches import counted, file_of, name_of, name_of_any_kind
 from tests.conftest import PROGRAM, environment, run
-from tests.waiting import PATIENCE, until
+from tests.waiting import PATIENCE, rm_rf, until
 
 FILE = bytes(10_000)
 SMALL = {"COVER_ART_CACHE_MAX_SIZE": "1", "COVER_ART_CACHE_CLEANUP_INTERVAL": "1"}
@@ -156,7 +156,7 @@ def test_the_service_outlives_the_removal_of_everything(tmp_path: Path, variable
     with loop(tmp_path / "data", variables) as service:
         with opened(tmp_path / "data", variables) as cache:
             fill(cache, range(90))
-        subprocess.run(["rm", "-rf", tmp_path / "data" / "cache"], check=True)
+        rm_rf(tmp_path / "data" / "cache")
         with opened(tmp_path / "data", variables) as cache:  # which begins before the service has noticed
             fill(cache, range(110))
             assert until(lambda: cache.totals().bytes <= HIGH and is_exact(cache)), (cache.totals(), counted(cache))

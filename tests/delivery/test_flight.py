@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import os
-import shutil
 import signal
 import socket
 import time
@@ -17,7 +16,7 @@ import pytest
 
 from tests import http, pictures
 from tests.conftest import Server, figure
-from tests.waiting import PATIENCE, until
+from tests.waiting import PATIENCE, rm_rf, until
 
 # Some seconds of encoding, whatever the machine.
 SLOW = "-3200x2399.avif"
@@ -167,7 +166,7 @@ def test_cached_files_that_vanish_are_made_again(serve: Callable[..., Server], m
     ident = server.upload(pictures.jpeg(1200, 900, seed=151))
     names = [f"{ident}{suffix}" for suffix in ("-300x225.jpg", "-fit100x100.png", "-w200.webp")]
     before = [ask(server, name) for name in names]
-    shutil.rmtree(server.settings.cache / "native")
+    rm_rf(server.settings.cache / "native")
     after = [ask(server, name) for name in names]
     assert [one.content for one in after] == [one.content for one in before]
     assert ask(server, f"{ident}-310x233.jpg").status_code == 200
