@@ -9,9 +9,9 @@ from typing import Any
 
 import pytest
 
-from mezzotint.delivery import images
+from mezzotint.delivery import pictures as answering
 from mezzotint.delivery.app import Delivery
-from mezzotint.delivery.sending import nginx_word
+from mezzotint.delivery.respond import nginx_word
 from mezzotint.files import CHUNK
 from mezzotint.wiring import Engine
 from tests import pictures
@@ -35,7 +35,7 @@ def path(engine: Engine, ident: str) -> str:
     """A derivative that lies in the cache."""
     path = f"/images/{ident}-900x720.png"
     made = asked(engine, path)
-    assert (made.status_code, len(made.content) > images._WHOLE) == (200, True)
+    assert (made.status_code, len(made.content) > answering._WHOLE) == (200, True)
     assert engine.cache.has(path.removeprefix("/images/"))
     return path
 

@@ -15,10 +15,10 @@ from django.db import IntegrityError
 from django.test import Client
 
 from mezzotint import tokens
-from mezzotint.delivery import answers
+from mezzotint.delivery import request
 from mezzotint.delivery.app import Delivery
 from mezzotint.delivery.nginx import site
-from mezzotint.delivery.sending import CACHE, nginx_word
+from mezzotint.delivery.respond import CACHE, nginx_word
 from mezzotint.errors import NotFound, StorageFull
 from mezzotint.names import Ident
 from mezzotint.objects import ObjectReader
@@ -154,7 +154,7 @@ def test_a_body_that_breaks_off_leaves_nothing(engine: Engine) -> None:
 def test_of_a_body_that_is_refused_no_more_is_read_than_its_sender_needs(
     tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    monkeypatch.setattr(answers, "_DRAINED", 1000)
+    monkeypatch.setattr(request, "_DRAINED", 1000)
     with fetching(tmp_path / "data", MEZZOTINT_READ_ONLY="true") as engine:
         begun, _, read = sent(engine, [piece(b"x" * 100)] * 50)
         assert (begun["status"], read) == (503, 10)

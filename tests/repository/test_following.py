@@ -13,7 +13,7 @@ from mezzotint import wiring
 from mezzotint.errors import Conflict, InvalidInput, JournalBroken, ReadOnly, StoreUnavailable
 from mezzotint.journal import Journal, Segment
 from mezzotint.names.keys import journal_key
-from mezzotint.repository import capture, checkpointing, commits, owners, restoring, services, standing
+from mezzotint.repository import capture, checkpointing, commits, maintenance, owners, restoring, services, standing
 from mezzotint.repository.maintenance import Maintenance
 from mezzotint.repository.models import Collection, Image, Installation, Snapshot, UpdateSession
 from mezzotint.wiring import Engine
@@ -118,6 +118,25 @@ def test_a_database_that_shows_an_earlier_commit_stays_there(repository: Engine)
     Maintenance().turn()
     assert capture.pending()
     assert Snapshot.objects.get().state == Snapshot.State.WAITING
+
+
+def test_a_change_is_left_to_whoever_made_it_for_a_while(repository: Engine, monkeypatch: pytest.MonkeyPatch) -> None:
+    """Else it would be in nobody's name in the journal."""
+    monkeypatch.setattr(maintenance, "OTHERS", 600.0)
+    User.objects.create(username="ada")
+    one = Maintenance()
+    for _ in range(3):
+        one.turn()
+    assert capture.pending()
+    monkeypatch.setattr(maintenance, "OTHERS", 0.0)
+    one.turn()
+    assert not capture.pending()
+    one.turn()
+    User.objects.create(username="ben")
+    one.turn()
+    assert capture.pending()
+    one.turn()
+    assert not capture.pending()
 
 
 def test_a_commit_behind_a_segment_that_is_damaged_cannot_be_gone_back_to(repository: Engine) -> None:

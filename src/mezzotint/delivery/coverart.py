@@ -6,11 +6,13 @@ import asyncio
 import json
 import re
 import time
+from dataclasses import replace
 
-from mezzotint.delivery.answers import Headers, Scope, Send, answer, headers
-from mezzotint.delivery.images import Images
+from mezzotint.delivery.answer import Answer, Headers, headers, small
+from mezzotint.delivery.door import Door
 from mezzotint.delivery.network import Network
-from mezzotint.delivery.sending import Request
+from mezzotint.delivery.pictures import Pictures
+from mezzotint.delivery.request import Request
 from mezzotint.errors import MezzotintError, printable
 from mezzotint.problems import problem_headers, status_of
 from mezzotint.sources.coverart import Asked, Given, parse_path
@@ -27,30 +29,38 @@ _IN_MEMORY = 1.0
 _HOST = re.compile(r"(?:[A-Za-z0-9._-]+|\[[0-9A-Fa-f:.]+\])(?::[0-9]{1,5})?")
 
 
-def takes(path: str) -> bool:
-    return path.startswith(PREFIXES) or path == STATUS
+class CoverDoor(Door):
+    def __init__(self, engine: Engine, pictures: Pictures, network: Network) -> None:
+        super().__init__(public=engine.settings.public_read)
+        self._engine, self._pictures, self._network = engine, pictures, network
+        self._who = "public" if self.public else "private"
 
+    def takes(self, path: str) -> bool:
+        return path.startswith(PREFIXES) or path == STATUS
 
-class CoverDoor:
-    def __init__(self, engine: Engine, images: Images, network: Network) -> None:
-        self._engine, self._images, self._network = engine, images, network
-        self._who = "public" if engine.settings.public_read else "private"
-
-    async def give(self, path: str, scope: Scope, request: Request, send: Send) -> None:
-        """Raises MezzotintError before anything is sent."""
-        if path == STATUS:
-            await self._status(request, send)
-            return
-        asked = parse_path(path)
-        if await self._images.give_from_memory(path, request, send):
-            return
+    async def answer(self, request: Request) -> Answer:
+        if request.path == STATUS:
+            return small("application/json", json.dumps(await asyncio.to_thread(_status, self._engine)).encode())
+        asked = parse_path(request.path)
+        if (kept := self._pictures.remembered(request.path, request)) is not None:
+            return kept
         given = await self._network.opened().cover_art.get(asked)
-        if given.listing is not None:
-            await self._listing(given, _base(self._engine, scope), request, send)
-        else:
-            await self._picture(asked, given, path, request, send)
+        return self._listing(given, request) if given.listing is not None else self._picture(asked, given, request.path)
 
-    async def _picture(self, asked: Asked, given: Given, path: str, request: Request, send: Send) -> None:
+    def refused(self, request: Request, error: MezzotintError) -> Answer:
+        """As clients of the archive expect it."""
+        found = headers(content_type="application/json", **problem_headers(error, public=self.public))
+        body = json.dumps({"error": printable(str(error))}).encode()
+        return Answer(status_of(error), found, body)
+
+    def not_allowed(self, request: Request) -> Answer:
+        body = json.dumps({"error": f"{request.method} is not allowed here"}).encode()
+        return Answer(405, headers(allow=self.allow, content_type="application/json"), body)
+
+    def options(self) -> Answer:
+        return replace(super().options(), status=200)  # as the archive has it
+
+    def _picture(self, asked: Asked, given: Given, path: str) -> Answer:
         assert given.picture is not None and given.place is not None
         said = [
             (b"content-type", given.picture.media_type.encode()),
@@ -61,10 +71,10 @@ class CoverDoor:
             said.append((b"link", f'<{given.place.path(asked.size)}>; rel="canonical"'.encode()))
         until = time.monotonic() + (_DAY if asked.by_id else _IN_MEMORY)
         kept = (path, until) if given.how is not How.MISS else None
-        await self._images.give_file(given.picture.name, given.picture.file, said, kept, request, send)
+        return self._pictures.file(given.picture.name, given.picture.file, said, kept)
 
-    async def _listing(self, given: Given, base: str | None, request: Request, send: Send) -> None:
-        listing = given.listing
+    def _listing(self, given: Given, request: Request) -> Answer:
+        listing, base = given.listing, _base(self._engine, request)
         assert listing is not None
         if base is not None:
             listing = led_to_host(listing, base)
@@ -73,12 +83,7 @@ class CoverDoor:
             (b"cache-control", self._cache_control(False)),
             (b"x-cache-status", given.how.encode()),
         ]
-        await self._images.give_data(json.dumps(listing).encode(), said, request, send)
-
-    async def _status(self, request: Request, send: Send) -> None:
-        body = json.dumps(await asyncio.to_thread(_status, self._engine)).encode()
-        said = headers(content_type="application/json", content_length=str(len(body)), cache_control="no-store")
-        await answer(send, 200, said, b"" if request.head else body)
+        return self._pictures.data(json.dumps(listing).encode(), said)
 
     def _cache_control(self, lasting: bool) -> bytes:
         if lasting:
@@ -86,26 +91,14 @@ class CoverDoor:
         return f"{self._who}, max-age={_DAY}, stale-while-revalidate={_DAY}, stale-if-error={7 * _DAY}".encode()
 
 
-async def answer_error(send: Send, error: MezzotintError, *, head: bool, public: bool) -> None:
-    """As clients of the archive expect it."""
-    body = json.dumps({"error": printable(str(error))}).encode()
-    values = {
-        "content-type": "application/json",
-        "content-length": str(len(body)),
-        **problem_headers(error, public=public),
-    }
-    await answer(send, status_of(error), headers(**values), b"" if head else body)
-
-
-def _base(engine: Engine, scope: Scope) -> str | None:
+def _base(engine: Engine, request: Request) -> str | None:
     """This host's address, as the settings or the request have it; None where listings lead to the archive."""
     settings = engine.settings
     if not settings.cover_art_rewrite:
         return None
     if settings.public_url is not None:
         return settings.public_url
-    given = {name: value.decode("latin-1") for name, value in scope["headers"]}
-    host, scheme = given.get(b"host", ""), given.get(b"x-forwarded-proto", scope["scheme"])
+    host, scheme = request.header(b"host") or "", request.header(b"x-forwarded-proto") or request.scheme
     return f"{'https' if scheme == 'https' else 'http'}://{host}" if _HOST.fullmatch(host) else None
 
 

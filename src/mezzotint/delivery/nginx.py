@@ -11,8 +11,8 @@ import os
 from pathlib import Path
 
 from mezzotint.cache.hits import FORMAT
-from mezzotint.delivery.answers import COMMON
-from mezzotint.delivery.sending import CACHE, STORE, nginx_word
+from mezzotint.delivery.answer import COMMON
+from mezzotint.delivery.respond import CACHE, STORE, nginx_word
 from mezzotint.errors import InvalidInput
 from mezzotint.names.canonical import OUTPUTS
 from mezzotint.settings import Settings

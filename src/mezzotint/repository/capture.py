@@ -102,6 +102,11 @@ def pending() -> bool:
     return Captured.objects.exists()
 
 
+def first() -> int | None:
+    """The number of the oldest note."""
+    return Captured.objects.order_by("id").values_list("id", flat=True).first()
+
+
 def captured(records: Records) -> tuple[list[int], list[Change]]:
     """What was noted: the notes' numbers, and for each row that they name its state now, or its removal.
 

@@ -11,12 +11,14 @@ from django.db import DatabaseError, close_old_connections, connections
 
 from mezzotint.errors import JournalBroken, MezzotintError
 from mezzotint.objects.clock import store_time
-from mezzotint.repository import checkpointing, commits, fulltext, removals, standing
+from mezzotint.repository import capture, checkpointing, commits, fulltext, removals, standing
 from mezzotint.repository.models import Removal, Snapshot
 from mezzotint.wiring import engine
 
 log = logging.getLogger(__name__)
 TURN = 1.0
+OTHERS = 3.0
+"""seconds that a change has been waiting for its commit before it is committed here"""
 FOLLOW, LOOK_AGAIN, PURGE, CHECKPOINT_AGAIN = 10.0, 10.0, 3600.0, 600.0
 """seconds between two times that a writer looks for others' commits, that an alarm is looked into again,
 that the trash is emptied of what is old enough, and after a checkpoint that could not be made; a read node
@@ -30,6 +32,7 @@ class Maintenance:
         self._last: dict[str, float] = {}
         self._told = ""
         self._tidied = -1
+        self._first: tuple[int | None, float] = (None, 0.0)
 
     def start(self) -> None:
         self._thread.start()
@@ -87,7 +90,7 @@ class Maintenance:
         standing.followed()
 
     def _write(self) -> None:
-        commits.flush("system")
+        self._flush()
         if Removal.objects.filter(settled=False).exists():
             removals.settle()
         if self._is_due("follow", FOLLOW):
@@ -95,6 +98,14 @@ class Maintenance:
         self._checkpoint()
         if self._is_due("purge", PURGE) and Removal.objects.exists():
             removals.purge_expired(store_time(engine().store))
+
+    def _flush(self) -> None:
+        """Commit what was captured, where whoever changed it has not done so himself for a while, in his name."""
+        first, now = capture.first(), time.monotonic()
+        if first != self._first[0]:
+            self._first = first, now
+        elif first is not None and now - self._first[1] >= OTHERS:
+            commits.flush("system")
 
     def _checkpoint(self) -> None:
         if self._is_due("interrupted", float("inf")):

@@ -21,8 +21,10 @@ from starlette.staticfiles import StaticFiles
 
 from mezzotint import tokens, wiring
 from mezzotint.delivery import Delivery
-from mezzotint.delivery.answers import Receive, Scope, Send, answer_problem, drain
+from mezzotint.delivery.answer import problem
 from mezzotint.delivery.metrics import PrometheusObserver
+from mezzotint.delivery.request import Receive, Request, Scope, drain
+from mezzotint.delivery.respond import Send
 from mezzotint.errors import InvalidInput, MezzotintError, TooManyBytes, Unauthorized
 from mezzotint.files import full_is_told, make_directory
 
@@ -145,7 +147,7 @@ class Site:
         if refusal is not None and not started:
             if not complete:
                 await drain(receive)
-            await answer_problem(send, refusal, head=scope["method"] == "HEAD", public=False)
+            await self.delivery.respond(problem(refusal, public=False), Request(scope, receive), send)
 
     def _limit(self, scope: Scope) -> int:
         """The bytes that this body may have: few where its sender is nobody known, as it is written to disk before

@@ -1,0 +1,98 @@
+"""An answer as a value: what a door returns, and `respond` sends."""
+
+from __future__ import annotations
+
+import os
+from collections.abc import Iterator
+from dataclasses import dataclass, replace
+from typing import Protocol
+
+from mezzotint.cache import CachedFile
+from mezzotint.delivery.conditional import ByteRange
+from mezzotint.errors import MezzotintError
+from mezzotint.files import CHUNK
+from mezzotint.problems import CONTENT_TYPE, problem_body, problem_headers, status_of
+
+Headers = list[tuple[bytes, bytes]]
+
+COMMON: Headers = [
+    (b"access-control-allow-origin", b"*"),
+    (b"access-control-expose-headers", b"content-length, content-range, etag, link, x-cache-status, x-image-ident"),
+    (b"x-content-type-options", b"nosniff"),
+]
+
+
+class Body(Protocol):
+    """Bytes that are read while they are sent, in a thread."""
+
+    @property
+    def size(self) -> int:
+        """bytes of the whole"""
+
+    def chunks(self, part: ByteRange | None) -> Iterator[bytes]:
+        """The whole, or a part of it. Once."""
+
+    def close(self) -> None: ...
+
+
+@dataclass(frozen=True, slots=True)
+class Answer:
+    """`headers` without Content-Length. With an `etag` conditions and ranges are looked at. `place` is where this
+    installation's nginx finds the same bytes. `counts` is what it counts as in the metrics."""
+
+    status: int
+    headers: Headers
+    body: bytes | Body = b""
+    etag: str | None = None
+    place: str | None = None
+    counts: str | None = None
+
+    @property
+    def size(self) -> int:
+        return len(self.body) if isinstance(self.body, bytes) else self.body.size
+
+
+class FileBody:
+    """A cached file."""
+
+    def __init__(self, file: CachedFile) -> None:
+        self._file = file
+
+    @property
+    def size(self) -> int:
+        return self._file.size
+
+    def chunks(self, part: ByteRange | None) -> Iterator[bytes]:
+        part = part or ByteRange(0, self.size)
+        at, end = part.start, part.start + part.length
+        while at < end and (chunk := os.pread(self._file.descriptor, min(CHUNK, end - at), at)):
+            at += len(chunk)
+            yield chunk
+
+    def close(self) -> None:
+        os.close(self._file.descriptor)
+
+
+def headers(**values: str) -> Headers:
+    return [(name.replace("_", "-").encode(), value.encode()) for name, value in values.items()] + COMMON
+
+
+def quoted(digest: str) -> str:
+    """An entity tag."""
+    return f'"{digest}"'
+
+
+def small(content_type: str, body: bytes) -> Answer:
+    """What is made for this answer alone."""
+    return Answer(200, headers(content_type=content_type, cache_control="no-store"), body)
+
+
+def problem(error: MezzotintError, *, public: bool) -> Answer:
+    """RFC 9457."""
+    values = {"content-type": CONTENT_TYPE, **problem_headers(error, public=public)}
+    return Answer(status_of(error), headers(**values), problem_body(error))
+
+
+def varying(answer: Answer) -> Answer:
+    """Of a URL whose answers differ by Accept."""
+    return replace(answer, headers=[*answer.headers, (b"vary", b"Accept")])

@@ -1,0 +1,216 @@
+"""Pictures as answers: memory, then the cache, then the store manager; bases from the store."""
+
+from __future__ import annotations
+
+import asyncio
+import hashlib
+import math
+import time
+from collections.abc import Iterator
+from dataclasses import dataclass, replace
+from typing import Any
+
+from mezzotint.cache import CachedFile
+from mezzotint.cache.places import path_of
+from mezzotint.delivery.answer import COMMON, Answer, FileBody, Headers, quoted
+from mezzotint.delivery.conditional import ByteRange
+from mezzotint.delivery.metrics import Tally
+from mezzotint.delivery.request import Request
+from mezzotint.delivery.respond import CACHE, RANGES, STORE, placed, with_length
+from mezzotint.derivatives import Bases
+from mezzotint.derivatives.memory import MemoryCache
+from mezzotint.errors import InvalidRendition
+from mezzotint.names import Format, Ident, Rendition, base_key, media_type, print_name
+from mezzotint.transforms.sniff import MEDIA_TYPES
+from mezzotint.wiring import Engine
+
+PREFIX = "/images/"
+_YEAR = "max-age=31536000, immutable"
+_WHOLE = 1 << 20
+"""Files up to this many bytes are read at once, larger ones in pieces."""
+_SVG_POLICY = (b"content-security-policy", b"default-src 'none'; style-src 'unsafe-inline'; sandbox")
+
+
+@dataclass(frozen=True, slots=True)
+class Alias:
+    """An address that leads to a picture for a while: what its answers say, and under what key memory has them, if
+    at all, until when by the monotonic clock."""
+
+    cache_control: bytes
+    headers: Headers
+    key: str | None
+    until: float
+
+
+@dataclass(frozen=True, slots=True)
+class Kept:
+    """An answer in memory, with its headers as the server's own interface wants them: of the whole, and for nginx.
+    `name` is the cache's, `until`, by the monotonic clock, it may be given."""
+
+    name: str
+    answer: Answer
+    data: bytes
+    whole_text: list[tuple[str, str]]
+    place_text: list[tuple[str, str]]
+    until: float
+
+    @classmethod
+    def of(cls, name: str, answer: Answer, data: bytes, until: float) -> Kept:
+        assert answer.place is not None
+        whole, by_nginx = with_length(answer.headers, len(data)), placed(answer.headers, answer.place)
+        return cls(name, answer, data, _text(whole), _text(by_nginx), until)
+
+    @property
+    def weight(self) -> int:
+        return len(self.data) + 2000
+
+
+class Pictures:
+    def __init__(self, engine: Engine, tally: Tally) -> None:
+        self._manager, self._bases, self._cache = engine.manager, engine.bases, engine.cache
+        self._memory: MemoryCache[Kept] = MemoryCache(engine.cache.generation, engine.settings.memory_cache)
+        self._cache_control = f"{'public' if engine.settings.public_read else 'private'}, {_YEAR}".encode()
+        self._store, self._root = engine.store, engine.settings.store_directory
+        self._tally = tally
+
+    def in_memory(self, address: str) -> Kept | None:
+        """What this process's memory holds for a path, or for a path with its query."""
+        kept = self._memory.get(address)
+        return kept if kept is None or kept.until > time.monotonic() else None
+
+    def count_hit(self, kept: Kept) -> None:
+        self._cache.touch(kept.name)
+        self._tally.answers["hit"] += 1
+        self._tally.bytes += len(kept.data)
+
+    def remembered(self, key: str | None, request: Request) -> Answer | None:
+        """The answer that memory has under this key, if any."""
+        kept = self.in_memory(key) if key and not request.lost else None
+        if kept is None:
+            return None
+        self._cache.touch(kept.name)
+        return kept.answer
+
+    async def derivative(
+        self, ident: Ident, rendition: Rendition, *, asked: str | None = None, alias: Alias | None = None
+    ) -> Answer:
+        """`asked` is the name that was asked for; None where the rendition was negotiated, or asked for by an alias.
+
+        Raises MezzotintError.
+        """
+        generation = self._cache.generation.now()
+        known = print_name(ident, rendition) if alias is not None else asked
+        file = await self._opened(known) if known is not None else None
+        name = known or ""
+        if file is None:
+            rendition = await asyncio.to_thread(self._canonical, ident, rendition, strict=known is not None)
+            name = print_name(ident, rendition)
+            file = await self._opened(name)
+        said: Headers = [
+            (b"content-type", media_type(rendition).encode()),
+            *self._lasting(alias),
+            *([(b"link", f'<{PREFIX}{name}>; rel="canonical"'.encode())] if asked != name else []),
+        ]
+        if file is not None:
+            how, digest = "hit", file.digest
+            if file.size > _WHOLE:
+                return _answer(said, digest, FileBody(file), CACHE + file.place, how)
+            data = file.read()
+        else:
+            made = await asyncio.wrap_future(self._manager.request(ident, rendition))
+            how, digest, data = "miss", made.digest, made.data
+        answer = _answer(said, digest, data, CACHE + path_of(name), "hit")
+        if alias is not None:
+            self._keep(alias.key, name, answer, data, alias.until, generation)
+        elif asked is not None:
+            self._keep(PREFIX + asked, name, answer, data, math.inf, generation)
+        if how == "miss":  # it is at hand, and may not have been kept
+            return replace(answer, place=None, counts=how)
+        return answer
+
+    async def base(self, ident: Ident, request: Request, alias: Alias | None = None) -> Answer:
+        """The base itself. Raises MezzotintError."""
+        body = BaseBody(self._bases, ident, await asyncio.to_thread(self._bases.open, ident))
+        try:
+            facts = await asyncio.to_thread(self._bases.facts, ident)
+            said: Headers = [(b"content-type", MEDIA_TYPES[facts.format].encode()), *self._lasting(alias)]
+            if alias is not None:
+                said.append((b"link", f'<{PREFIX}{ident}>; rel="canonical"'.encode()))
+            if facts.format == "svg":
+                said.append(_SVG_POLICY)
+            by_nginx = request.header(b"x-sendfile-type") is not None and not request.lost
+            return _answer(said, ident, body, self._place_of_base(ident) if by_nginx else None, "base")
+        except BaseException:
+            body.close()
+            raise
+
+    def file(self, name: str, file: CachedFile, said: Headers, kept: tuple[str, float] | None) -> Answer:
+        """A cached file. `said` is what its answers say beside its tag; it may be `kept` in memory under a key until a
+        moment of the monotonic clock, or has come just now."""
+        generation = self._cache.generation.now()
+        place = CACHE + file.place
+        if file.size > _WHOLE:
+            return _answer(said, file.digest, FileBody(file), place, "hit")
+        data = file.read()
+        answer = _answer(said, file.digest, data, place, "hit")
+        if kept is None:
+            return replace(answer, counts="miss")
+        self._keep(kept[0], name, answer, data, kept[1], generation)
+        return answer
+
+    def data(self, data: bytes, said: Headers) -> Answer:
+        """What is in no file."""
+        return _answer(said, hashlib.sha256(data).hexdigest(), data, None, "hit")
+
+    def _keep(self, key: str | None, name: str, answer: Answer, data: bytes, until: float, generation: bytes) -> None:
+        if key is not None:
+            self._memory.put(key, Kept.of(name, answer, data, until), generation)
+
+    def _lasting(self, alias: Alias | None) -> Headers:
+        if alias is None:
+            return [(b"cache-control", self._cache_control)]
+        return [(b"cache-control", alias.cache_control), *alias.headers]
+
+    async def _opened(self, name: str) -> CachedFile | None:
+        """In a thread where it has to be looked at: others are not to wait."""
+        return self._cache.open_seen(name) or await asyncio.to_thread(self._cache.open, name)
+
+    def _canonical(self, ident: Ident, rendition: Rendition, *, strict: bool) -> Rendition:
+        """Where the client leaves the format open and the chosen one cannot hold the picture, JPEG does."""
+        try:
+            return self._manager.canonical(ident, rendition)
+        except InvalidRendition:
+            if strict:
+                raise
+            return self._manager.canonical(ident, replace(rendition, format=Format.JPG))
+
+    def _place_of_base(self, ident: Ident) -> str | None:
+        """Where nginx has it: in the directory that is the store, or in the cache."""
+        path = self._store.local_path(base_key(ident))
+        if path is not None and self._root is not None and path.exists():
+            return STORE + str(path.relative_to(self._root))
+        return CACHE + path_of(ident) if self._cache.has(ident) else None
+
+
+class BaseBody:
+    def __init__(self, bases: Bases, ident: Ident, reader: Any) -> None:
+        self._bases, self._ident, self._reader = bases, ident, reader
+        self.size: int = reader.size
+
+    def chunks(self, part: ByteRange | None) -> Iterator[bytes]:
+        if part is not None:
+            self._reader.close()
+            self._reader = self._bases.open(self._ident, part.start, part.length)
+        yield from self._reader.chunks()
+
+    def close(self) -> None:
+        self._reader.close()
+
+
+def _answer(said: Headers, digest: str, body: Any, place: str | None, counts: str) -> Answer:
+    tag = quoted(digest)
+    return Answer(200, [*said, (b"etag", tag.encode()), RANGES, *COMMON], body, tag, place, counts)
+
+
+def _text(found: Headers) -> list[tuple[str, str]]:
+    return [(name.decode("latin-1"), value.decode("latin-1")) for name, value in found]

@@ -1,0 +1,70 @@
+"""What delivery reads of a request."""
+
+from __future__ import annotations
+
+from collections.abc import AsyncIterator, Awaitable, Callable, MutableMapping
+from typing import Any
+
+from mezzotint import tokens
+from mezzotint.errors import InvalidInput
+
+Scope = MutableMapping[str, Any]
+Receive = Callable[[], Awaitable[MutableMapping[str, Any]]]
+
+_DRAINED = 64 << 20
+"""bytes of a refused body that are read, so that its sender gets to see the answer"""
+
+
+class Request:
+    """`token` is what the request has shown, and was found good."""
+
+    __slots__ = ("_receive", "ended", "headers", "method", "path", "query", "scheme", "token")
+
+    def __init__(self, scope: Scope, receive: Receive) -> None:
+        self.method: str = scope["method"]
+        self.path: str = scope["path"]
+        self.query: bytes = scope["query_string"]
+        self.scheme: str = scope.get("scheme", "http")
+        self.headers: dict[bytes, bytes] = dict(scope["headers"])
+        self.token: tokens.Token | None = None
+        self.ended = self.method in {"GET", "HEAD", "OPTIONS"}
+        """whether all of the body was read that is looked at"""
+        self._receive = receive
+
+    @property
+    def head(self) -> bool:
+        return self.method == "HEAD"
+
+    @property
+    def lost(self) -> bool:
+        """nginx did not find the file that it was pointed to"""
+        return b"x-sendfile-lost" in self.headers
+
+    def header(self, name: bytes) -> str | None:
+        """`name` in lower case."""
+        value = self.headers.get(name)
+        return None if value is None else value.decode("latin-1")
+
+    async def body(self) -> AsyncIterator[bytes]:
+        """As it comes, once. Raises InvalidInput where it breaks off."""
+        while not self.ended:
+            event = await self._receive()
+            self.ended = not event.get("more_body")
+            if event["type"] == "http.disconnect":
+                raise InvalidInput("body", "broke off before its end", "all of the picture's bytes")
+            if event.get("body"):
+                yield event["body"]
+
+    async def drain(self) -> None:
+        if not self.ended:
+            await drain(self._receive)
+
+
+async def drain(receive: Receive) -> None:
+    """Read what is still coming, up to a point: who is cut off while sending does not see the answer."""
+    left = _DRAINED
+    while left > 0:
+        event = await receive()
+        left -= len(event.get("body", b""))
+        if event["type"] == "http.disconnect" or not event.get("more_body"):
+            return
