@@ -5,7 +5,7 @@ BIN := .venv/bin
 CORES := $(shell nproc 2>/dev/null || echo 2)
 PIP := $(BIN)/python -m pip --disable-pip-version-check --quiet
 
-.PHONY: serve test quick durations coverage mutants soak check bench clean lock help
+.PHONY: serve test quick durations coverage mutants soak format check bench clean lock help
 .DEFAULT_GOAL := help
 
 help: ## this list
@@ -36,6 +36,10 @@ mutants: .venv/dev.stamp ## mutation testing of the pure rooms, in mutants/
 soak: .venv/dev.stamp ## a long random run with kill -9: MINUTES=5 SEED=... STORE=directory|swift|s3
 	@$(BIN)/python -m tests.durability.soak --minutes $(or $(MINUTES),5) --store $(or $(STORE),directory) \
 	    $(if $(SEED),--seed $(SEED))
+
+format: .venv/dev.stamp ## put into the one form, with what can be mended by itself
+	@$(BIN)/ruff check --fix-only --quiet src tests bench
+	@$(BIN)/ruff format --quiet src tests bench
 
 check: export MEZZOTINT_DATA = .venv/check
 check: .venv/dev.stamp ## lint, types, who may import whom, docs held to settings
