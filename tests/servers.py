@@ -55,6 +55,11 @@ def rows(data: Path, query: str) -> list[tuple[Any, ...]]:
         return database.execute(query).fetchall()
 
 
+def rm_rf(directory: Path) -> None:
+    """`rm -rf`, as often as it takes where somebody goes on writing there."""
+    until(lambda: subprocess.run(["rm", "-rf", directory], stderr=subprocess.DEVNULL).returncode == 0)
+
+
 def run(data: Path, *arguments: str, **more: str) -> subprocess.CompletedProcess[str]:
     """Run `mezzotint` and wait for it."""
     return subprocess.run(

@@ -18,7 +18,8 @@ from mezzotint.cache.redis import RedisIndex
 from tests.backends.redis import Redis
 from tests.cache.caches import counted, file_of, name_of, name_of_any_kind
 from tests.conftest import PROGRAM, environment, run
-from tests.waiting import PATIENCE, rm_rf, until
+from tests.servers import rm_rf
+from tests.waiting import PATIENCE, until
 
 FILE = bytes(10_000)
 SMALL = {"COVER_ART_CACHE_MAX_SIZE": "1", "COVER_ART_CACHE_CLEANUP_INTERVAL": "1"}

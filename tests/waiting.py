@@ -3,10 +3,8 @@
 from __future__ import annotations
 
 import asyncio
-import subprocess
 import time
 from collections.abc import Callable
-from pathlib import Path
 from typing import TypeVar
 
 T = TypeVar("T")
@@ -29,11 +27,6 @@ def until(found: Callable[[], T], pause: float = 0.02) -> T:
         assert time.monotonic() < deadline, f"it did not come to be: {it!r}"
         time.sleep(pause)
     return it
-
-
-def rm_rf(directory: Path) -> None:
-    """`rm -rf`, as often as it takes where somebody goes on writing there."""
-    until(lambda: subprocess.run(["rm", "-rf", directory], stderr=subprocess.DEVNULL).returncode == 0)
 
 
 async def until_async(found: Callable[[], T], pause: float = 0.01) -> T:

@@ -16,7 +16,8 @@ import pytest
 
 from tests import http, pictures
 from tests.conftest import Server, figure
-from tests.waiting import PATIENCE, rm_rf, until
+from tests.servers import rm_rf
+from tests.waiting import PATIENCE, until
 
 # Some seconds of encoding, whatever the machine.
 SLOW = "-3200x2399.avif"

@@ -10,6 +10,7 @@ from hypothesis import strategies as st
 
 from mezzotint.errors import InvalidRendition
 from mezzotint.names import (
+    FORMATS,
     SQUARE,
     Box,
     Facts,
@@ -23,7 +24,6 @@ from mezzotint.names import (
     Rotation,
     Size,
     canonical,
-    media_type,
     parse,
     print_name,
 )
@@ -268,7 +268,7 @@ def test_nothing_larger_than_the_limit_or_the_picture_is_promised(
 
 @pytest.mark.parametrize("format_", OUTPUT)
 def test_every_format_has_a_media_type(format_: Format) -> None:
-    assert media_type(Rendition(format_)).startswith("image/")
+    assert FORMATS[format_].media_type.startswith("image/")
 
 
 @pytest.mark.parametrize(("width", "height", "expected"), [(40, 101, (0, 30)), (101, 40, (30, 0))])

@@ -17,8 +17,9 @@ from hypothesis import strategies as st
 from PIL import Image
 
 from mezzotint.errors import DamagedImage, InvalidInput, NotAnImage, TooManyPixels
+from mezzotint.names import FORMATS
 from mezzotint.transforms.complete import check_complete
-from mezzotint.transforms.sniff import MEDIA_TYPES, sniff
+from mezzotint.transforms.sniff import sniff
 from mezzotint.wiring import Engine
 from tests.pictures import encoded, photograph
 from tests.transforms.rendering import file_of, header, made, saved
@@ -187,7 +188,7 @@ def test_the_type_is_told_by_the_first_bytes_alone(name: str) -> None:
     data = WHOLE[name]()
     kind = sniff(data[:512], allow_svg=True)
     assert kind == (INPUTS[name][0] if name in INPUTS else sniff(data, allow_svg=True))
-    assert kind in MEDIA_TYPES
+    assert kind in FORMATS
 
 
 @pytest.mark.parametrize("lead", [b"", b"\xef\xbb\xbf", b"\n  ", b"<!-- a comment -->", b"<!DOCTYPE svg>\n"])

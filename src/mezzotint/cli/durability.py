@@ -215,15 +215,16 @@ def copy_store(
 
 
 def _content_type(key: str, path: Path) -> str:
+    from mezzotint.names import FORMATS
     from mezzotint.names.keys import JOURNAL
-    from mezzotint.transforms.sniff import HEAD, MEDIA_TYPES, sniff
+    from mezzotint.transforms.sniff import HEAD, sniff
 
     if key.startswith(JOURNAL):
         return "application/json" if not key.endswith(".zst") else "application/zstd"
     if key.endswith(".json"):
         return "application/json"
     with open(path, "rb") as stream, suppress(NotAnImage):
-        return MEDIA_TYPES[sniff(stream.read(HEAD), allow_svg=True)]
+        return FORMATS[sniff(stream.read(HEAD), allow_svg=True)].media_type
     return "application/octet-stream"
 
 

@@ -2,9 +2,8 @@
 
 from __future__ import annotations
 
-from mezzotint.names import Format
-
-_PREFERRED = ((Format.AVIF, "image/avif"), (Format.WEBP, "image/webp"))
+from mezzotint.names import FORMATS, Format
+from mezzotint.names.formats import PREFERRED
 
 
 def negotiate(accept: str | None) -> Format:
@@ -13,7 +12,7 @@ def negotiate(accept: str | None) -> Format:
     Browsers name what they can show; a wildcard says nothing of newer formats.
     """
     named = {kind for kind, weight in map(_preference, (accept or "").split(",")) if weight > 0}
-    return next((image_format for image_format, media_type in _PREFERRED if media_type in named), Format.JPG)
+    return next((one for one in PREFERRED if FORMATS[one].media_type in named), Format.JPG)
 
 
 def _preference(item: str) -> tuple[str, float]:

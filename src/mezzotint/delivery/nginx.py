@@ -14,7 +14,7 @@ from mezzotint.cache.hits import FORMAT
 from mezzotint.delivery.answer import COMMON
 from mezzotint.delivery.respond import CACHE, STORE, nginx_word
 from mezzotint.errors import InvalidInput
-from mezzotint.names.canonical import OUTPUTS
+from mezzotint.names import FORMATS, OUTPUTS
 from mezzotint.settings import Settings
 from mezzotint.sources.coverart.asking import ID, SIZES
 from mezzotint.sources.coverart.keeping import MEDIA
@@ -69,7 +69,7 @@ def site(settings: Settings, listen: str) -> str:
     if settings.store_directory is not None:
         locations.append(_internal(STORE, settings.store_directory))
     if settings.public_read:
-        media = {str(format): output.media_type for format, output in OUTPUTS.items()}
+        media = {str(name): FORMATS[name].media_type for name in OUTPUTS}
         locations.append(_direct(settings, _IMAGE, ["native/$a/$b/$c/$name"], media))
         covers = [f"release/$a/$b/$c/$name-$picture.{extension}" for extension in MEDIA]
         locations.append(_direct(settings, _COVER, covers, MEDIA))

@@ -20,8 +20,7 @@ from mezzotint.delivery.respond import CACHE, RANGES, STORE, placed, with_length
 from mezzotint.derivatives import Bases
 from mezzotint.derivatives.memory import MemoryCache
 from mezzotint.errors import InvalidRendition
-from mezzotint.names import Format, Ident, Rendition, base_key, media_type, print_name
-from mezzotint.transforms.sniff import MEDIA_TYPES
+from mezzotint.names import FORMATS, Format, Ident, Rendition, base_key, print_name
 from mezzotint.wiring import Engine
 
 PREFIX = "/images/"
@@ -107,7 +106,7 @@ class Pictures:
             name = print_name(ident, rendition)
             file = await self._opened(name)
         said: Headers = [
-            (b"content-type", media_type(rendition).encode()),
+            (b"content-type", FORMATS[rendition.format].media_type.encode()),
             *self._lasting(alias),
             *([(b"link", f'<{PREFIX}{name}>; rel="canonical"'.encode())] if asked != name else []),
         ]
@@ -133,7 +132,7 @@ class Pictures:
         body = BaseBody(self._bases, ident, await asyncio.to_thread(self._bases.open, ident))
         try:
             facts = await asyncio.to_thread(self._bases.facts, ident)
-            said: Headers = [(b"content-type", MEDIA_TYPES[facts.format].encode()), *self._lasting(alias)]
+            said: Headers = [(b"content-type", FORMATS[facts.format].media_type.encode()), *self._lasting(alias)]
             if alias is not None:
                 said.append((b"link", f'<{PREFIX}{ident}>; rel="canonical"'.encode()))
             if facts.format == "svg":

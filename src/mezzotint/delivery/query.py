@@ -8,15 +8,12 @@ from urllib.parse import parse_qsl
 
 from mezzotint.errors import InvalidInput
 from mezzotint.names import Format, Mode, Rendition, Size
+from mezzotint.names.formats import WORDS
 from mezzotint.sources.urls import Target, parse_url
 
 MOST = 65_535
-FORMATS = {
-    "jpeg": Format.JPG, "jpg": Format.JPG, "png": Format.PNG, "webp": Format.WEBP, "avif": Format.AVIF,
-    "gif": Format.GIF, "tiff": Format.TIF, "tif": Format.TIF, "bmp": Format.BMP,
-}  # fmt: skip
 _THUMBNAIL = 200
-_WORDS = {
+_FLAGS = {
     "true": True, "1": True, "yes": True, "on": True, "": True, "false": False, "0": False, "no": False, "off": False,
 }  # fmt: skip
 
@@ -94,15 +91,15 @@ def _format(given: Mapping[str, str], name: str, default: Format) -> Format:
     text = given.get(name, "").strip().lower()
     if not text:
         return default
-    if text not in FORMATS:
+    if text not in WORDS:
         raise InvalidInput(name, f"cannot be {text!r:.40}", "jpeg png webp avif gif tiff bmp")
-    return FORMATS[text]
+    return WORDS[text]
 
 
 def _flag(given: Mapping[str, str], name: str, default: bool) -> bool:
     if name not in given:
         return default
     text = given[name].strip().lower()
-    if text not in _WORDS:
+    if text not in _FLAGS:
         raise InvalidInput(name, f"cannot be {text!r:.40}", "true or false")
-    return _WORDS[text]
+    return _FLAGS[text]

@@ -16,6 +16,7 @@ from mezzotint.delivery.query import Asked
 from mezzotint.delivery.request import Request
 from mezzotint.errors import InvalidInput, NotFound, ReadOnly, Unauthorized
 from mezzotint.names import Ident, is_ident, print_name
+from mezzotint.names.formats import WORDS
 from mezzotint.sources.peers import IDENT_HEADER, RECORD_HEADER
 from mezzotint.sources.records import RemoteRecord
 from mezzotint.sources.remote import Found, How, RemoteImages
@@ -39,7 +40,7 @@ class RemoteDoor(Door):
         return path in {GET, THUMBNAIL}
 
     async def answer(self, request: Request) -> Answer:
-        default = query.FORMATS[self._engine.settings.resize_format]
+        default = WORDS[self._engine.settings.resize_format]
         asked = (query.thumbnail if request.path == THUMBNAIL else query.image)(request.query, default)
         remote = self._network.opened().remote
         may_fetch = request.token is not None or self._engine.settings.fetch_for_all
@@ -116,7 +117,7 @@ class CloneDoor(Door):
         request.token.require(tokens.Scope.WRITE)
         if self._engine.settings.read_only:
             raise ReadOnly("this is a read node; nothing is written here")
-        target = query.image(request.query, query.FORMATS["jpeg"]).target
+        target = query.image(request.query, WORDS["jpeg"]).target
         record = RemoteRecord.from_json(request.header(RECORD_HEADER.lower().encode()) or "")
         if record is None or record.url != target.url:
             raise InvalidInput(RECORD_HEADER, "is missing, or is of another URL", "the record as the peer has it")

@@ -18,13 +18,12 @@ from mezzotint.derivatives.vouching import Vouching
 from mezzotint.errors import DamagedBase, NotAnImage, NotFound, StorageFull, TooManyBytes
 from mezzotint.failpoints import failpoint
 from mezzotint.files import CHUNK, full_is_told, temporary
-from mezzotint.names import Facts, Ident, base_key, trash_key
+from mezzotint.names import FORMATS, Facts, Ident, base_key, trash_key
 from mezzotint.objects import ObjectReader, ObjectStore
 from mezzotint.objects.filesystem import FileReader
 from mezzotint.transforms import libvips
 from mezzotint.transforms.complete import check_complete
 from mezzotint.transforms.exif import read_exif
-from mezzotint.transforms.sniff import MEDIA_TYPES
 
 _REMEMBERED = 20_000
 
@@ -97,7 +96,7 @@ class Bases:
     def keep(self, spool: Spool) -> Base:
         """Verify what was spooled and store it under its hash."""
         ident, header = self.verified(spool)
-        content_type = MEDIA_TYPES[header.facts.format]
+        content_type = FORMATS[header.facts.format].media_type
         failpoint("upload.before-put")
         new = self._store.put_if_absent(base_key(ident), spool.path, content_type)
         failpoint("upload.after-put")

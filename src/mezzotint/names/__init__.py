@@ -1,13 +1,13 @@
 """What images and their derivatives are called. Pure: no I/O, no pixels."""
 
-from mezzotint.names.canonical import Facts, Limits, canonical, media_type
+from mezzotint.names.canonical import Facts, Limits, canonical
+from mezzotint.names.formats import FORMATS, OUTPUTS, Format
 from mezzotint.names.grammar import parse, print_name
 from mezzotint.names.ident import Ident, is_ident, parse_ident
 from mezzotint.names.keys import base_key, check_key, journal_key, trash_key
 from mezzotint.names.rendition import (
     SQUARE,
     Box,
-    Format,
     Mode,
     Quality,
     Region,
@@ -17,7 +17,7 @@ from mezzotint.names.rendition import (
 )
 
 __all__ = [
-    "SQUARE", "Box", "Facts", "Format", "Ident", "Limits", "Mode", "Quality", "Region", "Rendition", "Rotation",
-    "Size", "base_key", "canonical", "check_key", "is_ident", "journal_key", "media_type", "parse", "parse_ident",
-    "print_name", "trash_key",
+    "FORMATS", "OUTPUTS", "SQUARE", "Box", "Facts", "Format", "Ident", "Limits", "Mode", "Quality", "Region",
+    "Rendition", "Rotation", "Size", "base_key", "canonical", "check_key", "is_ident", "journal_key", "parse",
+    "parse_ident", "print_name", "trash_key",
 ]  # fmt: skip

@@ -11,7 +11,8 @@ import math
 from dataclasses import dataclass, replace
 
 from mezzotint.errors import InvalidRendition
-from mezzotint.names.rendition import SQUARE, WHITE, Box, Format, Mode, Quality, Region, Rendition, Rotation, Size
+from mezzotint.names.formats import FORMATS, OUTPUTS
+from mezzotint.names.rendition import SQUARE, WHITE, Box, Mode, Quality, Region, Rendition, Rotation, Size
 
 
 @dataclass(frozen=True, slots=True)
@@ -34,29 +35,7 @@ class Facts:
     @property
     def lossless(self) -> bool:
         """Its format kept every pixel, so whoever stored it cares for single pixels."""
-        return self.format in {"png", "gif", "tif", "bmp", "svg"}
-
-
-@dataclass(frozen=True, slots=True)
-class Output:
-    """A format that derivatives come in. `quality` is the encoder's default, None where it has none."""
-
-    media_type: str
-    max_side: int
-    quality: int | None = None
-    alpha: bool = False
-    animation: bool = False
-
-
-OUTPUTS = {
-    Format.JPG: Output("image/jpeg", 65500, 80),
-    Format.PNG: Output("image/png", 65535, alpha=True),
-    Format.WEBP: Output("image/webp", 16383, 80, alpha=True, animation=True),
-    Format.AVIF: Output("image/avif", 16384, 60, alpha=True),
-    Format.GIF: Output("image/gif", 65535, alpha=True, animation=True),
-    Format.TIF: Output("image/tiff", 65535, alpha=True),
-    Format.BMP: Output("image/bmp", 32767),
-}
+        return FORMATS[self.format].lossless
 
 
 @dataclass(frozen=True, slots=True)
@@ -64,10 +43,6 @@ class Limits:
     """How large a derivative may be made, in pixels; natural size is always allowed."""
 
     output_pixels: int = 64_000_000
-
-
-def media_type(rendition: Rendition) -> str:
-    return OUTPUTS[rendition.format].media_type
 
 
 def canonical(rendition: Rendition, facts: Facts, limits: Limits) -> Rendition:

@@ -12,12 +12,12 @@ import re
 from typing import Literal
 
 from mezzotint.errors import InvalidName
+from mezzotint.names.formats import Format
 from mezzotint.names.ident import Ident, parse_ident
 from mezzotint.names.rendition import (
     SQUARE,
     WHITE,
     Box,
-    Format,
     Mode,
     Quality,
     Region,

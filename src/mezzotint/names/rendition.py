@@ -6,21 +6,10 @@ from dataclasses import dataclass
 from enum import StrEnum
 from typing import Literal
 
+from mezzotint.names.formats import Format
+
 WHITE = "ffffff"
 SQUARE: Literal["square"] = "square"
-
-
-class Format(StrEnum):
-    """Formats that a derivative can be asked in. AUTO lets the client's Accept decide."""
-
-    JPG = "jpg"
-    PNG = "png"
-    WEBP = "webp"
-    AVIF = "avif"
-    GIF = "gif"
-    TIF = "tif"
-    BMP = "bmp"
-    AUTO = "auto"
 
 
 class Mode(StrEnum):

@@ -11,31 +11,11 @@ from typing import BinaryIO
 
 from mezzotint.errors import InvalidInput
 from mezzotint.files import CHUNK
+from mezzotint.names.formats import EXTENSIONS
 from mezzotint.repository import metadata, queries, services
 from mezzotint.repository.services import Addition
 from mezzotint.wiring import engine
 
-EXTENSIONS = frozenset(
-    {
-        "jpg",
-        "jpeg",
-        "jpe",
-        "png",
-        "webp",
-        "avif",
-        "heic",
-        "heif",
-        "gif",
-        "tif",
-        "tiff",
-        "bmp",
-        "jp2",
-        "j2k",
-        "jpf",
-        "jpx",
-        "svg",
-    }
-)
 BATCH = 500
 _THREADS = 4
 

@@ -24,7 +24,7 @@ def check_complete(path: Path, image_format: str) -> None:
     """Raises DamagedImage where the file ends before its picture does."""
     with open(path, "rb") as stream, mmap.mmap(stream.fileno(), 0, access=mmap.ACCESS_READ) as data:
         try:
-            whole = _CHECKS[image_format](data)
+            whole = CHECKS[image_format](data)
         except (struct.error, IndexError, ValueError, OverflowError, expat.ExpatError):
             whole = False
     if not whole:
@@ -194,7 +194,7 @@ def _tiff_directory(tiff: _Tiff, at: int) -> tuple[dict[int, tuple[int, ...]], i
     return tags, tiff.read(tiff.word, first + count * length)
 
 
-_CHECKS: dict[str, Callable[[Buffer], bool]] = {
+CHECKS: dict[str, Callable[[Buffer], bool]] = {
     "jpg": _jpg,
     "png": _png,
     "gif": _gif,

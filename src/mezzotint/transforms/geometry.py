@@ -11,7 +11,8 @@ from __future__ import annotations
 from dataclasses import dataclass, replace
 
 from mezzotint.names import Box, Facts, Format, Quality, Region, Rendition, Rotation, Size
-from mezzotint.names.canonical import OUTPUTS, picture_size, region_size
+from mezzotint.names.canonical import picture_size, region_size
+from mezzotint.names.formats import OUTPUTS
 
 OVERSAMPLE = 1.2
 """A level that is derived from has at least this many of its pixels for each output pixel, each way."""

@@ -3,21 +3,9 @@
 from __future__ import annotations
 
 from mezzotint.errors import NotAnImage
+from mezzotint.names import FORMATS
 
 HEAD = 512
-
-MEDIA_TYPES = {
-    "jpg": "image/jpeg",
-    "png": "image/png",
-    "webp": "image/webp",
-    "avif": "image/avif",
-    "heic": "image/heic",
-    "gif": "image/gif",
-    "tif": "image/tiff",
-    "bmp": "image/bmp",
-    "jp2": "image/jp2",
-    "svg": "image/svg+xml",
-}
 
 _MAGIC = (
     (b"\xff\xd8\xff", "jpg"),
@@ -39,7 +27,7 @@ _HEIC = {b"heic", b"heix", b"heim", b"heis", b"mif1", b"msf1"}
 def sniff(head: bytes, *, allow_svg: bool = False) -> str:
     """The format of a file that begins with `head` (HEAD bytes, or the whole of it).
 
-    One of the keys of MEDIA_TYPES. Raises NotAnImage.
+    One of the keys of FORMATS. Raises NotAnImage.
     """
     for magic, name in _MAGIC:
         if head.startswith(magic):
@@ -56,7 +44,7 @@ def sniff(head: bytes, *, allow_svg: bool = False) -> str:
         if allow_svg:
             return "svg"
         raise NotAnImage("file", "SVG is switched off here", "MEZZOTINT_ALLOW_SVG=true to accept it")
-    raise NotAnImage("file", "is not a picture of an accepted format", " ".join(k for k in MEDIA_TYPES if k != "svg"))
+    raise NotAnImage("file", "is not a picture of an accepted format", " ".join(k for k in FORMATS if k != "svg"))
 
 
 def _is_svg(head: bytes) -> bool:

@@ -15,13 +15,13 @@ from mezzotint.derivatives import Bases
 from mezzotint.derivatives.bases import Spool
 from mezzotint.errors import InvalidInput, NotAnImage
 from mezzotint.files import full_is_told, temporary
+from mezzotint.names import FORMATS
 from mezzotint.sources.coverart.asking import Asked, Place
 from mezzotint.sources.coverart.listing import normalised
-from mezzotint.transforms.sniff import MEDIA_TYPES
 
 FORMAT = 1
 PDF = "pdf"
-MEDIA = {name: MEDIA_TYPES[name] for name in ("jpg", "png", "gif", "webp")} | {PDF: "application/pdf"}
+MEDIA = {name: FORMATS[name].media_type for name in ("jpg", "png", "gif", "webp")} | {PDF: "application/pdf"}
 """what the archive holds, by extension; the first ones are looked for first"""
 _PDF = b"%PDF-"
 _TOLD = 16

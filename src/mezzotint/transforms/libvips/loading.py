@@ -23,23 +23,24 @@ from mezzotint.transforms import pillow
 from mezzotint.transforms.geometry import Plan, reduction
 from mezzotint.transforms.sniff import HEAD, sniff
 
-_LOADERS = {
-    "jpg": "VipsForeignLoadJpeg",
-    "png": "VipsForeignLoadPng",
-    "webp": "VipsForeignLoadWebp",
-    "avif": "VipsForeignLoadHeif",
-    "heic": "VipsForeignLoadHeif",
-    "gif": "VipsForeignLoadNsgif",
-    "tif": "VipsForeignLoadTiff",
-    "svg": "VipsForeignLoadSvg",
+LOADERS = {
+    "jpg": ("VipsForeignLoadJpeg", "jpegload"),
+    "png": ("VipsForeignLoadPng", "pngload"),
+    "webp": ("VipsForeignLoadWebp", "webpload"),
+    "avif": ("VipsForeignLoadHeif", "heifload"),
+    "heic": ("VipsForeignLoadHeif", "heifload"),
+    "gif": ("VipsForeignLoadNsgif", "gifload"),
+    "tif": ("VipsForeignLoadTiff", "tiffload"),
+    "svg": ("VipsForeignLoadSvg", "svgload"),
 }
+"""what libvips reads: the class that is let through, and its operation; Pillow reads the rest"""
 _PATH = re.compile(r"\"?(?:/[\w.+-]+)+\"?")
 _FRAMED = {"gif", "webp"}
 _STRICT: dict[str, Any] = {"access": "sequential", "fail_on": "truncated"}
 
 pyvips.cache_set_max(0)
 pyvips.operation_block_set("VipsForeignLoad", True)
-for _loader in set(_LOADERS.values()):
+for _loader, _ in LOADERS.values():
     pyvips.operation_block_set(_loader, False)
 
 
@@ -94,22 +95,8 @@ def field(image: Any, name: str, otherwise: Any) -> Any:
 
 
 def open_image(path: Path, image_format: str, **options: Any) -> Any:
-    name = str(path)
-    match image_format:
-        case "jpg":
-            return pyvips.Image.jpegload(name, **_STRICT, **options)
-        case "png":
-            return pyvips.Image.pngload(name, **_STRICT, **options)
-        case "webp":
-            return pyvips.Image.webpload(name, **_STRICT, **options)
-        case "avif" | "heic":
-            return pyvips.Image.heifload(name, **_STRICT, **options)
-        case "gif":
-            return pyvips.Image.gifload(name, **_STRICT, **options)
-        case "tif":
-            return pyvips.Image.tiffload(name, **_STRICT, **options)
-        case "svg":
-            return pyvips.Image.svgload(name, **_STRICT, **options)
+    if image_format in LOADERS:
+        return getattr(pyvips.Image, LOADERS[image_format][1])(str(path), **_STRICT, **options)
     width, height, bands, data = pillow.decode(path)
     image = pyvips.Image.new_from_memory(data, width, height, bands, "uchar")
     return image.copy(interpretation="b-w" if bands <= 2 else "srgb")

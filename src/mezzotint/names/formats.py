@@ -1,0 +1,70 @@
+"""The table of formats: what bases may be, and what derivatives come in. Whatever is known of a format stands here; how
+it is recognised, read and written stands in `transforms`, by the same names."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from enum import StrEnum
+
+
+class Format(StrEnum):
+    """Formats that a derivative can be asked in. AUTO lets the client's Accept decide."""
+
+    JPG = "jpg"
+    PNG = "png"
+    WEBP = "webp"
+    AVIF = "avif"
+    GIF = "gif"
+    TIF = "tif"
+    BMP = "bmp"
+    AUTO = "auto"
+
+
+@dataclass(frozen=True, slots=True)
+class Output:
+    """As what derivatives come in. `quality` is the encoder's default, None where it has none; `preferred` its place
+    among the formats that `auto` chooses where a client names them, 0 for none of them."""
+
+    max_side: int
+    quality: int | None = None
+    alpha: bool = False
+    animation: bool = False
+    preferred: int = 0
+
+
+@dataclass(frozen=True, slots=True)
+class Known:
+    """`extensions` are those of files, the usual one first; `words` what else it is called; `lossless`, that
+    it kept every pixel, so whoever stored it cares for single pixels."""
+
+    media_type: str
+    extensions: tuple[str, ...]
+    words: tuple[str, ...] = ()
+    lossless: bool = False
+    output: Output | None = None
+
+
+FORMATS: dict[str, Known] = {
+    "jpg": Known("image/jpeg", ("jpg", "jpeg", "jpe"), ("jpeg",), output=Output(65_500, 80)),
+    "png": Known("image/png", ("png",), lossless=True, output=Output(65_535, alpha=True)),
+    "webp": Known("image/webp", ("webp",), output=Output(16_383, 80, alpha=True, animation=True, preferred=2)),
+    "avif": Known("image/avif", ("avif",), output=Output(16_384, 60, alpha=True, preferred=1)),
+    "heic": Known("image/heic", ("heic", "heif")),
+    "gif": Known("image/gif", ("gif",), lossless=True, output=Output(65_535, alpha=True, animation=True)),
+    "tif": Known("image/tiff", ("tif", "tiff"), ("tiff",), lossless=True, output=Output(65_535, alpha=True)),
+    "bmp": Known("image/bmp", ("bmp",), lossless=True, output=Output(32_767)),
+    "jp2": Known("image/jp2", ("jp2", "j2k", "jpf", "jpx")),
+    "svg": Known("image/svg+xml", ("svg",), lossless=True),
+}
+
+OUTPUTS: dict[Format, Output] = {
+    Format(name): known.output for name, known in FORMATS.items() if known.output is not None
+}
+WORDS: dict[str, Format] = {
+    word: Format(name) for name, known in FORMATS.items() if known.output is not None for word in (name, *known.words)
+}
+"""what an output may be called"""
+EXTENSIONS = frozenset(extension for known in FORMATS.values() for extension in known.extensions)
+PREFERRED: tuple[Format, ...] = tuple(
+    sorted((output for output in OUTPUTS if OUTPUTS[output].preferred), key=lambda it: OUTPUTS[it].preferred)
+)
