@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import asyncio
-import json
 import re
 from collections.abc import Iterator
 from pathlib import Path
@@ -12,11 +11,8 @@ from typing import Any
 import httpx
 import pytest
 
-from mezzotint.delivery.answer import Answer, small
 from mezzotint.delivery.app import Delivery
-from mezzotint.delivery.door import Door
-from mezzotint.delivery.request import Request
-from mezzotint.names import parse_ident
+from mezzotint.errors import DamagedBase, MezzotintError, NotFound, StoreUnavailable
 from mezzotint.wiring import Engine
 from tests import pictures
 from tests.conftest import engine_on
@@ -31,12 +27,10 @@ def engine(tmp_path: Path) -> Iterator[Engine]:
 
 
 def documented() -> Any:
-    """The door that the documentation adds."""
-    (code,) = re.findall(r"```python\n(class SizeDoor.*?)```", DOCUMENTED.read_text(), re.DOTALL)
-    names: dict[str, Any] = {
-        one.__name__: one for one in (asyncio, json, Answer, small, Door, Request, Engine, parse_ident)
-    }
-    exec("from __future__ import annotations\n" + code, names)
+    """The door that the documentation adds, by the file that it gives."""
+    (code,) = re.findall(r"```python\n(.*?class SizeDoor.*?)```", DOCUMENTED.read_text(), re.DOTALL)
+    names: dict[str, Any] = {}
+    exec(code, names)
     return names["SizeDoor"]
 
 
@@ -79,3 +73,51 @@ def test_one_more_door_is_a_class_and_an_entry(engine: Engine) -> None:
 def test_what_a_door_does_not_take_is_refused_with_what_it_takes(engine: Engine, path: str, allow: str) -> None:
     answer = asked(Delivery(engine), path, "PATCH")
     assert (answer.status_code, answer.headers["allow"]) == (405, allow)
+
+
+class Vanishing:
+    """A base's reader that has nothing any more when it is read."""
+
+    size = 100
+
+    def __init__(self, error: MezzotintError) -> None:
+        self._error, self.closed = error, False
+
+    def chunks(self) -> Iterator[bytes]:
+        raise self._error
+        yield b""
+
+    def close(self) -> None:
+        self.closed = True
+
+
+@pytest.mark.parametrize(("error", "status"), [(StoreUnavailable("it hangs"), 503), (DamagedBase("it rots"), 503)])
+def test_what_cannot_be_read_as_it_is_sent_is_an_error_and_no_half_answer(
+    engine: Engine, monkeypatch: pytest.MonkeyPatch, error: MezzotintError, status: int
+) -> None:
+    ident = engine.bases.add([pictures.jpeg(300, 200)]).ident
+    reader = Vanishing(error)
+    monkeypatch.setattr(engine.bases, "open", lambda *which: reader)
+    for headers in ({}, {"range": "bytes=0-9"}):
+        answer = asked(Delivery(engine), f"/images/{ident}", **headers)
+        assert (answer.status_code, answer.headers["content-type"]) == (status, "application/problem+json")
+        assert reader.closed
+
+
+def test_a_base_that_goes_between_finding_it_and_reading_a_part_of_it_is_not_found(
+    engine: Engine, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    ident = engine.bases.add([pictures.jpeg(300, 200)]).ident
+    opened, asked_for = engine.bases.open, []
+
+    def goes(ident: Any, *part: int) -> Any:
+        asked_for.append(part)
+        if part:
+            raise NotFound("it has gone")
+        return opened(ident)
+
+    monkeypatch.setattr(engine.bases, "open", goes)
+    delivery = Delivery(engine)
+    assert asked(delivery, f"/images/{ident}", range="bytes=0-9").status_code == 404
+    assert asked_for == [(), (0, 10), (), (0, 10)], "it was looked for once more"
+    assert delivery._tally.answers["error"] == 1

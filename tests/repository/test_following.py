@@ -122,13 +122,13 @@ def test_a_database_that_shows_an_earlier_commit_stays_there(repository: Engine)
 
 def test_a_change_is_left_to_whoever_made_it_for_a_while(repository: Engine, monkeypatch: pytest.MonkeyPatch) -> None:
     """Else it would be in nobody's name in the journal."""
-    monkeypatch.setattr(maintenance, "OTHERS", 600.0)
+    monkeypatch.setattr(maintenance, "GRACE", 600.0)
     User.objects.create(username="ada")
     one = Maintenance()
     for _ in range(3):
         one.turn()
     assert capture.pending()
-    monkeypatch.setattr(maintenance, "OTHERS", 0.0)
+    monkeypatch.setattr(maintenance, "GRACE", 0.0)
     one.turn()
     assert not capture.pending()
     one.turn()

@@ -5,7 +5,7 @@ from __future__ import annotations
 import os
 from collections.abc import Iterator
 from dataclasses import dataclass, replace
-from typing import Protocol
+from typing import Literal, Protocol
 
 from mezzotint.cache import CachedFile
 from mezzotint.delivery.conditional import ByteRange
@@ -14,6 +14,8 @@ from mezzotint.files import CHUNK
 from mezzotint.problems import CONTENT_TYPE, problem_body, problem_headers, status_of
 
 Headers = list[tuple[bytes, bytes]]
+Counts = Literal["hit", "miss", "base"]
+RANGES = (b"accept-ranges", b"bytes")
 
 COMMON: Headers = [
     (b"access-control-allow-origin", b"*"),
@@ -37,19 +39,24 @@ class Body(Protocol):
 
 @dataclass(frozen=True, slots=True)
 class Answer:
-    """`headers` without Content-Length. With an `etag` conditions and ranges are looked at. `place` is where this
-    installation's nginx finds the same bytes. `counts` is what it counts as in the metrics."""
+    """`headers` without Content-Length. With an `etag`, which goes out as ETag, conditions and ranges are looked at.
+    `place` is where this installation's nginx finds the same bytes. `counts` is what it counts as in the metrics."""
 
     status: int
     headers: Headers
     body: bytes | Body = b""
     etag: str | None = None
     place: str | None = None
-    counts: str | None = None
+    counts: Counts | None = None
 
     @property
     def size(self) -> int:
         return len(self.body) if isinstance(self.body, bytes) else self.body.size
+
+    @property
+    def said(self) -> Headers:
+        """All headers but Content-Length."""
+        return self.headers if self.etag is None else [*self.headers, (b"etag", self.etag.encode()), RANGES]
 
 
 class FileBody:
@@ -82,8 +89,8 @@ def quoted(digest: str) -> str:
     return f'"{digest}"'
 
 
-def small(content_type: str, body: bytes) -> Answer:
-    """What is made for this answer alone."""
+def unstored(content_type: str, body: bytes) -> Answer:
+    """What is made for this answer alone, and kept by nobody."""
     return Answer(200, headers(content_type=content_type, cache_control="no-store"), body)
 
 

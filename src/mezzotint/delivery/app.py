@@ -17,8 +17,8 @@ from mezzotint.delivery.operations import OperationsDoor
 from mezzotint.delivery.pictures import Pictures
 from mezzotint.delivery.remote import GET, CloneDoor, RemoteDoor
 from mezzotint.delivery.request import Receive, Request, Scope
-from mezzotint.delivery.respond import Responder, Send, nginx_word
-from mezzotint.errors import MezzotintError, Unauthorized
+from mezzotint.delivery.respond import Responder, Send, Unsent, nginx_word
+from mezzotint.errors import MezzotintError, NotFound, Unauthorized
 from mezzotint.wiring import Engine
 
 _TALLY_SECONDS = 1.0
@@ -59,7 +59,10 @@ class Delivery:
     async def __call__(self, scope: Scope, receive: Receive, send: Send) -> None:
         request = Request(scope, receive)
         door = next(door for door in self._doors if door.takes(request.path))
-        await self.respond(await self._answer(door, request), request, send)
+        try:
+            await self.respond(await self._answer(door, request), request, send)
+        except Unsent as unsent:  # what was found is gone as it is read, or cannot be read
+            await self._respond_again(door, request, send, unsent.error)
 
     def plain_hit(self, path: str, method: str, query: str, headers: Names) -> tuple[Texts, bytes] | None:
         """What is in memory, headers and bytes, for a GET by everybody without conditions: most requests, so it is
@@ -90,6 +93,15 @@ class Delivery:
         finally:
             await self._network.close()
 
+    async def _respond_again(self, door: Door, request: Request, send: Send, error: MezzotintError) -> None:
+        if isinstance(error, NotFound):
+            try:
+                await self.respond(await self._answer(door, request), request, send)
+                return
+            except Unsent as unsent:
+                error = unsent.error
+        await self.respond(await self._refused(door, request, error), request, send)
+
     async def _answer(self, door: Door, request: Request) -> Answer:
         if request.method == "OPTIONS" and "GET" in door.methods:
             return door.options()
@@ -100,9 +112,12 @@ class Delivery:
                 request.token = self._token(request)
             return await door.answer(request)
         except MezzotintError as error:
-            self._tally.answers["error"] += 1
-            await request.drain()
-            return door.refused(request, error)
+            return await self._refused(door, request, error)
+
+    async def _refused(self, door: Door, request: Request, error: MezzotintError) -> Answer:
+        self._tally.answers["error"] += 1
+        await request.drain()
+        return door.refused(request, error)
 
     def _token(self, request: Request) -> tokens.Token | None:
         """A token that is shown must be good; without one reading is as the settings say."""

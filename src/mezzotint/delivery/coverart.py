@@ -8,7 +8,7 @@ import re
 import time
 from dataclasses import replace
 
-from mezzotint.delivery.answer import Answer, Headers, headers, small
+from mezzotint.delivery.answer import Answer, Headers, headers, unstored
 from mezzotint.delivery.door import Door
 from mezzotint.delivery.network import Network
 from mezzotint.delivery.pictures import Pictures
@@ -40,7 +40,7 @@ class CoverDoor(Door):
 
     async def answer(self, request: Request) -> Answer:
         if request.path == STATUS:
-            return small("application/json", json.dumps(await asyncio.to_thread(_status, self._engine)).encode())
+            return unstored("application/json", json.dumps(await asyncio.to_thread(_status, self._engine)).encode())
         asked = parse_path(request.path)
         if (kept := self._pictures.remembered(request.path, request)) is not None:
             return kept

@@ -7,7 +7,6 @@ from mezzotint.delivery.request import Request
 from mezzotint.errors import MezzotintError
 
 _PREFLIGHT = {
-    "access_control_allow_methods": "GET, HEAD, OPTIONS",
     "access_control_allow_headers": "authorization, range, if-none-match, if-range",
     "access_control_max_age": "86400",
 }
@@ -38,7 +37,7 @@ class Door:
         return Answer(405, headers(allow=self.allow))
 
     def options(self) -> Answer:
-        return Answer(204, headers(allow=self.allow, **_PREFLIGHT))
+        return Answer(204, headers(allow=self.allow, access_control_allow_methods=self.allow, **_PREFLIGHT))
 
     @property
     def allow(self) -> str:

@@ -6,7 +6,7 @@ import asyncio
 import json
 
 from mezzotint import __version__
-from mezzotint.delivery.answer import Answer, small
+from mezzotint.delivery.answer import Answer, unstored
 from mezzotint.delivery.door import Door
 from mezzotint.delivery.metrics import Tally, exposition
 from mezzotint.delivery.request import Request
@@ -28,6 +28,6 @@ class OperationsDoor(Door):
     async def answer(self, request: Request) -> Answer:
         if request.path == "/health":
             found = {"status": "healthy", "version": __version__, "cache_dir": str(self._engine.cache.directory)}
-            return small("application/json", json.dumps(found).encode())
+            return unstored("application/json", json.dumps(found).encode())
         self._tally.flush(self._engine.pool.under_way)
-        return small(_EXPOSITION, await asyncio.to_thread(exposition, self._engine))
+        return unstored(_EXPOSITION, await asyncio.to_thread(exposition, self._engine))

@@ -8,19 +8,19 @@ import math
 import time
 from collections.abc import Iterator
 from dataclasses import dataclass, replace
-from typing import Any
 
 from mezzotint.cache import CachedFile
 from mezzotint.cache.places import path_of
-from mezzotint.delivery.answer import COMMON, Answer, FileBody, Headers, quoted
+from mezzotint.delivery.answer import COMMON, Answer, Body, Counts, FileBody, Headers, quoted
 from mezzotint.delivery.conditional import ByteRange
 from mezzotint.delivery.metrics import Tally
 from mezzotint.delivery.request import Request
-from mezzotint.delivery.respond import CACHE, RANGES, STORE, placed, with_length
+from mezzotint.delivery.respond import CACHE, STORE, placed, with_length
 from mezzotint.derivatives import Bases
 from mezzotint.derivatives.memory import MemoryCache
 from mezzotint.errors import InvalidRendition
 from mezzotint.names import FORMATS, Format, Ident, Rendition, base_key, print_name
+from mezzotint.objects import ObjectReader
 from mezzotint.wiring import Engine
 
 PREFIX = "/images/"
@@ -56,7 +56,7 @@ class Kept:
     @classmethod
     def of(cls, name: str, answer: Answer, data: bytes, until: float) -> Kept:
         assert answer.place is not None
-        whole, by_nginx = with_length(answer.headers, len(data)), placed(answer.headers, answer.place)
+        whole, by_nginx = with_length(answer.said, len(data)), placed(answer.said, answer.place)
         return cls(name, answer, data, _text(whole), _text(by_nginx), until)
 
     @property
@@ -111,20 +111,20 @@ class Pictures:
             *([(b"link", f'<{PREFIX}{name}>; rel="canonical"'.encode())] if asked != name else []),
         ]
         if file is not None:
-            how, digest = "hit", file.digest
+            digest = file.digest
             if file.size > _WHOLE:
-                return _answer(said, digest, FileBody(file), CACHE + file.place, how)
+                return _answer(said, digest, FileBody(file), CACHE + file.place, "hit")
             data = file.read()
         else:
             made = await asyncio.wrap_future(self._manager.request(ident, rendition))
-            how, digest, data = "miss", made.digest, made.data
+            digest, data = made.digest, made.data
         answer = _answer(said, digest, data, CACHE + path_of(name), "hit")
         if alias is not None:
             self._keep(alias.key, name, answer, data, alias.until, generation)
         elif asked is not None:
             self._keep(PREFIX + asked, name, answer, data, math.inf, generation)
-        if how == "miss":  # it is at hand, and may not have been kept
-            return replace(answer, place=None, counts=how)
+        if file is None:  # it is at hand, and may not have been kept
+            return replace(answer, place=None, counts="miss")
         return answer
 
     async def base(self, ident: Ident, request: Request, alias: Alias | None = None) -> Answer:
@@ -192,9 +192,9 @@ class Pictures:
 
 
 class BaseBody:
-    def __init__(self, bases: Bases, ident: Ident, reader: Any) -> None:
+    def __init__(self, bases: Bases, ident: Ident, reader: ObjectReader) -> None:
         self._bases, self._ident, self._reader = bases, ident, reader
-        self.size: int = reader.size
+        self.size = reader.size
 
     def chunks(self, part: ByteRange | None) -> Iterator[bytes]:
         if part is not None:
@@ -206,9 +206,8 @@ class BaseBody:
         self._reader.close()
 
 
-def _answer(said: Headers, digest: str, body: Any, place: str | None, counts: str) -> Answer:
-    tag = quoted(digest)
-    return Answer(200, [*said, (b"etag", tag.encode()), RANGES, *COMMON], body, tag, place, counts)
+def _answer(said: Headers, digest: str, body: bytes | Body, place: str | None, counts: Counts) -> Answer:
+    return Answer(200, [*said, *COMMON], body, quoted(digest), place, counts)
 
 
 def _text(found: Headers) -> list[tuple[str, str]]:

@@ -28,7 +28,7 @@ class Request:
         self.headers: dict[bytes, bytes] = dict(scope["headers"])
         self.token: tokens.Token | None = None
         self.ended = self.method in {"GET", "HEAD", "OPTIONS"}
-        """whether all of the body was read that is looked at"""
+        """nothing more of the body is to be read"""
         self._receive = receive
 
     @property

@@ -5,21 +5,21 @@ from __future__ import annotations
 import asyncio
 import hashlib
 import hmac
-from collections.abc import Awaitable, Callable, MutableMapping
+from collections.abc import Awaitable, Callable, Iterator, MutableMapping
 from typing import Any
 
-from mezzotint.delivery.answer import COMMON, Answer, Headers
+from mezzotint.delivery.answer import COMMON, RANGES, Answer, Headers
 from mezzotint.delivery.conditional import ByteRange, Unsatisfiable, byte_range, not_modified
 from mezzotint.delivery.metrics import Tally
 from mezzotint.delivery.request import Request
+from mezzotint.errors import MezzotintError
 
 Send = Callable[[MutableMapping[str, Any]], Awaitable[None]]
 
-RANGES = (b"accept-ranges", b"bytes")
 CACHE, STORE = "/.mezzotint/cache/", "/.mezzotint/store/"
 """what nginx knows the cache's and the store's directories as"""
 _BY_NGINX = {RANGES, *COMMON}
-_EMPTY = {204, 304}
+_WITHOUT_LENGTH = {204, 304}
 
 
 def nginx_word(secret_key: str) -> str:
@@ -32,7 +32,7 @@ class Responder:
         self._tally, self._word = tally, word
 
     async def respond(self, answer: Answer, request: Request, send: Send) -> None:
-        """Send it, and close what its body has open."""
+        """Send it, and close what its body has open. Raises Unsent."""
         try:
             await self._respond(answer, request, send)
         finally:
@@ -40,38 +40,44 @@ class Responder:
                 answer.body.close()
 
     async def _respond(self, answer: Answer, request: Request, send: Send) -> None:
-        size, part = answer.size, None
         held = answer.etag is not None and not_modified(request.header(b"if-none-match"), answer.etag)
         if answer.place is not None and not held and request.header(b"x-sendfile-type") == self._word:
-            self._count(answer.counts, size)
-            await _start(send, 200, placed(answer.headers, answer.place))
+            self._count(answer.counts, answer.size)
+            await _start(send, 200, placed(answer.said, answer.place))
             await _end(send)
             return
-        if held:
-            status, found = 304, [header for header in answer.headers if header[0] != b"content-type"]
-        elif answer.etag is not None and not request.head:
-            status, found, part = _in_part(answer, request, answer.etag, size)
-        else:
-            status, found = answer.status, answer.headers
-        sent = 0 if request.head or status in {304, 416} else part.length if part else size
-        self._count("not_modified" if held else answer.counts, sent)
-        if status not in _EMPTY:
-            found = with_length(found, sent if part or status == 416 else size)
-        await _start(send, status, found)
+        status, found, part = _in_part(answer, request) if not held else (304, _of_304(answer), None)
+        length = 0 if status == 416 else part.length if part else answer.size
+        sent = 0 if held or request.head else length
+        chunk: bytes | None = b""
+        rest: Iterator[bytes] = iter(())
+        if sent and isinstance(answer.body, bytes):
+            chunk = answer.body[part.start : part.start + part.length] if part else answer.body
+        elif sent and not isinstance(answer.body, bytes):
+            rest = answer.body.chunks(part)
+            chunk = await _first(rest)
+        self._count("not_modified" if held and answer.counts else answer.counts, sent)
+        await _start(send, status, found if status in _WITHOUT_LENGTH else with_length(found, length))
         if isinstance(answer.body, bytes):
-            whole = answer.body if sent else b""
-            await _end(send, whole[part.start : part.start + part.length] if part else whole)
+            await _end(send, chunk or b"")
             return
-        if sent:
-            chunks = answer.body.chunks(part)
-            while (chunk := await asyncio.to_thread(next, chunks, None)) is not None:
-                await send({"type": "http.response.body", "body": chunk, "more_body": True})
+        while chunk is not None:
+            await send({"type": "http.response.body", "body": chunk, "more_body": True})
+            chunk = await asyncio.to_thread(next, rest, None)
         await _end(send)
 
     def _count(self, counts: str | None, sent: int) -> None:
         if counts is not None:
             self._tally.answers[counts] += 1
             self._tally.bytes += sent
+
+
+class Unsent(Exception):
+    """Nothing was sent yet when `error` came up."""
+
+    def __init__(self, error: MezzotintError) -> None:
+        super().__init__(str(error))
+        self.error = error
 
 
 def placed(found: Headers, place: str) -> Headers:
@@ -85,17 +91,30 @@ def with_length(found: Headers, size: int) -> Headers:
     return [*found, (b"content-length", b"%d" % size)]
 
 
-def _in_part(answer: Answer, request: Request, etag: str, size: int) -> tuple[int, Headers, ByteRange | None]:
-    """Status, headers and part after Range and If-Range have been looked at."""
+async def _first(chunks: Iterator[bytes]) -> bytes | None:
     try:
-        part = byte_range(request.header(b"range"), request.header(b"if-range"), etag, size)
+        return await asyncio.to_thread(next, chunks, None)
+    except MezzotintError as error:
+        raise Unsent(error) from error
+
+
+def _of_304(answer: Answer) -> Headers:
+    return [header for header in answer.said if header[0] != b"content-type"]
+
+
+def _in_part(answer: Answer, request: Request) -> tuple[int, Headers, ByteRange | None]:
+    """Status, headers and part after Range and If-Range have been looked at."""
+    if answer.etag is None or request.head:
+        return answer.status, answer.said, None
+    try:
+        part = byte_range(request.header(b"range"), request.header(b"if-range"), answer.etag, answer.size)
     except Unsatisfiable:
         vary = [header for header in answer.headers if header[0] == b"vary"]
-        return 416, [*COMMON, *vary, (b"content-range", b"bytes */%d" % size)], None
+        return 416, [*COMMON, *vary, (b"content-range", b"bytes */%d" % answer.size)], None
     if part is None:
-        return answer.status, answer.headers, None
-    content_range = b"bytes %d-%d/%d" % (part.start, part.start + part.length - 1, size)
-    return 206, [*answer.headers, (b"content-range", content_range)], part
+        return answer.status, answer.said, None
+    content_range = b"bytes %d-%d/%d" % (part.start, part.start + part.length - 1, answer.size)
+    return 206, [*answer.said, (b"content-range", content_range)], part
 
 
 async def _start(send: Send, status: int, found: Headers) -> None:

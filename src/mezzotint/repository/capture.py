@@ -103,7 +103,7 @@ def pending() -> bool:
 
 
 def first() -> int | None:
-    """The number of the oldest note."""
+    """The number of the oldest note; None where there is none."""
     return Captured.objects.order_by("id").values_list("id", flat=True).first()
 
 

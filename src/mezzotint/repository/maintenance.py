@@ -17,7 +17,7 @@ from mezzotint.wiring import engine
 
 log = logging.getLogger(__name__)
 TURN = 1.0
-OTHERS = 3.0
+GRACE = 3.0
 """seconds that a change has been waiting for its commit before it is committed here"""
 FOLLOW, LOOK_AGAIN, PURGE, CHECKPOINT_AGAIN = 10.0, 10.0, 3600.0, 600.0
 """seconds between two times that a writer looks for others' commits, that an alarm is looked into again,
@@ -100,11 +100,11 @@ class Maintenance:
             removals.purge_expired(store_time(engine().store))
 
     def _flush(self) -> None:
-        """Commit what was captured, where whoever changed it has not done so himself for a while, in his name."""
+        """Commit as `system` what was captured a while ago, and whoever changed it has not committed."""
         first, now = capture.first(), time.monotonic()
         if first != self._first[0]:
             self._first = first, now
-        elif first is not None and now - self._first[1] >= OTHERS:
+        elif first is not None and now - self._first[1] >= GRACE:
             commits.flush("system")
 
     def _checkpoint(self) -> None:
