@@ -121,3 +121,26 @@ def test_a_base_that_goes_between_finding_it_and_reading_a_part_of_it_is_not_fou
     assert asked(delivery, f"/images/{ident}", range="bytes=0-9").status_code == 404
     assert asked_for == [(), (0, 10), (), (0, 10)], "it was looked for once more"
     assert delivery._tally.answers["error"] == 1
+
+
+@pytest.mark.parametrize(("method", "headers"), [("HEAD", {}), ("GET", {"if-none-match": "*"})])
+def test_an_answer_without_a_body_is_sent_at_once_and_reads_nothing(
+    engine: Engine, monkeypatch: pytest.MonkeyPatch, method: str, headers: dict[str, str]
+) -> None:
+    ident = engine.bases.add([pictures.jpeg(300, 200)]).ident
+    monkeypatch.setattr(engine.bases, "open", lambda *which: Vanishing(StoreUnavailable("it is not to be read")))
+    events: list[Any] = []
+    scope = {
+        "type": "http", "method": method, "path": f"/images/{ident}", "query_string": b"",
+        "headers": [(name.encode(), value.encode()) for name, value in headers.items()],
+    }  # fmt: skip
+
+    async def send(event: Any) -> None:
+        events.append(event)
+
+    async def receive() -> Any:
+        raise AssertionError
+
+    asyncio.run(Delivery(engine)(scope, receive, send))
+    assert [event.get("more_body", False) for event in events] == [False, False]
+    assert events[1]["body"] == b""

@@ -49,7 +49,7 @@ class Responder:
         status, found, part = _in_part(answer, request) if not held else (304, _of_304(answer), None)
         length = 0 if status == 416 else part.length if part else answer.size
         sent = 0 if held or request.head else length
-        chunk: bytes | None = b""
+        chunk: bytes | None = None
         rest: Iterator[bytes] = iter(())
         if sent and isinstance(answer.body, bytes):
             chunk = answer.body[part.start : part.start + part.length] if part else answer.body
