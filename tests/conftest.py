@@ -29,8 +29,10 @@ from hypothesis import HealthCheck, settings
 from prometheus_client.parser import text_string_to_metric_families
 
 from mezzotint import wiring
+from mezzotint.repository.models import Captured
 from mezzotint.settings import Settings
 from mezzotint.wiring import Engine
+from tests.origin import Origin
 from tests.servers import PROGRAM, Server, environment, run, start_server
 
 __all__ = ["PROGRAM", "Server", "engine_on", "environment", "figure", "run", "start_server"]
@@ -154,3 +156,17 @@ def repository(transactional_db: None, engine: Engine) -> Engine:
 
 
 pytest_plugins = ["tests.backends.fixtures", "tests.running.durations", "tests.running.order", "tests.running.quick"]
+
+
+@pytest.fixture
+def origin() -> Iterator[Origin]:
+    with Origin() as started:
+        yield started
+
+
+@pytest.fixture
+def keeping(transactional_db: None, tmp_path: Path) -> Iterator[Engine]:
+    """A repository over a directory, in this process, that nothing has been captured of."""
+    with engine_on(tmp_path / "data") as opened:
+        Captured.objects.all().delete()
+        yield opened

@@ -32,6 +32,12 @@ from __future__ import annotations
 import math
 
 
+def first_line(error: BaseException) -> str:
+    """Of what it says; what it is, where it says nothing."""
+    text = str(error).strip()
+    return text.splitlines()[0] if text else type(error).__name__
+
+
 def printable(text: str) -> str:
     """What was sent may hold what UTF-8 cannot."""
     return text.encode("utf-8", "backslashreplace").decode()

@@ -4,10 +4,7 @@ from __future__ import annotations
 
 import signal
 import subprocess
-from collections.abc import Iterator
 from pathlib import Path
-
-import pytest
 
 from tests import pictures
 from tests.conftest import PROGRAM, environment, run
@@ -15,12 +12,6 @@ from tests.imagecloud.nodes import OPEN
 from tests.origin import Origin
 from tests.servers import rows
 from tests.waiting import PATIENCE, until
-
-
-@pytest.fixture
-def origin() -> Iterator[Origin]:
-    with Origin() as started:
-        yield started
 
 
 def listed(tmp_path: Path, *urls: str) -> str:

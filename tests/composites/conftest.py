@@ -16,12 +16,6 @@ from tests.origin import Origin
 
 
 @pytest.fixture
-def origin() -> Iterator[Origin]:
-    with Origin() as started:
-        yield started
-
-
-@pytest.fixture
 def dlcs() -> Iterator[Dlcs]:
     with Dlcs() as started:
         yield started

@@ -43,12 +43,6 @@ def engine(tmp_path: Path) -> Iterator[Engine]:
         yield opened
 
 
-@pytest.fixture
-def origin() -> Iterator[Origin]:
-    with Origin() as started:
-        yield started
-
-
 def shown(engine: Engine, scope: tokens.Scope) -> dict[str, str]:
     return {"authorization": f"Bearer {tokens.issue(engine.settings.secret_key, scope, 1)}"}
 

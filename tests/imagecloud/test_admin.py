@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import re
-from collections.abc import Iterator
 from pathlib import Path
 
 import pytest
@@ -22,18 +21,6 @@ from tests.origin import Origin
 
 pytestmark = pytest.mark.django_db(transaction=True)
 URL = "http://a.example/a.jpg"
-
-
-@pytest.fixture
-def here(tmp_path: Path) -> Iterator[Engine]:
-    with opened(tmp_path / "data") as engine:
-        yield engine
-
-
-@pytest.fixture
-def origin() -> Iterator[Origin]:
-    with Origin() as started:
-        yield started
 
 
 def person(*permissions: str) -> Client:

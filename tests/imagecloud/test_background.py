@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator
 from pathlib import Path
 
 import pytest
@@ -17,18 +16,6 @@ from tests.origin import Origin
 from tests.waiting import until
 
 pytestmark = pytest.mark.django_db(transaction=True)
-
-
-@pytest.fixture
-def here(tmp_path: Path) -> Iterator[Engine]:
-    with opened(tmp_path / "data") as engine:
-        yield engine
-
-
-@pytest.fixture
-def origin() -> Iterator[Origin]:
-    with Origin() as started:
-        yield started
 
 
 def test_it_loads_what_waits_until_it_is_stopped(here: Engine, origin: Origin) -> None:

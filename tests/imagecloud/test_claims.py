@@ -43,12 +43,6 @@ def caching(tmp_path: Path) -> Iterator[Engine]:
         yield engine
 
 
-@pytest.fixture
-def origin() -> Iterator[Origin]:
-    with Origin() as started:
-        yield started
-
-
 def put_in(group: str, count: int, **fields: Any) -> None:
     batch = PrefetchBatch.objects.create(by="tester")
     PrefetchItem.objects.bulk_create(

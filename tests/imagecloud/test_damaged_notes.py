@@ -36,12 +36,6 @@ def here(tmp_path: Path) -> Iterator[Engine]:
         yield engine
 
 
-@pytest.fixture
-def origin() -> Iterator[Origin]:
-    with Origin() as started:
-        yield started
-
-
 def put_in(engine: Engine, origin: Origin, count: int) -> list[str]:
     urls = [origin.picture(f"/{n}.jpg", pictures.jpeg(60, 40, seed=n)) for n in range(count)]
     assert "" not in loaded(engine, *urls)

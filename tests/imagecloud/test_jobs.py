@@ -45,12 +45,6 @@ def here(tmp_path: Path) -> Iterator[Engine]:
         yield engine
 
 
-@pytest.fixture
-def origin() -> Iterator[Origin]:
-    with Origin() as started:
-        yield started
-
-
 def befriend_with_b(directory: Path) -> None:
     (directory / "data").mkdir(exist_ok=True)
     befriend(directory / "data", {"name": "b", "url": "http://127.0.0.1:9/b", "clone": True})

@@ -3,9 +3,7 @@
 from __future__ import annotations
 
 import json
-from collections.abc import Iterator
 from datetime import timedelta
-from pathlib import Path
 
 import pytest
 from django.utils import timezone
@@ -19,23 +17,10 @@ from mezzotint.repository.owners import Owner
 from mezzotint.sources.remote import How
 from mezzotint.wiring import Engine
 from tests import pictures
-from tests.imagecloud.loading import opened
 from tests.origin import Origin
 from tests.sources.fetching import get
 
 pytestmark = pytest.mark.django_db(transaction=True)
-
-
-@pytest.fixture
-def here(tmp_path: Path) -> Iterator[Engine]:
-    with opened(tmp_path / "data") as engine:
-        yield engine
-
-
-@pytest.fixture
-def origin() -> Iterator[Origin]:
-    with Origin() as started:
-        yield started
 
 
 @pytest.fixture

@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import time
-from collections.abc import Iterator
 from pathlib import Path
 
 import pytest
@@ -25,18 +24,6 @@ from tests.origin import Origin
 from tests.repository.keeping import put_in
 
 pytestmark = pytest.mark.django_db(transaction=True)
-
-
-@pytest.fixture
-def origin() -> Iterator[Origin]:
-    with Origin() as started:
-        yield started
-
-
-@pytest.fixture
-def here(tmp_path: Path) -> Iterator[Engine]:
-    with opened(tmp_path / "data") as engine:
-        yield engine
 
 
 def picture(origin: Origin, seed: int) -> str:

@@ -3,9 +3,7 @@
 from __future__ import annotations
 
 import time
-from collections.abc import Iterator
 from datetime import UTC, datetime
-from pathlib import Path
 from typing import Any
 
 import pytest
@@ -14,25 +12,13 @@ from mezzotint.imagecloud import facts
 from mezzotint.imagecloud.models import DeletedBase, RemoteImage
 from mezzotint.wiring import Engine
 from tests import pictures
-from tests.imagecloud.loading import loaded, opened
+from tests.imagecloud.loading import loaded
 from tests.imagecloud.nodes import key_of
 from tests.origin import Origin
 
 pytestmark = pytest.mark.django_db(transaction=True)
 THEN = 1.7e9
 URL = "http://a.example/a.jpg"
-
-
-@pytest.fixture
-def here(tmp_path: Path) -> Iterator[Engine]:
-    with opened(tmp_path / "data") as engine:
-        yield engine
-
-
-@pytest.fixture
-def origin() -> Iterator[Origin]:
-    with Origin() as started:
-        yield started
 
 
 def note(engine: Engine, ident: str, at: float, url: str = URL, /, **changed: Any) -> None:

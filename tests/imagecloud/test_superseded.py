@@ -24,12 +24,6 @@ pytestmark = pytest.mark.django_db(transaction=True)
 
 
 @pytest.fixture
-def origin() -> Iterator[Origin]:
-    with Origin() as started:
-        yield started
-
-
-@pytest.fixture
 def here(tmp_path: Path) -> Iterator[Engine]:
     with opened(tmp_path / "data", MEZZOTINT_FETCH_MIN_AGE="0s") as engine:
         yield engine

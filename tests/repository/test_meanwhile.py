@@ -6,7 +6,6 @@ import logging
 import uuid
 from collections.abc import Callable, Iterator
 from dataclasses import replace
-from pathlib import Path
 from typing import Any
 
 import pytest
@@ -21,23 +20,15 @@ from mezzotint.objects import ObjectStore
 from mezzotint.objects.clock import store_time
 from mezzotint.repository import commits, reconciling, references, removals, services, standing, verifying
 from mezzotint.repository.maintenance import Maintenance
-from mezzotint.repository.models import Captured, Image, Installation, Removal
+from mezzotint.repository.models import Image, Installation, Removal
 from mezzotint.repository.reconciling import Done
 from mezzotint.repository.records import Records
 from mezzotint.wiring import Engine
 from tests import pictures
 from tests.ageing import LONG, age
-from tests.conftest import engine_on
 from tests.faults import FaultyStore
 from tests.repository.keeping import put_in
 from tests.repository.test_verifying import flip, is_there
-
-
-@pytest.fixture
-def keeping(transactional_db: None, tmp_path: Path) -> Iterator[Engine]:
-    with engine_on(tmp_path / "data") as opened:
-        Captured.objects.all().delete()
-        yield opened
 
 
 def stray(engine: Engine, seed: int) -> Ident:

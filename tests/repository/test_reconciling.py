@@ -25,24 +25,16 @@ from mezzotint.names.keys import IMAGES, MARKER_KEY
 from mezzotint.objects import ObjectInfo, ObjectStore
 from mezzotint.objects.clock import store_time
 from mezzotint.repository import capture, commits, reconciling, removals, services, standing
-from mezzotint.repository.models import Captured, Image, Removal, Sighting
+from mezzotint.repository.models import Image, Removal, Sighting
 from mezzotint.repository.reconciling import Done, Plan
 from mezzotint.wiring import Engine
 from tests import pictures
 from tests.ageing import age
-from tests.conftest import engine_on
 from tests.durability.oracle import rows
 from tests.faults import FaultyStore, Rates
 from tests.repository.keeping import put_in
 from tests.repository.test_standing import contents
 from tests.servers import run
-
-
-@pytest.fixture
-def keeping(transactional_db: None, tmp_path: Path) -> Iterator[Engine]:
-    with engine_on(tmp_path / "data") as opened:
-        Captured.objects.all().delete()
-        yield opened
 
 
 def stray(engine: Engine, seed: int) -> Ident:

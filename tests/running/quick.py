@@ -28,6 +28,7 @@ _FIXTURES = {
     "breakable_redis",
     "aws",
     "world",
+    "origin",
 }
 _CLOSED = {
     "subprocess.Popen", "os.fork", "os.forkpty", "os.posix_spawn", "os.system", "os.exec", "os.spawn",

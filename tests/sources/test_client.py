@@ -5,7 +5,7 @@ from __future__ import annotations
 import asyncio
 import socket
 import time
-from collections.abc import Callable, Iterator
+from collections.abc import Callable
 from pathlib import Path
 
 import pytest
@@ -19,12 +19,6 @@ from tests.waiting import HANGS, IN_TIME
 
 BODY = b"\x89PNG and so on"
 HEAD = b"HTTP/1.1 200 OK\r\nContent-Type: image/png\r\n"
-
-
-@pytest.fixture
-def origin() -> Iterator[Origin]:
-    with Origin() as started:
-        yield started
 
 
 def test_a_picture_arrives_byte_for_byte(host: Host, origin: Origin) -> None:

@@ -36,12 +36,6 @@ def engine(tmp_path: Path) -> Iterator[Engine]:
         yield opened
 
 
-@pytest.fixture
-def origin() -> Iterator[Origin]:
-    with Origin() as started:
-        yield started
-
-
 def ident_of(data: bytes) -> Ident:
     return Ident(hashlib.sha256(data).hexdigest())
 

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import asyncio
-from collections.abc import Callable, Iterator
+from collections.abc import Callable
 from contextlib import AbstractContextManager
 from pathlib import Path
 
@@ -21,12 +21,6 @@ from tests.waiting import until_async as until
 PICTURE, OTHER = jpeg(200, 100, seed=1), jpeg(200, 100, seed=2)
 OLD, GOOD = "max-age=0", "max-age=1000"
 Opening = Callable[..., AbstractContextManager[Engine]]
-
-
-@pytest.fixture
-def origin() -> Iterator[Origin]:
-    with Origin() as started:
-        yield started
 
 
 @pytest.fixture

@@ -39,12 +39,6 @@ def caching(tmp_path: Path) -> Iterator[Engine]:
         yield opened
 
 
-@pytest.fixture
-def origin() -> Iterator[Origin]:
-    with Origin() as started:
-        yield started
-
-
 def test_it_is_fetched_once_and_then_here(engine: Engine, origin: Origin) -> None:
     url = origin.picture("/a", PICTURE, etag='"1"', last_modified="Sat, 01 Jan 2000 00:00:00 GMT")
     before = time.time()

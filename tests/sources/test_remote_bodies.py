@@ -33,12 +33,6 @@ def engine(request: pytest.FixtureRequest, tmp_path: Path) -> Iterator[Engine]:
         yield opened
 
 
-@pytest.fixture
-def origin() -> Iterator[Origin]:
-    with Origin() as started:
-        yield started
-
-
 def refused(engine: Engine, url: str) -> None:
     with pytest.raises(OriginFailed) as caught:
         get(engine, url)

@@ -28,12 +28,6 @@ def engine(tmp_path: Path) -> Iterator[Engine]:
         yield opened
 
 
-@pytest.fixture
-def origin() -> Iterator[Origin]:
-    with Origin() as started:
-        yield started
-
-
 def old(origin: Origin, **headers: str) -> str:
     """A picture that is stale as soon as it is here."""
     return origin.picture("/a", PICTURE, cache_control="max-age=0", **headers)

@@ -15,7 +15,7 @@ import obstore
 from obstore.exceptions import BaseError
 from obstore.store import S3Store
 
-from mezzotint.errors import StorageFull, StoreUnavailable
+from mezzotint.errors import StorageFull, StoreUnavailable, first_line
 from mezzotint.objects.s3 import is_full
 from mezzotint.settings import Settings
 from mezzotint.wiring.stores import open_bucket
@@ -104,7 +104,7 @@ def _answering(what: str) -> Iterator[None]:
     try:
         yield
     except (BaseError, OSError, BotoCoreError) as error:
-        text = str(error).strip().splitlines()[0][:300] if str(error).strip() else type(error).__name__
+        text = first_line(error)[:300]
         if is_full(text):
             raise StorageFull(f"{what}: {text}") from None
         raise StoreUnavailable(f"{what}: {text}") from None

@@ -18,7 +18,7 @@ from typing import Any
 from django.db import transaction
 
 from mezzotint.composites.models import Batch, Collection, Member, Status, Target
-from mezzotint.errors import InvalidInput
+from mezzotint.errors import InvalidInput, first_line
 
 _AT_ONCE = 500
 _UNFINISHED = "it was under way when it was taken over from another handler; send it again"
@@ -97,8 +97,7 @@ def _rows_of_database(address: str, table: str) -> Iterator[Row]:
                 cursor.execute(f"SELECT * FROM common_{table} ORDER BY created_date, id".encode())
                 yield from cursor
     except psycopg.Error as error:
-        reason = str(error).strip().splitlines()[0] if str(error).strip() else type(error).__name__
-        raise InvalidInput("source", f"cannot be read: {reason}", "an existing handler's database") from None
+        raise InvalidInput("source", f"cannot be read: {first_line(error)}", "an existing handler's database") from None
 
 
 def _collections(rows: list[Row], report: Report) -> None:

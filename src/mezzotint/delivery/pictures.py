@@ -54,10 +54,10 @@ class Kept:
     until: float
 
     @classmethod
-    def of(cls, name: str, answer: Answer, data: bytes, until: float) -> Kept:
-        assert answer.place is not None
-        whole, by_nginx = with_length(answer.said, len(data)), placed(answer.said, answer.place)
-        return cls(name, answer, data, _text(whole), _text(by_nginx), until)
+    def of(cls, name: str, answer: Answer, until: float) -> Kept:
+        assert answer.place is not None and isinstance(answer.body, bytes)
+        whole, by_nginx = with_length(answer.said, answer.size), placed(answer.said, answer.place)
+        return cls(name, answer, answer.body, _text(whole), _text(by_nginx), until)
 
     @property
     def weight(self) -> int:
@@ -120,9 +120,9 @@ class Pictures:
             digest, data = made.digest, made.data
         answer = _answer(said, digest, data, CACHE + path_of(name), "hit")
         if alias is not None:
-            self._keep(alias.key, name, answer, data, alias.until, generation)
+            self._keep(alias.key, name, answer, alias.until, generation)
         elif asked is not None:
-            self._keep(PREFIX + asked, name, answer, data, math.inf, generation)
+            self._keep(PREFIX + asked, name, answer, math.inf, generation)
         if file is None:  # it is at hand, and may not have been kept
             return replace(answer, place=None, counts="miss")
         return answer
@@ -154,16 +154,16 @@ class Pictures:
         answer = _answer(said, file.digest, data, place, "hit")
         if kept is None:
             return replace(answer, counts="miss")
-        self._keep(kept[0], name, answer, data, kept[1], generation)
+        self._keep(kept[0], name, answer, kept[1], generation)
         return answer
 
     def data(self, data: bytes, said: Headers) -> Answer:
         """What is in no file."""
         return _answer(said, hashlib.sha256(data).hexdigest(), data, None, "hit")
 
-    def _keep(self, key: str | None, name: str, answer: Answer, data: bytes, until: float, generation: bytes) -> None:
+    def _keep(self, key: str | None, name: str, answer: Answer, until: float, generation: bytes) -> None:
         if key is not None:
-            self._memory.put(key, Kept.of(name, answer, data, until), generation)
+            self._memory.put(key, Kept.of(name, answer, until), generation)
 
     def _lasting(self, alias: Alias | None) -> Headers:
         if alias is None:

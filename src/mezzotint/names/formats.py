@@ -60,11 +60,7 @@ FORMATS: dict[str, Known] = {
 OUTPUTS: dict[Format, Output] = {
     Format(name): known.output for name, known in FORMATS.items() if known.output is not None
 }
-WORDS: dict[str, Format] = {
-    word: Format(name) for name, known in FORMATS.items() if known.output is not None for word in (name, *known.words)
-}
+WORDS: dict[str, Format] = {str(word): output for output in OUTPUTS for word in (output, *FORMATS[output].words)}
 """what an output may be called"""
 EXTENSIONS = frozenset(extension for known in FORMATS.values() for extension in known.extensions)
-PREFERRED: tuple[Format, ...] = tuple(
-    sorted((output for output in OUTPUTS if OUTPUTS[output].preferred), key=lambda it: OUTPUTS[it].preferred)
-)
+PREFERRED = tuple(sorted((one for one in OUTPUTS if OUTPUTS[one].preferred), key=lambda one: OUTPUTS[one].preferred))

@@ -16,7 +16,7 @@ import obstore
 from obstore import exceptions as s3_errors
 from obstore.store import S3Store as Bucket
 
-from mezzotint.errors import NotFound, StorageFull, StoreUnavailable
+from mezzotint.errors import NotFound, StorageFull, StoreUnavailable, first_line
 from mezzotint.files import CHUNK
 from mezzotint.names import check_key
 from mezzotint.objects.protocol import ObjectInfo, clip
@@ -201,7 +201,7 @@ def _answering(key: str) -> Iterator[None]:
     except (s3_errors.BaseError, OSError) as error:
         if "403 Forbidden" in str(error) or "401 Unauthorized" in str(error):  # as listings have it
             raise StoreUnavailable("S3 refuses the credentials") from error
-        raise StoreUnavailable(f"S3 does not answer as it should: {_first_line(error)}") from error
+        raise StoreUnavailable(f"S3 does not answer as it should: {first_line(error)[:300]}") from error
 
 
 @contextmanager
@@ -221,7 +221,3 @@ def _storing(key: str) -> Iterator[None]:
 def is_full(text: str) -> bool:
     """Whether an answer says that there is no room: its status or code, not the address with any digits in it."""
     return _FULL.search(text) is not None
-
-
-def _first_line(error: BaseException) -> str:
-    return str(error).strip().splitlines()[0][:300] if str(error).strip() else type(error).__name__

@@ -56,9 +56,8 @@ class WithoutPlain(io.RawIOBase):
         start = self._stream.tell()
         count = self._stream.readinto(buffer)
         view = memoryview(buffer).cast("B")
-        for word in self._words[bisect_left(self._words, start - len(_NO_OBJECT) + 1) :]:
-            if word >= start + count:
-                break
+        first, end = (bisect_left(self._words, at) for at in (start - len(_NO_OBJECT) + 1, start + count))
+        for word in self._words[first:end]:
             for at, byte in enumerate(_NO_OBJECT, word - start):
                 if 0 <= at < count:
                     view[at] = byte
