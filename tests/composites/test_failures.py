@@ -16,7 +16,7 @@ from django.db import DataError, OperationalError
 from mezzotint.composites import fetching, receiving, working
 from mezzotint.composites.models import Member, Status
 from mezzotint.errors import DocumentRefused, MezzotintError, RendererEnded
-from tests.composites.world import World
+from tests.composites.world import World, settle
 from tests.documents import anything, text_pdf
 
 pytestmark = pytest.mark.processes
@@ -129,3 +129,14 @@ def test_what_the_check_raises_ends_the_fetching(world: World, tmp_path: Path) -
 
     with pytest.raises(Enough):
         fetching.fetch(world.document(text_pdf(1)), tmp_path / "copy.pdf", fails(Enough("of it")))
+
+
+def test_a_file_that_is_too_large_is_refused_before_it_is_copied(world: World, tmp_path: Path) -> None:
+    settle(max_upload=1000)
+    (tmp_path / "large.pdf").write_bytes(b"%PDF-" + bytes(996))
+    with pytest.raises(DocumentRefused, match="it is larger than 1000 bytes, MEZZOTINT_MAX_UPLOAD"):
+        fetching.take(tmp_path / "large.pdf", tmp_path / "copy.pdf", fails(AssertionError()))
+    assert not (tmp_path / "copy.pdf").exists()
+    (tmp_path / "large.pdf").write_bytes(b"%PDF-" + bytes(995))
+    fetching.take(tmp_path / "large.pdf", tmp_path / "copy.pdf", lambda: None)
+    assert (tmp_path / "copy.pdf").stat().st_size == 1000

@@ -5,6 +5,7 @@ from __future__ import annotations
 import asyncio
 import hashlib
 import logging
+import os
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager
 from pathlib import Path
@@ -67,9 +68,11 @@ def take(source: Path, path: Path, check: Callable[[], None]) -> str:
         stream = open(source, "rb")  # noqa: SIM115  closed below
     except OSError as error:
         raise DocumentRefused(f"{source.name} cannot be read: {error.strerror}") from None
-    with stream, _copying(path, check) as copy:
-        while chunk := stream.read(CHUNK):
-            copy.add(chunk)
+    with stream:
+        _check_size(os.fstat(stream.fileno()).st_size)
+        with _copying(path, check) as copy:
+            while chunk := stream.read(CHUNK):
+                copy.add(chunk)
     return copy.digest.hexdigest()
 
 
