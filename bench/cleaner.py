@@ -5,14 +5,16 @@ from __future__ import annotations
 import hashlib
 import sqlite3
 import statistics
-from collections.abc import Callable, Iterator
+from collections.abc import Iterator
 from contextlib import closing
 from itertools import islice
 from operator import itemgetter
 from pathlib import Path
 
+from tests.cache.caches import OpenIndex, OwnCache, database_of, in_sqlite, open_cache
+
 from bench.figures import Figure, fresh, seconds
-from mezzotint.cache import Cache, Cleaner, Entry, Index, SqliteIndex
+from mezzotint.cache import Cache, Cleaner, Entry
 from mezzotint.cache.places import NATIVE
 from mezzotint.cache.redis import RedisIndex
 
@@ -21,7 +23,7 @@ ROUNDS = 5
 
 
 def cleaner() -> list[Figure]:
-    small, large = filled("cleaner-small", SMALL, SIZE, SqliteIndex), filled("cleaner-large", LARGE, SIZE, SqliteIndex)
+    small, large = filled("cleaner-small", SMALL, SIZE, in_sqlite), filled("cleaner-large", LARGE, SIZE, in_sqlite)
     pairs = [(_clean(large), _clean(small)) for _ in range(ROUNDS)]
     ratio = statistics.median(a / b for a, b in pairs)
     a, b = (statistics.median(times) * 1000 for times in zip(*pairs, strict=True))
@@ -31,19 +33,19 @@ def cleaner() -> list[Figure]:
     return [Figure(what, f"{a:.0f} ms", f"{b:.0f} ms", ratio, "at most 1.5", ratio <= 1.5)]
 
 
-def filled(name: str, count: int, size: int, open_index: Callable[[Path], Index]) -> Cache:
+def filled(name: str, count: int, size: int, open_index: OpenIndex) -> OwnCache:
     """A cache of `count` small files, as `Cache.put` would leave it, its least recently used anywhere in it."""
     directory = fresh(name)
     for first in range(16**3):
         (directory / NATIVE / f"{first:03x}"[0] / f"{first:03x}"[:2] / f"{first:03x}").mkdir(parents=True)
-    cache = Cache(directory, open_index, 2**62)
+    cache = open_cache(directory, 2**62, open_index)
     entries = _files(directory, count, size)
     if isinstance(cache.index, RedisIndex):
         _fill_redis(cache.index, entries)
         return cache
     cache.close()
-    _fill_sqlite(directory / ".control" / "index.sqlite3", entries)
-    return Cache(directory, open_index, 2**62)
+    _fill_sqlite(database_of(cache)[0], entries)
+    return open_cache(directory, 2**62, open_index)
 
 
 def _fill_sqlite(path: Path, entries: Iterator[Entry]) -> None:
@@ -53,19 +55,19 @@ def _fill_sqlite(path: Path, entries: Iterator[Entry]) -> None:
         index.execute("DROP TRIGGER entries_added")
         index.execute("DROP INDEX entries_used")
         index.execute("DROP INDEX entries_group")
-        index.executemany("INSERT INTO entries VALUES (?, ?, ?, ?, ?, ?)", rows)
+        index.executemany("INSERT INTO entries VALUES (?, ?, ?, ?, ?)", rows)
         index.execute("INSERT INTO totals SELECT kind, count(*), sum(size) FROM entries GROUP BY kind")
 
 
-def _row(entry: Entry) -> tuple[str, str, str, int, int, str]:
-    return entry.path, entry.kind, entry.group, entry.size, entry.used, entry.digest
+def _row(entry: Entry) -> tuple[str, str, str, int, int]:
+    return entry.path, entry.kind, entry.group, entry.size, entry.used
 
 
 def _fill_redis(index: RedisIndex, entries: Iterator[Entry]) -> None:
     while some := list(islice(entries, 1000)):
         with index._redis.pipeline(transaction=False) as pipe:
             for entry in some:
-                said = [entry.path, entry.size, entry.kind, entry.group, entry.used, entry.digest]
+                said = [entry.path, entry.size, entry.kind, entry.group, entry.used]
                 index._add(keys=index._keys, args=said, client=pipe)
             pipe.execute()
 
@@ -77,7 +79,7 @@ def _files(directory: Path, count: int, size: int) -> Iterator[Entry]:
         path = Cache.path_of(f"{ident}-100x100.jpg")
         with open(f"{directory}/{path}", "xb", buffering=0) as file:
             file.write(body)
-        yield Entry(path, NATIVE, ident, size, i, ident)
+        yield Entry(path, NATIVE, ident, size, i)
 
 
 def _clean(cache: Cache) -> float:

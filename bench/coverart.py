@@ -7,7 +7,7 @@ import shutil
 import statistics
 import subprocess
 import sys
-from collections.abc import Callable, Iterator, Sequence
+from collections.abc import Iterator, Sequence
 from contextlib import ExitStack, contextmanager
 from pathlib import Path
 
@@ -15,6 +15,8 @@ from tests.archive import Archive, Art
 from tests.backends.nginx import Nginx
 from tests.backends.processes import lasting_port
 from tests.backends.redis import Redis
+from tests.cache.caches import OpenIndex, in_sqlite
+from tests.cache.indexes import Indexes
 from tests.pictures import jpeg
 from tests.servers import Server, run, start_server
 
@@ -23,8 +25,7 @@ from bench.cloud import OPEN
 from bench.figures import Figure, fresh, need, paired, seconds
 from bench.nginx import nginx
 from bench.served import rate
-from mezzotint.cache import Cache, Cleaner, Index, SqliteIndex
-from mezzotint.cache.redis import RedisIndex
+from mezzotint.cache import Cache, Cleaner
 
 CONNECTIONS = 64
 RELEASES, AT_ONCE, DELAY = 1_000, 32, 0.1
@@ -83,17 +84,17 @@ def covers_missed() -> list[Figure]:
 
 def covers_cleaned() -> list[Figure]:
     """The cleaner, over both indexes."""
-    figures = [_cleaned("SQLite", SqliteIndex)]
+    figures = [_cleaned("SQLite", in_sqlite)]
     need("redis-server")
     server = Redis.start(fresh("redis"))
     try:
-        figures.append(_cleaned("Redis", lambda path: RedisIndex(server.url, path)))
+        figures.append(_cleaned("Redis", Indexes(server.url)))
     finally:
         server.stop()
     return figures
 
 
-def _cleaned(name: str, index: Callable[[Path], Index]) -> Figure:
+def _cleaned(name: str, index: OpenIndex) -> Figure:
     caches = [filled(f"covers-{name}-{count}", count, SIZE, index) for count in (LARGE, SMALL)]
     each = GIGABYTE // ROUNDS
     pairs = [[_clean(cache, each) for cache in caches] for _ in range(ROUNDS)]

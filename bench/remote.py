@@ -13,7 +13,7 @@ from tests.backends.swift import SwiftCluster
 
 from bench.figures import Figure, fresh, paired, seconds
 from bench.photographs import thousand
-from mezzotint.files import CHUNK
+from mezzotint.host.files import CHUNK
 from mezzotint.settings import Settings
 from mezzotint.wiring import open_engine
 

@@ -13,10 +13,10 @@ from pathlib import Path
 
 import pytest
 
-from mezzotint.cache import Cache, SqliteIndex
-from mezzotint.cache.redis import RedisIndex
+from mezzotint.cache import Cache
 from tests.backends.redis import Redis
-from tests.cache.caches import counted, file_of, name_of, name_of_any_kind
+from tests.cache.caches import OwnCache, counted, file_of, name_of, name_of_any_kind
+from tests.cache.indexes import Indexes
 from tests.conftest import PROGRAM, environment, run
 from tests.servers import rm_rf
 from tests.waiting import PATIENCE, until
@@ -41,8 +41,7 @@ def variables(request: pytest.FixtureRequest) -> dict[str, str]:
 def opened(data: Path, variables: dict[str, str]) -> Iterator[Cache]:
     """The cache that those who are started with these `variables` have."""
     url = variables.get("REDIS_URL")
-    kind = (lambda path: RedisIndex(url, path)) if url else SqliteIndex
-    with closing(Cache(data / "cache", kind, LIMIT)) as cache:
+    with closing(OwnCache(data / "cache", LIMIT, Indexes(url), data / "host")) as cache:
         yield cache
 
 

@@ -3,18 +3,48 @@
 from __future__ import annotations
 
 import hashlib
-import os
-import time
 import uuid
 from collections.abc import Callable, Iterable
 from pathlib import Path
 
 from mezzotint.cache import Cache, Index, SqliteIndex, Totals
 from mezzotint.cache.places import KINDS, name_at
+from mezzotint.host import Host
+
+OpenIndex = Callable[[Host, Path], Index]
 
 
-def open_cache(directory: Path, max_size: int = 1_000_000, open_index: Callable[[Path], Index] = SqliteIndex) -> Cache:
-    return Cache(directory, open_index, max_size)
+def in_sqlite(host: Host, directory: Path) -> Index:
+    return SqliteIndex(host.database)
+
+
+class OwnCache(Cache):
+    """With a host of its own, whose things lie beside the cache's directory."""
+
+    def __init__(
+        self,
+        directory: Path,
+        max_size: int = 1_000_000,
+        open_index: OpenIndex = in_sqlite,
+        host: Path | None = None,
+        hits: Path | None = None,
+    ) -> None:
+        self.host = Host(host or directory.with_name(f"{directory.name}-host"))
+        super().__init__(directory, open_index(self.host, directory), max_size, self.host, hits)
+
+    def close(self) -> None:
+        super().close()
+        self.host.close()
+
+
+def open_cache(directory: Path, max_size: int = 1_000_000, open_index: OpenIndex = in_sqlite) -> OwnCache:
+    return OwnCache(directory, max_size, open_index)
+
+
+def database_of(cache: OwnCache) -> list[Path]:
+    """The files of the host's database, which has the index."""
+    path = cache.directory.with_name(f"{cache.directory.name}-host") / "host.sqlite3"
+    return [path.with_name(path.name + end) for end in ("", "-wal", "-shm")]
 
 
 def ident_of(n: int) -> str:
@@ -59,10 +89,8 @@ def settled(caches: Iterable[Cache]) -> None:
             cache.complete()
 
 
-def pass_time(cache: Cache) -> None:
-    """A quarter of an hour goes by for the cache's directories."""
-    for mark in cache.directory.glob("*/.id-*"):
-        os.utime(mark, (then := time.time() - 900, then))
+def is_complete(cache: Cache) -> bool:
+    return cache.index.available and cache.stamps.agree(cache.index.identity)
 
 
 def assert_holds(cache: Cache, contents: dict[str, bytes]) -> None:

@@ -10,16 +10,15 @@ from pathlib import Path
 
 from mezzotint.cache import Entry, Index, SqliteIndex, Totals
 from mezzotint.cache.redis import RedisIndex
+from mezzotint.host import Host
 
 _OPEN_INDEX = """
 import sys
-from functools import partial
 from pathlib import Path
-from mezzotint.cache import SqliteIndex
-from mezzotint.cache.redis import RedisIndex
+from tests.cache.caches import open_cache
+from tests.cache.indexes import Indexes
 
-url = sys.argv.pop(1)
-open_index = partial(RedisIndex, url) if url else SqliteIndex
+open_index = Indexes(sys.argv.pop(1) or None)
 """
 
 
@@ -28,11 +27,21 @@ class Indexes:
     """Opens indexes of one kind: Redis's where there is a `url`. What it opened is closed at the end."""
 
     url: str | None
-    _opened: list[Index] = field(default_factory=list)
+    _opened: list[Index | Host] = field(default_factory=list)
 
-    def __call__(self, path: Path) -> Index:
-        self._opened.append(SqliteIndex(path) if self.url is None else RedisIndex(self.url, path))
-        return self._opened[-1]
+    def __call__(self, host: Host, directory: Path) -> Index:
+        """Of a cache in `directory`."""
+        if self.url is None:
+            return SqliteIndex(host.database)
+        index = RedisIndex(self.url, directory / ".control" / "name")
+        self._opened.append(index)
+        return index
+
+    def at(self, directory: Path) -> Index:
+        """On a host of its own, whose things are in the same directory."""
+        host = Host(directory)
+        self._opened.append(host)
+        return self(host, directory)
 
     def process(self, script: str, *arguments: object, **variables: str) -> subprocess.Popen[str]:
         """Another process, whose `script` has the same `open_index`, `arguments` from `sys.argv[1]`, and `variables`
@@ -43,12 +52,12 @@ class Indexes:
         return subprocess.Popen(command, env=environment, stdin=pipe, stdout=pipe, stderr=pipe, text=True)
 
     def close(self) -> None:
-        for index in self._opened:
-            index.close()
+        for opened in self._opened:
+            opened.close()
 
 
 def entry(path: str, size: int = 10, used: int = 0, group: str = "g", kind: str = "native") -> Entry:
-    return Entry(path, kind, group, size, used, "digest of " + path)
+    return Entry(path, kind, group, size, used)
 
 
 def counted(index: Index) -> Totals:

@@ -8,24 +8,24 @@ from pathlib import Path
 
 import pytest
 
-from mezzotint.cache import Cache, Cleaner, Cleaning, Totals
+from mezzotint.cache import Cleaner, Cleaning, Totals
 from mezzotint.cache.cleaner import Housekeeping
 from mezzotint.cache.index import Entry
-from tests.cache.caches import file_of, held, name_of, on_disk, open_cache
+from tests.cache.caches import OwnCache, file_of, held, name_of, on_disk, open_cache
 from tests.waiting import PATIENCE
 
 SIZE = 100
 
 
 @pytest.fixture
-def cache(tmp_path: Path) -> Iterator[Cache]:
+def cache(tmp_path: Path) -> Iterator[OwnCache]:
     """Holds 10,000 bytes: a hundred files of SIZE."""
     opened = open_cache(tmp_path / "cache", max_size=10_000)
     yield opened
     opened.close()
 
 
-def fill(cache: Cache, count: int) -> None:
+def fill(cache: OwnCache, count: int) -> None:
     """Files 0, 1, 2, ... in the order of their use."""
     for n in range(count):
         cache.put(name_of(n), b"x" * SIZE)
@@ -33,7 +33,7 @@ def fill(cache: Cache, count: int) -> None:
 
 
 @pytest.mark.parametrize(("files", "left"), [(0, 0), (90, 90), (95, 95), (96, 90), (100, 90), (130, 90)])
-def test_cleaning_begins_above_the_upper_mark_and_ends_at_the_lower(cache: Cache, files: int, left: int) -> None:
+def test_cleaning_begins_above_the_upper_mark_and_ends_at_the_lower(cache: OwnCache, files: int, left: int) -> None:
     fill(cache, files)
     cleaner = Cleaner(cache)
     assert cleaner.is_needed() == (files > 95)
@@ -42,7 +42,7 @@ def test_cleaning_begins_above_the_upper_mark_and_ends_at_the_lower(cache: Cache
     assert not cleaner.is_needed()
 
 
-def test_the_least_recently_used_go_first(cache: Cache) -> None:
+def test_the_least_recently_used_go_first(cache: OwnCache) -> None:
     fill(cache, 100)
     for n in (0, 1, 2):
         assert held(cache, name_of(n)) is not None
@@ -52,7 +52,7 @@ def test_the_least_recently_used_go_first(cache: Cache) -> None:
     assert gone == set(range(3, 13))
 
 
-def test_a_hit_saves_a_file_from_the_next_cleaning(cache: Cache) -> None:
+def test_a_hit_saves_a_file_from_the_next_cleaning(cache: OwnCache) -> None:
     for n in range(100):
         cache.put(name_of(n), b"x" * SIZE)
     assert held(cache, name_of(0)) is not None
@@ -62,7 +62,7 @@ def test_a_hit_saves_a_file_from_the_next_cleaning(cache: Cache) -> None:
     assert not file_of(cache, name_of(1)).exists()
 
 
-def test_files_and_index_agree_after_a_cleaning(cache: Cache) -> None:
+def test_files_and_index_agree_after_a_cleaning(cache: OwnCache) -> None:
     fill(cache, 120)
     Cleaner(cache).clean()
     files = on_disk(cache)
@@ -70,7 +70,7 @@ def test_files_and_index_agree_after_a_cleaning(cache: Cache) -> None:
     assert all(held(cache, name) == b"x" * SIZE for name in files)
 
 
-def test_a_reader_finishes_what_the_cleaner_took_away(cache: Cache) -> None:
+def test_a_reader_finishes_what_the_cleaner_took_away(cache: OwnCache) -> None:
     fill(cache, 100)
     found = cache.open(name_of(0))
     assert found is not None
@@ -79,7 +79,7 @@ def test_a_reader_finishes_what_the_cleaner_took_away(cache: Cache) -> None:
     assert found.read() == b"x" * SIZE
 
 
-def test_entries_without_files_are_cleaned_like_others(cache: Cache) -> None:
+def test_entries_without_files_are_cleaned_like_others(cache: OwnCache) -> None:
     fill(cache, 100)
     for n in range(50):
         file_of(cache, name_of(n)).unlink()
@@ -87,7 +87,7 @@ def test_entries_without_files_are_cleaned_like_others(cache: Cache) -> None:
     assert cache.totals() == Totals(90, 9000)
 
 
-def test_cleaning_tells_how_far_it_is(cache: Cache) -> None:
+def test_cleaning_tells_how_far_it_is(cache: OwnCache) -> None:
     fill(cache, 250)
     told: list[Cleaning] = []
     done = Cleaner(cache).clean_to(0, told.append)
@@ -95,14 +95,14 @@ def test_cleaning_tells_how_far_it_is(cache: Cache) -> None:
     assert [one.removed_files for one in told] == sorted(one.removed_files for one in told)
 
 
-def test_one_cleaner_works_at_a_time(cache: Cache) -> None:
+def test_one_cleaner_works_at_a_time(cache: OwnCache) -> None:
     fill(cache, 100)
     with cache.locks.hold("cleaner"):
         assert Cleaner(open_cache(cache.directory, max_size=10_000)).clean() == Cleaning(0, 0)
     assert Cleaner(cache).clean().removed_files == 10
 
 
-def test_many_cleaners_together_remove_no_more_than_one(cache: Cache) -> None:
+def test_many_cleaners_together_remove_no_more_than_one(cache: OwnCache) -> None:
     fill(cache, 130)
     others = [open_cache(cache.directory, max_size=10_000) for _ in range(4)]
     removed: list[int] = []
@@ -117,7 +117,7 @@ def test_many_cleaners_together_remove_no_more_than_one(cache: Cache) -> None:
     assert cache.totals() == Totals(90, 9000)
 
 
-def test_putting_while_cleaning_keeps_the_count(cache: Cache) -> None:
+def test_putting_while_cleaning_keeps_the_count(cache: OwnCache) -> None:
     fill(cache, 100)
     stop = threading.Event()
 
@@ -135,7 +135,7 @@ def test_putting_while_cleaning_keeps_the_count(cache: Cache) -> None:
     assert cache.totals() == Totals(len(files), sum(files.values()))
 
 
-def test_housekeeping_cleans_when_something_was_put_in(cache: Cache) -> None:
+def test_housekeeping_cleans_when_something_was_put_in(cache: OwnCache) -> None:
     fill(cache, 100)
     cleaned = threading.Event()
     drop = cache.drop
@@ -153,7 +153,7 @@ def test_housekeeping_cleans_when_something_was_put_in(cache: Cache) -> None:
     assert cache.totals() == Totals(90, 9000)
 
 
-def test_an_empty_cache_has_nothing_to_clean(cache: Cache) -> None:
+def test_an_empty_cache_has_nothing_to_clean(cache: OwnCache) -> None:
     assert Cleaner(cache).clean_to(0) == Cleaning(0, 0)
 
 
@@ -172,13 +172,13 @@ def test_housekeeping_starts_once_however_many_threads_ask_for_it(tmp_path: Path
     cache.close()
 
 
-def test_an_index_that_is_lost_while_it_is_cleaned_ends_it(cache: Cache, monkeypatch: pytest.MonkeyPatch) -> None:
+def test_an_index_that_is_lost_while_it_is_cleaned_ends_it(cache: OwnCache, monkeypatch: pytest.MonkeyPatch) -> None:
     """What it cannot forget it would name again and again."""
     fill(cache, 20)
     batches = cache.index.least_recently_used(20)
 
     def lost(count: int) -> list[Entry]:
-        cache.index.available = False  # type: ignore[misc]
+        cache.host.database.available = False
         return batches[:count]
 
     monkeypatch.setattr(cache.index, "least_recently_used", lost)

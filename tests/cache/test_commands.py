@@ -11,7 +11,7 @@ import redis as client_of_redis
 
 from mezzotint.cache import Cache, Totals
 from tests.backends.redis import Redis
-from tests.cache.caches import assert_holds, counted, file_of, held, name_of_any_kind, open_cache
+from tests.cache.caches import assert_holds, counted, file_of, held, name_of_any_kind, open_cache, settled
 from tests.cache.indexes import Indexes
 from tests.servers import run
 
@@ -60,7 +60,7 @@ def test_a_rescan_finds_what_redis_forgot(cache: Cache, breakable_redis: Redis) 
     assert status(cache, breakable_redis)[0] == Totals(0, 0)
     assert "10 files" in command(cache, breakable_redis, "rescan")
     assert status(cache, breakable_redis) == (counted(cache), by_kind())
-    assert not cache.look()
+    settled([cache])
     assert_holds(cache, CONTENTS)
 
 

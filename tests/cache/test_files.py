@@ -13,15 +13,15 @@ from pathlib import Path
 
 import pytest
 
-from mezzotint.cache import Cache, Totals
-from tests.cache.caches import counted, file_of, held, ident_of, name_of, on_disk, open_cache
+from mezzotint.cache import Totals
+from tests.cache.caches import OwnCache, counted, database_of, file_of, held, ident_of, name_of, on_disk, open_cache
 from tests.waiting import PATIENCE
 
 ADVANCE = """
 import sys
 from pathlib import Path
-from mezzotint.cache import Cache, SqliteIndex
-cache = Cache(Path(sys.argv[1]), SqliteIndex, 1000)
+from tests.cache.caches import open_cache
+cache = open_cache(Path(sys.argv[1]), 1000)
 print(cache.purge(sys.argv[2]))
 cache.close()
 """
@@ -29,9 +29,9 @@ cache.close()
 LIMITED = """
 import resource, sys
 from pathlib import Path
-from mezzotint.cache import Cache, SqliteIndex
+from tests.cache.caches import open_cache
 from mezzotint.errors import StorageFull
-cache = Cache(Path(sys.argv[1]), SqliteIndex, 10**9)
+cache = open_cache(Path(sys.argv[1]), 10**9)
 cache.put(sys.argv[2], b"x")
 resource.setrlimit(resource.RLIMIT_FSIZE, (500_000, 500_000))
 try:
@@ -42,13 +42,13 @@ except StorageFull:
 
 
 @pytest.fixture
-def cache(tmp_path: Path) -> Iterator[Cache]:
+def cache(tmp_path: Path) -> Iterator[OwnCache]:
     opened = open_cache(tmp_path / "cache")
     yield opened
     opened.close()
 
 
-def test_what_was_put_is_opened(cache: Cache) -> None:
+def test_what_was_put_is_opened(cache: OwnCache) -> None:
     digest = cache.put(name_of(1), b"derivative")
     assert digest == hashlib.sha256(b"derivative").hexdigest()
     found = cache.open(name_of(1))
@@ -57,7 +57,7 @@ def test_what_was_put_is_opened(cache: Cache) -> None:
     assert cache.open(name_of(2)) is None
 
 
-def test_putting_again_replaces_and_counts_once(cache: Cache) -> None:
+def test_putting_again_replaces_and_counts_once(cache: OwnCache) -> None:
     cache.put(name_of(1), b"first")
     cache.put(name_of(1), b"a longer second")
     assert held(cache, name_of(1)) == b"a longer second"
@@ -65,14 +65,14 @@ def test_putting_again_replaces_and_counts_once(cache: Cache) -> None:
     assert on_disk(cache) == {name_of(1): 15}
 
 
-def test_files_lie_deep_under_their_own_name(cache: Cache) -> None:
+def test_files_lie_deep_under_their_own_name(cache: OwnCache) -> None:
     name = name_of(1)
     cache.put(name, b"x")
     relative = file_of(cache, name).relative_to(cache.directory)
     assert relative == Path("native", name[0], name[:2], name[:3], name)
 
 
-def test_a_file_that_vanished_is_a_miss_and_can_be_put_again(cache: Cache) -> None:
+def test_a_file_that_vanished_is_a_miss_and_can_be_put_again(cache: OwnCache) -> None:
     cache.put(name_of(1), b"x")
     file_of(cache, name_of(1)).unlink()
     assert cache.open(name_of(1)) is None
@@ -82,7 +82,7 @@ def test_a_file_that_vanished_is_a_miss_and_can_be_put_again(cache: Cache) -> No
 
 
 @pytest.mark.parametrize("length", [0, 1, 9])
-def test_a_truncated_file_is_a_miss(cache: Cache, length: int) -> None:
+def test_a_truncated_file_is_a_miss(cache: OwnCache, length: int) -> None:
     cache.put(name_of(1), b"derivative")
     os.truncate(file_of(cache, name_of(1)), length)
     assert cache.open(name_of(1)) is None
@@ -90,7 +90,7 @@ def test_a_truncated_file_is_a_miss(cache: Cache, length: int) -> None:
     assert held(cache, name_of(1)) == b"derivative"
 
 
-def test_a_whole_directory_that_vanished_is_a_miss(cache: Cache) -> None:
+def test_a_whole_directory_that_vanished_is_a_miss(cache: OwnCache) -> None:
     cache.put(name_of(1), b"x")
     file_of(cache, name_of(1)).unlink()
     file_of(cache, name_of(1)).parent.rmdir()
@@ -100,14 +100,16 @@ def test_a_whole_directory_that_vanished_is_a_miss(cache: Cache) -> None:
     assert held(cache, name_of(1)) == b"y"
 
 
-def test_a_file_that_nobody_counted_is_a_miss(cache: Cache) -> None:
+def test_a_file_that_nobody_counted_counts_from_now_on(cache: OwnCache) -> None:
     path = file_of(cache, name_of(1))
     path.parent.mkdir(parents=True)
     path.write_bytes(b"from elsewhere")
-    assert cache.open(name_of(1)) is None
+    assert held(cache, name_of(1)) == b"from elsewhere"
+    assert cache.totals() == Totals(1, 14)
+    assert cache.purge(ident_of(1)) == 1
 
 
-def test_an_open_file_stays_readable_when_it_is_dropped(cache: Cache) -> None:
+def test_an_open_file_stays_readable_when_it_is_dropped(cache: OwnCache) -> None:
     cache.put(name_of(1), b"still here")
     found = cache.open(name_of(1))
     assert found is not None
@@ -117,7 +119,7 @@ def test_an_open_file_stays_readable_when_it_is_dropped(cache: Cache) -> None:
     assert found.read() == b"still here"
 
 
-def test_reading_and_missing_leave_no_descriptor_open(cache: Cache) -> None:
+def test_reading_and_missing_leave_no_descriptor_open(cache: OwnCache) -> None:
     cache.put(name_of(1), b"x")
     cache.put(name_of(2), b"xyz")
     os.truncate(file_of(cache, name_of(2)), 1)
@@ -129,7 +131,7 @@ def test_reading_and_missing_leave_no_descriptor_open(cache: Cache) -> None:
     assert len(os.listdir("/proc/self/fd")) == before
 
 
-def test_readers_see_whole_files_only(cache: Cache) -> None:
+def test_readers_see_whole_files_only(cache: OwnCache) -> None:
     bodies = {size: bytes([size % 251]) * size for size in (1000, 50_000, 200_000)}
     stop = threading.Event()
 
@@ -148,7 +150,7 @@ def test_readers_see_whole_files_only(cache: Cache) -> None:
     assert all(data is None or data == bodies[len(data)] for data in read)
 
 
-def test_totals_are_exact_under_threads_that_put_and_purge(cache: Cache) -> None:
+def test_totals_are_exact_under_threads_that_put_and_purge(cache: OwnCache) -> None:
     def churn(seed: int) -> None:
         for n in range(30):
             if (n + seed) % 4:
@@ -167,7 +169,7 @@ def test_totals_are_exact_under_threads_that_put_and_purge(cache: Cache) -> None
     assert all(held(cache, name) is not None for name in files)
 
 
-def test_totals_are_exact_where_what_is_put_is_purged_at_once(cache: Cache) -> None:
+def test_totals_are_exact_where_what_is_put_is_purged_at_once(cache: OwnCache) -> None:
     other, stop = open_cache(cache.directory), threading.Event()
 
     def purge() -> None:
@@ -184,19 +186,19 @@ def test_totals_are_exact_where_what_is_put_is_purged_at_once(cache: Cache) -> N
     other.close()
 
 
-def test_purging_takes_all_of_one_image_and_none_of_another(cache: Cache) -> None:
+def test_purging_takes_all_of_one_image_and_none_of_another(cache: OwnCache) -> None:
     for size in ("1x1", "2x2", "3x3"):
         cache.put(name_of(1, size), b"x")
     cache.put(name_of(2), b"other")
-    cache.index.remember(ident_of(1), "facts")
+    cache.host.facts.remember(ident_of(1), "facts")
     assert cache.purge(ident_of(1)) == 3
     assert on_disk(cache) == {name_of(2): 5}
     assert cache.totals() == Totals(1, 5)
-    assert cache.index.recall(ident_of(1)) is None
+    assert cache.host.facts.recall(ident_of(1)) is None
     assert cache.purge(ident_of(1)) == 0
 
 
-def test_a_purge_in_another_process_moves_the_generation_on(cache: Cache) -> None:
+def test_a_purge_in_another_process_moves_the_generation_on(cache: OwnCache) -> None:
     cache.put(name_of(1), b"x")
     before = cache.generation.now()
     assert cache.generation.now() == before
@@ -208,7 +210,7 @@ def test_a_purge_in_another_process_moves_the_generation_on(cache: Cache) -> Non
     assert cache.open(name_of(1)) is None
 
 
-def test_the_generation_moves_on_each_time_and_is_shared(cache: Cache) -> None:
+def test_the_generation_moves_on_each_time_and_is_shared(cache: OwnCache) -> None:
     other = open_cache(cache.directory)
     seen = {cache.generation.now()}
     for _ in range(5):
@@ -219,7 +221,7 @@ def test_the_generation_moves_on_each_time_and_is_shared(cache: Cache) -> None:
     other.close()
 
 
-def test_uses_reach_the_index_when_they_are_flushed(cache: Cache) -> None:
+def test_uses_reach_the_index_when_they_are_flushed(cache: OwnCache) -> None:
     for n in (1, 2, 3):
         cache.put(name_of(n), b"x")
         cache.index.touch([(cache.path_of(name_of(n)), n)])
@@ -231,7 +233,7 @@ def test_uses_reach_the_index_when_they_are_flushed(cache: Cache) -> None:
     assert order == [cache.path_of(name_of(n)) for n in (2, 3, 1)]
 
 
-def test_a_rescan_finds_what_is_on_disk_and_forgets_what_is_not(cache: Cache) -> None:
+def test_a_rescan_finds_what_is_on_disk_and_forgets_what_is_not(cache: OwnCache) -> None:
     for n in range(6):
         cache.put(name_of(n), b"x" * (n + 1))
     file_of(cache, name_of(0)).unlink()
@@ -251,8 +253,8 @@ def test_a_rescan_after_the_index_was_lost_finds_everything(tmp_path: Path) -> N
     for n in range(4):
         cache.put(name_of(n), b"abc")
     cache.close()
-    for path in (tmp_path / "cache" / ".control").glob("index*"):
-        path.unlink()
+    for path in database_of(cache):
+        path.unlink(missing_ok=True)
     again = open_cache(tmp_path / "cache")
     assert held(again, name_of(1)) == b"abc"
     assert again.rescan() == Totals(4, 12)
@@ -260,7 +262,7 @@ def test_a_rescan_after_the_index_was_lost_finds_everything(tmp_path: Path) -> N
     again.close()
 
 
-def test_a_file_that_vanishes_during_a_rescan_is_no_error(cache: Cache) -> None:
+def test_a_file_that_vanishes_during_a_rescan_is_no_error(cache: OwnCache) -> None:
     """Files of one image lie in one directory, which is listed before they are opened."""
     names = [name_of(1, f"{n}x1") for n in range(1, 6)]
     for name in names:
@@ -274,7 +276,7 @@ def test_a_file_that_vanishes_during_a_rescan_is_no_error(cache: Cache) -> None:
     assert cache.rescan(vanish) == Totals(1, 1)
 
 
-def test_a_rescan_removes_only_old_leftovers_of_writers(cache: Cache) -> None:
+def test_a_rescan_removes_only_old_leftovers_of_writers(cache: OwnCache) -> None:
     cache.put(name_of(1), b"x")
     directory = file_of(cache, name_of(1)).parent
     old, young = directory / ".00.part", directory / ".11.part"

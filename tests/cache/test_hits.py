@@ -11,8 +11,8 @@ from pathlib import Path
 
 import pytest
 
-from mezzotint.cache import Cache, SqliteIndex
-from tests.cache.caches import ident_of, name_of_any_kind
+from mezzotint.cache import Cache
+from tests.cache.caches import OwnCache, ident_of, name_of_any_kind
 from tests.cache.indexes import Indexes
 from tests.waiting import until
 
@@ -22,7 +22,7 @@ NOW = 1_900_000_000.0
 TAKE = """
 import json
 from mezzotint.cache.hits import Hits
-from mezzotint.cache.locks import HostLocks
+from mezzotint.host.locks import HostLocks
 
 hits, locks = Hits(Path(sys.argv[1])), HostLocks(Path(sys.argv[2]))
 print("ready", flush=True)
@@ -34,7 +34,7 @@ for line in sys.stdin:
 
 @pytest.fixture
 def cache(tmp_path: Path) -> Iterator[Cache]:
-    opened = Cache(tmp_path / "cache", SqliteIndex, 1_000_000, tmp_path / "nginx" / "hits.log")
+    opened = OwnCache(tmp_path / "cache", hits=tmp_path / "nginx" / "hits.log")
     opened.hits.prepare()
     yield opened
     opened.close()

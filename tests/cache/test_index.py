@@ -12,21 +12,21 @@ from hypothesis import HealthCheck, given
 from hypothesis import settings as examples
 from hypothesis import strategies as st
 
-from mezzotint.cache import Entry, Index, SqliteIndex, Totals
+from mezzotint.cache import Entry, Index, Totals
 from tests.cache.indexes import Indexes, counted, entry
 
 CHURN = """
 import itertools, random
 from mezzotint.cache import Entry
 
-index, seed, rounds = open_index(Path(sys.argv[1])), int(sys.argv[2]), int(sys.argv[3])
+index, seed, rounds = open_index.at(Path(sys.argv[1])), int(sys.argv[2]), int(sys.argv[3])
 choose = random.Random(seed)
 for n in range(rounds) if rounds else itertools.count():
     path = f"p{choose.randrange(40)}"
     kind = choose.choice(["native", "remote", "release"])
     match choose.randrange(4):
         case 0 | 1:
-            index.add(Entry(path, kind, f"g{choose.randrange(9)}", choose.randrange(1000), n, ""))
+            index.add(Entry(path, kind, f"g{choose.randrange(9)}", choose.randrange(1000), n))
         case 2:
             index.remove([path, f"p{choose.randrange(40)}"])
         case 3:
@@ -40,7 +40,7 @@ index.close()
 
 @pytest.fixture
 def index(open_index: Indexes, tmp_path: Path) -> Index:
-    return open_index(tmp_path / "index.sqlite3")
+    return open_index.at(tmp_path)
 
 
 def kinds_of(index: Index) -> dict[str, Totals]:
@@ -52,13 +52,6 @@ def test_what_was_added_is_found_as_it_was(index: Index) -> None:
     index.add(entry("a", 7, 3))
     assert index.find("a") == entry("a", 7, 3)
     assert index.find("b") is None
-
-
-def test_an_entry_may_have_no_digest(index: Index) -> None:
-    undigested = Entry("a", "native", "g", 1, 2, "")
-    index.add(undigested)
-    assert index.find("a") == undigested
-    assert index.least_recently_used(1) == [undigested]
 
 
 def test_adding_again_replaces_and_counts_once(index: Index) -> None:
@@ -141,8 +134,8 @@ BEGIN = """
 from mezzotint.cache import Entry
 print("ready", flush=True)
 for line in sys.stdin:
-    index = open_index(Path(line.strip()))
-    index.add(Entry(sys.argv[1], "native", "g", 1, 1, ""))
+    index = open_index.at(Path(line.strip()))
+    index.add(Entry(sys.argv[1], "native", "g", 1, 1))
     index.close()
     print("done", flush=True)
 """
@@ -154,44 +147,21 @@ def test_processes_that_begin_together_on_an_empty_directory_share_one(open_inde
     for turn in range(40):
         for process in processes:
             with suppress(BrokenPipeError):  # one that failed says so at the end
-                print(tmp_path / f"{turn}" / "index", file=process.stdin, flush=True)
+                print(tmp_path / f"{turn}", file=process.stdin, flush=True)
         answers += [process.stdout.readline() for process in processes if process.stdout]
-        assert open_index(tmp_path / f"{turn}" / "index").totals().files == answers[-6:].count("done\n")
+        assert open_index.at(tmp_path / f"{turn}").totals().files == answers[-6:].count("done\n")
     assert [(process.communicate()[1], process.returncode) for process in processes] == [("", 0)] * 6
     assert answers == ["ready\n"] * 6 + ["done\n"] * 240
 
 
-def test_facts_are_remembered_until_they_are_forgotten(index: Index, open_index: Indexes, tmp_path: Path) -> None:
-    index.remember("a", "1")
-    index.remember("a", "2")
-    again = open_index(tmp_path / "index.sqlite3")
-    assert (again.recall("a"), again.recall("b")) == ("2", None)
-    again.forget("a")
-    again.forget("a")
-    assert index.recall("a") is None
-
-
-def test_what_is_remembered_soon_is_told_to_others_when_it_is_flushed(
-    index: Index, open_index: Indexes, tmp_path: Path
-) -> None:
-    other = open_index(tmp_path / "index.sqlite3")
-    index.remember_soon("a", "1")
-    assert (index.recall("a"), other.recall("a")) == ("1", None)
-    index.flush()
-    assert (index.recall("a"), other.recall("a")) == ("1", "1")
-
-
-def test_an_index_is_complete_for_directories_once_it_was_told_so(
-    index: Index, open_index: Indexes, tmp_path: Path
-) -> None:
-    assert index.available
-    assert not index.is_complete("1-2")
-    index.begin_completing()
-    index.set_complete("1-2")
-    for one in (index, open_index(tmp_path / "index.sqlite3")):
+def test_an_index_is_the_same_for_all_who_share_it(index: Index, open_index: Indexes, tmp_path: Path) -> None:
+    identity = index.identity
+    other = open_index.at(tmp_path)
+    for one in (index, other):
         one.look()
-        assert one.is_complete("1-2")
-        assert not one.is_complete("1-3")
+        assert one.available
+        assert one.identity == identity
+    assert open_index.at(tmp_path / "another").identity != identity
 
 
 def test_whoever_is_alone_leads(index: Index) -> None:
@@ -219,11 +189,11 @@ steps = st.lists(
 def test_an_index_is_as_its_model_whatever_is_done(
     open_index: Indexes, tmp_path_factory: pytest.TempPathFactory, done: list[tuple[str, str, int, str, str]]
 ) -> None:
-    index, model = open_index(tmp_path_factory.mktemp("index") / "index.sqlite3"), dict[str, Entry]()
+    index, model = open_index.at(tmp_path_factory.mktemp("index")), dict[str, Entry]()
     for what, path, number, kind, group in done:
         match what:
             case "add":
-                model[path] = Entry(path, kind, group, number, number, "")
+                model[path] = Entry(path, kind, group, number, number)
                 index.add(model[path])
             case "remove":
                 index.remove([path])
@@ -231,7 +201,7 @@ def test_an_index_is_as_its_model_whatever_is_done(
             case "touch":
                 index.touch([(path, number)])
                 if (known := model.get(path)) is not None:
-                    model[path] = Entry(path, known.kind, known.group, known.size, max(known.used, number), "")
+                    model[path] = Entry(path, known.kind, known.group, known.size, max(known.used, number))
         assert index.totals() == Totals(len(model), sum(one.size for one in model.values()))
     found = index.least_recently_used(100)
     assert {one.path: one for one in found} == model
@@ -261,7 +231,7 @@ def test_totals_are_exact_under_threads(index: Index) -> None:
 
 
 def test_totals_are_exact_under_processes(index: Index, open_index: Indexes, tmp_path: Path) -> None:
-    processes = [open_index.process(CHURN, tmp_path / "index.sqlite3", seed, 300) for seed in range(3)]
+    processes = [open_index.process(CHURN, tmp_path, seed, 300) for seed in range(3)]
     assert [(process.communicate()[1], process.returncode) for process in processes] == [("", 0)] * 3
     assert index.totals() == counted(index)
     assert index.totals().files > 0
@@ -269,7 +239,7 @@ def test_totals_are_exact_under_processes(index: Index, open_index: Indexes, tmp
 
 def test_totals_are_exact_after_processes_were_killed(index: Index, open_index: Indexes, tmp_path: Path) -> None:
     for seed in range(0, 12, 3):
-        processes = [open_index.process(CHURN, tmp_path / "index.sqlite3", seed + n, 0) for n in range(3)]
+        processes = [open_index.process(CHURN, tmp_path, seed + n, 0) for n in range(3)]
         for process in processes:
             assert process.stdout is not None and process.stdout.readline() == "under way\n"
         for process in processes:
@@ -282,14 +252,6 @@ def test_totals_are_exact_after_processes_were_killed(index: Index, open_index: 
 def test_the_index_is_found_again_after_it_was_closed(index: Index, open_index: Indexes, tmp_path: Path) -> None:
     index.add(entry("a", 11))
     index.close()
-    again = open_index(tmp_path / "index.sqlite3")
+    again = open_index.at(tmp_path)
     assert again.find("a") == entry("a", 11)
     assert again.totals() == Totals(1, 11)
-
-
-def test_a_damaged_file_of_sqlite_begins_anew(tmp_path: Path) -> None:
-    (tmp_path / "index.sqlite3").write_bytes(b"no database at all " * 500)
-    opened = SqliteIndex(tmp_path / "index.sqlite3")
-    opened.add(entry("a", 5))
-    assert opened.totals() == Totals(1, 5)
-    opened.close()

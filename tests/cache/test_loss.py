@@ -22,6 +22,7 @@ from tests.cache.caches import (
     counted,
     held,
     ident_of,
+    is_complete,
     name_of,
     name_of_any_kind,
     open_cache,
@@ -171,9 +172,8 @@ def test_a_cache_that_began_without_redis_is_counted_when_it_comes(
 
 
 WRITER = """
-from mezzotint.cache import Cache
 
-cache = Cache(Path(sys.argv[1]), open_index, 1_000_000)
+cache = open_cache(Path(sys.argv[1]), 1_000_000, open_index)
 print("ready", flush=True)
 for line in sys.stdin:
     what, name, text = line.split(" ")
@@ -213,7 +213,7 @@ def test_what_was_put_by_a_process_that_was_killed_meanwhile_is_counted(
 
 
 def whole(cache: Cache) -> bool:
-    return cache.index.is_complete(cache.directories) and cache.totals() == counted(cache)
+    return is_complete(cache) and cache.totals() == counted(cache)
 
 
 def test_threads_go_on_through_one_fault_after_another(

@@ -6,6 +6,7 @@ import threading
 from pathlib import Path
 
 import pytest
+from redis import from_url
 
 from mezzotint.cache import Index, Totals
 from tests.backends.redis import Redis
@@ -13,12 +14,11 @@ from tests.cache.indexes import Indexes, counted, entry
 
 
 def test_indexes_of_two_directories_do_not_see_each_other(open_redis: Indexes, tmp_path: Path) -> None:
-    one, two = open_redis(tmp_path / "1" / "index"), open_redis(tmp_path / "2" / "index")
+    one, two = open_redis.at(tmp_path / "1"), open_redis.at(tmp_path / "2")
     one.add(entry("a", 5))
-    one.set_complete("1")
     assert two.find("a") is None
     assert two.totals() == counted(two) == Totals(0, 0)
-    assert not two.is_complete("1")
+    assert one.identity != two.identity
     two.add(entry("a", 6))
     two.remove(["a"])
     assert one.find("a") == entry("a", 5)
@@ -26,12 +26,11 @@ def test_indexes_of_two_directories_do_not_see_each_other(open_redis: Indexes, t
 
 
 def test_indexes_of_one_directory_see_each_other(open_redis: Indexes, tmp_path: Path) -> None:
-    one, two = open_redis(tmp_path / "index"), open_redis(tmp_path / "index")
+    one, two = open_redis.at(tmp_path), open_redis.at(tmp_path)
     one.add(entry("a", 5))
-    one.set_complete("1")
     assert two.find("a") == entry("a", 5)
     assert two.totals() == Totals(1, 5)
-    assert two.is_complete("1")
+    assert one.identity == two.identity
     two.remove(["a"])
     assert one.find("a") is None
 
@@ -39,17 +38,17 @@ def test_indexes_of_one_directory_see_each_other(open_redis: Indexes, tmp_path: 
 def test_a_directory_whose_name_was_cut_short_is_not_taken_for_another(open_redis: Indexes, tmp_path: Path) -> None:
     """As a power cut may leave it: without the bytes that were never synced."""
     for which in "12":
-        (tmp_path / which).mkdir()
-        (tmp_path / which / "name").touch()
-    one, two = open_redis(tmp_path / "1" / "index"), open_redis(tmp_path / "2" / "index")
+        (tmp_path / which / ".control").mkdir(parents=True)
+        (tmp_path / which / ".control" / "name").touch()
+    one, two = open_redis.at(tmp_path / "1"), open_redis.at(tmp_path / "2")
     one.add(entry("a", 5))
     assert two.totals() == Totals(0, 0)
 
 
 def test_indexes_agree_on_the_name_after_it_was_removed_and_another_began(open_redis: Indexes, tmp_path: Path) -> None:
-    one = open_redis(tmp_path / "index")
-    (tmp_path / "name").unlink()
-    two = open_redis(tmp_path / "index")
+    one = open_redis.at(tmp_path)
+    (tmp_path / ".control" / "name").unlink()
+    two = open_redis.at(tmp_path)
     for index in (one, two, one):
         index.look()
     one.add(entry("a", 5))
@@ -66,7 +65,7 @@ def _work(index: Index, n: int) -> None:
     assert len(index.least_recently_used(5)) == 5
     assert len(index.of_group(group)) == 2
     assert index.totals().files == sum(kind.files for kind in index.totals_by_kind().values())
-    index.is_complete("1")
+    assert index.identity
     assert index.lead()
     index.resign()
     index.remove([f"{group}-x", f"{group}-y"])
@@ -74,7 +73,7 @@ def _work(index: Index, n: int) -> None:
 
 def test_what_an_operation_costs_does_not_depend_on_how_much_there_is(breakable_redis: Redis, tmp_path: Path) -> None:
     open_index = Indexes(breakable_redis.database())
-    index, client = open_index(tmp_path / "index"), breakable_redis.client()
+    index, client = open_index.at(tmp_path), breakable_redis.client()
 
     def cost(n: int) -> tuple[dict[str, int], int]:
         """Commands, those in scripts too, and bytes of answers."""
@@ -98,7 +97,7 @@ def test_what_an_operation_costs_does_not_depend_on_how_much_there_is(breakable_
 
 
 def test_one_leads_at_a_time(open_redis: Indexes, tmp_path: Path) -> None:
-    indexes = [open_redis(tmp_path / "index") for _ in range(5)]
+    indexes = [open_redis.at(tmp_path) for _ in range(5)]
     for _ in range(20):
         barrier, leaders = threading.Barrier(5), list[Index]()
 
@@ -117,7 +116,7 @@ def test_one_leads_at_a_time(open_redis: Indexes, tmp_path: Path) -> None:
 
 
 def test_leading_passes_on_when_the_leader_resigns_and_not_before(open_redis: Indexes, tmp_path: Path) -> None:
-    one, two = open_redis(tmp_path / "index"), open_redis(tmp_path / "index")
+    one, two = open_redis.at(tmp_path), open_redis.at(tmp_path)
     assert one.lead() and one.lead()
     assert not two.lead()
     two.resign()
@@ -128,7 +127,7 @@ def test_leading_passes_on_when_the_leader_resigns_and_not_before(open_redis: In
 
 
 LEAD = """
-assert open_index(Path(sys.argv[1])).lead()
+assert open_index.at(Path(sys.argv[1])).lead()
 print("leads", flush=True)
 sys.stdin.read()
 """
@@ -139,7 +138,7 @@ def test_a_leader_that_was_killed_is_followed_within_a_minute(
     breakable_redis: Redis, tmp_path: Path, asked_again: bool
 ) -> None:
     open_index = Indexes(breakable_redis.url)
-    leader, index = open_index.process(LEAD, tmp_path / "index"), open_index(tmp_path / "index")
+    leader, index = open_index.process(LEAD, tmp_path), open_index.at(tmp_path)
     assert leader.stdout is not None and leader.stdout.readline() == "leads\n"
     leader.kill()
     leader.communicate()
@@ -154,3 +153,39 @@ def test_a_leader_that_was_killed_is_followed_within_a_minute(
             pass
     assert index.lead()
     open_index.close()
+
+
+def test_the_identity_changes_when_entries_may_be_missing(breakable_redis: Redis, tmp_path: Path) -> None:
+    open_index = Indexes(breakable_redis.url)
+    index = open_index.at(tmp_path)
+    seen = [index.identity]
+    breakable_redis.restart(empty=False)
+    index.look()
+    seen.append(index.identity)
+    with breakable_redis.client() as client:
+        client.flushall()
+    seen.append(index.identity)
+    (tmp_path / ".control" / "name").unlink()
+    open_index.at(tmp_path)
+    index.look()
+    seen.append(index.identity)
+    assert len(set(seen)) == 4 and all(seen)
+    breakable_redis.kill()
+    assert (index.identity, index.available) == ("", False)
+    breakable_redis.restart()
+    open_index.close()
+
+
+def test_what_an_earlier_release_has_put_in_is_counted(open_redis: Indexes, tmp_path: Path) -> None:
+    """Its entries had a digest, and its mark another name."""
+    index = open_redis.at(tmp_path)
+    index.add(entry("a", 5))
+    name = (tmp_path / ".control" / "name").read_text()
+    assert open_redis.url is not None
+    with from_url(open_redis.url) as client:
+        earlier = {"a": "5 native g " + "0" * 64, ":complete": ".id-1.id-2 run"}
+        client.hset(f"mezzotint:{{{name}}}:entries", mapping=earlier)
+    assert index.find("a") == entry("a", 5)
+    assert [one.path for batch in index.batches(100) for one in batch] == ["a"]
+    index.remove(["a"])
+    assert index.totals() == Totals(0, 0)

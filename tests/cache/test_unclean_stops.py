@@ -5,13 +5,24 @@ from __future__ import annotations
 import os
 import shutil
 import signal
+import time
 from collections.abc import Callable
 from pathlib import Path
 
 import pytest
 
 from mezzotint.cache import Cache, Cleaner
-from tests.cache.caches import assert_holds, counted, file_of, held, ident_of, name_of, name_of_any_kind, open_cache
+from tests.cache.caches import (
+    assert_holds,
+    counted,
+    database_of,
+    file_of,
+    held,
+    ident_of,
+    name_of,
+    name_of_any_kind,
+    open_cache,
+)
 from tests.cache.caches import settled as settled_caches
 from tests.cache.indexes import Indexes
 
@@ -24,6 +35,7 @@ CUT = {name: data for name, data in CONTENTS.items() if name not in WHOLE}
 def directory(open_index: Indexes, tmp_path: Path) -> Path:
     """Of a cache that holds CONTENTS and whose process has ended."""
     cache = open_cache(tmp_path / "cache", open_index=open_index)
+    settled_caches([cache])
     for name, data in CONTENTS.items():
         cache.put(name, data)
     cache.close()
@@ -51,6 +63,27 @@ def test_files_that_were_cut_short_are_misses_and_a_rescan_removes_them(
     cache.close()
 
 
+@pytest.mark.parametrize("counts", ["opened", "rescanned"])
+def test_files_that_only_a_lost_index_knew_are_misses_if_the_machine_went_down_as_they_were_written(
+    open_index: Indexes, directory: Path, counts: str
+) -> None:
+    host = directory.with_name("cache-host")
+    shutil.rmtree(directory / ".control")
+    shutil.rmtree(host)
+    host.mkdir()
+    (host / "boot-before").touch()
+    cache = open_cache(directory, open_index=open_index)
+    for name in WHOLE:
+        os.utime(file_of(cache, name), (then := time.time() - 3600, then))
+    for name in CUT:
+        os.truncate(file_of(cache, name), 1)
+    if counts == "opened":
+        assert [name for name in CUT if cache.open(name) is not None] == []
+    settled_caches([cache])
+    assert_holds(cache, WHOLE)
+    cache.close()
+
+
 def test_files_that_were_cut_short_can_be_put_again(open_index: Indexes, directory: Path) -> None:
     cache = settled(directory, open_index)
     for name, data in CUT.items():
@@ -62,6 +95,7 @@ def test_files_that_were_cut_short_can_be_put_again(open_index: Indexes, directo
 
 def test_files_without_bytes_are_misses_where_the_index_was_lost_too(open_index: Indexes, directory: Path) -> None:
     shutil.rmtree(directory / ".control")
+    shutil.rmtree(directory.with_name("cache-host"))
     cache = open_cache(directory, open_index=open_index)
     for name in CUT:
         os.truncate(file_of(cache, name), 0)
@@ -74,32 +108,22 @@ def test_files_without_bytes_are_misses_where_the_index_was_lost_too(open_index:
 
 
 @pytest.mark.parametrize("length", [0, 3])
-def test_any_file_of_the_control_directory_may_be_cut_short(open_index: Indexes, directory: Path, length: int) -> None:
-    kept = [path.name for path in (directory / ".control").iterdir()]
-    assert {"index.sqlite3", "generation", "locks"} <= set(kept)
-    for name in kept:
-        os.truncate(directory / ".control" / name, length)
+def test_any_file_of_the_host_may_be_cut_short(open_index: Indexes, directory: Path, length: int) -> None:
+    host = directory.with_name("cache-host")
+    kept = [path for where in (host, directory / ".control") for path in where.iterdir()]
+    assert {"host.sqlite3", "generation", "locks"} <= {path.name for path in kept}
+    for path in kept:
+        os.truncate(path, length)
         cache = settled(directory, open_index)
         assert_holds(cache, CONTENTS)
         before = cache.generation.now()
         cache.purge(ident_of(100))
         assert cache.generation.now() != before
-        assert cache.mark(name).read() == 0
         cache.close()
 
 
-def test_a_mark_that_was_cut_short_is_one_that_was_never_set(open_index: Indexes, directory: Path) -> None:
-    cache = open_cache(directory, open_index=open_index)
-    cache.mark("followed").set(7)
-    assert cache.mark("followed").read() == 7
-    os.truncate(directory / ".control" / "followed", 0)
-    assert cache.mark("followed").read() == 0
-    cache.close()
-
-
 PUT = """
-from mezzotint.cache import Cache
-Cache(Path(sys.argv[1]), open_index, 1_000_000).put(sys.argv[2], b"put")
+open_cache(Path(sys.argv[1]), 1_000_000, open_index).put(sys.argv[2], b"put")
 """
 
 
@@ -155,18 +179,17 @@ def test_an_index_of_sqlite_in_pieces_is_made_again(tmp_path: Path, damage: str)
         if n == 300:  # what comes later is in SQLite's log alone
             cache.close()
             cache = open_cache(tmp_path / "cache", max_size=10**9)
-    control, aside = cache.directory / ".control", tmp_path / "aside"
+    files, aside = database_of(cache), tmp_path / "aside"
     aside.mkdir()
-    for path in control.glob("index*"):
+    for path in files:
         shutil.copy(path, aside)
     cache.close()
-    for path in control.glob("index*"):
-        path.unlink()
-    assert {path.name for path in aside.iterdir()} >= {"index.sqlite3", "index.sqlite3-wal"}
-    (DAMAGES | LOSSES)[damage](aside / "index.sqlite3")
-    for path in aside.glob("index.sqlite3*"):
-        if not path.name.endswith("-shm"):
-            shutil.copy(path, control)
+    for path in files:
+        path.unlink(missing_ok=True)
+    (DAMAGES | LOSSES)[damage](aside / "host.sqlite3")
+    for path in files[:2]:  # the third is memory that they share
+        if (aside / path.name).exists():
+            shutil.copy(aside / path.name, path)
 
     again = open_cache(tmp_path / "cache", max_size=10**9)
     again.purge(ident_of(0))
@@ -181,3 +204,17 @@ def test_an_index_of_sqlite_in_pieces_is_made_again(tmp_path: Path, damage: str)
         again.rescan()
     assert_holds(again, contents)
     again.close()
+
+
+def test_what_an_earlier_release_left_is_counted_and_its_index_removed(open_index: Indexes, directory: Path) -> None:
+    for path in directory.glob("*/.known-*"):
+        path.rmdir()
+    shutil.rmtree(directory.with_name("cache-host"))
+    for name in ("index.sqlite3", "index.sqlite3-wal", "index.sqlite3.lock"):
+        (directory / ".control" / name).touch()
+    (directory / "native" / ".id-0").mkdir()
+    cache = settled(directory, open_index)
+    assert_holds(cache, CONTENTS)
+    assert {path.name for path in (directory / ".control").iterdir()} <= {"locks", "name"}
+    assert [path.name[:7] for path in (directory / "native").glob(".*")] == [".known-"]
+    cache.close()

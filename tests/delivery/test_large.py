@@ -12,7 +12,7 @@ import pytest
 from mezzotint.delivery import pictures as answering
 from mezzotint.delivery.app import Delivery
 from mezzotint.delivery.respond import nginx_word
-from mezzotint.files import CHUNK
+from mezzotint.host.files import CHUNK
 from mezzotint.wiring import Engine
 from tests import pictures
 from tests.conftest import engine_on

@@ -8,23 +8,25 @@ from pathlib import Path
 
 import pytest
 
-from mezzotint.cache import Cache, SqliteIndex
 from mezzotint.derivatives import Bases
 from mezzotint.errors import DamagedImage, InvalidInput, NotAnImage, NotFound, TooManyBytes, TooManyPixels
 from mezzotint.names import Ident
 from mezzotint.objects import DirectoryStore, MemoryStore, ObjectStore
+from tests.cache.caches import OwnCache, open_cache
 from tests.pictures import jpeg, png
 
 ABSENT = Ident("ab" * 32)
 
 
-def open_bases(directory: Path, store: ObjectStore, cache: Cache, max_bytes: int = 1_000_000) -> Bases:
-    return Bases(store, cache, directory / "incoming", max_bytes=max_bytes, max_pixels=100_000, allow_svg=False)
+def open_bases(directory: Path, store: ObjectStore, cache: OwnCache, max_bytes: int = 1_000_000) -> Bases:
+    return Bases(
+        store, cache, cache.host, directory / "incoming", max_bytes=max_bytes, max_pixels=100_000, allow_svg=False
+    )
 
 
 @pytest.fixture
-def cache(tmp_path: Path) -> Iterator[Cache]:
-    opened = Cache(tmp_path / "cache", SqliteIndex, 1 << 30)
+def cache(tmp_path: Path) -> Iterator[OwnCache]:
+    opened = open_cache(tmp_path / "cache", 1 << 30)
     yield opened
     opened.close()
 
@@ -35,7 +37,7 @@ def store(request: pytest.FixtureRequest, tmp_path: Path) -> ObjectStore:
 
 
 @pytest.fixture
-def bases(tmp_path: Path, store: ObjectStore, cache: Cache) -> Bases:
+def bases(tmp_path: Path, store: ObjectStore, cache: OwnCache) -> Bases:
     return open_bases(tmp_path, store, cache)
 
 
@@ -82,7 +84,7 @@ def test_what_is_refused_leaves_nothing_behind(
     assert list((tmp_path / "incoming").iterdir()) == []
 
 
-def test_too_many_bytes_are_refused_while_they_arrive(tmp_path: Path, store: ObjectStore, cache: Cache) -> None:
+def test_too_many_bytes_are_refused_while_they_arrive(tmp_path: Path, store: ObjectStore, cache: OwnCache) -> None:
     taken = []
 
     def pouring() -> Iterator[bytes]:
@@ -108,15 +110,15 @@ def test_a_sender_that_breaks_off_leaves_nothing_behind(bases: Bases, store: Obj
 
 
 def test_facts_are_found_again_by_a_process_that_never_saw_the_base(
-    bases: Bases, store: ObjectStore, cache: Cache, tmp_path: Path
+    bases: Bases, store: ObjectStore, cache: OwnCache, tmp_path: Path
 ) -> None:
     base = bases.add([jpeg(200, 100)])
     remembered = open_bases(tmp_path, store, cache)
     assert remembered.facts(base.ident) == base.facts
-    cache.index.forget(base.ident)
+    cache.host.facts.forget(base.ident)
     from_the_header = open_bases(tmp_path, store, cache)
     assert from_the_header.facts(base.ident) == base.facts
-    assert cache.index.recall(base.ident) is not None
+    assert cache.host.facts.recall(base.ident) is not None
 
 
 def test_what_is_not_there_is_not_found(bases: Bases) -> None:

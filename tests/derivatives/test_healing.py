@@ -3,33 +3,21 @@
 from __future__ import annotations
 
 import os
-from collections.abc import Iterator
-from contextlib import contextmanager
+from contextlib import closing
 from pathlib import Path
-from typing import Any
 
 import pytest
 
-from mezzotint.cache import Cache, SqliteIndex
 from mezzotint.derivatives import bases as module
-from mezzotint.derivatives import vouching
 from mezzotint.errors import DamagedBase, NotFound, StorageFull
 from mezzotint.names import Ident
 from mezzotint.names.keys import base_key, trash_key
 from mezzotint.objects import DirectoryStore, MemoryStore, ObjectStore
+from tests.cache.caches import OwnCache, open_cache
 from tests.derivatives.test_bases import cache, open_bases, store, whole
 from tests.pictures import jpeg
 
 __all__ = ["cache", "store"]
-
-
-@contextmanager
-def opened_cache(directory: Path, *arguments: Any) -> Iterator[Cache]:
-    cache = Cache(directory, *arguments)
-    try:
-        yield cache
-    finally:
-        cache.close()
 
 
 def damaged(data: bytes) -> bytes:
@@ -37,12 +25,12 @@ def damaged(data: bytes) -> bytes:
 
 
 def test_a_base_that_is_damaged_in_the_store_is_never_given_and_healed_by_the_same_bytes(
-    tmp_path: Path, store: ObjectStore, cache: Cache
+    tmp_path: Path, store: ObjectStore, cache: OwnCache
 ) -> None:
     data = jpeg(200, 100)
     ident = open_bases(tmp_path, store, cache).add([data]).ident
     store.put(base_key(ident), damaged(data))
-    with opened_cache(tmp_path / "another", SqliteIndex, 1 << 30) as other:
+    with closing(open_cache(tmp_path / "another", 1 << 30)) as other:
         bases = open_bases(tmp_path, store, other)
         with pytest.raises(DamagedBase):
             whole(bases, ident)
@@ -52,7 +40,7 @@ def test_a_base_that_is_damaged_in_the_store_is_never_given_and_healed_by_the_sa
 
 
 def test_a_base_that_goes_while_it_is_looked_at_is_stored_anew(
-    tmp_path: Path, store: ObjectStore, cache: Cache, monkeypatch: pytest.MonkeyPatch
+    tmp_path: Path, store: ObjectStore, cache: OwnCache, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     data, bases = jpeg(200, 100), open_bases(tmp_path, store, cache)
     ident = bases.add([data]).ident
@@ -71,7 +59,7 @@ def test_a_base_that_goes_while_it_is_looked_at_is_stored_anew(
 
 def test_a_copy_of_this_host_that_is_damaged_is_fetched_anew(tmp_path: Path) -> None:
     store, data = MemoryStore(), jpeg(200, 100)
-    with opened_cache(tmp_path / "cache", SqliteIndex, 1 << 30) as cache:
+    with closing(open_cache(tmp_path / "cache", 1 << 30)) as cache:
         bases = open_bases(tmp_path, store, cache)
         ident = bases.add([data]).ident
         assert whole(bases, ident) == data
@@ -85,7 +73,7 @@ def test_a_copy_of_this_host_that_is_damaged_is_fetched_anew(tmp_path: Path) -> 
 
 def test_a_cache_without_room_costs_speed_and_no_picture(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     store, data = MemoryStore(), jpeg(200, 100)
-    with opened_cache(tmp_path / "cache", SqliteIndex, 1 << 30) as cache:
+    with closing(open_cache(tmp_path / "cache", 1 << 30)) as cache:
         bases = open_bases(tmp_path, store, cache)
         ident = bases.add([data]).ident
 
@@ -99,7 +87,7 @@ def test_a_cache_without_room_costs_speed_and_no_picture(tmp_path: Path, monkeyp
 
 def test_what_lies_in_a_store_of_this_host_no_more_may_still_be_cached(tmp_path: Path) -> None:
     store, data = DirectoryStore(tmp_path / "store"), jpeg(200, 100)
-    with opened_cache(tmp_path / "cache", SqliteIndex, 1 << 30) as cache:
+    with closing(open_cache(tmp_path / "cache", 1 << 30)) as cache:
         bases = open_bases(tmp_path, store, cache)
         with bases.spool() as spool:
             spool.write(data)
@@ -114,7 +102,7 @@ def test_what_lies_in_a_store_of_this_host_no_more_may_still_be_cached(tmp_path:
 
 
 def test_whether_something_is_in_the_trash_is_asked_of_the_store(
-    tmp_path: Path, store: ObjectStore, cache: Cache
+    tmp_path: Path, store: ObjectStore, cache: OwnCache
 ) -> None:
     bases = open_bases(tmp_path, store, cache)
     ident = bases.add([jpeg(200, 100)]).ident
@@ -125,14 +113,13 @@ def test_whether_something_is_in_the_trash_is_asked_of_the_store(
 
 
 def test_what_is_remembered_of_bases_is_bounded(
-    tmp_path: Path, store: ObjectStore, cache: Cache, monkeypatch: pytest.MonkeyPatch
+    tmp_path: Path, store: ObjectStore, cache: OwnCache, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     monkeypatch.setattr(module, "_REMEMBERED", 3)
-    monkeypatch.setattr(vouching, "_REMEMBERED", 3)
     bases = open_bases(tmp_path, store, cache)
     pictures = [jpeg(40, 30, seed=seed) for seed in range(6)]
     idents = [bases.add([data]).ident for data in pictures]
     for _ in range(2):
         assert [whole(bases, ident) for ident in idents] == pictures
         assert {bases.facts(ident).width for ident in idents} == {40}
-    assert len(bases._facts) == len(bases._vouching._right) == 3
+    assert len(bases._facts) == 3

@@ -10,7 +10,6 @@ from pathlib import Path
 import pytest
 
 from mezzotint import wiring
-from mezzotint.cache import Cache, SqliteIndex
 from mezzotint.derivatives import Derivative, StoreManager
 from mezzotint.derivatives.manager import Observer
 from mezzotint.derivatives.pool import RenderPool
@@ -18,6 +17,7 @@ from mezzotint.errors import Busy, DamagedBase, InvalidRendition, NotFound, Stor
 from mezzotint.names import Ident, Limits, Rendition, parse, print_name
 from mezzotint.settings import Settings
 from mezzotint.wiring import Engine
+from tests.cache.caches import OwnCache
 from tests.pictures import jpeg, opened, png
 from tests.waiting import PATIENCE
 
@@ -247,13 +247,13 @@ def test_a_failure_is_told_to_all_who_asked_and_not_remembered(made: Engine, cou
 
 
 def test_a_cache_that_cannot_keep_costs_only_the_keeping(made: Engine, tmp_path: Path, counting: Counting) -> None:
-    class Full(Cache):
+    class Full(OwnCache):
         def put(self, name: str, data: bytes) -> str:
             raise StorageFull("no space left")
 
-    cache = Full(tmp_path / "full", SqliteIndex, 1000)
+    cache = Full(tmp_path / "full", 1000)
     pool: RenderPool[Derivative] = RenderPool(1, 2)
-    manager = StoreManager(made.bases, cache, pool, Limits(), counting)
+    manager = StoreManager(made.bases, cache, cache.host, pool, Limits(), counting)
     ident = made.bases.add([jpeg(200, 100)]).ident
     answer = manager.request(ident, rendition(made, ident, "-w50.jpg")).result(PATIENCE)
     assert opened(answer.data).width == 50

@@ -50,7 +50,7 @@ def test_a_copy_that_another_one_has_fetched_is_taken(engine: Engine, monkeypatc
             return b"".join(reader.chunks())
 
     with ThreadPoolExecutor(1) as threads:
-        with engine.cache.locks.hold(ident):
+        with engine.host.locks.hold(ident):
             reading = threads.submit(read)
             until(lambda: looked == [ident])
             engine.cache.put(ident, data)
@@ -79,7 +79,7 @@ def test_a_level_that_another_one_has_made_is_taken(tmp_path: Path, monkeypatch:
         engine.cache.purge_file(level)
         looked = counted(monkeypatch, engine.cache, "open")
         with ThreadPoolExecutor(1) as threads:
-            with engine.cache.locks.hold(level):
+            with engine.host.locks.hold(level):
                 making = threads.submit(made, engine, ident, "-w140.jpg")
                 until(lambda: level in looked)
                 engine.cache.put(level, data)

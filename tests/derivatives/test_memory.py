@@ -12,8 +12,8 @@ from hypothesis import given
 from hypothesis import settings as examples
 from hypothesis import strategies as st
 
-from mezzotint.cache.generation import Generation
 from mezzotint.derivatives.memory import MemoryCache
+from mezzotint.host.generation import Generation
 
 MOST = 16_000
 

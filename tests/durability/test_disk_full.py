@@ -12,8 +12,8 @@ from pathlib import Path
 import pytest
 from django.db import DatabaseError
 
-from mezzotint.cache.generation import Generation
 from mezzotint.errors import MezzotintError
+from mezzotint.host.generation import Generation
 from mezzotint.names import Ident
 from tests import pictures
 from tests.conftest import run

@@ -117,7 +117,7 @@ def test_a_picture_that_cannot_be_deleted_now_keeps_no_other_one(
     busy, free = (origin.picture(f"/{n}.jpg", pictures.jpeg(60, 40, seed=n)) for n in range(2))
     loaded(here, busy, free)
     monkeypatch.setattr(deleting, "_PATIENCE", 0.0)
-    with here.cache.locks.hold(f"url:{key_of(busy)}"):  # as whoever fetches it does
+    with here.host.locks.hold(f"url:{key_of(busy)}"):  # as whoever fetches it does
         said = act(person("delete_remoteimage"), "remoteimage", "delete_pictures", *RemoteImage.objects.all())
     assert "/0.jpg: this picture is being fetched just now" in said
     assert "1 were deleted" in said

@@ -152,7 +152,7 @@ def test_deleting_waits_for_whoever_fetches_it_and_says_so(
     (url,) = put_in(here, origin, 1)
     monkeypatch.setattr(deleting, "_PATIENCE", 0.0)
     writer, path = client(here, tokens.Scope.WRITE), f"/delete_image?url={url}"
-    with here.cache.locks.hold(f"url:{key_of(url)}"):  # as whoever fetches it does
+    with here.host.locks.hold(f"url:{key_of(url)}"):  # as whoever fetches it does
         refused = writer.delete(path)
     assert (refused.status_code, refused["retry-after"]) == (503, "10")
     assert refused.json()["detail"] == "this picture is being fetched just now"

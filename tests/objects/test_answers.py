@@ -11,7 +11,7 @@ from typing import BinaryIO
 import pytest
 
 from mezzotint.errors import NotFound, StorageFull, StoreUnavailable
-from mezzotint.files import remove_abandoned
+from mezzotint.host.files import remove_abandoned
 from mezzotint.objects import DirectoryStore, ObjectStore
 from mezzotint.objects.s3 import S3Reader
 from mezzotint.objects.swift import SwiftReader

@@ -11,13 +11,13 @@ from contextlib import asynccontextmanager, contextmanager
 from pathlib import Path
 from typing import Any, TypeVar
 
-from mezzotint.cache import Cache, SqliteIndex
 from mezzotint.sources.addresses import Patterns, Policy
 from mezzotint.sources.client import Client, Response, Times
 from mezzotint.sources.gate import Resolve, system_resolve
 from mezzotint.sources.limits import Limits
 from mezzotint.sources.origins import Origins
 from mezzotint.sources.urls import parse_url
+from tests.cache.caches import open_cache
 from tests.origin import Answer, Asked
 
 T = TypeVar("T")
@@ -31,7 +31,7 @@ class Host:
 
     def __init__(self, directory: Path) -> None:
         self._directory = directory
-        self.cache = Cache(directory / "cache", SqliteIndex, 1 << 30)
+        self.cache = open_cache(directory / "cache", 1 << 30)
         self.ahead = 0.0
 
     def limit(self, **limits: int) -> None:
@@ -52,8 +52,8 @@ class Host:
     ) -> AsyncIterator[Client]:
         """One process's."""
         limits, times = Limits(self._directory / "max_downloads.json"), Times(total, patience, connect, gap)
-        origins = Origins(self.cache.index, lambda: time.time() + self.ahead)
-        client = Client(policy, limits, self.cache.locks, origins, times, AGENT, resolve)
+        origins = Origins(self.cache.host.facts, lambda: time.time() + self.ahead)
+        client = Client(policy, limits, self.cache.host.locks, origins, times, AGENT, resolve)
         try:
             yield client
         finally:

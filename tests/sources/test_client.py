@@ -216,7 +216,7 @@ def test_the_words_are_the_same_whatever_was_the_matter(host: Host, origin: Orig
         ]
         told = set()
         for url in urls:
-            host.cache.index.forget("origin:127.0.0.1")
+            host.cache.host.facts.forget("origin:127.0.0.1")
             with pytest.raises(OriginError) as caught:
                 host.load(url, resolve=resolving(inside_test="10.0.0.1"))
             told.add((type(caught.value), caught.value.title, caught.value.detail, str(caught.value)))

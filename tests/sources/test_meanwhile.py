@@ -10,7 +10,6 @@ from pathlib import Path
 
 import pytest
 
-from mezzotint.cache import Cache, SqliteIndex
 from mezzotint.derivatives import Base
 from mezzotint.derivatives.bases import Spool
 from mezzotint.names import Ident
@@ -21,6 +20,7 @@ from mezzotint.sources.peers import Peer
 from mezzotint.sources.records import Records, RemoteRecord
 from mezzotint.sources.urls import parse_url
 from mezzotint.wiring import Engine, open_peer_client
+from tests.cache.caches import open_cache
 from tests.origin import Asked, Origin
 from tests.pictures import jpeg
 from tests.sources.fetching import fetching, get, noted, record, run, stored, whole
@@ -100,7 +100,7 @@ def store(request: pytest.FixtureRequest, tmp_path: Path) -> ObjectStore:
 
 
 def test_a_read_node_goes_by_its_own_record_until_the_store_has_one(store: ObjectStore, tmp_path: Path) -> None:
-    cache, clock = Cache(tmp_path / "cache", SqliteIndex, 1 << 30), Clock()
+    cache, clock = open_cache(tmp_path / "cache", 1 << 30), Clock()
     reader = Records(store, cache, lambda host: True, clock, read_only=True)
     reader.put(KEY, RECORD, kept=False)
     for _ in range(3):

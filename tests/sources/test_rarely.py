@@ -9,9 +9,8 @@ from pathlib import Path
 
 import pytest
 
-from mezzotint.cache import Cache, SqliteIndex
-from mezzotint.cache.locks import HostLocks
 from mezzotint.errors import InvalidInput, OriginBusy, OriginTimedOut
+from mezzotint.host.locks import HostLocks
 from mezzotint.objects import MemoryStore
 from mezzotint.sources import notes as notes_module
 from mezzotint.sources import origins as origins_module
@@ -23,13 +22,14 @@ from mezzotint.sources.notes import Notes
 from mezzotint.sources.origins import Origins, Standing
 from mezzotint.sources.peers import read_peers
 from mezzotint.sources.records import Failure, Records
+from tests.cache.caches import OwnCache, open_cache
 from tests.sources.test_records import KEY, RECORD, Clock
 from tests.waiting import until
 
 
 @pytest.fixture
-def cache(tmp_path: Path) -> Iterator[Cache]:
-    opened = Cache(tmp_path / "cache", SqliteIndex, 1 << 30)
+def cache(tmp_path: Path) -> Iterator[OwnCache]:
+    opened = open_cache(tmp_path / "cache", 1 << 30)
     yield opened
     opened.close()
 
@@ -121,9 +121,9 @@ def test_notes_come_in_handfuls_and_none_is_lost_as_they_are_taken(
 
 
 def test_an_origin_that_answers_is_forgiven_its_failures_and_keeps_its_pause(
-    cache: Cache, monkeypatch: pytest.MonkeyPatch
+    cache: OwnCache, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    origins = Origins(cache.index)
+    origins = Origins(cache.host.facts)
     origins.failed("a.test")
     origins.asked_for_pause("a.test", 60)
     origins.answered("a.test")
@@ -134,18 +134,18 @@ def test_an_origin_that_answers_is_forgiven_its_failures_and_keeps_its_pause(
         origins.failed(f"{n}.test")
     assert len(origins._memory) <= 3
     origins.close()
-    assert Origins(cache.index).standing("0.test").failures == 1, "the host has not forgotten it"
+    assert Origins(cache.host.facts).standing("0.test").failures == 1, "the host has not forgotten it"
 
 
 def test_what_others_cannot_be_told_of_an_origin_is_said(
-    cache: Cache, monkeypatch: pytest.MonkeyPatch, caplog: pytest.LogCaptureFixture
+    cache: OwnCache, monkeypatch: pytest.MonkeyPatch, caplog: pytest.LogCaptureFixture
 ) -> None:
-    origins = Origins(cache.index)
+    origins = Origins(cache.host.facts)
 
     def fails(key: str, value: str) -> None:
         raise OSError("no disk")
 
-    monkeypatch.setattr(cache.index, "remember", fails)
+    monkeypatch.setattr(cache.host.facts, "remember", fails)
     origins.failed("a.test")
     until(lambda: any("how an origin behaves" in line for line in caplog.messages))
     assert origins.standing("a.test") != Standing()
@@ -161,7 +161,7 @@ def test_a_peer_has_no_password_in_its_address(tmp_path: Path) -> None:
 
 
 def test_records_on_this_host_that_are_none_of_ours_are_none(
-    cache: Cache, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+    cache: OwnCache, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     clock = Clock()
     records = Records(MemoryStore(), cache, lambda host: True, clock)

@@ -14,7 +14,7 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from mezzotint.cache import Cache, SqliteIndex
+from mezzotint.cache import Cache
 from mezzotint.errors import (
     MezzotintError,
     NotAnImage,
@@ -27,6 +27,7 @@ from mezzotint.errors import (
 from mezzotint.names import Ident
 from mezzotint.objects import DirectoryStore, MemoryStore, ObjectStore
 from mezzotint.sources.records import Failure, Records, RemoteRecord, seen_again
+from tests.cache.caches import open_cache
 
 KEY, OTHER = "ab" * 32, "cd" * 32
 RECORD = RemoteRecord("http://a.test/b", Ident("12" * 32), 1.5, 2.5, 3.5, '"e"', "then", "peer:b")
@@ -41,7 +42,7 @@ class Clock:
 
 @pytest.fixture
 def cache(tmp_path: Path) -> Iterator[Cache]:
-    opened = Cache(tmp_path / "cache", SqliteIndex, 1 << 30)
+    opened = open_cache(tmp_path / "cache", 1 << 30)
     yield opened
     opened.close()
 

@@ -13,7 +13,7 @@ from typing import Any
 
 import pytest
 
-from mezzotint.cache.locks import HostLocks
+from mezzotint.host.locks import HostLocks
 from mezzotint.sources.limits import Limits
 from mezzotint.sources.seats import Seats
 from tests.waiting import PATIENCE, until

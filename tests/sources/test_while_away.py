@@ -8,11 +8,12 @@ from pathlib import Path
 
 import pytest
 
-from mezzotint.cache import Cache, SqliteIndex
+from mezzotint.cache import Cache
 from mezzotint.errors import OriginBusy, StoreUnavailable
 from mezzotint.names import Ident
 from mezzotint.objects import MemoryStore
 from mezzotint.sources.records import Records, RemoteRecord
+from tests.cache.caches import open_cache
 from tests.faults import FaultyStore
 from tests.origin import Origin
 from tests.sources.network import Host, status
@@ -31,7 +32,7 @@ class Clock:
 
 @pytest.fixture
 def cache(tmp_path: Path) -> Iterator[Cache]:
-    opened = Cache(tmp_path / "cache", SqliteIndex, 1 << 30)
+    opened = open_cache(tmp_path / "cache", 1 << 30)
     yield opened
     opened.close()
 

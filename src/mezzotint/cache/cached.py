@@ -9,7 +9,7 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import TYPE_CHECKING, BinaryIO
 
-from mezzotint.files import full_is_told
+from mezzotint.host.files import full_is_told
 
 if TYPE_CHECKING:
     from mezzotint.cache.files import Cache

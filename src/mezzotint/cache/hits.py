@@ -7,9 +7,9 @@ import os
 from contextlib import suppress
 from pathlib import Path
 
-from mezzotint.cache.locks import HostLocks
 from mezzotint.cache.places import name_at
-from mezzotint.files import make_directory
+from mezzotint.host.files import make_directory
+from mezzotint.host.locks import HostLocks
 
 logger = logging.getLogger(__name__)
 FORMAT = "$msec $uri"

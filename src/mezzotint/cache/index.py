@@ -1,4 +1,4 @@
-"""What the cache knows of its files without looking at them."""
+"""What the cache counts of its files: how many, how large, when they were last used."""
 
 from __future__ import annotations
 
@@ -6,21 +6,16 @@ from collections.abc import Iterable, Iterator
 from dataclasses import dataclass
 from typing import Protocol
 
-DOUBTED = "?"
-"""before a digest: the bytes may be others by now, and are to be hashed before anybody gets them"""
-
 
 @dataclass(frozen=True, slots=True)
 class Entry:
-    """`path` below the cache's directory; `group` is what it is purged with; `used` in epoch milliseconds;
-    `digest` is the sha256 of the bytes, or nothing where nobody has looked yet."""
+    """`path` below the cache's directory; `group` is what it is purged with; `used` in epoch milliseconds."""
 
     path: str
     kind: str
     group: str
     size: int
     used: int
-    digest: str
 
 
 @dataclass(frozen=True, slots=True)
@@ -34,7 +29,7 @@ class Index(Protocol):
     are exact at every moment, under any number of processes.
 
     It may be lost at any time. An index that is out of reach raises nothing: it
-    knows of no file, takes nothing in, and is not complete.
+    knows of no file, and takes nothing in.
     """
 
     kind: str
@@ -43,26 +38,13 @@ class Index(Protocol):
     @property
     def available(self) -> bool: ...
 
+    @property
+    def identity(self) -> str:
+        """Another one whenever it may have forgotten something; nothing while it is out of reach."""
+        ...
+
     def look(self) -> None:
         """Asked for every few seconds: find out whether it was lost, or is in reach again."""
-        ...
-
-    def is_complete(self, directories: str) -> bool:
-        """Whether it knows of every file in these `directories`, which are told by their identity."""
-        ...
-
-    def begin_completing(self) -> bool:
-        """It is not complete; what is missed from now on will have to be looked for again. Returns whether it can be
-        completed."""
-        ...
-
-    def set_complete(self, directories: str) -> None:
-        """Everything that was there is known, unless something was missed since `begin_completing`, or somebody else
-        has begun."""
-        ...
-
-    def is_believed(self) -> bool:
-        """Whether what is recorded of a file was right when it was recorded last: nothing was missed."""
         ...
 
     def lead(self) -> bool:
@@ -73,8 +55,8 @@ class Index(Protocol):
 
     def find(self, path: str) -> Entry | None: ...
 
-    def add(self, entry: Entry) -> None:
-        """Record `entry`, replacing what was recorded for its path."""
+    def add(self, entry: Entry) -> bool:
+        """Record `entry`, replacing what was recorded for its path; returns whether it was taken in."""
         ...
 
     def touch(self, used: Iterable[tuple[str, int]]) -> None:
@@ -85,7 +67,9 @@ class Index(Protocol):
 
     def of_group(self, group: str) -> list[Entry]: ...
 
-    def remove(self, paths: Iterable[str]) -> None: ...
+    def remove(self, paths: Iterable[str]) -> bool:
+        """Returns whether it was taken in."""
+        ...
 
     def totals(self) -> Totals: ...
 
@@ -96,19 +80,3 @@ class Index(Protocol):
         ...
 
     def close(self) -> None: ...
-
-    def remember(self, key: str, value: str) -> None:
-        """Keep a small fact of this host that costs something to find out again. It may be forgotten at any time."""
-        ...
-
-    def remember_soon(self, key: str, value: str) -> None:
-        """The same, without haste: with others at once, at the next `flush` at the latest; here at once."""
-        ...
-
-    def flush(self) -> None:
-        """Have everything that is to be remembered soon. Raises StorageFull; then it is forgotten."""
-        ...
-
-    def recall(self, key: str) -> str | None: ...
-
-    def forget(self, key: str) -> None: ...

@@ -1,10 +1,7 @@
 """The cache's index in Redis: any number of processes, on any number of hosts that share the directory.
 
-Where Redis is out of reach, or has lost what it knew, nothing fails: the index knows of nothing then, and is
-completed from the files afterwards. What concerns one host alone is remembered on that host.
-
 Keys, all of one cache under one hash tag: `entries`, a hash by path; `used`, their paths by date; `group:<group>`, sets
-of paths; `totals`, a hash; `completing` and `cleaner`. Every change to entries is one script, so totals are exact.
+of paths; `totals`, a hash; `cleaner`. Every change to entries is one script, so totals are exact.
 """
 
 from __future__ import annotations
@@ -14,6 +11,7 @@ import re
 import uuid
 from collections.abc import Callable, Iterable, Iterator
 from contextlib import suppress
+from functools import partial
 from pathlib import Path
 from typing import Any, TypeVar
 
@@ -22,9 +20,7 @@ from redis.backoff import NoBackoff
 from redis.retry import Retry
 
 from mezzotint.cache.index import Entry, Totals
-from mezzotint.cache.missed import Missed
-from mezzotint.cache.sqlite import SqliteIndex
-from mezzotint.files import place, temporary, while_removed
+from mezzotint.host.files import place, temporary, while_removed
 
 log = logging.getLogger(__name__)
 T = TypeVar("T")
@@ -32,8 +28,7 @@ _TIMEOUT = 0.5
 """seconds; whoever waits for a picture waits for this once, and then nobody does until Redis answers again"""
 _LEAD = 60_000
 _AT_ONCE = 500
-_COMPLETE = ":complete"
-"""among the entries, so that it goes with them"""
+_MARK = ":mark"
 _NAME = re.compile("[0-9a-f]{32}")
 
 _LOSE = """
@@ -52,9 +47,9 @@ end
 _ADD = (
     _LOSE
     + """
-local path, size, kind, group, used, digest = unpack(ARGV)
+local path, size, kind, group, used = unpack(ARGV)
 lose(path)
-redis.call('HSET', KEYS[1], path, size .. ' ' .. kind .. ' ' .. group .. ' ' .. digest)
+redis.call('HSET', KEYS[1], path, size .. ' ' .. kind .. ' ' .. group)
 redis.call('ZADD', KEYS[2], used, path)
 redis.call('SADD', KEYS[4] .. group, path)
 redis.call('HINCRBY', KEYS[3], kind .. ':files', 1)
@@ -62,9 +57,6 @@ redis.call('HINCRBY', KEYS[3], kind .. ':bytes', size)
 """
 )
 _REMOVE = _LOSE + "for _, path in ipairs(ARGV) do lose(path) end"
-_COMPLETES = """
-if (redis.call('GET', KEYS[1]) or '') == ARGV[1] then redis.call('HSET', KEYS[2], ARGV[2], ARGV[3]) end
-"""
 _LEADS = """
 local leader = redis.call('GET', KEYS[1])
 if leader and leader ~= ARGV[1] then return 0 end
@@ -75,17 +67,13 @@ _RESIGN = "if redis.call('GET', KEYS[1]) == ARGV[1] then redis.call('DEL', KEYS[
 
 
 class RedisIndex:
-    """Safe for threads. Beside `path` lie the name that this cache has in Redis, and what was missed while Redis was
-    out of reach; `here` is where this host's own facts are, in a directory that no other host shares."""
+    """Safe for threads. `name_file` says what this cache is called in Redis; it lies with what is counted."""
 
     kind = "redis"
 
-    def __init__(self, url: str, path: Path, here: Path | None = None) -> None:
-        self._here = SqliteIndex(here or path)
-        self.remember, self.remember_soon, self.flush = self._here.remember, self._here.remember_soon, self._here.flush
-        self.recall, self.forget = self._here.recall, self._here.forget
-        self._missed, self._name_file = Missed(path.with_name("missed")), path.with_name("name")
-        self._me, self._token, self._run, self._name = uuid.uuid4().hex, "", "", ""
+    def __init__(self, url: str, name_file: Path) -> None:
+        self._me, self._run, self._name = uuid.uuid4().hex, "", ""
+        self._name_file = name_file
         self._adopt()
         self._redis = redis.Redis.from_url(
             url,
@@ -95,21 +83,31 @@ class RedisIndex:
             retry=Retry(NoBackoff(), 1, supported_errors=(redis.ConnectionError,)),  # it may have been restarted
         )
         script = self._redis.register_script
-        self._add, self._remove, self._completes = map(script, (_ADD, _REMOVE, _COMPLETES))
-        self._leads, self._resign = map(script, (_LEADS, _RESIGN))
+        self._add, self._remove, self._leads, self._resign = map(script, (_ADD, _REMOVE, _LEADS, _RESIGN))
         self._broken = False
         self._last: dict[str, Totals] = {}
 
     def close(self) -> None:
-        self._here.close()
         self._redis.close()
 
     @property
     def available(self) -> bool:
         return not self._broken
 
+    @property
+    def identity(self) -> str:
+        """The cache's name there, a mark among its entries, which goes with them, and which Redis it is: one that was
+        restarted may have gone back to an earlier state."""
+
+        def look() -> str:
+            self._run = self._run or self._running()
+            self._redis.hsetnx(self._entries, _MARK, uuid.uuid4().hex)
+            mark: Any = self._redis.hget(self._entries, _MARK)
+            return f"{self._name} {mark} {self._run}"
+
+        return self._try(look, "")
+
     def look(self) -> None:
-        self._here.look()
         self._adopt()
         if self._broken:
             with suppress(redis.RedisError):
@@ -119,45 +117,8 @@ class RedisIndex:
         self._run = self._try(self._running, "")
 
     def _running(self) -> str:
-        """Which Redis it is: one that was restarted may have gone back to an earlier state."""
         said: Any = self._redis.info("server")
         return str(said["run_id"])
-
-    def is_complete(self, directories: str) -> bool:
-        if self._missed:
-            return False
-        return self._try(lambda: self._redis.hget(self._entries, _COMPLETE), None) == self._all_of(directories)
-
-    def begin_completing(self) -> bool:
-        self._token = uuid.uuid4().hex
-
-        def begin() -> bool:
-            with self._redis.pipeline() as pipe:
-                pipe.hdel(self._entries, _COMPLETE)
-                pipe.set(self._completing, self._token)
-                pipe.execute()
-            return True
-
-        if self._try(begin, False):
-            self._missed.take(self._forget_missed)
-        return self.available
-
-    def _forget_missed(self, paths: list[str]) -> bool:
-        """What is recorded of these files is not to be believed: it will be recorded anew."""
-        self.remove(paths)
-        return not self._broken
-
-    def set_complete(self, directories: str) -> None:
-        keys, said = [self._completing, self._entries], [self._token, _COMPLETE, self._all_of(directories)]
-        self._try(lambda: self._completes(keys=keys, args=said), None)
-
-    def _all_of(self, directories: str) -> str:
-        if not self._run:
-            self._run = self._try(self._running, "")
-        return f"{directories} {self._run}"
-
-    def is_believed(self) -> bool:
-        return not (self._broken or self._missed)
 
     def lead(self) -> bool:
         return self._try(lambda: self._leads(keys=[self._cleaner], args=[self._me, _LEAD]), 0) == 1
@@ -175,9 +136,9 @@ class RedisIndex:
 
         return self._try(look, None)
 
-    def add(self, entry: Entry) -> None:
-        said: list[str | int] = [entry.path, entry.size, entry.kind, entry.group, entry.used, entry.digest]
-        self._change(lambda: self._add(keys=self._keys, args=said), [entry.path])
+    def add(self, entry: Entry) -> bool:
+        said: list[str | int] = [entry.path, entry.size, entry.kind, entry.group, entry.used]
+        return self._change(lambda: self._add(keys=self._keys, args=said))
 
     def touch(self, used: Iterable[tuple[str, int]]) -> None:
         scores = dict(used)
@@ -198,11 +159,10 @@ class RedisIndex:
 
         return self._try(look, [])
 
-    def remove(self, paths: Iterable[str]) -> None:
+    def remove(self, paths: Iterable[str]) -> bool:
         gone = list(paths)
-        for at in range(0, len(gone), _AT_ONCE):
-            some = gone[at : at + _AT_ONCE]
-            self._change(lambda some=some: self._remove(keys=self._keys, args=some), some)  # type: ignore[misc]
+        some = (gone[at : at + _AT_ONCE] for at in range(0, len(gone), _AT_ONCE))
+        return all(self._change(partial(self._remove, keys=self._keys, args=these)) for these in some)
 
     def totals(self) -> Totals:
         kinds = self.totals_by_kind().values()
@@ -244,15 +204,14 @@ class RedisIndex:
         found = (_entry(path, text, used[path]) for path, text in zip(used, kept, strict=True))
         return [entry for entry in found if entry is not None]
 
-    def _change(self, work: Callable[[], object], paths: list[str]) -> None:
-        """What is not taken in is written down as missed: this process may not live until Redis does."""
+    def _change(self, work: Callable[[], object]) -> bool:
+        """Whether it was taken in."""
 
         def done() -> bool:
             work()
             return True
 
-        if not self._try(done, False):
-            self._missed.note(paths)
+        return self._try(done, False)
 
     def _try(self, work: Callable[[], T], otherwise: T) -> T:
         """Once something went wrong nobody waits for Redis until `look` has found it again."""
@@ -266,24 +225,14 @@ class RedisIndex:
             return otherwise
 
     def _adopt(self) -> None:
-        """Go by the name that this directory has in Redis now, which is this one where it has none. What was told to
-        one of another name is not in this one."""
+        """Go by the name that this directory has in Redis now, which is this one where it has none."""
         name = while_removed(lambda: self._named(self._name or uuid.uuid4().hex))
         if name != self._name:
-            before, self._name = self._name, name
+            self._name = name
             key = f"mezzotint:{{{name}}}:"
             self._keys = [f"{key}{what}" for what in ("entries", "used", "totals", "group:")]
             self._entries, self._used, self._totals, self._group = self._keys
-            self._completing, self._cleaner, self._asked = (
-                f"{key}{what}" for what in ("completing", "cleaner", "asked")
-            )
-            if before and not self._try(self._doubt, False):
-                self._missed.note([])
-
-    def _doubt(self) -> bool:
-        self._redis.hdel(self._entries, _COMPLETE)
-        self._redis.delete(self._completing)
-        return True
+            self._cleaner, self._asked = f"{key}cleaner", f"{key}asked"
 
     def _named(self, name: str) -> str:
         """What the directory's file says; `name` where it says nothing."""
@@ -298,7 +247,5 @@ class RedisIndex:
 
 
 def _entry(path: str, kept: str | None, used: float | None) -> Entry | None:
-    if kept is None or path == _COMPLETE:
-        return None
-    size, kind, group, digest = kept.split(" ", 3)
-    return Entry(path, kind, group, int(size), int(used or 0), digest)
+    size, kind, group = (*(kept or "").split(" "), "", "", "")[:3]
+    return Entry(path, kind, group, int(size), int(used or 0)) if group else None

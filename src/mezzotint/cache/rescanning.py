@@ -9,8 +9,9 @@ from contextlib import suppress
 from pathlib import Path
 from typing import TYPE_CHECKING
 
-from mezzotint.cache.index import DOUBTED, Entry
+from mezzotint.cache.index import Entry
 from mezzotint.cache.places import KINDS, group_of, kind_of, name_at
+from mezzotint.host.files import beginning_with
 
 if TYPE_CHECKING:
     from mezzotint.cache.files import Cache
@@ -19,40 +20,71 @@ _ABANDONED = 3600
 _BATCH = 500
 
 
-def rescan(cache: Cache, progress: Callable[[int], None]) -> None:
-    """Record what is on disk, forget the rest. For one at a time."""
-    directories = cache.directories
-    if not cache.index.begin_completing():
-        return
+def rescan(cache: Cache, progress: Callable[[int], None]) -> bool:
+    """Record what is on disk, forget the rest. For one at a time. Returns whether the index knew of all as it was:
+    it may not once it was mended, where whoever has removed files is still at it."""
+    identity, was_complete, mended = cache.index.identity, cache.is_complete(), 0
+    token = cache.stamps.begin()
+    _remove_what_was_used_before(cache.directory)
     for count, path in enumerate(_files(cache.directory), start=1):
-        if not cache.index.available:
-            return
-        _record(cache, path)
+        mended += _record(cache, path, was_complete)
         progress(count)
+        if not cache.index.available:
+            return False
     for batch in cache.index.batches(_BATCH):
-        gone = [entry for entry in batch if not (cache.directory / entry.path).exists()]
+        mended += _forget(cache, [entry.path for entry in batch])
+    if not mended and cache.index.identity == identity:
+        cache.stamps.end(token, identity)
+    return not mended
+
+
+def _record(cache: Cache, path: str, was_complete: bool) -> bool:
+    """A file that is not as it was written goes. Returns whether there was anything to mend."""
+    with suppress(FileNotFoundError):  # the cleaner may be at work
+        if _is_recorded(cache, path):
+            return False
         with cache.alone():
-            cache.index.remove(entry.path for entry in gone if not (cache.directory / entry.path).exists())
-    cache.index.set_complete(directories)
+            if _is_recorded(cache, path):
+                return False
+            status = (cache.directory / path).stat()
+            if cache.is_cut_short(status) or (was_complete and cache.index.find(path) is not None):
+                cache.forget([path])
+            else:
+                cache.count(path, status)
+            return True
+    return False
 
 
-def _record(cache: Cache, path: str) -> None:
-    """A file that is not as it was written goes."""
-    with cache.alone(), suppress(FileNotFoundError):  # the cleaner may be at work
-        status = (cache.directory / path).stat()
-        entry = cache.index.find(path)
-        name = name_at(path)
-        assert name is not None  # as `_files` has seen
-        is_other = entry is not None and entry.size != status.st_size
-        if is_other and not cache.index.is_believed():
-            return  # another rescan will see
-        if status.st_size == 0 or is_other:
-            (cache.directory / path).unlink()
-            cache.index.remove([path])
-            return
-        used = entry.used if entry is not None else int(max(status.st_atime, status.st_mtime) * 1000)
-        digest = f"{DOUBTED}{entry.digest.removeprefix(DOUBTED)}" if entry is not None and entry.digest else ""
-        cache.index.add(Entry(path, kind_of(name), group_of(name), status.st_size, used, digest))
+def _is_recorded(cache: Cache, path: str) -> bool:
+    entry, size = cache.index.find(path), (cache.directory / path).stat().st_size
+    return size > 0 and entry is not None and entry.size == size
+
+
+def _forget(cache: Cache, paths: list[str]) -> int:
+    gone = [path for path in paths if not (cache.directory / path).exists()]
+    if gone:
+        with cache.alone():
+            gone = [path for path in gone if not (cache.directory / path).exists() and cache.index.find(path)]
+            cache.forget(gone)
+    return len(gone)
+
+
+def entry_of(path: str, status: os.stat_result) -> Entry:
+    """Of a file that nobody has recorded."""
+    name = name_at(path)
+    assert name is not None  # whoever found it has looked
+    used = int(max(status.st_atime, status.st_mtime) * 1000)
+    return Entry(path, kind_of(name), group_of(name), status.st_size, used)
+
+
+def _remove_what_was_used_before(top: Path) -> None:
+    """By releases whose index lay in the cache's own directory."""
+    for path in beginning_with("index.sqlite3", top / ".control"):
+        path.unlink(missing_ok=True)
+    for kind in KINDS:
+        for path in beginning_with(".id-", top / kind):
+            with suppress(OSError):
+                path.rmdir()
 
 
 def _files(top: Path) -> Iterator[str]:

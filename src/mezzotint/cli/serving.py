@@ -19,7 +19,7 @@ from mezzotint import __version__
 from mezzotint.cli.app import app, raise_descriptors, reporting_errors
 from mezzotint.cli.output import count_progress, fail, tell
 from mezzotint.errors import InvalidInput
-from mezzotint.files import make_directory
+from mezzotint.host.files import make_directory
 from mezzotint.settings import Settings
 from mezzotint.site.prepare import Ready
 

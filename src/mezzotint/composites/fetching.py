@@ -21,7 +21,7 @@ from mezzotint.errors import (
     OriginLacks,
     OriginTimedOut,
 )
-from mezzotint.files import CHUNK, full_is_told
+from mezzotint.host.files import CHUNK, full_is_told
 from mezzotint.sources.client import Times
 from mezzotint.sources.urls import parse_url
 from mezzotint.wiring import engine, open_client

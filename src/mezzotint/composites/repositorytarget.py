@@ -11,7 +11,7 @@ from mezzotint.composites.claims import Claim
 from mezzotint.composites.models import Member, Page, Status
 from mezzotint.derivatives import Base
 from mezzotint.errors import Conflict, DocumentRefused
-from mezzotint.files import CHUNK
+from mezzotint.host.files import CHUNK
 from mezzotint.names import Ident
 from mezzotint.repository import metadata, queries, services
 from mezzotint.repository.models import UpdateSession

@@ -31,7 +31,7 @@ from mezzotint.composites.models import Target as Kind
 from mezzotint.composites.repositorytarget import RepositoryTarget
 from mezzotint.composites.targets import Target
 from mezzotint.errors import DocumentRefused, InvalidInput, MezzotintError, RendererEnded
-from mezzotint.files import FULL, make_directory
+from mezzotint.host.files import FULL, make_directory
 from mezzotint.repository.owners import is_gone, this_host
 from mezzotint.transforms.pdf import Asked, Document, Rasteriser, Rendered
 from mezzotint.wiring import engine

@@ -10,7 +10,7 @@ from typing import Literal, Protocol
 from mezzotint.cache import CachedFile
 from mezzotint.delivery.conditional import ByteRange
 from mezzotint.errors import MezzotintError
-from mezzotint.files import CHUNK
+from mezzotint.host.files import CHUNK
 from mezzotint.problems import CONTENT_TYPE, problem_body, problem_headers, status_of
 
 Headers = list[tuple[bytes, bytes]]

@@ -14,10 +14,10 @@ from pathlib import Path
 from typing import BinaryIO
 
 from mezzotint.cache import Cache
-from mezzotint.derivatives.vouching import Vouching
 from mezzotint.errors import DamagedBase, NotAnImage, NotFound, StorageFull, TooManyBytes
 from mezzotint.failpoints import failpoint
-from mezzotint.files import CHUNK, full_is_told, temporary
+from mezzotint.host import Host
+from mezzotint.host.files import CHUNK, full_is_told, temporary
 from mezzotint.names import FORMATS, Facts, Ident, base_key, trash_key
 from mezzotint.objects import ObjectReader, ObjectStore
 from mezzotint.objects.filesystem import FileReader
@@ -68,10 +68,17 @@ class Spool:
 
 class Bases:
     def __init__(
-        self, store: ObjectStore, cache: Cache, spool: Path, *, max_bytes: int, max_pixels: int, allow_svg: bool
+        self,
+        store: ObjectStore,
+        cache: Cache,
+        host: Host,
+        spool: Path,
+        *,
+        max_bytes: int,
+        max_pixels: int,
+        allow_svg: bool,
     ) -> None:
-        self._store, self._cache, self._index, self._spool = store, cache, cache.index, spool
-        self._vouching = Vouching(cache.index)
+        self._store, self._cache, self._host, self._spool = store, cache, host, spool
         self.max_bytes, self._max_pixels, self._allow_svg = max_bytes, max_pixels, allow_svg
         self._facts: OrderedDict[str, Facts] = OrderedDict()
         self._facts_lock = threading.Lock()
@@ -113,11 +120,7 @@ class Bases:
             with self._cache.receiving(ident) as received, spool.path.open("rb") as stream:
                 while chunk := stream.read(CHUNK):
                     received.write(chunk)
-                descriptor = received.keep()
-                try:
-                    self._vouching.vouch_file(ident, descriptor)
-                finally:
-                    os.close(descriptor)
+                os.close(received.keep())
         self._remember(ident, header.facts)
         return Base(ident, header.facts, read_exif(header.exif), new)
 
@@ -138,7 +141,7 @@ class Bases:
         """From memory, from the cache, or from the base's own header. Raises NotFound."""
         facts = self._facts.get(ident)
         if facts is None:
-            kept = self._index.recall(ident)
+            kept = self._host.facts.recall(ident)
             if kept is not None:
                 facts = Facts(**json.loads(kept))
                 self._remember(ident, facts, keep=False)
@@ -177,7 +180,7 @@ class Bases:
         descriptor = self._local_copy(ident) if path is None else self._opened(ident, path)
         try:
             if path is not None:
-                self._vouching.check_file(ident, descriptor)
+                self._check(ident, self._host.digests.of_file(ident, descriptor, kept=True))
             # by its descriptor it stays readable, wherever it is moved meanwhile
             yield Path(f"/proc/self/fd/{descriptor}")
         finally:
@@ -207,17 +210,27 @@ class Bases:
     def forget(self, ident: Ident) -> None:
         with self._facts_lock:
             self._facts.pop(ident, None)
-        self._index.forget(ident)
-        self._vouching.forget(ident)
+        self._host.facts.forget(ident)
+        self._host.digests.forget(ident)
 
     def _vouched(self, ident: Ident, start: int, length: int | None) -> ObjectReader:
         while True:
             version = self._store.stat(base_key(ident)).version
-            self._vouching.check(ident, version, lambda: self._store.get(base_key(ident)))
+            self._check(ident, self._host.digests.of(ident, version, lambda: self._chunks(ident), kept=True))
             reader = self._store.get(base_key(ident), start, length)
             if reader.version == version:
                 return reader
             reader.close()  # replaced meanwhile: look at it again
+
+    def _chunks(self, ident: Ident) -> Iterator[bytes]:
+        with self._store.get(base_key(ident)) as reader:
+            yield from reader.chunks()
+
+    def _check(self, ident: Ident, digest: str) -> None:
+        """Raises DamagedBase."""
+        if digest != ident:
+            self._host.digests.forget(ident)
+            raise DamagedBase(f"the bytes of {ident} are damaged in the store; `mezzotint verify` says more")
 
     def _opened(self, ident: Ident, path: Path) -> int:
         """A descriptor of a base in a local store, or of what is only cached of it. Raises NotFound."""
@@ -236,25 +249,20 @@ class Bases:
         """
         if (kept := self._kept_copy(ident)) is not None:
             return kept
-        with self._cache.locks.hold(ident):
+        with self._host.locks.hold(ident):
             if (kept := self._kept_copy(ident)) is not None:
                 return kept
             with self._store.get(base_key(ident)) as reader, self._cache.receiving(ident) as received:
                 for chunk in reader.chunks():
                     received.write(chunk)
-                if received.digest() != ident:
-                    raise DamagedBase(f"the bytes of {ident} are damaged in the store; `mezzotint verify` says more")
-                descriptor = received.keep()
-                self._vouching.vouch_file(ident, descriptor)
-                return descriptor
+                self._check(ident, received.digest())
+                return received.keep()
 
     def _kept_copy(self, ident: Ident) -> int | None:
         file = self._cache.open(ident)
         if file is None:
             return None
-        try:
-            self._vouching.check_file(ident, file.descriptor)
-        except DamagedBase:
+        if file.digest != ident:
             os.close(file.descriptor)
             self._cache.purge_file(ident)
             return None
@@ -269,7 +277,7 @@ class Bases:
             self._store.put_if_absent(base_key(ident), spool.path, content_type)
         except DamagedBase:
             self._store.put(base_key(ident), spool.path, content_type)
-        self._vouching.forget(ident)
+        self._host.digests.forget(ident)
 
     def _read_facts(self, ident: Ident) -> Facts:
         with self.on_disk(ident) as path:
@@ -284,4 +292,4 @@ class Bases:
                 self._facts.popitem(last=False)
         if keep:
             with suppress(StorageFull):
-                self._index.remember_soon(ident, json.dumps(asdict(facts)))
+                self._host.facts.remember_soon(ident, json.dumps(asdict(facts)))

@@ -15,6 +15,7 @@ from mezzotint.cache import Cache
 from mezzotint.derivatives.bases import Bases
 from mezzotint.derivatives.pool import RenderPool
 from mezzotint.errors import NotFound, StorageFull
+from mezzotint.host import Host
 from mezzotint.names import Facts, Ident, Limits, Rendition, canonical, print_name
 from mezzotint.transforms import geometry, libvips
 from mezzotint.transforms.libvips import Source
@@ -42,9 +43,15 @@ class Observer:
 
 class StoreManager:
     def __init__(
-        self, bases: Bases, cache: Cache, pool: RenderPool[Derivative], limits: Limits, observer: Observer
+        self,
+        bases: Bases,
+        cache: Cache,
+        host: Host,
+        pool: RenderPool[Derivative],
+        limits: Limits,
+        observer: Observer,
     ) -> None:
-        self._bases, self._cache, self._pool, self._limits = bases, cache, pool, limits
+        self._bases, self._cache, self._host, self._pool, self._limits = bases, cache, host, pool, limits
         self.observer = observer
 
     def canonical(self, ident: Ident, rendition: Rendition) -> Rendition:
@@ -66,7 +73,7 @@ class StoreManager:
         return self._pool.submit(name, lambda: self._make(ident, rendition, name))
 
     def _make(self, ident: Ident, rendition: Rendition, name: str) -> Derivative:
-        with self._cache.locks.hold(name):
+        with self._host.locks.hold(name):
             if (found := self.find(name)) is not None:
                 return found
             facts = self._bases.facts(ident)
@@ -95,7 +102,7 @@ class StoreManager:
         name = print_name(ident, level)
         file = self._cache.open(name)
         if file is None:
-            with self._cache.locks.hold(name):
+            with self._host.locks.hold(name):
                 file = self._cache.open(name)
                 made = self._make_level(ident, level, name, facts) if file is None else None
             if made is not None:

@@ -7,7 +7,7 @@ from collections import OrderedDict
 from contextlib import suppress
 from typing import Generic, Protocol, TypeVar
 
-from mezzotint.cache.generation import Generation
+from mezzotint.host.generation import Generation
 
 
 class Sized(Protocol):

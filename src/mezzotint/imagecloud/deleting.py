@@ -60,7 +60,7 @@ def _alone(key: str) -> Iterator[None]:
     """With the URL's lock, which whoever is fetching it has."""
     with ExitStack() as stack:
         try:
-            stack.enter_context(engine().cache.locks.hold(f"url:{key}", _PATIENCE))
+            stack.enter_context(engine().host.locks.hold(f"url:{key}", _PATIENCE))
         except TimeoutError:
             raise Busy("this picture is being fetched just now", 10) from None
         yield

@@ -33,7 +33,7 @@ _UPDATED = [
 def ingest() -> int:
     """Take in what was noted; returns how many notes. Nothing is lost where it is broken off: then it is done again."""
     count = 0
-    with engine().cache.locks.hold("notes"):
+    with engine().host.locks.hold("notes"):
         for notes, taken in engine().notes.take():
             for chunk in notes:
                 _take_in_what_can_be(chunk)

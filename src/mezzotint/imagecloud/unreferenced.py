@@ -79,7 +79,7 @@ def _purge(one: DeletedBase, limit: float) -> bool:
 
 def purge_here() -> None:
     """Have this host's cache forget what was deleted on another one since it was last asked to."""
-    mark = engine().cache.mark("deleted")
+    mark = engine().host.mark("deleted")
     last = mark.read()
     newest = DeletedBase.objects.order_by("-id").values_list("id", flat=True).first()
     if last > (newest or 0):

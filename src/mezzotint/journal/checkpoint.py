@@ -16,7 +16,7 @@ from pathlib import Path
 import zstandard
 
 from mezzotint.errors import JournalBroken
-from mezzotint.files import full_is_told, sync
+from mezzotint.host.files import full_is_told, sync
 from mezzotint.journal.segment import FORMAT_VERSION, Change, Schema, check_kind, line_of
 from mezzotint.objects import ObjectReader
 

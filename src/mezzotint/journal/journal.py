@@ -12,7 +12,7 @@ from pathlib import Path
 
 from mezzotint.errors import JournalBroken, NotFound, StoreUnavailable
 from mezzotint.failpoints import failpoint
-from mezzotint.files import temporary
+from mezzotint.host.files import temporary
 from mezzotint.journal import checkpoint as checkpoints
 from mezzotint.journal.checkpoint import Checkpoint, CheckpointReader
 from mezzotint.journal.segment import FIRST, Change, Segment, decode, encode, fingerprint

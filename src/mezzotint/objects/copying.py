@@ -10,7 +10,7 @@ from itertools import islice
 from pathlib import Path
 
 from mezzotint.errors import Conflict, DamagedBase, NotFound
-from mezzotint.files import temporary
+from mezzotint.host.files import temporary
 from mezzotint.names import is_ident
 from mezzotint.names.keys import COPYING_KEY, IMAGES, JOURNAL, LATEST_KEY, MARKER_KEY, TRASH
 from mezzotint.objects.protocol import ObjectInfo, ObjectStore

@@ -17,7 +17,7 @@ from pathlib import Path
 from typing import BinaryIO
 
 from mezzotint.errors import NotFound, StoreUnavailable
-from mezzotint.files import (
+from mezzotint.host.files import (
     CHUNK,
     full_is_told,
     make_directory,
@@ -26,6 +26,7 @@ from mezzotint.files import (
     sync,
     sync_directory,
     temporary,
+    version_of,
 )
 from mezzotint.names import check_key
 from mezzotint.objects.protocol import ObjectInfo, clip
@@ -185,11 +186,6 @@ def _may_hold(beginning: str, prefix: str, start_after: str) -> bool:
     """Whether a key that begins with `beginning` can have `prefix` and come after `start_after`."""
     length = min(len(beginning), len(prefix))
     return beginning[:length] == prefix[:length] and beginning >= start_after[: len(beginning)]
-
-
-def version_of(status: os.stat_result) -> str:
-    """The kernel sets a file's change time whenever its bytes change, and nobody can set it back."""
-    return f"{status.st_ino}-{status.st_size}-{status.st_ctime_ns}"
 
 
 def _copy(body: bytes | Path, stream: BinaryIO) -> None:

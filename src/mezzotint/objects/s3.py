@@ -17,7 +17,7 @@ from obstore import exceptions as s3_errors
 from obstore.store import S3Store as Bucket
 
 from mezzotint.errors import NotFound, StorageFull, StoreUnavailable, first_line
-from mezzotint.files import CHUNK
+from mezzotint.host.files import CHUNK
 from mezzotint.names import check_key
 from mezzotint.objects.protocol import ObjectInfo, clip
 

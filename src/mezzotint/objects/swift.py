@@ -21,7 +21,7 @@ from swiftclient.exceptions import ClientException
 from urllib3.exceptions import HTTPError as BrokenOff
 
 from mezzotint.errors import NotFound, StorageFull, StoreUnavailable
-from mezzotint.files import CHUNK
+from mezzotint.host.files import CHUNK
 from mezzotint.names import check_key
 from mezzotint.objects.protocol import ObjectInfo, clip
 

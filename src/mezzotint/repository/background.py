@@ -37,7 +37,7 @@ class Background(threading.Thread):
     def run(self) -> None:
         while not self._stopped.wait(_AGAIN):
             try:
-                with engine().cache.locks.attempt(self.name) as mine:
+                with engine().host.locks.attempt(self.name) as mine:
                     if mine and self._may_begin():
                         self.work()
             except Exception:

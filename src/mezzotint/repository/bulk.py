@@ -15,7 +15,7 @@ from pathlib import Path
 from django.db import connection
 
 from mezzotint.failpoints import failpoint
-from mezzotint.files import place
+from mezzotint.host.files import place
 
 _SEARCH = "repository_image_search"
 _QUICKLY = (

@@ -10,7 +10,7 @@ from pathlib import Path
 from typing import BinaryIO
 
 from mezzotint.errors import InvalidInput
-from mezzotint.files import CHUNK
+from mezzotint.host.files import CHUNK
 from mezzotint.names.formats import EXTENSIONS
 from mezzotint.repository import metadata, queries, services
 from mezzotint.repository.services import Addition

@@ -45,7 +45,7 @@ class Maintenance:
     def _run(self) -> None:
         try:
             while not self._stopped.wait(TURN):
-                with engine().cache.locks.attempt("maintenance") as mine:
+                with engine().host.locks.attempt("maintenance") as mine:
                     if mine:
                         self._guarded_turn()
         finally:
@@ -129,7 +129,7 @@ class Maintenance:
 
 def purge_here() -> None:
     """Have this host's cache forget what was removed since it was last asked to: others commit too."""
-    mark = engine().cache.mark("purged")
+    mark = engine().host.mark("purged")
     before = mark.read()
     last = removals.purge_on_this_host(before)
     if last != before:

@@ -14,7 +14,7 @@ class Owner:
 
     def __init__(self) -> None:
         self.name = f"{this_host()}:{uuid.uuid4().hex}"
-        self._lock = engine().cache.locks.take(f"owner:{self.name}")
+        self._lock = engine().host.locks.take(f"owner:{self.name}")
         self._claims = itertools.count(1)
 
     def next_claim(self) -> str:
@@ -29,7 +29,7 @@ class Owner:
 
 def is_gone(name: str) -> bool:
     """Whether a worker of this host has ended, however it did."""
-    with engine().cache.locks.attempt(f"owner:{name}") as free:
+    with engine().host.locks.attempt(f"owner:{name}") as free:
         return free
 
 

@@ -16,7 +16,7 @@ from pathlib import Path
 from django.db.models import Sum
 
 from mezzotint.errors import NotFound, StoreUnavailable
-from mezzotint.files import place, sync, temporary
+from mezzotint.host.files import place, sync, temporary
 from mezzotint.names import Ident, is_ident
 from mezzotint.names.keys import IMAGES, base_key, damaged_key, trash_key
 from mezzotint.objects import ObjectInfo

@@ -20,7 +20,7 @@ from dotenv import dotenv_values
 
 from mezzotint import __version__
 from mezzotint.errors import InvalidInput
-from mezzotint.files import make_directory, sync, temporary
+from mezzotint.host.files import make_directory, sync, temporary
 from mezzotint.settings.composites import CompositeSettings
 from mezzotint.settings.parsing import (
     parse_bind,

@@ -26,7 +26,7 @@ from mezzotint.delivery.metrics import PrometheusObserver
 from mezzotint.delivery.request import Receive, Request, Scope, drain
 from mezzotint.delivery.respond import Send
 from mezzotint.errors import InvalidInput, MezzotintError, TooManyBytes, Unauthorized
-from mezzotint.files import full_is_told, make_directory
+from mezzotint.host.files import full_is_told, make_directory
 
 _COLLECT = 700, 10, 10
 """Python's own thresholds; the program raises them while it starts"""

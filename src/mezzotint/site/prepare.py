@@ -39,7 +39,7 @@ def prepare(progress: Callable[[str, int], None] = lambda what, count: None) -> 
     from mezzotint.errors import MezzotintError
     from mezzotint.wiring import engine
 
-    locks = engine().cache.locks  # raises what is wrong with the settings: an error, and no alarm
+    locks = engine().host.locks  # raises what is wrong with the settings: an error, and no alarm
     try:
         with locks.hold("prepare"):  # of two who start at once one finds all done
             return _prepare(progress)

@@ -19,8 +19,8 @@ from dataclasses import dataclass, replace
 import aiohttp
 from yarl import URL
 
-from mezzotint.cache.locks import HostLocks
 from mezzotint.errors import InvalidInput, OriginBusy, OriginFailed, OriginLacks, OriginTimedOut
+from mezzotint.host.locks import HostLocks
 from mezzotint.sources.addresses import Policy
 from mezzotint.sources.freshness import retry_after
 from mezzotint.sources.gate import Gate, Names, Resolve, system_resolve

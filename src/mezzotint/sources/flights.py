@@ -11,8 +11,8 @@ from concurrent.futures import Executor
 from contextlib import asynccontextmanager
 from typing import Any, TypeVar
 
-from mezzotint.cache.locks import HostLocks
 from mezzotint.errors import MezzotintError, OriginBusy
+from mezzotint.host.locks import HostLocks
 
 log = logging.getLogger(__name__)
 T = TypeVar("T")

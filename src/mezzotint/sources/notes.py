@@ -15,7 +15,7 @@ from contextlib import suppress
 from pathlib import Path
 from typing import Any
 
-from mezzotint.files import make_directory
+from mezzotint.host.files import make_directory
 
 _CURRENT = "notes.jsonl"
 _TAKEN = "taken-*.jsonl"

@@ -11,8 +11,8 @@ from collections.abc import Callable
 from concurrent.futures import ThreadPoolExecutor
 from dataclasses import asdict, dataclass, replace
 
-from mezzotint.cache import Index
 from mezzotint.errors import OriginBusy
+from mezzotint.host import Facts
 
 log = logging.getLogger(__name__)
 
@@ -42,8 +42,8 @@ class Standing:
 class Origins:
     """Origins by name: a host, or `peer:<name>`."""
 
-    def __init__(self, index: Index, clock: Callable[[], float] = time.time) -> None:
-        self._index, self._clock = index, clock
+    def __init__(self, facts: Facts, clock: Callable[[], float] = time.time) -> None:
+        self._facts, self._clock = facts, clock
         self._memory: dict[str, tuple[float, Standing]] = {}
         self._thread = ThreadPoolExecutor(1, thread_name_prefix="origins")
 
@@ -51,7 +51,7 @@ class Origins:
         """As of a moment ago: other processes may have learned more since."""
         read_at, standing = self._memory.get(origin, (-math.inf, Standing()))
         if time.monotonic() - read_at > _LOOK_AGAIN:
-            kept = self._index.recall(_key(origin))
+            kept = self._facts.recall(_key(origin))
             standing = Standing(**json.loads(kept)) if kept else Standing()
             self._remember(origin, standing)
         return standing
@@ -91,14 +91,14 @@ class Origins:
                 self._keep(origin, Standing(pause=standing.pause))
         elif standing != Standing():
             self._remember(origin, Standing())
-            self._later(self._index.forget, _key(origin))
+            self._later(self._facts.forget, _key(origin))
 
     def close(self) -> None:
         self._thread.shutdown(wait=True)
 
     def _keep(self, origin: str, standing: Standing) -> None:
         self._remember(origin, standing)
-        self._later(self._index.remember, _key(origin), json.dumps(asdict(standing)))
+        self._later(self._facts.remember, _key(origin), json.dumps(asdict(standing)))
 
     def _later(self, work: Callable[..., None], *arguments: str) -> None:
         """Others are told in a moment: whoever downloads does not wait for the disk."""

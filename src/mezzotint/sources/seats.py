@@ -15,8 +15,8 @@ from dataclasses import dataclass, field
 
 import aiohttp
 
-from mezzotint.cache.locks import HostLocks
 from mezzotint.errors import OriginBusy
+from mezzotint.host.locks import HostLocks
 from mezzotint.sources.gate import Gate
 from mezzotint.sources.limits import Limits
 

@@ -3,18 +3,16 @@
 from __future__ import annotations
 
 import threading
-from collections.abc import Callable
 from concurrent.futures import ThreadPoolExecutor
 from dataclasses import dataclass
-from functools import partial
-from pathlib import Path
 
 from mezzotint.cache import Cache, Index, SqliteIndex
 from mezzotint.cache.cleaner import Housekeeping
 from mezzotint.derivatives import Bases, Derivative, StoreManager
 from mezzotint.derivatives.manager import Observer
 from mezzotint.derivatives.pool import RenderPool
-from mezzotint.files import remove_abandoned
+from mezzotint.host import Host
+from mezzotint.host.files import remove_abandoned
 from mezzotint.journal import Journal
 from mezzotint.names import Limits
 from mezzotint.objects import ObjectStore
@@ -46,6 +44,7 @@ class Engine:
     """Everything below the doors, ready to use. One for a process."""
 
     settings: Settings
+    host: Host
     store: ObjectStore
     cache: Cache
     bases: Bases
@@ -65,15 +64,18 @@ class Engine:
         self.pool.close()
         self.origins.close()
         self.cache.close()
+        self.host.close()
 
 
 def open_engine(settings: Settings, observer: Observer | None = None) -> Engine:
     store = open_store(settings.store_url, settings)
     remove_abandoned(settings.data / "incoming")
-    cache = Cache(settings.cache, _index(settings), settings.cache_max_size, settings.nginx / "hits.log")
+    host = Host(settings.data / "host")
+    cache = Cache(settings.cache, _index(settings, host), settings.cache_max_size, host, settings.nginx / "hits.log")
     bases = Bases(
         store,
         cache,
+        host,
         settings.data / "incoming",
         max_bytes=settings.max_upload,
         max_pixels=settings.max_pixels,
@@ -83,6 +85,7 @@ def open_engine(settings: Settings, observer: Observer | None = None) -> Engine:
     manager = StoreManager(
         bases,
         cache,
+        host,
         pool,
         Limits(output_pixels=settings.max_output_pixels),
         observer or Observer(),
@@ -90,6 +93,7 @@ def open_engine(settings: Settings, observer: Observer | None = None) -> Engine:
     keeps = Patterns(hosts=settings.fetch_keep)
     return Engine(
         settings,
+        host,
         store,
         cache,
         bases,
@@ -100,18 +104,18 @@ def open_engine(settings: Settings, observer: Observer | None = None) -> Engine:
         Policy(Patterns.of(settings.fetch_allow or ()), Patterns.of(settings.fetch_deny or ()), settings.fetch_ports),
         Records(store, cache, keeps.name, read_only=settings.read_only),
         DownloadLimits(settings.max_downloads),
-        Origins(cache.index),
+        Origins(host.facts),
         PeerList(settings.peers),
         Notes(settings.data / "notes"),
     )
 
 
-def _index(settings: Settings) -> Callable[[Path], Index]:
+def _index(settings: Settings, host: Host) -> Index:
     if settings.redis_url is None:
-        return SqliteIndex
+        return SqliteIndex(host.database)
     from mezzotint.cache.redis import RedisIndex
 
-    return partial(RedisIndex, settings.redis_url, here=settings.data / "cache-facts.sqlite3")
+    return RedisIndex(settings.redis_url, settings.cache / ".control" / "name")
 
 
 @dataclass(frozen=True)
@@ -140,7 +144,7 @@ def open_sources(engine: Engine, *, patience: float = _PATIENCE) -> Sources:
     peer_client = open_peer_client(engine)
     storing = ThreadPoolExecutor(_STORING, thread_name_prefix="storing")
     looking = ThreadPoolExecutor(_LOOKING, thread_name_prefix="looking")
-    flights = Flights(engine.cache.locks, looking, patience)
+    flights = Flights(engine.host.locks, looking, patience)
     lifetimes = Lifetimes(settings.fetch_min_age, settings.fetch_max_age)
     loading = Loading(engine.bases, engine.records, client, engine.peers, peer_client, engine.notes, lifetimes, storing)
     remote = RemoteImages(engine.bases, engine.records, flights, engine.policy, client, peer_client, loading)
@@ -152,7 +156,7 @@ def open_sources(engine: Engine, *, patience: float = _PATIENCE) -> Sources:
 def open_client(engine: Engine, times: Times, *, piece: int = PIECE) -> Client:
     """For one event loop; `piece` in bytes. Close it at the end."""
     agent = engine.settings.agent
-    return Client(engine.policy, engine.limits, engine.cache.locks, engine.origins, times, agent, piece=piece)
+    return Client(engine.policy, engine.limits, engine.host.locks, engine.origins, times, agent, piece=piece)
 
 
 def open_peer_client(engine: Engine) -> PeerClient:

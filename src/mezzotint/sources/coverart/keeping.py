@@ -14,7 +14,7 @@ from mezzotint.cache.places import RELEASE
 from mezzotint.derivatives import Bases
 from mezzotint.derivatives.bases import Spool
 from mezzotint.errors import InvalidInput, NotAnImage
-from mezzotint.files import full_is_told, temporary
+from mezzotint.host.files import full_is_told, temporary
 from mezzotint.names import FORMATS
 from mezzotint.sources.coverart.asking import Asked, Place
 from mezzotint.sources.coverart.listing import normalised

@@ -19,7 +19,7 @@ from pathlib import Path
 from typing import Any
 
 from mezzotint.errors import DocumentRefused, MezzotintError, RendererEnded, StorageFull
-from mezzotint.files import FULL
+from mezzotint.host.files import FULL
 from mezzotint.transforms.pdf.asking import Asked
 
 log = logging.getLogger(__name__)

@@ -12,13 +12,22 @@ from pathlib import Path
 import pytest
 
 from mezzotint.errors import StorageFull
-from mezzotint.files import full_is_told, make_directory, place, sync, temporary
+from mezzotint.host.files import (
+    full_is_told,
+    make_directory,
+    open_shared,
+    place,
+    sync,
+    temporary,
+    version_of,
+    while_removed,
+)
 from tests.waiting import PATIENCE
 
 KILLED = """
 import os, signal, sys
 from pathlib import Path
-from mezzotint.files import temporary
+from mezzotint.host.files import temporary
 with temporary(Path(sys.argv[1])) as (part, stream):
     stream.write(b"half" * 100_000)
     stream.flush()
@@ -29,7 +38,7 @@ LIMITED = """
 import resource, sys
 from pathlib import Path
 from mezzotint.errors import StorageFull
-from mezzotint.files import place, sync, temporary
+from mezzotint.host.files import place, sync, temporary
 resource.setrlimit(resource.RLIMIT_FSIZE, (10_000, 10_000))
 path = Path(sys.argv[1])
 try:
@@ -180,3 +189,30 @@ def test_what_was_synced_is_on_the_disk_for_others(tmp_path: Path) -> None:
         stream.write(b"buffered")
         sync(stream)
         assert (tmp_path / "file").read_bytes() == b"buffered"
+
+
+def test_a_directory_that_cannot_be_made_is_told(tmp_path: Path) -> None:
+    (tmp_path / "host").symlink_to(tmp_path / "a disk that is not there")
+    with pytest.raises(FileNotFoundError):
+        open_shared(tmp_path / "host" / "locks")
+
+
+def test_what_is_removed_a_few_times_is_done_in_the_end() -> None:
+    tries = iter([False] * 5 + [True])
+
+    def work() -> str:
+        if not next(tries):
+            raise FileNotFoundError
+        return "done"
+
+    assert while_removed(work) == "done"
+
+
+def test_the_version_of_a_file_changes_with_its_bytes(tmp_path: Path) -> None:
+    path = tmp_path / "file"
+    path.write_bytes(b"one")
+    before = version_of(path.stat())
+    assert version_of(path.stat()) == before
+    path.write_bytes(b"two")
+    os.utime(path, (0, 0))
+    assert version_of(path.stat()) != before

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from pathlib import Path
 
-from mezzotint.files import place, temporary
+from mezzotint.host.files import place, temporary
 
 
 class Mark:

@@ -17,7 +17,7 @@ from collections.abc import Iterator
 from contextlib import contextmanager
 from pathlib import Path
 
-from mezzotint.files import make_directory, open_shared
+from mezzotint.host.files import make_directory, open_shared
 
 _FLOCK = "hhqqi4x"
 _POLL_FIRST, _POLL_MOST = 0.001, 0.02

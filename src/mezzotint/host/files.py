@@ -74,6 +74,13 @@ def make_directory(directory: Path, durable: bool = True) -> None:
         sync_directory(directory.parent)
 
 
+def beginning_with(prefix: str, directory: Path) -> list[Path]:
+    """What is in `directory` under such a name; nothing where it is gone."""
+    with suppress(FileNotFoundError, NotADirectoryError):
+        return [directory / name for name in os.listdir(directory) if name.startswith(prefix)]
+    return []
+
+
 def while_removed(work: Callable[[], T]) -> T:
     """`work`, again while somebody removes the directories that it makes and needs. Raises FileNotFoundError where
     that does not end."""
@@ -98,6 +105,11 @@ def open_shared(path: Path) -> int:
         return opened()
     except FileNotFoundError:
         return while_removed(made)
+
+
+def version_of(status: os.stat_result) -> str:
+    """Of a file's bytes. The kernel sets the change time with every write to them, and nobody can set it back."""
+    return f"{status.st_ino}-{status.st_size}-{status.st_ctime_ns}"
 
 
 def sync_directory(directory: Path) -> None:

@@ -11,13 +11,13 @@ from pathlib import Path
 
 import pytest
 
-from mezzotint.cache.locks import HostLocks
+from mezzotint.host.locks import HostLocks
 from tests.waiting import PATIENCE
 
 HOLD = """
 import sys, time
 from pathlib import Path
-from mezzotint.cache.locks import HostLocks
+from mezzotint.host.locks import HostLocks
 with HostLocks(Path(sys.argv[1])).hold(sys.argv[2]):
     print("held", flush=True)
     time.sleep(600)
@@ -26,7 +26,7 @@ with HostLocks(Path(sys.argv[1])).hold(sys.argv[2]):
 COUNT = """
 import sys
 from pathlib import Path
-from mezzotint.cache.locks import HostLocks
+from mezzotint.host.locks import HostLocks
 locks, counter = HostLocks(Path(sys.argv[1])), Path(sys.argv[2])
 for _ in range(40):
     with locks.hold("counter"):

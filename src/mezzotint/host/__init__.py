@@ -1,0 +1,48 @@
+"""What the processes of one host share: locks, a generation, facts, digests, marks; and files that appear whole.
+
+A host is all processes that have the same `MEZZOTINT_DATA`. What lies here may be lost while nothing runs: that costs
+time, and nothing else.
+"""
+
+from __future__ import annotations
+
+from contextlib import suppress
+from pathlib import Path
+
+from mezzotint.errors import StorageFull
+from mezzotint.host.boots import Boots
+from mezzotint.host.database import HostDatabase
+from mezzotint.host.digests import Digests
+from mezzotint.host.facts import Facts
+from mezzotint.host.generation import Generation
+from mezzotint.host.locks import HostLocks
+from mezzotint.host.mark import Mark
+
+__all__ = ["Digests", "Facts", "Generation", "Host", "HostDatabase", "HostLocks", "Mark"]
+
+
+class Host:
+    def __init__(self, directory: Path) -> None:
+        self._directory = directory
+        self.boots = Boots(directory)
+        self.locks = HostLocks(directory / "locks")
+        self.generation = Generation(directory / "generation")
+        self.database = HostDatabase(directory / "host.sqlite3")
+        self.facts = Facts(self.database)
+        self.digests = Digests(self.facts)
+
+    def mark(self, name: str) -> Mark:
+        return Mark(self._directory / f"{name}.mark")
+
+    def look(self) -> None:
+        """Asked for every few seconds: begin the database anew where it was lost, and remember what could wait."""
+        self.boots.run()
+        self.database.look()
+        with suppress(StorageFull):
+            self.facts.flush()
+
+    def close(self) -> None:
+        with suppress(StorageFull):
+            self.facts.flush()
+        self.database.close()
+        self.generation.close()
