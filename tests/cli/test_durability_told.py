@@ -14,8 +14,9 @@ from mezzotint.names import base_key, trash_key
 from mezzotint.names.keys import IMAGES, JOURNAL, REMOTE
 from mezzotint.objects import DirectoryStore, ObjectStore
 from mezzotint.objects.copying import copy
-from mezzotint.repository import reconciling, services
+from mezzotint.repository import services
 from mezzotint.repository.models import Image, Snapshot
+from mezzotint.repository.upkeep import reconciling
 from mezzotint.wiring import Engine
 from tests import pictures
 from tests.ageing import age
@@ -43,7 +44,7 @@ def row(done: Done, what: str) -> str:
 def test_reconcile_shows_a_plan_and_does_it_only_when_asked_to(mezzotint: Program, keeping: Engine) -> None:
     mended, removed, kept = (put_in(keeping, seed) for seed in (1, 2, 3))
     stray = keeping.bases.add([pictures.png(seed=4)]).ident
-    keeping.bases.discard(mended)
+    keeping.bases.life.discard(mended)
     services.at_once("x", lambda s: services.remove_image(s, removed))
     keeping.store.put("images/shared-300x200.jpg", b"a derivative")
     first = mezzotint("reconcile")

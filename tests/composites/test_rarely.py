@@ -15,9 +15,10 @@ from mezzotint.composites.models import Batch, Collection, Member, Page, Status
 from mezzotint.composites.references import PageReferences
 from mezzotint.errors import Conflict, InvalidInput, ReadOnly
 from mezzotint.names import Ident
-from mezzotint.repository import reconciling, services
+from mezzotint.repository import services
 from mezzotint.repository.models import Collection as Shelf
 from mezzotint.repository.owners import Owner
+from mezzotint.repository.upkeep import reconciling
 from mezzotint.wiring import Engine
 from tests import pictures
 from tests.ageing import age

@@ -7,8 +7,8 @@ from dataclasses import dataclass
 from pathlib import Path
 
 from mezzotint.objects import Bounded, DirectoryStore, MemoryStore, ObjectStore, Retrying
+from mezzotint.objects.registry import open_store
 from mezzotint.settings import Settings
-from mezzotint.wiring.stores import open_store
 from tests.backends.swift import SwiftCluster
 from tests.faults import FaultyStore, Rates
 

@@ -143,14 +143,14 @@ def test_a_base_is_given_as_a_local_file_whatever_its_store(bases: Bases, tmp_pa
 def test_a_discarded_base_is_in_the_trash_and_can_be_recovered(bases: Bases, store: ObjectStore) -> None:
     data = jpeg(200, 100)
     ident = bases.add([data]).ident
-    bases.discard(ident)
-    bases.discard(ident)
+    bases.life.discard(ident)
+    bases.life.discard(ident)
     assert not bases.exists(ident)
     with pytest.raises(NotFound):
         bases.facts(ident)
     assert [info.key.split("/")[0] for info in store.list()] == ["trash"]
-    assert bases.recover(ident) is True
-    assert bases.recover(ident) is False
+    assert bases.life.recover(ident) is True
+    assert bases.life.recover(ident) is False
     assert whole(bases, ident) == data
     assert bases.facts(ident).width == 200
 
@@ -158,6 +158,6 @@ def test_a_discarded_base_is_in_the_trash_and_can_be_recovered(bases: Bases, sto
 def test_a_discarded_base_can_be_added_anew(bases: Bases) -> None:
     data = jpeg(200, 100)
     ident = bases.add([data]).ident
-    bases.discard(ident)
+    bases.life.discard(ident)
     assert bases.add([data]).new
     assert whole(bases, ident) == data

@@ -106,10 +106,10 @@ def test_whether_something_is_in_the_trash_is_asked_of_the_store(
 ) -> None:
     bases = open_bases(tmp_path, store, cache)
     ident = bases.add([jpeg(200, 100)]).ident
-    assert not bases.is_in_trash(ident)
-    bases.discard(ident)
-    assert bases.is_in_trash(ident) and store.stat(trash_key(ident)).size
-    assert not bases.is_in_trash(Ident("ab" * 32))
+    assert not bases.life.is_in_trash(ident)
+    bases.life.discard(ident)
+    assert bases.life.is_in_trash(ident) and store.stat(trash_key(ident)).size
+    assert not bases.life.is_in_trash(Ident("ab" * 32))
 
 
 def test_what_is_remembered_of_bases_is_bounded(

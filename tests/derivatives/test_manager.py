@@ -197,7 +197,7 @@ def test_an_image_that_is_removed_while_it_is_rendered_does_not_come_back(
     counting.close_gate(after=after)
     future = request(made, ident, "-w50.jpg")
     assert counting.entered.wait(PATIENCE)
-    made.bases.discard(ident)
+    made.bases.life.discard(ident)
     made.cache.purge(ident)
     counting.gate.set()
     with pytest.raises(NotFound):

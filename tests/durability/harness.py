@@ -20,8 +20,10 @@ from hypothesis.stateful import RuleBasedStateMachine, initialize
 from mezzotint import wiring
 from mezzotint.errors import StoreUnavailable
 from mezzotint.objects import DirectoryStore, ObjectStore, Retrying
-from mezzotint.repository import capture, commits, models, removals, restoring, standing
+from mezzotint.repository import commits, models, standing
+from mezzotint.repository.intake import capture
 from mezzotint.repository.models import Commit
+from mezzotint.repository.upkeep import removals, restoring
 from mezzotint.settings import Settings
 from mezzotint.wiring import Engine
 from tests.durability import oracle
@@ -163,7 +165,7 @@ class Harness(RuleBasedStateMachine):
             assert "could not be reached" in alarm, alarm
             raise StoreUnavailable(alarm)
         commits.catch_up()
-        removals.settle()
+        removals.settle(commits.catch_up)
         commits.flush("setup")
 
     def follow(self) -> None:

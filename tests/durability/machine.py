@@ -18,8 +18,9 @@ from mezzotint.cache.cleaner import Cleaner
 from mezzotint.errors import MezzotintError, NotFound, ReadOnly
 from mezzotint.names import Ident, base_key, parse, trash_key
 from mezzotint.objects.clock import store_time
-from mezzotint.repository import checkpointing, commits, reconciling, removals, services, standing
+from mezzotint.repository import commits, services, standing
 from mezzotint.repository.models import Image, Removal, Snapshot, UpdateSession
+from mezzotint.repository.upkeep import checkpointing, reconciling, removals
 from tests.durability import oracle
 from tests.durability.changes import NAMES, Changes, bytes_of
 from tests.durability.harness import Harness, Session

@@ -132,7 +132,7 @@ def _chain() -> Iterator[str]:
 
 def _rebuilt() -> Iterator[str]:
     """A database made from nothing but the store has every row that the live one has, and no other."""
-    from mezzotint.repository import restoring
+    from mezzotint.repository.upkeep import restoring
 
     live = rows()
     if not live["commit"]:
@@ -149,7 +149,7 @@ def _rebuilt() -> Iterator[str]:
 
 def _second_reconcile() -> Iterator[str]:
     """Where there is no grace, what a first one moves to the trash a second one would delete."""
-    from mezzotint.repository import reconciling
+    from mezzotint.repository.upkeep import reconciling
     from mezzotint.wiring import engine
 
     for _ in range(1 if engine().settings.grace else 2):

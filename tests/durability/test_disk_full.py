@@ -64,11 +64,12 @@ def commit(ident: Ident) -> None:
 
 def remove(ident: Ident) -> None:
     """Where it is removed already, and its base is not away yet, that is made good."""
-    from mezzotint.repository import removals, services
+    from mezzotint.repository import commits, services
+    from mezzotint.repository.upkeep import removals
 
     if ident in look().images:
         services.at_once("ada", lambda session: services.remove_image(session, ident))
-    removals.settle()
+    removals.settle(commits.catch_up)
 
 
 def change_a_user(ident: Ident) -> None:
@@ -82,20 +83,20 @@ def change_a_user(ident: Ident) -> None:
 
 
 def snapshot(ident: Ident) -> None:
-    from mezzotint.repository import checkpointing
+    from mezzotint.repository.upkeep import checkpointing
 
     checkpointing.make(checkpointing.ask("ada"))
 
 
 def verify(ident: Ident) -> None:
-    from mezzotint.repository import verifying
+    from mezzotint.repository.upkeep import verifying
 
     assert not verifying.verify().damaged
 
 
 def reconcile(ident: Ident) -> None:
     """Something that nobody refers to goes to the trash, and out of it."""
-    from mezzotint.repository import reconciling
+    from mezzotint.repository.upkeep import reconciling
 
     reconciling.carry_out(reconciling.plan())
 

@@ -14,8 +14,8 @@ import pytest
 from mezzotint.names import Ident, base_key, trash_key
 from mezzotint.names.keys import damaged_key
 from mezzotint.objects import DirectoryStore, ObjectStore
+from mezzotint.objects.registry import open_store
 from mezzotint.settings import Settings
-from mezzotint.wiring.stores import open_store
 from tests import pictures
 from tests.backends.swift import SwiftCluster
 from tests.conftest import Server, run, start_server

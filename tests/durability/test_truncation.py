@@ -154,8 +154,9 @@ def flipped(data: bytes) -> bytes:
 
 def make_commits(count: int) -> None:
     """Collections, and a checkpoint after each."""
-    from mezzotint.repository import checkpointing, services
+    from mezzotint.repository import services
     from mezzotint.repository.models import Snapshot
+    from mezzotint.repository.upkeep import checkpointing
 
     for n in range(count):
         services.at_once("ada", partial(services.put_collection, slug=f"shelf-{n}", fields={}))

@@ -59,8 +59,9 @@ STATES = [_BEGUN, _COMMITTED, _PEOPLE, _PEOPLE, _RETURNED, _RETURNED, _RETURNED,
 def begin() -> None:
     from django.contrib.auth.models import Permission, User
 
-    from mezzotint.repository import checkpointing, commits, services
+    from mezzotint.repository import commits, services
     from mezzotint.repository.models import Snapshot
+    from mezzotint.repository.upkeep import checkpointing
 
     _commit_pictures("abcd", {})
     services.at_once("ada", lambda s: services.put_collection(s, "one", {}, images=[ident(name) for name in "abc"]))
@@ -117,8 +118,8 @@ def _change_people() -> None:
 
 
 def _checkpoint() -> None:
-    from mezzotint.repository import checkpointing
     from mezzotint.repository.models import Snapshot
+    from mezzotint.repository.upkeep import checkpointing
 
     checkpointing.make(Snapshot.objects.create(by="walk"))
 
@@ -133,11 +134,11 @@ def _reconcile() -> None:
     """A base that nobody refers to, and one that is referred to and lies in the trash; what the first time
     moves there the second time deletes, as there is no grace."""
     from mezzotint.names import Ident
-    from mezzotint.repository import reconciling
+    from mezzotint.repository.upkeep import reconciling
     from mezzotint.wiring import engine
 
     _upload("g")
-    engine().bases.discard(Ident(ident("c")))
+    engine().bases.life.discard(Ident(ident("c")))
     for _ in range(2):
         reconciling.carry_out(reconciling.plan())
 
@@ -159,7 +160,7 @@ def _remove() -> None:
 
 def _purge() -> None:
     from mezzotint.objects.clock import store_time
-    from mezzotint.repository import removals
+    from mezzotint.repository.upkeep import removals
     from mezzotint.wiring import engine
 
     assert removals.purge_expired(store_time(engine().store)) == 1

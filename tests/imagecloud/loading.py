@@ -9,8 +9,8 @@ from pathlib import Path
 
 from mezzotint.errors import OriginError
 from mezzotint.imagecloud import facts
+from mezzotint.network.urls import parse_url
 from mezzotint.repository.models import Captured
-from mezzotint.sources.urls import parse_url
 from mezzotint.wiring import Engine, open_sources
 from tests.conftest import engine_on
 from tests.imagecloud.nodes import OPEN

@@ -15,7 +15,7 @@ from unittest.mock import patch
 import httpx
 
 from mezzotint import tokens
-from mezzotint.sources.urls import parse_url
+from mezzotint.network.urls import parse_url
 from tests.servers import Server, rows, start_server
 from tests.waiting import PATIENCE, until
 

@@ -13,11 +13,11 @@ import pytest
 from mezzotint.imagecloud import deleting, leases, threads
 from mezzotint.imagecloud.cloning import Cloner
 from mezzotint.imagecloud.models import CloneRequest, PrefetchBatch, PrefetchItem
+from mezzotint.network.urls import parse_url
 from mezzotint.repository import owners
 from mezzotint.repository.owners import Owner
 from mezzotint.sources.peers import Peer
 from mezzotint.sources.records import RemoteRecord
-from mezzotint.sources.urls import parse_url
 from mezzotint.wiring import Engine
 from tests import pictures
 from tests.imagecloud.loading import loaded, opened

@@ -17,7 +17,7 @@ from mezzotint.imagecloud import deleting, facts, unreferenced
 from mezzotint.imagecloud.models import DeletedBase, RemoteImage
 from mezzotint.names import Ident, base_key
 from mezzotint.names.keys import REMOTE, remote_key, trash_key
-from mezzotint.sources.urls import parse_url
+from mezzotint.network.urls import parse_url
 from mezzotint.wiring import Engine
 from tests import pictures
 from tests.faults import FaultyStore, Rates

@@ -14,8 +14,8 @@ from django.db import DatabaseError, OperationalError, connection
 from mezzotint.imagecloud import deleting, facts, gauges
 from mezzotint.imagecloud.models import CloneRequest, RemoteImage
 from mezzotint.names import Ident
+from mezzotint.network.urls import parse_url
 from mezzotint.sources.notes import Notes
-from mezzotint.sources.urls import parse_url
 from mezzotint.wiring import Engine, open_sources
 from tests import pictures
 from tests.imagecloud.loading import load, loaded, opened

@@ -23,10 +23,10 @@ from mezzotint.imagecloud.cloning import LONGEST_PAUSE, Cloner
 from mezzotint.imagecloud.loader import Loader
 from mezzotint.imagecloud.models import CloneRequest, PrefetchItem
 from mezzotint.names import Ident
+from mezzotint.network.urls import Target
 from mezzotint.repository.owners import Owner
 from mezzotint.sources.peers import Peer, Refusal
 from mezzotint.sources.records import RemoteRecord
-from mezzotint.sources.urls import Target
 from mezzotint.wiring import Engine
 from tests import pictures
 from tests.imagecloud.loading import loaded, opened

@@ -12,9 +12,9 @@ from mezzotint.imagecloud import deleting, facts, unreferenced
 from mezzotint.imagecloud.models import DeletedBase, RemoteImage
 from mezzotint.names import Ident, trash_key
 from mezzotint.names.keys import remote_key
-from mezzotint.repository import reconciling
-from mezzotint.repository.reconciling import Plan
-from mezzotint.sources.urls import parse_url
+from mezzotint.network.urls import parse_url
+from mezzotint.repository.upkeep import reconciling
+from mezzotint.repository.upkeep.reconciling import RepairPlan
 from mezzotint.wiring import Engine
 from tests import pictures
 from tests.ageing import age
@@ -34,7 +34,7 @@ def stray(engine: Engine, seed: int) -> Ident:
     return engine.bases.add([pictures.png(seed=seed)]).ident
 
 
-def later_plan(engine: Engine) -> Plan:
+def later_plan(engine: Engine) -> RepairPlan:
     """Strays are seen twice, a grace apart."""
     age(engine)
     reconciling.carry_out(reconciling.plan(), over_cap=True)

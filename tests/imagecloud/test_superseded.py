@@ -10,8 +10,9 @@ import pytest
 from mezzotint.imagecloud import deleting, facts, unreferenced
 from mezzotint.imagecloud.models import DeletedBase
 from mezzotint.names import Ident
-from mezzotint.repository import queries, reconciling, removals, services
-from mezzotint.sources.urls import parse_url
+from mezzotint.network.urls import parse_url
+from mezzotint.repository import commits, queries, services
+from mezzotint.repository.upkeep import reconciling, removals
 from mezzotint.wiring import Engine
 from tests import pictures
 from tests.ageing import age
@@ -43,7 +44,7 @@ def superseded() -> list[str]:
 
 
 def lies(engine: Engine, ident: Ident) -> str:
-    return "here" if engine.bases.exists(ident) else "trash" if engine.bases.is_in_trash(ident) else "gone"
+    return "here" if engine.bases.exists(ident) else "trash" if engine.bases.life.is_in_trash(ident) else "gone"
 
 
 def test_what_was_superseded_stays_for_a_grace_and_then_goes_to_the_trash(here: Engine, origin: Origin) -> None:
@@ -114,7 +115,7 @@ def test_a_base_that_a_url_leads_to_outlives_the_repositorys_image(here: Engine,
     assert shown(here, origin, 13) == both
     for ident in (both, ours):
         services.at_once("tester", lambda s, ident=ident: services.remove_image(s, ident))  # type: ignore[misc]
-    removals.settle()
+    removals.settle(commits.catch_up)
     assert not queries.live_idents([both, ours])
     assert (lies(here, both), lies(here, ours)) == ("here", "trash")
     deleting.delete(parse_url(origin.url("/a.png")), only_here=True)

@@ -13,10 +13,10 @@ import pytest
 from mezzotint.errors import NotFound, StorageFull, StoreUnavailable
 from mezzotint.host.files import remove_abandoned
 from mezzotint.objects import DirectoryStore, ObjectStore
+from mezzotint.objects.registry import open_store
 from mezzotint.objects.s3 import S3Reader
 from mezzotint.objects.swift import SwiftReader
 from mezzotint.settings import Settings
-from mezzotint.wiring.stores import open_store
 from tests.backends.swift import SwiftCluster
 from tests.contracts.stores import KEY, bare, keys
 from tests.objects.between import Between

@@ -13,7 +13,7 @@ from mezzotint.errors import Conflict, DamagedBase, StoreUnavailable
 from mezzotint.names import Ident
 from mezzotint.names.keys import COPYING_KEY, LATEST_KEY, MARKER_KEY, base_key, journal_key, trash_key
 from mezzotint.objects import DirectoryStore, MemoryStore, ObjectStore
-from mezzotint.objects.copying import Report, copy
+from mezzotint.objects.copying import CopyReport, copy
 from mezzotint.objects.protocol import ObjectInfo
 from tests.backends.swift import SwiftCluster
 from tests.contracts.stores import MEGABYTE, got, keys, opened, wrapped
@@ -40,7 +40,7 @@ def contents(store: ObjectStore) -> dict[str, bytes]:
     return {info.key: got(store, info.key) for info in store.list()}
 
 
-def moved(source: ObjectStore, target: ObjectStore, spool: Path) -> Report:
+def moved(source: ObjectStore, target: ObjectStore, spool: Path) -> CopyReport:
     try:
         return copy(source, target, spool, lambda key, path: "image/jpeg")
     finally:

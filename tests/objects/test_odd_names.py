@@ -10,9 +10,9 @@ import pytest
 
 from mezzotint.objects import DirectoryStore, MemoryStore, ObjectStore, copying
 from mezzotint.objects.copying import copy
+from mezzotint.objects.registry import open_store
 from mezzotint.objects.swift import SwiftReader
 from mezzotint.settings import Settings
-from mezzotint.wiring.stores import open_store
 from tests.backends.swift import SwiftCluster
 from tests.contracts.stores import bare, got, keys, opened
 from tests.objects.test_copying import contents, fill, put_base

@@ -9,8 +9,8 @@ import pytest
 
 from mezzotint.errors import InvalidInput, StoreUnavailable
 from mezzotint.objects import ObjectStore
+from mezzotint.objects.registry import open_store
 from mezzotint.settings import Settings
-from mezzotint.wiring.stores import open_store
 from tests.backends.swift import SwiftCluster
 from tests.contracts.stores import KEY, bare, keys
 

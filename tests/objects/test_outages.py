@@ -13,8 +13,8 @@ import pytest
 
 from mezzotint.errors import NotFound, StoreUnavailable
 from mezzotint.objects import ObjectStore
+from mezzotint.objects.registry import open_store
 from mezzotint.settings import Settings
-from mezzotint.wiring.stores import open_store
 from tests.backends.swift import SwiftCluster
 from tests.contracts.stores import KEY, MEGABYTE, OTHER, bare, got, keys, opened
 from tests.objects.between import Between

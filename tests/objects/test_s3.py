@@ -11,8 +11,8 @@ import pytest
 
 from mezzotint.errors import StoreUnavailable
 from mezzotint.objects import ObjectStore
+from mezzotint.objects.registry import open_store
 from mezzotint.settings import Settings
-from mezzotint.wiring.stores import open_store
 from tests.backends.swift import SwiftCluster
 from tests.contracts.stores import KEY, MEGABYTE, keys, opened
 from tests.objects.between import Between
@@ -22,7 +22,7 @@ LARGE_READER_AND_WRITER = """
 import re, sys
 from pathlib import Path
 from mezzotint.settings import Settings
-from mezzotint.wiring.stores import open_store
+from mezzotint.objects.registry import open_store
 
 def peak():
     return int(re.search(r"VmHWM:\\s*(\\d+) kB", Path("/proc/self/status").read_text())[1]) << 10

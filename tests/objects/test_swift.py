@@ -12,8 +12,8 @@ import pytest
 from mezzotint.errors import StoreUnavailable
 from mezzotint.objects import ObjectStore
 from mezzotint.objects import swift as native
+from mezzotint.objects.registry import open_store
 from mezzotint.settings import Settings
-from mezzotint.wiring.stores import open_store
 from tests.backends.identity import Identity
 from tests.backends.swift import SwiftCluster
 from tests.contracts.stores import KEY, OTHER, bare, got, keys, opened

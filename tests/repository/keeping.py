@@ -11,7 +11,8 @@ import psycopg
 from django.contrib.auth.models import Group, Permission, User
 
 from mezzotint.names import Ident
-from mezzotint.repository import capture, commits, services
+from mezzotint.repository import commits, services
+from mezzotint.repository.intake import capture
 from mezzotint.repository.models import Captured, Collection, Commit, Image, Membership, Removal, UpdateSession
 from mezzotint.wiring import Engine
 from tests import pictures

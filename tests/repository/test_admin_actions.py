@@ -13,7 +13,8 @@ from django.test import Client
 from mezzotint import wiring
 from mezzotint.journal import Journal
 from mezzotint.names import base_key, trash_key
-from mezzotint.repository import capture, commits, services
+from mezzotint.repository import commits, services
+from mezzotint.repository.intake import capture
 from mezzotint.repository.models import (
     Applying,
     Captured,
@@ -58,7 +59,7 @@ def test_one_image_is_deleted_from_its_page(admin: Client, repository: Engine) -
     assert "was deleted successfully" in text(admin.post(address, {"post": "yes"}, follow=True))
     assert list(Image.objects.values_list("ident", flat=True)) == [kept]
     assert Removal.objects.get().by == "ada"
-    assert (repository.bases.exists(ident), repository.bases.is_in_trash(ident)) == (False, True)
+    assert (repository.bases.exists(ident), repository.bases.life.is_in_trash(ident)) == (False, True)
     assert Commit.objects.latest("seq").removed == 1
 
 

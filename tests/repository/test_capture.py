@@ -12,7 +12,8 @@ from django.contrib.auth.models import Group, Permission, User, update_last_logi
 from django.db import connection, transaction
 
 from mezzotint.journal import Head, Segment
-from mezzotint.repository import capture, commits
+from mezzotint.repository import commits
+from mezzotint.repository.intake import capture
 from mezzotint.repository.kinds import KINDS
 from mezzotint.repository.models import Captured, Collection, Commit, Image, Membership, Removal
 from mezzotint.repository.records import Records

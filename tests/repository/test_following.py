@@ -13,9 +13,11 @@ from mezzotint import wiring
 from mezzotint.errors import Conflict, InvalidInput, JournalBroken, ReadOnly, StoreUnavailable
 from mezzotint.journal import Journal, Segment
 from mezzotint.names.keys import journal_key
-from mezzotint.repository import capture, checkpointing, commits, maintenance, owners, restoring, services, standing
-from mezzotint.repository.maintenance import Maintenance
+from mezzotint.repository import commits, owners, services, standing
+from mezzotint.repository.intake import capture
 from mezzotint.repository.models import Collection, Image, Installation, Snapshot, UpdateSession
+from mezzotint.repository.upkeep import checkpointing, maintenance, restoring
+from mezzotint.repository.upkeep.maintenance import Maintenance
 from mezzotint.wiring import Engine
 from tests import pictures
 from tests.durability.oracle import another_database, rows

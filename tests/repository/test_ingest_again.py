@@ -9,7 +9,8 @@ from typing import Any
 import pytest
 
 from mezzotint.errors import StorageFull
-from mezzotint.repository import ingest, standing
+from mezzotint.repository import standing
+from mezzotint.repository.intake import ingest
 from mezzotint.repository.models import Image
 from mezzotint.wiring import Engine
 from tests import pictures

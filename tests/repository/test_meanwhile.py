@@ -18,11 +18,12 @@ from mezzotint.names import Ident, base_key, trash_key
 from mezzotint.names.keys import damaged_key
 from mezzotint.objects import ObjectStore
 from mezzotint.objects.clock import store_time
-from mezzotint.repository import commits, reconciling, references, removals, services, standing, verifying
-from mezzotint.repository.maintenance import Maintenance
+from mezzotint.repository import commits, references, services, standing
 from mezzotint.repository.models import Image, Installation, Removal
-from mezzotint.repository.reconciling import Done
 from mezzotint.repository.records import Records
+from mezzotint.repository.upkeep import reconciling, removals, verifying
+from mezzotint.repository.upkeep.maintenance import Maintenance
+from mezzotint.repository.upkeep.reconciling import Done
 from mezzotint.wiring import Engine
 from tests import pictures
 from tests.ageing import LONG, age
@@ -94,7 +95,7 @@ def test_reconcile_stops_where_another_database_commits(keeping: Engine) -> None
 
 def test_what_is_wanted_again_since_the_plan_is_left_alone(keeping: Engine) -> None:
     lost, removed = put_in(keeping, 1), put_in(keeping, 2)
-    keeping.bases.discard(lost)
+    keeping.bases.life.discard(lost)
     services.at_once("x", lambda s: services.remove_image(s, removed))
     age(keeping)
     found = reconciling.plan()
@@ -184,9 +185,9 @@ def test_a_removal_that_is_not_settled_yet_is_by_and_by(
     assert faulty.injected["refused"]
     assert "let go of later" in caplog.text
     assert not Image.objects.exists(), "it was committed whatever comes of that"
-    assert (keeping.bases.is_in_trash(ident), Removal.objects.get().settled) == (False, False)
+    assert (keeping.bases.life.is_in_trash(ident), Removal.objects.get().settled) == (False, False)
     Maintenance().turn()
-    assert (keeping.bases.is_in_trash(ident), Removal.objects.get().settled) == (True, True)
+    assert (keeping.bases.life.is_in_trash(ident), Removal.objects.get().settled) == (True, True)
     assert not keeping.bases.exists(ident)
 
 
@@ -219,6 +220,6 @@ def test_the_trash_is_emptied_of_what_lay_there_for_a_grace_and_of_nothing_else(
     keeping.store.delete(trash_key(gone))
     assert removals.purge_expired(store_time(keeping.store)) == 2
     assert sorted(Removal.objects.values_list("ident", flat=True)) == sorted([young, kept])
-    assert [keeping.bases.is_in_trash(ident) for ident in (old, young, kept, gone)] == [False, True, False, False]
+    assert [keeping.bases.life.is_in_trash(ident) for ident in (old, young, kept, gone)] == [False, True, False, False]
     assert keeping.bases.exists(kept)
     assert removals.purge_expired(store_time(keeping.store) + LONG) == 1

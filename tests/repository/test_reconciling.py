@@ -24,9 +24,11 @@ from mezzotint.names import Ident, base_key, trash_key
 from mezzotint.names.keys import IMAGES, MARKER_KEY
 from mezzotint.objects import ObjectInfo, ObjectStore
 from mezzotint.objects.clock import store_time
-from mezzotint.repository import capture, commits, reconciling, removals, services, standing
+from mezzotint.repository import commits, services, standing
+from mezzotint.repository.intake import capture
 from mezzotint.repository.models import Image, Removal, Sighting
-from mezzotint.repository.reconciling import Done, Plan
+from mezzotint.repository.upkeep import reconciling, removals
+from mezzotint.repository.upkeep.reconciling import Done, RepairPlan
 from mezzotint.wiring import Engine
 from tests import pictures
 from tests.ageing import age
@@ -41,7 +43,7 @@ def stray(engine: Engine, seed: int) -> Ident:
     return engine.bases.add([pictures.png(seed=seed)]).ident
 
 
-def numbers(plan: Plan) -> dict[str, int]:
+def numbers(plan: RepairPlan) -> dict[str, int]:
     found = {name: getattr(plan, name).count for name in ("strays", "missing", "recoverable", "expired")}
     return found | {"young": plan.young}
 
@@ -77,10 +79,10 @@ def test_a_stray_that_was_gone_between_two_sightings_begins_anew(keeping: Engine
     put_in(keeping, 1)
     ident = stray(keeping, 2)
     reconciling.plan()
-    keeping.bases.discard(ident)
+    keeping.bases.life.discard(ident)
     reconciling.plan()
     assert not Sighting.objects.exists()
-    keeping.bases.recover(ident)
+    keeping.bases.life.recover(ident)
     age(keeping)
     assert numbers(reconciling.plan())["strays"] == 0
 
@@ -125,7 +127,7 @@ def test_more_strays_than_the_cap_are_not_moved_without_being_asked(
 
 def test_the_cap_is_a_hundred_or_one_in_a_hundred() -> None:
     for objects, count, over in ((100, 10, False), (100, 11, True), (50_000, 100, False), (50_000, 101, True)):
-        plan = Plan(objects=objects)
+        plan = RepairPlan(objects=objects)
         plan.strays.count = count
         assert plan.over_cap is over
 
@@ -133,7 +135,7 @@ def test_the_cap_is_a_hundred_or_one_in_a_hundred() -> None:
 def test_planning_changes_nothing(keeping: Engine, tmp_path: Path) -> None:
     gone, kept = put_in(keeping, 1), put_in(keeping, 2)
     stray(keeping, 3)
-    keeping.bases.discard(gone)
+    keeping.bases.life.discard(gone)
     services.at_once("tester", lambda s: services.remove_image(s, kept))
     reconciling.plan()
     age(keeping)
@@ -146,7 +148,7 @@ def test_planning_changes_nothing(keeping: Engine, tmp_path: Path) -> None:
 
 def test_a_missing_base_is_mended_from_the_trash_or_reported(keeping: Engine) -> None:
     mended, lost, kept = (put_in(keeping, seed) for seed in (1, 2, 3))
-    keeping.bases.discard(mended)
+    keeping.bases.life.discard(mended)
     keeping.store.delete(base_key(lost))
     age(keeping)
     plan = reconciling.plan()

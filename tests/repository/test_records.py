@@ -10,7 +10,7 @@ from django.db import connection
 
 from mezzotint.errors import JournalBroken
 from mezzotint.journal import Change
-from mezzotint.repository import capture
+from mezzotint.repository.intake import capture
 from mezzotint.repository.kinds import KINDS
 from mezzotint.repository.models import Collection, Image, Membership
 from mezzotint.repository.records import Records

@@ -16,7 +16,8 @@ from mezzotint.errors import Conflict, JournalBroken, MezzotintError, StoreUnava
 from mezzotint.journal import Head, Journal, Segment
 from mezzotint.names import Ident, parse
 from mezzotint.objects import MemoryStore
-from mezzotint.repository import capture, commits, queries, services, standing
+from mezzotint.repository import commits, queries, services, standing
+from mezzotint.repository.intake import capture
 from mezzotint.repository.models import Collection, Commit, Image, Membership, Removal, UpdateSession
 from mezzotint.wiring import Engine
 from tests import pictures
@@ -61,7 +62,7 @@ class BasesWithSomebodyQuicker:
     def discard(self, ident: Ident) -> None:
         self.somebody.start()
         self.somebody.join(0.5)
-        self._bases.discard(ident)
+        self._bases.life.discard(ident)
 
     @staticmethod
     def _run(meanwhile: Callable[[], Any]) -> None:

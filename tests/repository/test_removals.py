@@ -11,8 +11,9 @@ import pytest
 
 from mezzotint.names import Ident, parse, trash_key
 from mezzotint.objects.clock import store_time
-from mezzotint.repository import commits, removals, services
+from mezzotint.repository import commits, services
 from mezzotint.repository.models import Image, Removal
+from mezzotint.repository.upkeep import removals
 from mezzotint.wiring import Engine
 from tests import pictures
 from tests.ageing import age

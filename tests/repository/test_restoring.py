@@ -17,8 +17,9 @@ from mezzotint.errors import InvalidInput
 from mezzotint.journal import Change, Head, Journal
 from mezzotint.names.keys import CHECKPOINTS, LATEST_KEY, checkpoint_key
 from mezzotint.objects import ObjectInfo, ObjectStore
-from mezzotint.repository import checkpointing, commits, queries, restoring, services, standing
+from mezzotint.repository import commits, queries, services, standing
 from mezzotint.repository.models import Collection, Image, Snapshot
+from mezzotint.repository.upkeep import checkpointing, restoring
 from mezzotint.wiring import Engine
 from tests.durability.oracle import another_database, rows
 from tests.repository.keeping import furnish, put_in

@@ -12,9 +12,11 @@ from django.contrib.auth.models import User
 from mezzotint import wiring
 from mezzotint.errors import Conflict, StoreUnavailable
 from mezzotint.names.keys import LATEST_KEY
-from mezzotint.repository import capture, checkpointing, standing
-from mezzotint.repository.maintenance import Maintenance
+from mezzotint.repository import standing
+from mezzotint.repository.intake import capture
 from mezzotint.repository.models import Captured, Snapshot
+from mezzotint.repository.upkeep import checkpointing
+from mezzotint.repository.upkeep.maintenance import Maintenance
 from mezzotint.wiring import Engine
 from tests import pictures
 from tests.conftest import Server, engine_on

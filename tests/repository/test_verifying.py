@@ -15,9 +15,10 @@ from mezzotint.errors import NotFound
 from mezzotint.names import Ident, base_key, trash_key
 from mezzotint.names.keys import damaged_key
 from mezzotint.objects import DirectoryStore
-from mezzotint.repository import services, verifying
+from mezzotint.repository import services
 from mezzotint.repository.models import Image
-from mezzotint.repository.verifying import Report
+from mezzotint.repository.upkeep import verifying
+from mezzotint.repository.upkeep.verifying import VerifyReport
 from mezzotint.wiring import Engine
 from tests import pictures
 from tests.conftest import PROGRAM, environment
@@ -41,8 +42,8 @@ def is_there(engine: Engine, key: str) -> bool:
     return True
 
 
-def total(engine: Engine, *idents: Ident) -> Report:
-    return Report(len(idents), sum(engine.store.stat(base_key(ident)).size for ident in idents))
+def total(engine: Engine, *idents: Ident) -> VerifyReport:
+    return VerifyReport(len(idents), sum(engine.store.stat(base_key(ident)).size for ident in idents))
 
 
 def test_a_whole_repository_is_whole(repository: Engine) -> None:

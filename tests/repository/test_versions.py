@@ -18,7 +18,8 @@ from mezzotint.journal.segment import FIRST, fingerprint
 from mezzotint.names import Ident
 from mezzotint.names.keys import MARKER_KEY, journal_key
 from mezzotint.objects import ObjectStore
-from mezzotint.repository import commits, restoring, standing
+from mezzotint.repository import commits, standing
+from mezzotint.repository.upkeep import restoring
 from mezzotint.wiring import Engine
 from tests import pictures
 from tests.durability.oracle import another_database, rows
@@ -98,7 +99,7 @@ def test_a_store_of_format_1_is_read_and_gone_on_with(repository: Engine, tmp_pa
     assert commits.catch_up() == 4
     assert restored() == rows()
     assert [repository.bases.exists(Ident(ident)) for ident in (gone, kept)] == [False, True]
-    assert repository.bases.recover(Ident(gone))
+    assert repository.bases.life.recover(Ident(gone))
 
 
 def test_people_of_before_the_journal_held_them_are_kept(tmp_path: Path) -> None:

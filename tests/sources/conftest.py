@@ -7,7 +7,7 @@ from pathlib import Path
 
 import pytest
 
-from tests.sources.network import Host, a_host
+from tests.network.host import Host, a_host
 
 
 @pytest.fixture

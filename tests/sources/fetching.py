@@ -9,9 +9,9 @@ from contextlib import contextmanager
 from pathlib import Path
 from typing import Any, TypeVar
 
+from mezzotint.network.urls import parse_url
 from mezzotint.sources.records import RemoteRecord
-from mezzotint.sources.remote import Found, RemoteImages
-from mezzotint.sources.urls import parse_url
+from mezzotint.sources.remote import Lookup, RemoteImages
 from mezzotint.wiring import Engine, open_sources
 from tests.conftest import engine_on
 
@@ -38,7 +38,7 @@ def run(engine: Engine, work: Callable[[RemoteImages], Awaitable[T]]) -> T:
     return asyncio.run(main())
 
 
-def get(engine: Engine, url: str, **options: bool) -> Found:
+def get(engine: Engine, url: str, **options: bool) -> Lookup:
     return run(engine, lambda remote: remote.get(parse_url(url), **options))
 
 

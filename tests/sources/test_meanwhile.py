@@ -14,11 +14,11 @@ from mezzotint.derivatives import Base
 from mezzotint.derivatives.bases import Spool
 from mezzotint.names import Ident
 from mezzotint.names.keys import remote_key
+from mezzotint.network.urls import parse_url
 from mezzotint.objects import DirectoryStore, MemoryStore, ObjectStore
 from mezzotint.sources import peers as peers_module
 from mezzotint.sources.peers import Peer
-from mezzotint.sources.records import Records, RemoteRecord
-from mezzotint.sources.urls import parse_url
+from mezzotint.sources.records import RemoteRecord, RemoteRecords
 from mezzotint.wiring import Engine, open_peer_client
 from tests.cache.caches import open_cache
 from tests.origin import Asked, Origin
@@ -73,14 +73,14 @@ def test_a_picture_whose_bytes_go_to_the_trash_as_it_is_taken_in_has_them_back(
     def kept_and_discarded(spool: Spool) -> Base:
         base = keep(spool)
         assert not base.new
-        engine.bases.discard(base.ident)
+        engine.bases.life.discard(base.ident)
         return base
 
     monkeypatch.setattr(engine.bases, "keep", kept_and_discarded)
     url = origin.picture("/b", PICTURE)
     found = get(engine, url)
     assert engine.bases.exists(found.record.ident)
-    assert not engine.bases.is_in_trash(found.record.ident)
+    assert not engine.bases.life.is_in_trash(found.record.ident)
     assert whole(engine, found.record.ident) == PICTURE
 
 
@@ -101,7 +101,7 @@ def store(request: pytest.FixtureRequest, tmp_path: Path) -> ObjectStore:
 
 def test_a_read_node_goes_by_its_own_record_until_the_store_has_one(store: ObjectStore, tmp_path: Path) -> None:
     cache, clock = open_cache(tmp_path / "cache", 1 << 30), Clock()
-    reader = Records(store, cache, lambda host: True, clock, read_only=True)
+    reader = RemoteRecords(store, cache, lambda host: True, clock, read_only=True)
     reader.put(KEY, RECORD, kept=False)
     for _ in range(3):
         clock.now += 1000

@@ -198,7 +198,7 @@ def test_a_peer_that_is_down_costs_no_picture_and_is_left_alone_after_a_while(tm
         for number in range(6):
             assert get(engine, located(origin, f"/{number}"), ask_peers=True).how == How.MISS
         with pytest.raises(OriginBusy):
-            engine.origins.check("peer:b")
+            engine.breaker.check("peer:b")
 
 
 def test_the_second_peer_is_asked_where_the_first_has_it_not(tmp_path: Path, peer: Origin, origin: Origin) -> None:

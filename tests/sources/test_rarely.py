@@ -11,17 +11,17 @@ import pytest
 
 from mezzotint.errors import InvalidInput, OriginBusy, OriginTimedOut
 from mezzotint.host.locks import HostLocks
+from mezzotint.network import breaker as origins_module
+from mezzotint.network.breaker import CircuitBreaker, Standing
+from mezzotint.network.client import _Deadline
+from mezzotint.network.resolver import Gate, Resolver, system_resolve
 from mezzotint.objects import MemoryStore
 from mezzotint.sources import notes as notes_module
-from mezzotint.sources import origins as origins_module
 from mezzotint.sources import records as records_module
-from mezzotint.sources.client import _Deadline
 from mezzotint.sources.flights import Flights
-from mezzotint.sources.gate import Gate, Names, system_resolve
 from mezzotint.sources.notes import Notes
-from mezzotint.sources.origins import Origins, Standing
 from mezzotint.sources.peers import read_peers
-from mezzotint.sources.records import Failure, Records
+from mezzotint.sources.records import Failure, RemoteRecords
 from tests.cache.caches import OwnCache, open_cache
 from tests.sources.test_records import KEY, RECORD, Clock
 from tests.waiting import until
@@ -82,7 +82,7 @@ def test_a_flight_that_fails_otherwise_than_expected_is_told(tmp_path: Path, cap
 
 def test_nothing_is_connected_to_that_was_not_checked() -> None:
     async def work() -> None:
-        names = Names(system_resolve)
+        names = Resolver(system_resolve)
         gate = Gate(names)
         gate.begin(lambda host, address: True, "127.0.0.1")
         gate.open_socket((2, 1, 6, "", ("127.0.0.1", 80))).close()
@@ -123,7 +123,7 @@ def test_notes_come_in_handfuls_and_none_is_lost_as_they_are_taken(
 def test_an_origin_that_answers_is_forgiven_its_failures_and_keeps_its_pause(
     cache: OwnCache, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    origins = Origins(cache.host.facts)
+    origins = CircuitBreaker(cache.host.facts)
     origins.failed("a.test")
     origins.asked_for_pause("a.test", 60)
     origins.answered("a.test")
@@ -134,13 +134,13 @@ def test_an_origin_that_answers_is_forgiven_its_failures_and_keeps_its_pause(
         origins.failed(f"{n}.test")
     assert len(origins._memory) <= 3
     origins.close()
-    assert Origins(cache.host.facts).standing("0.test").failures == 1, "the host has not forgotten it"
+    assert CircuitBreaker(cache.host.facts).standing("0.test").failures == 1, "the host has not forgotten it"
 
 
 def test_what_others_cannot_be_told_of_an_origin_is_said(
     cache: OwnCache, monkeypatch: pytest.MonkeyPatch, caplog: pytest.LogCaptureFixture
 ) -> None:
-    origins = Origins(cache.host.facts)
+    origins = CircuitBreaker(cache.host.facts)
 
     def fails(key: str, value: str) -> None:
         raise OSError("no disk")
@@ -164,7 +164,7 @@ def test_records_on_this_host_that_are_none_of_ours_are_none(
     cache: OwnCache, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     clock = Clock()
-    records = Records(MemoryStore(), cache, lambda host: True, clock)
+    records = RemoteRecords(MemoryStore(), cache, lambda host: True, clock)
     for content in (b"no JSON", b"[" * 100_000, b"[]", b"{}"):
         cache.put(f"{KEY}.json", content)
         assert records.look_again(KEY) is None

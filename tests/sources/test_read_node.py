@@ -9,8 +9,8 @@ from pathlib import Path
 
 import pytest
 
-from mezzotint.sources.remote import Found, How, RemoteImages
-from mezzotint.sources.urls import parse_url
+from mezzotint.network.urls import parse_url
+from mezzotint.sources.remote import How, Lookup, RemoteImages
 from mezzotint.wiring import Engine
 from tests.faults import FaultyStore
 from tests.origin import Origin
@@ -39,10 +39,10 @@ def seen(engine: Engine) -> dict[str, bytes]:
     return {key: engine.store.read(key) for key in stored(engine)}
 
 
-def settled(engine: Engine, url: str) -> Found:
+def settled(engine: Engine, url: str) -> Lookup:
     """What is given, and the background has had time to look after it."""
 
-    async def work(remote: RemoteImages) -> Found:
+    async def work(remote: RemoteImages) -> Lookup:
         found = await remote.get(parse_url(url))
         await asyncio.sleep(0.3)
         return found
@@ -138,10 +138,10 @@ def test_who_may_not_have_it_fetched_has_nothing_looked_after(opening: Opening, 
         async def work(remote: RemoteImages) -> None:
             target = parse_url(url)
             for _ in range(3):
-                assert await remote.find(target, renew=False) == Found(first, How.STALE)
+                assert await remote.find(target, renew=False) == Lookup(first, How.STALE)
             await asyncio.sleep(0.3)
             assert origin.asked == {"/a": 1}
-            assert await remote.find(target) == Found(first, How.STALE)
+            assert await remote.find(target) == Lookup(first, How.STALE)
             await until(lambda: origin.asked == {"/a": 2})
 
         run(engine, work)

@@ -26,7 +26,7 @@ from mezzotint.errors import (
 )
 from mezzotint.names import Ident
 from mezzotint.objects import DirectoryStore, MemoryStore, ObjectStore
-from mezzotint.sources.records import Failure, Records, RemoteRecord, seen_again
+from mezzotint.sources.records import Failure, RemoteRecord, RemoteRecords, seen_again
 from tests.cache.caches import open_cache
 
 KEY, OTHER = "ab" * 32, "cd" * 32
@@ -57,13 +57,13 @@ def clock() -> Clock:
     return Clock()
 
 
-def process(store: ObjectStore, cache: Cache, clock: Clock) -> Records:
+def process(store: ObjectStore, cache: Cache, clock: Clock) -> RemoteRecords:
     """As another process of the host sees them: with nothing in its memory."""
-    return Records(store, cache, lambda host: host == "kept.test", clock)
+    return RemoteRecords(store, cache, lambda host: host == "kept.test", clock)
 
 
 @pytest.fixture
-def records(store: ObjectStore, cache: Cache, clock: Clock) -> Records:
+def records(store: ObjectStore, cache: Cache, clock: Clock) -> RemoteRecords:
     return process(store, cache, clock)
 
 
@@ -100,7 +100,7 @@ JUNK = [
 
 
 @pytest.mark.parametrize("data", JUNK, ids=lambda data: data[:60].decode("latin-1"))
-def test_junk_is_no_record(data: bytes, records: Records, store: ObjectStore) -> None:
+def test_junk_is_no_record(data: bytes, records: RemoteRecords, store: ObjectStore) -> None:
     assert RemoteRecord.from_json(data) is None
     assert RemoteRecord.from_json(data.decode("latin-1")) is None
     store.put(f"remote/{KEY}.json", data)
@@ -121,7 +121,7 @@ def test_what_is_no_moment_is_no_record(member: str, number: float) -> None:
 
 @pytest.mark.parametrize("kept", [True, False])
 def test_what_was_put_is_found_by_all_processes(
-    records: Records, store: ObjectStore, cache: Cache, clock: Clock, kept: bool
+    records: RemoteRecords, store: ObjectStore, cache: Cache, clock: Clock, kept: bool
 ) -> None:
     assert records.find(KEY) is None
     records.put(KEY, RECORD, kept=kept)
@@ -133,7 +133,7 @@ def test_what_was_put_is_found_by_all_processes(
 
 
 def test_what_is_kept_is_in_the_store_and_what_is_cached_goes_with_the_cache(
-    records: Records, store: ObjectStore, cache: Cache, clock: Clock
+    records: RemoteRecords, store: ObjectStore, cache: Cache, clock: Clock
 ) -> None:
     records.put(KEY, RECORD, kept=True)
     records.put(OTHER, RECORD, kept=False)
@@ -145,7 +145,7 @@ def test_what_is_kept_is_in_the_store_and_what_is_cached_goes_with_the_cache(
 
 
 def test_a_change_by_another_process_is_seen_within_a_second_or_so(
-    records: Records, store: ObjectStore, cache: Cache, clock: Clock, monkeypatch: pytest.MonkeyPatch
+    records: RemoteRecords, store: ObjectStore, cache: Cache, clock: Clock, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     records.put(KEY, RECORD, kept=True)
     assert records.find(KEY) == RECORD
@@ -159,7 +159,7 @@ def test_a_change_by_another_process_is_seen_within_a_second_or_so(
 
 
 def test_a_record_that_another_host_deleted_is_gone_within_a_minute(
-    records: Records, store: ObjectStore, cache: Cache, clock: Clock
+    records: RemoteRecords, store: ObjectStore, cache: Cache, clock: Clock
 ) -> None:
     records.put(KEY, RECORD, kept=True)
     store.delete(f"remote/{KEY}.json")
@@ -170,7 +170,7 @@ def test_a_record_that_another_host_deleted_is_gone_within_a_minute(
 
 @pytest.mark.parametrize("kept", [True, False])
 def test_what_was_deleted_is_gone_everywhere(
-    records: Records, store: ObjectStore, cache: Cache, clock: Clock, kept: bool
+    records: RemoteRecords, store: ObjectStore, cache: Cache, clock: Clock, kept: bool
 ) -> None:
     other = process(store, cache, clock)
     records.put(KEY, RECORD, kept=kept)
@@ -188,7 +188,7 @@ def test_what_was_deleted_is_gone_everywhere(
 
 @pytest.mark.parametrize("error", [OriginLacks("why"), OriginFailed("why", again=True), OriginTimedOut("why")])
 def test_a_failure_is_heeded_until_its_time_is_over(
-    records: Records, store: ObjectStore, cache: Cache, clock: Clock, error: OriginError
+    records: RemoteRecords, store: ObjectStore, cache: Cache, clock: Clock, error: OriginError
 ) -> None:
     assert records.failure(KEY) is None
     records.fail(KEY, Failure.of(error, clock.now + 60))
@@ -205,7 +205,7 @@ def test_a_failure_is_heeded_until_its_time_is_over(
     assert list(store.list()) == []
 
 
-def test_a_pause_that_is_remembered_says_how_much_of_it_is_left(records: Records, clock: Clock) -> None:
+def test_a_pause_that_is_remembered_says_how_much_of_it_is_left(records: RemoteRecords, clock: Clock) -> None:
     records.fail(KEY, Failure.of(OriginBusy("a.test", 60), clock.now + 60))
     clock.now += 20
     failure = records.failure(KEY)
@@ -216,7 +216,7 @@ def test_a_pause_that_is_remembered_says_how_much_of_it_is_left(records: Records
 
 
 @pytest.mark.parametrize("error", [NotAnImage("file", "is none"), MezzotintError("x" * 5000)])
-def test_any_other_failure_is_one_of_the_origin(records: Records, clock: Clock, error: MezzotintError) -> None:
+def test_any_other_failure_is_one_of_the_origin(records: RemoteRecords, clock: Clock, error: MezzotintError) -> None:
     records.fail(KEY, Failure.of(error, clock.now + 60))
     failure = records.failure(KEY)
     assert failure is not None
@@ -224,7 +224,7 @@ def test_any_other_failure_is_one_of_the_origin(records: Records, clock: Clock, 
     assert len(failure.reason) <= 500
 
 
-def test_what_succeeds_ends_a_failure_and_what_fails_ends_no_record(records: Records, clock: Clock) -> None:
+def test_what_succeeds_ends_a_failure_and_what_fails_ends_no_record(records: RemoteRecords, clock: Clock) -> None:
     records.put(KEY, RECORD, kept=True)
     records.fail(KEY, Failure.of(OriginFailed("why"), clock.now + 60))
     assert records.look_again(KEY) == RECORD
@@ -234,7 +234,7 @@ def test_what_succeeds_ends_a_failure_and_what_fails_ends_no_record(records: Rec
 
 
 @pytest.mark.parametrize("junk", [b"", b"[]", b"{}", b'{"kind": 1}', b'{"record": 1}'])
-def test_junk_in_the_cache_is_nothing(records: Records, cache: Cache, junk: bytes) -> None:
+def test_junk_in_the_cache_is_nothing(records: RemoteRecords, cache: Cache, junk: bytes) -> None:
     cache.put(f"{KEY}.json", junk)
     cache.put(f"{KEY}-failure.json", junk)
     assert records.find(KEY) is None

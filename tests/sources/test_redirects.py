@@ -7,7 +7,7 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from mezzotint.errors import InvalidInput
-from mezzotint.sources.urls import parse_url
+from mezzotint.network.urls import parse_url
 
 BASE = parse_url("http://a/b/c/d;p?q")
 

@@ -12,13 +12,13 @@ from pathlib import Path
 import pytest
 
 from mezzotint.errors import InvalidInput, NotFound, OriginBusy, OriginFailed, OriginLacks, OriginTimedOut
-from mezzotint.sources.remote import Found, How, RemoteImages
-from mezzotint.sources.urls import parse_url
+from mezzotint.network.urls import parse_url
+from mezzotint.sources.remote import How, Lookup, RemoteImages
 from mezzotint.wiring import Engine
+from tests.network.host import in_turn, leading, status
 from tests.origin import Asked, Origin
 from tests.pictures import jpeg, png
 from tests.sources.fetching import fetching, get, left_in_incoming, noted, record, run, stored, whole
-from tests.sources.network import in_turn, leading, status
 from tests.waiting import HANGS, IN_TIME
 from tests.waiting import until_async as until
 
@@ -76,7 +76,7 @@ def test_all_spellings_of_an_address_are_one_picture(engine: Engine, origin: Ori
 def test_a_hundred_who_ask_at_once_are_one_request(engine: Engine, origin: Origin) -> None:
     target = parse_url(origin.picture("/a", PICTURE, delay=0.1))
 
-    async def work(remote: RemoteImages) -> list[Found]:
+    async def work(remote: RemoteImages) -> list[Lookup]:
         return await asyncio.gather(*(remote.get(target) for _ in range(100)))
 
     assert {found.record.ident for found in run(engine, work)} == {IDENT}
@@ -85,7 +85,7 @@ def test_a_hundred_who_ask_at_once_are_one_request(engine: Engine, origin: Origi
 
 def test_several_processes_that_ask_at_once_are_one_request(engine: Engine, origin: Origin) -> None:
     url = origin.picture("/a", PICTURE, delay=0.2)
-    found: list[Found] = []
+    found: list[Lookup] = []
     threads = [threading.Thread(target=lambda: found.append(get(engine, url))) for _ in range(4)]
     for thread in threads:
         thread.start()
@@ -100,7 +100,7 @@ def test_a_failure_is_shared_by_all_who_asked_at_once(engine: Engine, origin: Or
     origin.answers["/a"] = status(404, 0.1)
     target = parse_url(origin.url("/a"))
 
-    async def work(remote: RemoteImages) -> list[Found | BaseException]:
+    async def work(remote: RemoteImages) -> list[Lookup | BaseException]:
         return await asyncio.gather(*(remote.get(target) for _ in range(20)), return_exceptions=True)
 
     assert {type(one) for one in run(engine, work)} == {OriginLacks}
@@ -110,7 +110,7 @@ def test_a_failure_is_shared_by_all_who_asked_at_once(engine: Engine, origin: Or
 def test_whoever_goes_away_takes_nothing_from_the_others(engine: Engine, origin: Origin) -> None:
     target = parse_url(origin.picture("/a", PICTURE, delay=0.2))
 
-    async def work(remote: RemoteImages) -> Found:
+    async def work(remote: RemoteImages) -> Lookup:
         first, second = (asyncio.ensure_future(remote.get(target)) for _ in range(2))
         await until(lambda: origin.asked["/a"] == 1)
         first.cancel()
@@ -238,7 +238,7 @@ def test_a_lost_base_that_the_origin_lacks_too_is_an_error_and_no_hit(engine: En
 
 def test_a_base_in_the_trash_is_wanted_again_without_asking(engine: Engine, origin: Origin) -> None:
     url = origin.picture("/a", PICTURE)
-    engine.bases.discard(get(engine, url).record.ident)
+    engine.bases.life.discard(get(engine, url).record.ident)
     assert get(engine, url, lost=True).record.ident == IDENT
     assert whole(engine, IDENT) == PICTURE
     assert origin.asked == {"/a": 1}

@@ -12,7 +12,7 @@ import pytest
 from PIL import Image
 
 from mezzotint.errors import InvalidInput, OriginFailed
-from mezzotint.sources.urls import parse_url
+from mezzotint.network.urls import parse_url
 from mezzotint.wiring import Engine
 from tests.origin import Asked, Origin
 from tests.pictures import jpeg, png

@@ -9,13 +9,13 @@ from pathlib import Path
 
 import pytest
 
+from mezzotint.network.urls import parse_url
 from mezzotint.sources.remote import How, RemoteImages
-from mezzotint.sources.urls import parse_url
 from mezzotint.wiring import Engine
+from tests.network.host import saying, status
 from tests.origin import Answer, Asked, Origin
 from tests.pictures import jpeg
 from tests.sources.fetching import fetching, get, noted, record, run, stored, whole
-from tests.sources.network import saying, status
 from tests.waiting import until_async as until
 
 PICTURE, OTHER = jpeg(200, 100, seed=1), jpeg(200, 100, seed=2)

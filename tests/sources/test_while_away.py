@@ -12,11 +12,11 @@ from mezzotint.cache import Cache
 from mezzotint.errors import OriginBusy, StoreUnavailable
 from mezzotint.names import Ident
 from mezzotint.objects import MemoryStore
-from mezzotint.sources.records import Records, RemoteRecord
+from mezzotint.sources.records import RemoteRecord, RemoteRecords
 from tests.cache.caches import open_cache
 from tests.faults import FaultyStore
+from tests.network.host import Host, status
 from tests.origin import Origin
-from tests.sources.network import Host, status
 
 KEY, OTHER = "ab" * 32, "cd" * 32
 RECORD = RemoteRecord("http://a.test/b", Ident("12" * 32), 1.5, 2.5, 3.5)
@@ -54,9 +54,9 @@ def test_a_pause_of_decades_is_one_of_an_hour_for_whoever_is_told_of_it(host: Ho
 
 def test_what_the_host_has_seen_is_known_while_the_store_does_not_answer(cache: Cache) -> None:
     clock, store = Clock(), FaultyStore(MemoryStore())
-    Records(store, cache, lambda host: True, clock).put(KEY, RECORD, kept=True)
+    RemoteRecords(store, cache, lambda host: True, clock).put(KEY, RECORD, kept=True)
     clock.now += HOUR
-    records = Records(store, cache, lambda host: True, clock)
+    records = RemoteRecords(store, cache, lambda host: True, clock)
     with store.down():
         assert records.look_again(KEY) == RECORD
         assert records.find(KEY) == RECORD

@@ -13,7 +13,7 @@ from django.shortcuts import redirect, render
 from django.views.decorators.http import require_safe
 
 from mezzotint.errors import InvalidInput, MezzotintError, NotFound
-from mezzotint.names import Facts, Limits, canonical
+from mezzotint.names import Facts, RenditionLimits, canonical
 from mezzotint.names.canonical import output_size
 from mezzotint.names.grammar import parse_rendition
 from mezzotint.problems import problem_headers, status_of
@@ -130,5 +130,5 @@ def _size(image: Image, label: str, side: int) -> dict[str, Any]:
 
 def _fitted(image: Image, side: int) -> tuple[int, int]:
     facts = Facts(image.width, image.height, image.format, image.bytes)
-    rendition = canonical(parse_rendition(f"-fit{side}x{side}.jpg"), facts, Limits())
+    rendition = canonical(parse_rendition(f"-fit{side}x{side}.jpg"), facts, RenditionLimits())
     return output_size(rendition, facts)

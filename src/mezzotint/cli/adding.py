@@ -41,7 +41,7 @@ def ingest(
         django_setup()
     else:
         ready_database()
-    from mezzotint.repository import ingest as work
+    from mezzotint.repository.intake import ingest as work
 
     table = work.Table(metadata) if metadata else None
     files, others = work.find_files(paths)
@@ -88,7 +88,8 @@ def _flush() -> None:
     """What was changed, a password say, is durable when the command ends, where it can be."""
     from django.db import DatabaseError
 
-    from mezzotint.repository import capture, commits
+    from mezzotint.repository import commits
+    from mezzotint.repository.intake import capture
 
     try:
         if capture.pending():

@@ -21,7 +21,7 @@ from mezzotint.cli.output import count_progress, out, say, told
 from mezzotint.errors import InvalidInput, NotAnImage
 
 if TYPE_CHECKING:
-    from mezzotint.repository.reconciling import Plan
+    from mezzotint.repository.upkeep.reconciling import RepairPlan
 
 AsJson = Annotated[bool, typer.Option("--json", help="For programs.")]
 _SHOWN = 20
@@ -58,8 +58,8 @@ def snapshot(
     Without --wait the running server makes it in the background.
     """
     ready_database()
-    from mezzotint.repository import checkpointing
     from mezzotint.repository.api.serializers import SnapshotSerializer
+    from mezzotint.repository.upkeep import checkpointing
 
     asked = checkpointing.ask("snapshot")
     if wait:
@@ -85,7 +85,8 @@ def restore(
     from mezzotint.site.prepare import django_setup
 
     django_setup()
-    from mezzotint.repository import restoring, standing
+    from mezzotint.repository import standing
+    from mezzotint.repository.upkeep import restoring
 
     with count_progress("restore") as progress:
         seq = restoring.restore(at, lambda what, count: progress(count, None))
@@ -109,7 +110,7 @@ def reconcile(
     mended from the trash, or reported: exit status 1.
     """
     ready_database()
-    from mezzotint.repository import reconciling
+    from mezzotint.repository.upkeep import reconciling
 
     with count_progress("compare") as progress:
         found = reconciling.plan(lambda count: progress(count, None))
@@ -129,7 +130,7 @@ def reconcile(
         raise typer.Exit(1)
 
 
-def _show_plan(found: Plan) -> None:
+def _show_plan(found: RepairPlan) -> None:
     say(f"{found.objects:,} bases, {found.entries:,} entries, {found.others:,} other objects below images/")
     table = Table("what", "how many", "for example")
     for what, one in (
@@ -156,7 +157,7 @@ def verify(
     by uploading the picture again. Exit status 1 says that something is damaged or missing.
     """
     ready_database()
-    from mezzotint.repository import verifying
+    from mezzotint.repository.upkeep import verifying
     from mezzotint.settings.parsing import parse_bytes
 
     try:
@@ -198,8 +199,8 @@ def copy_store(
     Then set MEZZOTINT_STORE to the new place: the database stays.
     """
     from mezzotint.objects.copying import copy
+    from mezzotint.objects.registry import open_store
     from mezzotint.settings import Settings
-    from mezzotint.wiring.stores import open_store
 
     settings = Settings.read()
     opened = open_store(source, settings), open_store(target, settings)

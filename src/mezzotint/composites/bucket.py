@@ -16,9 +16,8 @@ from obstore.exceptions import BaseError
 from obstore.store import S3Store
 
 from mezzotint.errors import StorageFull, StoreUnavailable, first_line
-from mezzotint.objects.s3 import is_full
+from mezzotint.objects.s3 import is_full, open_bucket
 from mezzotint.settings import Settings
-from mezzotint.wiring.stores import open_bucket
 
 _TRIES = 5
 

@@ -15,7 +15,7 @@ import requests
 from django.core.cache import cache
 
 from mezzotint.errors import Forbidden, MezzotintError, OriginFailed, OriginTimedOut
-from mezzotint.sources.freshness import retry_after
+from mezzotint.network.freshness import retry_after
 from mezzotint.wiring import engine
 
 log = logging.getLogger(__name__)

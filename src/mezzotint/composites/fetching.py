@@ -22,8 +22,8 @@ from mezzotint.errors import (
     OriginTimedOut,
 )
 from mezzotint.host.files import CHUNK, full_is_told
-from mezzotint.sources.client import Times
-from mezzotint.sources.urls import parse_url
+from mezzotint.network.client import Times
+from mezzotint.network.urls import parse_url
 from mezzotint.wiring import engine, open_client
 
 log = logging.getLogger(__name__)

@@ -27,7 +27,7 @@ Row = dict[str, Any]
 
 
 @dataclass
-class Report:
+class ImportReport:
     collections: int = 0
     members: int = 0
     batches: int = 0
@@ -40,7 +40,7 @@ class Report:
 
 def take_over(
     source: str, *, dry_run: bool = False, progress: Callable[[int, int | None], None] = lambda done, of: None
-) -> Report:
+) -> ImportReport:
     """All at once or not at all. What is here already stays as it is. Raises InvalidInput."""
     try:
         return _taken_over(source, dry_run, progress)
@@ -48,8 +48,8 @@ def take_over(
         raise InvalidInput("source", f"has a row that is none of a composite handler's: {error!r}") from None
 
 
-def _taken_over(source: str, dry_run: bool, progress: Callable[[int, int | None], None]) -> Report:
-    report, done = Report(), 0
+def _taken_over(source: str, dry_run: bool, progress: Callable[[int, int | None], None]) -> ImportReport:
+    report, done = ImportReport(), 0
     with transaction.atomic():
         for table, write in zip(_TABLES, (_collections, _members, _batches), strict=True):
             rows = _rows(source, table)
@@ -100,7 +100,7 @@ def _rows_of_database(address: str, table: str) -> Iterator[Row]:
         raise InvalidInput("source", f"cannot be read: {first_line(error)}", "an existing handler's database") from None
 
 
-def _collections(rows: list[Row], report: Report) -> None:
+def _collections(rows: list[Row], report: ImportReport) -> None:
     here = _here(Collection, rows)
     fresh = [
         Collection(
@@ -118,7 +118,7 @@ def _collections(rows: list[Row], report: Report) -> None:
     Collection.objects.bulk_create(fresh)
 
 
-def _members(rows: list[Row], report: Report) -> None:
+def _members(rows: list[Row], report: ImportReport) -> None:
     here = _here(Member, rows)
     collections = {uuid.UUID(str(row["collection_id"])) for row in rows}
     collections &= set(Collection.objects.filter(pk__in=collections).values_list("pk", flat=True))
@@ -158,7 +158,7 @@ def _members(rows: list[Row], report: Report) -> None:
     Member.objects.bulk_create(fresh)
 
 
-def _batches(rows: list[Row], report: Report) -> None:
+def _batches(rows: list[Row], report: ImportReport) -> None:
     members = {uuid.UUID(str(row["member_id"])) for row in rows}
     # one that came in meanwhile, or that a dump leaves out, has lost its batches
     members &= set(Member.objects.filter(pk__in=members).values_list("pk", flat=True))

@@ -14,8 +14,8 @@ from mezzotint.composites.models import Collection, Member, Page, Status, Target
 from mezzotint.composites.repositorytarget import slug_of
 from mezzotint.composites.schema import Wrong, place_name, problems
 from mezzotint.errors import Conflict, InvalidInput
+from mezzotint.network.urls import parse_url
 from mezzotint.repository import standing
-from mezzotint.sources.urls import parse_url
 from mezzotint.wiring import engine
 
 _CHUNK = 500

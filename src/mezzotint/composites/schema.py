@@ -13,7 +13,7 @@ import jsonschema
 
 from mezzotint.composites import wording
 from mezzotint.errors import InvalidInput, printable
-from mezzotint.sources.urls import parse_url
+from mezzotint.network.urls import parse_url
 
 MOST_MEMBERS = 10_000
 MOST_SEED = 2**53

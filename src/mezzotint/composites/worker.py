@@ -11,8 +11,8 @@ from django.db import DatabaseError, close_old_connections, connections
 
 from mezzotint.composites import claims, tasks
 from mezzotint.composites.working import sweep_scratch, work
-from mezzotint.repository import background
 from mezzotint.repository.owners import Owner
+from mezzotint.repository.upkeep import background
 from mezzotint.wiring import engine
 
 log = logging.getLogger(__name__)

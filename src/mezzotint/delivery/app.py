@@ -26,7 +26,7 @@ _TALLY_SECONDS = 1.0
 Texts = list[tuple[str, str]]
 
 
-class Names(Protocol):
+class SpelledNames(Protocol):
     """A request's headers, their names in lower case."""
 
     def __contains__(self, name: str, /) -> bool: ...
@@ -64,7 +64,7 @@ class Delivery:
         except Unsent as unsent:  # what was found is gone as it is read, or cannot be read
             await self._respond_again(door, request, send, unsent.error)
 
-    def plain_hit(self, path: str, method: str, query: str, headers: Names) -> tuple[Texts, bytes] | None:
+    def plain_hit(self, path: str, method: str, query: str, headers: SpelledNames) -> tuple[Texts, bytes] | None:
         """What is in memory, headers and bytes, for a GET by everybody without conditions: most requests, so it is
         kept short."""
         if query:

@@ -9,7 +9,7 @@ from urllib.parse import parse_qsl
 from mezzotint.errors import InvalidInput
 from mezzotint.names import Format, Mode, Rendition, Size
 from mezzotint.names.formats import WORDS
-from mezzotint.sources.urls import Target, parse_url
+from mezzotint.network.urls import Target, parse_url
 
 MOST = 65_535
 _THUMBNAIL = 200

@@ -19,7 +19,7 @@ from mezzotint.names import Ident, is_ident, print_name
 from mezzotint.names.formats import WORDS
 from mezzotint.sources.peers import IDENT_HEADER, RECORD_HEADER
 from mezzotint.sources.records import RemoteRecord
-from mezzotint.sources.remote import Found, How, RemoteImages
+from mezzotint.sources.remote import How, Lookup, RemoteImages
 from mezzotint.wiring import Engine
 
 GET, THUMBNAIL, CLONE = "/get_image", "/get_thumbnail", "/clone_image"
@@ -53,7 +53,7 @@ class RemoteDoor(Door):
                 lost = True  # its bytes are gone, as those of what is only cached may be
         raise NotFound("the picture was deleted as it was asked for")
 
-    async def _found(self, remote: RemoteImages, asked: Asked, may_fetch: bool, lost: bool) -> Found:
+    async def _found(self, remote: RemoteImages, asked: Asked, may_fetch: bool, lost: bool) -> Lookup:
         if asked.only_here or not may_fetch:
             found = None if lost else await remote.find(asked.target, renew=may_fetch)
             if found is not None and await remote.is_here(found.record.ident):
@@ -66,7 +66,7 @@ class RemoteDoor(Door):
             lost = found is not None and not await remote.is_here(found.record.ident)
         return await remote.get(asked.target, ask_peers=asked.ask_peers, lost=lost)
 
-    async def _picture(self, found: Found, asked: Asked, request: Request) -> Answer:
+    async def _picture(self, found: Lookup, asked: Asked, request: Request) -> Answer:
         ident = found.record.ident
         said = [(b"x-cache-status", found.how.encode()), _ident(ident)]
         if asked.only_here:  # as peers ask
@@ -93,7 +93,7 @@ class RemoteDoor(Door):
         ]
         return Answer(204, [*said, *COMMON])
 
-    def _cache_control(self, found: Found) -> bytes:
+    def _cache_control(self, found: Lookup) -> bytes:
         who = "public" if self._engine.settings.public_read else "private"
         left = max(0, int(found.record.expires - time.time()))
         return f"{who}, max-age={left}, stale-while-revalidate={_REVALIDATE}, stale-if-error={_ON_ERROR}".encode()

@@ -14,11 +14,12 @@ from pathlib import Path
 from typing import BinaryIO
 
 from mezzotint.cache import Cache
+from mezzotint.derivatives.life_cycle import LifeCycle
 from mezzotint.errors import DamagedBase, NotAnImage, NotFound, StorageFull, TooManyBytes
 from mezzotint.failpoints import failpoint
 from mezzotint.host import Host
 from mezzotint.host.files import CHUNK, full_is_told, temporary
-from mezzotint.names import FORMATS, Facts, Ident, base_key, trash_key
+from mezzotint.names import FORMATS, Facts, Ident, base_key
 from mezzotint.objects import ObjectReader, ObjectStore
 from mezzotint.objects.filesystem import FileReader
 from mezzotint.transforms import libvips
@@ -82,6 +83,7 @@ class Bases:
         self.max_bytes, self._max_pixels, self._allow_svg = max_bytes, max_pixels, allow_svg
         self._facts: OrderedDict[str, Facts] = OrderedDict()
         self._facts_lock = threading.Lock()
+        self.life = LifeCycle(store, cache, self.forget)
 
     def add(self, chunks: Iterable[bytes]) -> Base:
         """Store a base from its bytes. Durable when it returns.
@@ -185,27 +187,6 @@ class Bases:
             yield Path(f"/proc/self/fd/{descriptor}")
         finally:
             os.close(descriptor)
-
-    def discard(self, ident: Ident) -> None:
-        """To the trash; nobody finds it under its ident any more. No error where it is gone already."""
-        with suppress(NotFound):
-            self._store.move(base_key(ident), trash_key(ident))
-        self.forget(ident)
-
-    def recover(self, ident: Ident) -> bool:
-        """Back out of the trash; False where it is not there."""
-        try:
-            self._store.move(trash_key(ident), base_key(ident))
-        except NotFound:
-            return False
-        return True
-
-    def is_in_trash(self, ident: Ident) -> bool:
-        try:
-            self._store.stat(trash_key(ident))
-        except NotFound:
-            return False
-        return True
 
     def forget(self, ident: Ident) -> None:
         with self._facts_lock:

@@ -16,7 +16,7 @@ from mezzotint.derivatives.bases import Bases
 from mezzotint.derivatives.pool import RenderPool
 from mezzotint.errors import NotFound, StorageFull
 from mezzotint.host import Host
-from mezzotint.names import Facts, Ident, Limits, Rendition, canonical, print_name
+from mezzotint.names import Facts, Ident, Rendition, RenditionLimits, canonical, print_name
 from mezzotint.transforms import geometry, libvips
 from mezzotint.transforms.libvips import Source
 
@@ -48,7 +48,7 @@ class StoreManager:
         cache: Cache,
         host: Host,
         pool: RenderPool[Derivative],
-        limits: Limits,
+        limits: RenditionLimits,
         observer: Observer,
     ) -> None:
         self._bases, self._cache, self._host, self._pool, self._limits = bases, cache, host, pool, limits

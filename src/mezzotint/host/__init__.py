@@ -13,12 +13,12 @@ from mezzotint.errors import StorageFull
 from mezzotint.host.boots import Boots
 from mezzotint.host.database import HostDatabase
 from mezzotint.host.digests import Digests
-from mezzotint.host.facts import Facts
+from mezzotint.host.facts import HostFacts
 from mezzotint.host.generation import Generation
 from mezzotint.host.locks import HostLocks
 from mezzotint.host.mark import Mark
 
-__all__ = ["Digests", "Facts", "Generation", "Host", "HostDatabase", "HostLocks", "Mark"]
+__all__ = ["Digests", "Generation", "Host", "HostDatabase", "HostFacts", "HostLocks", "Mark"]
 
 
 class Host:
@@ -28,7 +28,7 @@ class Host:
         self.locks = HostLocks(directory / "locks")
         self.generation = Generation(directory / "generation")
         self.database = HostDatabase(directory / "host.sqlite3")
-        self.facts = Facts(self.database)
+        self.facts = HostFacts(self.database)
         self.digests = Digests(self.facts)
 
     def mark(self, name: str) -> Mark:

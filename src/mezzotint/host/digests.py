@@ -10,7 +10,7 @@ from collections.abc import Callable, Iterable
 from contextlib import suppress
 
 from mezzotint.errors import StorageFull
-from mezzotint.host.facts import Facts
+from mezzotint.host.facts import HostFacts
 from mezzotint.host.files import CHUNK, version_of
 
 _REMEMBERED = 50_000
@@ -20,7 +20,7 @@ class Digests:
     """The sha256 of bytes by their name and version, which changes with every write to them: known to this process,
     and for what is `kept` to its host."""
 
-    def __init__(self, facts: Facts) -> None:
+    def __init__(self, facts: HostFacts) -> None:
         self._facts = facts
         self._known: OrderedDict[str, tuple[str, str]] = OrderedDict()
         self._lock = threading.Lock()

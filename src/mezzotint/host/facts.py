@@ -11,7 +11,7 @@ _REMEMBER = "REPLACE INTO facts VALUES (?, ?)"
 _AT_ONCE = 200
 
 
-class Facts:
+class HostFacts:
     def __init__(self, database: HostDatabase) -> None:
         self._database = database
         self._database.use(_SCHEMA)

@@ -13,9 +13,9 @@ from django.utils.safestring import SafeString, mark_safe
 from mezzotint.errors import MezzotintError
 from mezzotint.imagecloud import deleting, leases, prefetching
 from mezzotint.imagecloud.models import CloneRequest, PrefetchBatch, PrefetchItem, RemoteImage
+from mezzotint.network.urls import parse_url
 from mezzotint.repository.links import picture
 from mezzotint.repository.looking import LookingAdmin
-from mezzotint.sources.urls import parse_url
 
 
 class RetryingAdmin(LookingAdmin):

@@ -19,9 +19,9 @@ from mezzotint import tokens
 from mezzotint.errors import InvalidInput, Unauthorized
 from mezzotint.imagecloud import deleting, gauges, prefetching
 from mezzotint.imagecloud.models import PrefetchBatch
+from mezzotint.network.urls import parse_url
 from mezzotint.repository import standing
 from mezzotint.repository.api.auth import ReadOrWrite, who
-from mezzotint.sources.urls import parse_url
 from mezzotint.wiring import engine, open_peer_client
 
 log = logging.getLogger(__name__)

@@ -18,7 +18,7 @@ from mezzotint.objects import ObjectReader
 from mezzotint.repository import owners
 from mezzotint.repository.owners import Owner
 from mezzotint.sources.peers import Peer, PeerClient, PeerList, Refusal
-from mezzotint.sources.records import Records
+from mezzotint.sources.records import RemoteRecords
 
 log = logging.getLogger(__name__)
 AT_ONCE = 4
@@ -32,7 +32,7 @@ _TURN, _IDLE = 0.1, 1.0
 class Cloner:
     """Of one event loop."""
 
-    def __init__(self, bases: Bases, records: Records, peers: PeerList, client: PeerClient, owner: Owner) -> None:
+    def __init__(self, bases: Bases, records: RemoteRecords, peers: PeerList, client: PeerClient, owner: Owner) -> None:
         self._bases, self._records, self._peers, self._client, self._owner = bases, records, peers, client, owner
         self._held: dict[int, CloneRequest] = {}
         self._turns: dict[str, asyncio.Semaphore] = {}

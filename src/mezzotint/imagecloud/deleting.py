@@ -11,9 +11,9 @@ from mezzotint.errors import Busy, NotFound
 from mezzotint.imagecloud import facts, unreferenced
 from mezzotint.imagecloud.models import CloneRequest, Job, RemoteImage
 from mezzotint.names import Ident
+from mezzotint.network.urls import Target
 from mezzotint.repository import standing
 from mezzotint.sources.peers import SENDING
-from mezzotint.sources.urls import Target
 from mezzotint.wiring import engine
 
 _PATIENCE = 20.0

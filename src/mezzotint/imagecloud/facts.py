@@ -15,8 +15,8 @@ from mezzotint.errors import MezzotintError, NotFound
 from mezzotint.imagecloud import unreferenced
 from mezzotint.imagecloud.models import CloneRequest, Indexed, Job, RemoteImage
 from mezzotint.names.keys import REMOTE, remote_key, remote_key_of
+from mezzotint.network.urls import parse_url
 from mezzotint.repository import owners
-from mezzotint.sources.urls import parse_url
 from mezzotint.wiring import engine
 
 log = logging.getLogger(__name__)

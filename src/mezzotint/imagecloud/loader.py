@@ -18,9 +18,9 @@ from mezzotint.errors import (
 from mezzotint.imagecloud import leases
 from mezzotint.imagecloud.models import PrefetchItem
 from mezzotint.imagecloud.threads import in_database
+from mezzotint.network.limits import DomainLimits
+from mezzotint.network.urls import parse_url
 from mezzotint.repository.owners import Owner
-from mezzotint.sources.limits import Limits
-from mezzotint.sources.urls import parse_url
 from mezzotint.wiring import Sources
 
 log = logging.getLogger(__name__)
@@ -38,7 +38,7 @@ _TURN, _IDLE = 0.1, 0.5
 class Loader:
     """Of one event loop."""
 
-    def __init__(self, sources: Sources, limits: Limits, owner: Owner) -> None:
+    def __init__(self, sources: Sources, limits: DomainLimits, owner: Owner) -> None:
         self._sources, self._limits, self._owner = sources, limits, owner
         self._held: dict[int, PrefetchItem] = {}
         self._waiting: dict[str, deque[PrefetchItem]] = {}

@@ -15,8 +15,8 @@ from django.utils import timezone
 from mezzotint.errors import InvalidInput, NotFound, printable
 from mezzotint.imagecloud import leases
 from mezzotint.imagecloud.models import Job, PrefetchBatch, PrefetchItem, RemoteImage
-from mezzotint.sources.addresses import Policy
-from mezzotint.sources.urls import Target, parse_url
+from mezzotint.network.addresses import Policy
+from mezzotint.network.urls import Target, parse_url
 from mezzotint.wiring import engine
 
 MOST_AT_ONCE = 100_000

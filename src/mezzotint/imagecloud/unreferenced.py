@@ -6,10 +6,8 @@ from datetime import timedelta
 
 from django.utils import timezone
 
-from mezzotint.errors import NotFound
 from mezzotint.imagecloud.models import DeletedBase, RemoteImage
 from mezzotint.names import Ident
-from mezzotint.names.keys import trash_key
 from mezzotint.objects.clock import store_time
 from mezzotint.repository import queries
 from mezzotint.repository.locks import committing
@@ -31,8 +29,7 @@ def let_go(ident: Ident) -> tuple[bool, int]:
         was_there = engine().bases.is_here(ident)
         DeletedBase.objects.filter(ident=ident).delete()
         DeletedBase.objects.create(ident=ident)  # with a new number, for other hosts to see
-        engine().bases.discard(ident)
-        files = engine().cache.purge(ident)
+        files = engine().bases.life.discard(ident)
     return was_there, files
 
 
@@ -64,15 +61,11 @@ def _purge(one: DeletedBase, limit: float) -> bool:
     ident = Ident(one.ident)
     with committing():
         if is_wanted(ident):
-            engine().bases.recover(ident)
+            engine().bases.life.recover(ident)
             one.delete()
             return False
-        try:
-            if engine().store.stat(trash_key(ident)).modified > limit:
-                return False
-            engine().store.delete(trash_key(ident))
-        except NotFound:
-            pass  # nothing is left to delete
+        if engine().bases.life.is_in_trash(ident) and not engine().bases.life.delete(ident, limit):
+            return False
         one.delete()
     return True
 
@@ -86,7 +79,6 @@ def purge_here() -> None:
         last = 0  # another database, whose numbers begin anew
     new = list(DeletedBase.objects.filter(id__gt=last, superseded=False).order_by("id").values_list("id", "ident"))
     for _, ident in new:
-        engine().bases.forget(Ident(ident))
-        engine().cache.purge(ident)
+        engine().bases.life.forget(Ident(ident))
     if new:
         mark.set(new[-1][0])

@@ -15,8 +15,8 @@ from mezzotint.imagecloud import facts, gauges, leases, prefetching, threads, un
 from mezzotint.imagecloud.cloning import Cloner
 from mezzotint.imagecloud.loader import Loader
 from mezzotint.imagecloud.models import CloneRequest, PrefetchItem
-from mezzotint.repository import background
 from mezzotint.repository.owners import Owner
+from mezzotint.repository.upkeep import background
 from mezzotint.wiring import engine, open_sources
 
 log = logging.getLogger(__name__)

@@ -1,6 +1,6 @@
 """What images and their derivatives are called. Pure: no I/O, no pixels."""
 
-from mezzotint.names.canonical import Facts, Limits, canonical
+from mezzotint.names.canonical import Facts, RenditionLimits, canonical
 from mezzotint.names.formats import FORMATS, OUTPUTS, Format
 from mezzotint.names.grammar import parse, print_name
 from mezzotint.names.ident import Ident, is_ident, parse_ident
@@ -17,7 +17,27 @@ from mezzotint.names.rendition import (
 )
 
 __all__ = [
-    "FORMATS", "OUTPUTS", "SQUARE", "Box", "Facts", "Format", "Ident", "Limits", "Mode", "Quality", "Region",
-    "Rendition", "Rotation", "Size", "base_key", "canonical", "check_key", "is_ident", "journal_key", "parse",
-    "parse_ident", "print_name", "trash_key",
+    "FORMATS",
+    "OUTPUTS",
+    "SQUARE",
+    "Box",
+    "Facts",
+    "Format",
+    "Ident",
+    "Mode",
+    "Quality",
+    "Region",
+    "Rendition",
+    "RenditionLimits",
+    "Rotation",
+    "Size",
+    "base_key",
+    "canonical",
+    "check_key",
+    "is_ident",
+    "journal_key",
+    "parse",
+    "parse_ident",
+    "print_name",
+    "trash_key",
 ]  # fmt: skip

@@ -39,13 +39,13 @@ class Facts:
 
 
 @dataclass(frozen=True, slots=True)
-class Limits:
+class RenditionLimits:
     """How large a derivative may be made, in pixels; natural size is always allowed."""
 
     output_pixels: int = 64_000_000
 
 
-def canonical(rendition: Rendition, facts: Facts, limits: Limits) -> Rendition:
+def canonical(rendition: Rendition, facts: Facts, limits: RenditionLimits) -> Rendition:
     """The one rendition that stands for all requests for these pixels of this base.
 
     `canonical(canonical(r)) == canonical(r)`. `rendition.format` must have been
@@ -174,7 +174,9 @@ def _nearest(length: float) -> int:
     return max(1, math.floor(length + 0.5))
 
 
-def _check_output(rendition: Rendition, width: int, height: int, region: Region, facts: Facts, limits: Limits) -> None:
+def _check_output(
+    rendition: Rendition, width: int, height: int, region: Region, facts: Facts, limits: RenditionLimits
+) -> None:
     out_width, out_height = _rotated(rendition, width, height)
     side = OUTPUTS[rendition.format].max_side
     if max(out_width, out_height) > side:

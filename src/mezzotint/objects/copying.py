@@ -25,7 +25,7 @@ Progress = Callable[[int, int], None]
 
 
 @dataclass
-class Report:
+class CopyReport:
     """`damaged` have other bytes at the source than their names say, and were not copied."""
 
     copied: int = 0
@@ -40,7 +40,7 @@ def copy(
     spool: Path,
     content_type: Callable[[str, Path], str],
     progress: Progress = lambda objects, size: None,
-) -> Report:
+) -> CopyReport:
     """Copy what `target` does not have yet, and read it back. Stopped half-way it can be begun again.
 
     First everything but the journal, then the journal in its order, until nothing
@@ -51,7 +51,7 @@ def copy(
     """
     _refuse_another(source, target)
     resumed = _read(target, COPYING_KEY) is not None
-    report = Report()
+    report = CopyReport()
     target.put(COPYING_KEY, b"{}\n", "application/json")
     for turn in range(_ROUNDS):
         before, there = report.copied, report.there
@@ -101,7 +101,7 @@ def _read(store: ObjectStore, key: str) -> bytes | None:
 
 
 def _copy_all(
-    objects: Iterator[ObjectInfo], one: Callable[[ObjectInfo], str], report: Report, progress: Progress
+    objects: Iterator[ObjectInfo], one: Callable[[ObjectInfo], str], report: CopyReport, progress: Progress
 ) -> None:
     with ThreadPoolExecutor(8, thread_name_prefix="copy") as threads:
         while batch := list(islice(objects, _BATCH)):

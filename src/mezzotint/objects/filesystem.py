@@ -30,6 +30,7 @@ from mezzotint.host.files import (
 )
 from mezzotint.names import check_key
 from mezzotint.objects.protocol import ObjectInfo, clip
+from mezzotint.settings import Settings
 
 _SPOOL = ".incoming"
 
@@ -186,6 +187,10 @@ def _may_hold(beginning: str, prefix: str, start_after: str) -> bool:
     """Whether a key that begins with `beginning` can have `prefix` and come after `start_after`."""
     length = min(len(beginning), len(prefix))
     return beginning[:length] == prefix[:length] and beginning >= start_after[: len(beginning)]
+
+
+def open_directory(host: str, path: str, settings: Settings) -> DirectoryStore:
+    return DirectoryStore(Path(path))
 
 
 def _copy(body: bytes | Path, stream: BinaryIO) -> None:

@@ -8,6 +8,7 @@ from collections.abc import Iterator
 from concurrent.futures import ThreadPoolExecutor
 from contextlib import contextmanager, suppress
 from dataclasses import dataclass
+from datetime import timedelta
 from functools import cached_property
 from pathlib import Path
 from typing import Any
@@ -16,15 +17,23 @@ import obstore
 from obstore import exceptions as s3_errors
 from obstore.store import S3Store as Bucket
 
-from mezzotint.errors import NotFound, StorageFull, StoreUnavailable, first_line
+from mezzotint.errors import InvalidInput, NotFound, StorageFull, StoreUnavailable, first_line
 from mezzotint.host.files import CHUNK
 from mezzotint.names import check_key
 from mezzotint.objects.protocol import ObjectInfo, clip
+from mezzotint.settings import Settings
+from mezzotint.settings.parsing import credential
 
 _ONE_PIECE = 16 << 20
 """bytes; what is larger goes in parts, which is not conditional"""
 _PART, _PARTS_AT_ONCE = 8 << 20, 4
 _RACERS, _ROUNDS = 8, 3
+_AWS = frozenset(
+    {
+        "AWS_ACCESS_KEY_ID", "AWS_SECRET_ACCESS_KEY", "AWS_SESSION_TOKEN", "AWS_REGION", "AWS_DEFAULT_REGION",
+        "AWS_ENDPOINT_URL",
+    }
+)  # fmt: skip
 _FULL = re.compile(r"\b507 Insufficient|<Code>[^<]*(?:InsufficientStorage|QuotaExceeded)")
 
 
@@ -169,6 +178,32 @@ class S3Store:
 
     def local_path(self, key: str) -> Path | None:
         return None
+
+
+def open_s3(bucket: str, prefix: str, settings: Settings) -> S3Store:
+    """Credentials, region and endpoint as AWS's own variables have them."""
+    given = settings.credentials
+    for name in ("AWS_ACCESS_KEY_ID", "AWS_SECRET_ACCESS_KEY"):
+        credential(given, name)
+    config = {name.lower(): value for name, value in given.items() if name in _AWS}
+    try:
+        return S3Store(open_bucket(bucket, config, settings, prefix=prefix.strip("/") or None))
+    except ValueError as error:  # a prefix that is no path, or what is no endpoint
+        raise InvalidInput("MEZZOTINT_STORE", f"cannot be opened: {error}", "s3://bucket/prefix and AWS_*") from None
+
+
+def open_bucket(name: str, config: dict[str, str], settings: Settings, *, tries: int = 1, **options: Any) -> Bucket:
+    """A bucket of S3; one that is not AWS's own is addressed by its path. Raises ValueError."""
+    limit, endpoint = timedelta(seconds=settings.store_timeout), config.get("aws_endpoint_url", "")
+    if endpoint:
+        config = config | {"aws_virtual_hosted_style_request": "false"}
+    return Bucket(
+        name,
+        config=config,  # type: ignore[arg-type]
+        client_options={"timeout": limit, "connect_timeout": limit, "allow_http": endpoint.startswith("http:")},
+        retry_config={"max_retries": tries - 1, "retry_timeout": limit * tries},
+        **options,
+    )
 
 
 def _info(meta: Any) -> ObjectInfo:

@@ -16,7 +16,7 @@ from django.db import connection, transaction
 from mezzotint.errors import JournalBroken
 from mezzotint.failpoints import failpoint
 from mezzotint.journal import Change, Head, Segment
-from mezzotint.repository import capture
+from mezzotint.repository.intake import capture
 from mezzotint.repository.models import UpdateSession
 from mezzotint.repository.records import Records
 

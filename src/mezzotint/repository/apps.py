@@ -19,7 +19,7 @@ def _uninstall(using: str, plan: list[Any] | None = None, **kwargs: Any) -> None
     changes needs no note: whoever restores from before it runs it again."""
     from django.db import connections
 
-    from mezzotint.repository import capture
+    from mezzotint.repository.intake import capture
 
     if plan and connections[using].vendor == "sqlite":
         capture.uninstall(connections[using])
@@ -31,7 +31,8 @@ def _install(using: str, plan: list[Any] | None = None, **kwargs: Any) -> None:
     from django.db import connections
     from django.db.migrations.executor import MigrationExecutor
 
-    from mezzotint.repository import capture, fulltext
+    from mezzotint.repository import fulltext
+    from mezzotint.repository.intake import capture
 
     if not plan and capture.is_installed(connections[using]):
         return

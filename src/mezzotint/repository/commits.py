@@ -15,12 +15,14 @@ from mezzotint.errors import Conflict, MezzotintError, ReadOnly, StoreUnavailabl
 from mezzotint.failpoints import failpoint
 from mezzotint.journal import Change, Head, Schema, Segment
 from mezzotint.names import Ident
-from mezzotint.repository import capture, removals, standing
+from mezzotint.repository import standing
 from mezzotint.repository.apply import apply
+from mezzotint.repository.intake import capture
 from mezzotint.repository.locks import committing
 from mezzotint.repository.models import Commit, Installation, UpdateSession
 from mezzotint.repository.records import Records
 from mezzotint.repository.sessions import changes_of
+from mezzotint.repository.upkeep import removals
 from mezzotint.wiring import engine
 
 log = logging.getLogger(__name__)
@@ -80,7 +82,7 @@ def _reopen(pk: uuid.UUID) -> None:
 def _settle_soon() -> None:
     """At once if it can be; what was committed is committed, whatever comes of this."""
     try:
-        removals.settle()
+        removals.settle(catch_up)
     except (MezzotintError, DatabaseError) as error:
         log.warning("what was removed is let go of later: %s", error)
 
@@ -121,7 +123,7 @@ def catch_up() -> int:
             failpoint("replay.before-commit")
         count += 1
     if count:
-        removals.settle()
+        removals.settle(catch_up)
     return count
 
 
@@ -141,8 +143,7 @@ def _follow(segment: Segment, head: Head) -> None:
                 records.remove(change["remove"], [change])
     for change in segment.changes:
         if change.get("remove") == "image":
-            engine().bases.forget(Ident(change["ident"]))
-            engine().cache.purge(change["ident"])
+            engine().bases.life.forget(Ident(change["ident"]))
 
 
 def schema() -> Schema:
@@ -220,5 +221,5 @@ def _check_bases(changes: list[Change]) -> None:
     with ThreadPoolExecutor(_ASKED_AT_ONCE) as threads:
         there = list(threads.map(engine().bases.exists, added))
     for ident, exists in zip(added, there, strict=True):
-        if not exists and not engine().bases.recover(ident):
+        if not exists and not engine().bases.life.recover(ident):
             raise Conflict(f"the bytes of {ident} were removed meanwhile; upload it again", {ident: ["file"]})

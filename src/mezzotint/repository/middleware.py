@@ -10,7 +10,8 @@ from django.db import DatabaseError
 from django.http import HttpRequest, HttpResponse, HttpResponseBase
 
 from mezzotint.errors import MezzotintError
-from mezzotint.repository import capture, commits, standing
+from mezzotint.repository import commits, standing
+from mezzotint.repository.intake import capture
 
 log = logging.getLogger(__name__)
 _SAFE = {"GET", "HEAD", "OPTIONS", "TRACE"}

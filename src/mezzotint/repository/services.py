@@ -11,10 +11,11 @@ from django.db import transaction
 from mezzotint.derivatives import Base
 from mezzotint.errors import Conflict, InvalidInput, NotFound
 from mezzotint.names import Ident, parse_ident
-from mezzotint.repository import metadata, queries, removals, standing
+from mezzotint.repository import metadata, queries, standing
 from mezzotint.repository.commits import commit
 from mezzotint.repository.models import Commit, Image, SessionChange, UpdateSession
 from mezzotint.repository.sessions import FACTS
+from mezzotint.repository.upkeep import removals
 from mezzotint.transforms.exif import captured
 
 Kind = SessionChange.Kind

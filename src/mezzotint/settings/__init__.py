@@ -29,6 +29,7 @@ from mezzotint.settings.parsing import (
     parse_count,
     parse_duration,
     parse_hosts,
+    parse_http_url,
     parse_megabytes,
     parse_path,
     parse_patterns,
@@ -37,7 +38,6 @@ from mezzotint.settings.parsing import (
     parse_redis_url,
     parse_resize_format,
     parse_seconds,
-    parse_url,
     parse_workers,
     setting,
 )
@@ -51,7 +51,7 @@ class Settings(CompositeSettings):
 
     data: Path = setting("MEZZOTINT_DATA", parse_path, "./data")
     bind: tuple[str, int] = setting("MEZZOTINT_BIND", parse_bind, "127.0.0.1:8000")
-    public_url: str | None = setting("MEZZOTINT_PUBLIC_URL", parse_url, None)
+    public_url: str | None = setting("MEZZOTINT_PUBLIC_URL", parse_http_url, None)
     workers: int | None = setting("MEZZOTINT_WORKERS", parse_workers, None, GUNICORN_WORKERS=parse_workers)
     store: str | None = setting("MEZZOTINT_STORE", str, None)
     database_url: str | None = setting("DATABASE_URL", str, None)
@@ -86,7 +86,7 @@ class Settings(CompositeSettings):
     user_agent: str | None = setting("MEZZOTINT_USER_AGENT", str, None)
     peers_file: Path | None = setting("MEZZOTINT_PEERS", parse_path, None)
     max_downloads_file: Path | None = setting("MEZZOTINT_MAX_DOWNLOADS", parse_path, None)
-    cover_art_upstream: str = setting("MEZZOTINT_COVER_ART_UPSTREAM", parse_url, "https://coverartarchive.org")
+    cover_art_upstream: str = setting("MEZZOTINT_COVER_ART_UPSTREAM", parse_http_url, "https://coverartarchive.org")
     cover_art_rewrite: bool = setting("MEZZOTINT_COVER_ART_REWRITE", parse_bool, "true")
     resize_format: str = setting("MEZZOTINT_RESIZE_FORMAT", parse_resize_format, "jpeg")
     credentials: Mapping[str, str] = field(default_factory=dict, repr=False)

@@ -9,13 +9,13 @@ from mezzotint.settings.parsing import (
     parse_bool,
     parse_dpi,
     parse_host,
+    parse_http_url,
     parse_natural,
     parse_page_format,
     parse_path,
     parse_positive,
     parse_scheme,
     parse_seconds,
-    parse_url,
     setting,
 )
 
@@ -34,10 +34,10 @@ class CompositeSettings:
     page_format: str = setting("PDF_RASTERIZER_FORMAT", parse_page_format, "jpg")
     page_max_length: int = setting("PDF_RASTERIZER_MAX_LENGTH", parse_natural, "0")
     page_crop: bool = setting("PDF_RASTERIZER_USE_CROPBOX", parse_bool, "false")
-    dlcs_root: str | None = setting("DLCS_API_ROOT", parse_url, None)
+    dlcs_root: str | None = setting("DLCS_API_ROOT", parse_http_url, None)
     dlcs_bucket: str = setting("DLCS_S3_BUCKET_NAME", str, "dlcs-composite-images")
     dlcs_prefix: str = setting("DLCS_S3_OBJECT_KEY_PREFIX", str, "composites")
-    dlcs_origin: str | None = setting("DLCS_S3_ORIGIN", parse_url, None)
+    dlcs_origin: str | None = setting("DLCS_S3_ORIGIN", parse_http_url, None)
     dlcs_upload_threads: int = setting("DLCS_S3_UPLOAD_THREADS", parse_positive, "8")
     dlcs_batch_size: int = setting("DLCS_BATCH_SIZE", parse_positive, "100")
     engine_workers: int = setting("ENGINE_WORKER_COUNT", parse_natural, "2")

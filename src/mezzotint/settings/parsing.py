@@ -4,11 +4,13 @@ from __future__ import annotations
 
 import ipaddress
 import re
-from collections.abc import Callable
+from collections.abc import Callable, Mapping
 from dataclasses import field
 from pathlib import Path
 from typing import Any
 from urllib.parse import urlsplit
+
+from mezzotint.errors import InvalidInput
 
 _UNITS = {"": 1, "K": 1 << 10, "M": 1 << 20, "G": 1 << 30, "T": 1 << 40}
 _COUNTS = {"": 1, "K": 10**3, "M": 10**6, "G": 10**9}
@@ -96,7 +98,7 @@ def parse_workers(text: str) -> int:
     return count
 
 
-def parse_url(text: str) -> str:
+def parse_http_url(text: str) -> str:
     parts = urlsplit(text.strip())
     if parts.scheme not in {"http", "https"} or not parts.hostname or parts.port == 0:  # whose reading may raise too
         raise ValueError("an address that starts with http:// or https://")
@@ -182,3 +184,11 @@ def parse_path(text: str) -> Path:
 def setting(variable: str, parse: Callable[[str], Any], default: str | None, **aliases: Callable[[str], Any]) -> Any:
     """`aliases` are other variables for the same, and how they are read."""
     return field(metadata={"variables": {variable: parse} | aliases, "default": default})
+
+
+def credential(given: Mapping[str, str], name: str, instead: str = "") -> str:
+    """That must be there. Raises InvalidInput."""
+    if not given.get(name):
+        wanted = f"{name} {instead}".strip()
+        raise InvalidInput(name, "is not set, and a store of this kind needs it", wanted)
+    return given[name]

@@ -76,7 +76,7 @@ class Site:
         self._django = _Django()
         from mezzotint.composites import worker as composites  # these know models, which want Django set up
         from mezzotint.imagecloud import worker as imagecloud
-        from mezzotint.repository.maintenance import Maintenance
+        from mezzotint.repository.upkeep.maintenance import Maintenance
 
         self._background = (Maintenance(), imagecloud.Background(), composites.Background())
         files = StaticFiles(packages=[(package, "static") for package in _STATIC])

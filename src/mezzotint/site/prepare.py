@@ -57,7 +57,8 @@ def _prepare(progress: Callable[[str, int], None]) -> Ready:
     from django.core.management import call_command
 
     from mezzotint.errors import StoreUnavailable
-    from mezzotint.repository import checkpointing, commits, removals, restoring, standing
+    from mezzotint.repository import commits, standing
+    from mezzotint.repository.upkeep import checkpointing, removals, restoring
     from mezzotint.wiring import engine
 
     restored = None
@@ -75,7 +76,7 @@ def _prepare(progress: Callable[[str, int], None]) -> Ready:
     if alarm:
         return Ready(alarm=alarm)
     commits.catch_up()
-    removals.settle()
+    removals.settle(commits.catch_up)
     if engine().settings.read_only:
         return Ready(restored=restored)
     if restored is not None:

@@ -30,7 +30,7 @@ Pairs = list[tuple[str, str]]
 def preload() -> None:
     """Imports what a worker runs, in the process that workers are forked from. Opens nothing, starts no thread."""
     django.setup(set_prefix=False)
-    rooms = ("mezzotint.imagecloud.worker", "mezzotint.composites.worker", "mezzotint.repository.maintenance")
+    rooms = ("mezzotint.imagecloud.worker", "mezzotint.composites.worker", "mezzotint.repository.upkeep.maintenance")
     for module in ("jwt", *rooms, settings.ROOT_URLCONF):
         importlib.import_module(module)
     gc.freeze()  # the collector would copy pages that all of them share

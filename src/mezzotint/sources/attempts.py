@@ -11,8 +11,8 @@ from contextlib import contextmanager
 from typing import TypeVar
 
 from mezzotint.errors import DamagedImage, InvalidInput, OriginBusy, OriginError, OriginFailed, OriginLacks
-from mezzotint.sources.records import Failure, Records
-from mezzotint.sources.urls import Target
+from mezzotint.network.urls import Target
+from mezzotint.sources.records import Failure, RemoteRecords
 
 log = logging.getLogger(__name__)
 T = TypeVar("T")
@@ -66,7 +66,7 @@ def origins_fault() -> Iterator[None]:
         raise OriginFailed(str(error)) from None
 
 
-def remember_failure(records: Records, target: Target, error: OriginError, now: float) -> None:
+def remember_failure(records: RemoteRecords, target: Target, error: OriginError, now: float) -> None:
     """For a while nobody asks again."""
     log.info("%s: %s", target.url, error.reason)
     seconds = LACKS if isinstance(error, OriginLacks) else FAILS

@@ -15,14 +15,14 @@ from mezzotint.derivatives import Base, Bases
 from mezzotint.derivatives.bases import Spool
 from mezzotint.errors import InvalidInput, OriginError, OriginFailed, OriginLacks
 from mezzotint.names import Ident
+from mezzotint.network.client import Client
+from mezzotint.network.freshness import Lifetimes
+from mezzotint.network.urls import Target
 from mezzotint.sources.arriving import Arriving
 from mezzotint.sources.attempts import conditions, origins_fault, patiently, remember_failure, validators
-from mezzotint.sources.client import Client
-from mezzotint.sources.freshness import Lifetimes
 from mezzotint.sources.notes import Notes
 from mezzotint.sources.peers import Peer, PeerClient, PeerList
-from mezzotint.sources.records import Records, RemoteRecord, seen_again
-from mezzotint.sources.urls import Target
+from mezzotint.sources.records import RemoteRecord, RemoteRecords, seen_again
 
 log = logging.getLogger(__name__)
 T = TypeVar("T")
@@ -34,7 +34,7 @@ class Loading:
     def __init__(
         self,
         bases: Bases,
-        records: Records,
+        records: RemoteRecords,
         client: Client,
         peers: PeerList,
         peer_client: PeerClient,
@@ -163,7 +163,7 @@ class Loading:
     def _hold(self, base: Base, kept: bool) -> None:
         """What was found to be there may have been moved to the trash meanwhile."""
         if kept and not base.new and not self._bases.exists(base.ident):
-            self._bases.recover(base.ident)
+            self._bases.life.recover(base.ident)
 
     def _checked(self, target: Target, record: RemoteRecord) -> None:
         self._note(target, record, {})

@@ -16,11 +16,11 @@ import aiohttp
 from yarl import URL
 
 from mezzotint.errors import InvalidInput, OriginBusy, OriginFailed, OriginLacks
-from mezzotint.settings.parsing import parse_url
-from mezzotint.sources.client import told
-from mezzotint.sources.origins import Origins
+from mezzotint.network.breaker import CircuitBreaker
+from mezzotint.network.client import told
+from mezzotint.network.urls import Target
+from mezzotint.settings.parsing import parse_http_url
 from mezzotint.sources.records import RemoteRecord
-from mezzotint.sources.urls import Target
 
 log = logging.getLogger(__name__)
 RECORD_HEADER = "X-Remote-Record"
@@ -79,7 +79,7 @@ def _peer(file: str, number: int, member: Any) -> Peer:
     try:
         if "@" in url:
             raise ValueError("an address without a name or a password in it")
-        return Peer(name, parse_url(url), token, clone)
+        return Peer(name, parse_http_url(url), token, clone)
     except ValueError as error:
         raise InvalidInput(file, f"{which} whose url cannot be one", str(error)) from None
 
@@ -125,8 +125,8 @@ class Offer:
 class PeerClient:
     """Of one event loop. Close it at the end. The operator named the peers, so their addresses are as they are."""
 
-    def __init__(self, origins: Origins, agent: str) -> None:
-        self._origins, self._agent = origins, agent
+    def __init__(self, breaker: CircuitBreaker, agent: str) -> None:
+        self._breaker, self._agent = breaker, agent
         self._session: aiohttp.ClientSession | None = None
 
     async def close(self) -> None:
@@ -185,7 +185,7 @@ class PeerClient:
         headers: Mapping[str, str] | None = None,
         body: Any = None,
     ) -> AsyncIterator[aiohttp.ClientResponse]:
-        self._origins.check(peer.origin)
+        self._breaker.check(peer.origin)
         given = {"Authorization": f"Bearer {peer.token}"} if peer.token else {}
         with told(self._failed(peer)):
             answer = await self._opened().request(
@@ -197,9 +197,9 @@ class PeerClient:
             )
         try:
             if answer.status >= 500 and answer.status != 507:
-                self._origins.failed(peer.origin)
+                self._breaker.failed(peer.origin)
                 raise OriginBusy(peer.name, 5) if answer.status == 503 else OriginFailed(f"answered {answer.status}")
-            self._origins.answered(peer.origin)
+            self._breaker.answered(peer.origin)
             yield answer
         finally:
             answer.close()
@@ -210,7 +210,7 @@ class PeerClient:
                 yield chunk
 
     def _failed(self, peer: Peer) -> Callable[[], None]:
-        return lambda: self._origins.failed(peer.origin)
+        return lambda: self._breaker.failed(peer.origin)
 
     def _opened(self) -> aiohttp.ClientSession:
         if self._session is None:

@@ -99,7 +99,7 @@ class Failure:
         return OriginFailed(self.reason)
 
 
-class Records:
+class RemoteRecords:
     """By key, the sha256 of the canonical address. `keeps` says of a host whether its pictures are kept."""
 
     def __init__(

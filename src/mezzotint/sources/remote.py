@@ -11,13 +11,13 @@ from enum import StrEnum
 from mezzotint.derivatives import Bases
 from mezzotint.errors import OriginError
 from mezzotint.names import Ident
-from mezzotint.sources.addresses import Policy
-from mezzotint.sources.client import Client
+from mezzotint.network.addresses import Policy
+from mezzotint.network.client import Client
+from mezzotint.network.urls import Target
 from mezzotint.sources.flights import Flights
 from mezzotint.sources.loading import Loading
 from mezzotint.sources.peers import PeerClient
-from mezzotint.sources.records import Records, RemoteRecord
-from mezzotint.sources.urls import Target
+from mezzotint.sources.records import RemoteRecord, RemoteRecords
 
 
 class How(StrEnum):
@@ -30,7 +30,7 @@ class How(StrEnum):
 
 
 @dataclass(frozen=True, slots=True)
-class Found:
+class Lookup:
     record: RemoteRecord
     how: How
 
@@ -41,7 +41,7 @@ class RemoteImages:
     def __init__(
         self,
         bases: Bases,
-        records: Records,
+        records: RemoteRecords,
         flights: Flights,
         policy: Policy,
         client: Client,
@@ -59,7 +59,7 @@ class RemoteImages:
         await self.peer_client.close()
         self._loading.close()
 
-    async def find(self, target: Target, *, renew: bool = True) -> Found | None:
+    async def find(self, target: Target, *, renew: bool = True) -> Lookup | None:
         """What is known here; nobody else is asked, and nobody is waited for.
 
         What has gone stale is given as it is, and looked after in the background where it is to `renew`.
@@ -70,15 +70,15 @@ class RemoteImages:
         if record is None:
             return None
         if record.expires > self._clock():
-            return Found(record, How.HIT)
+            return Lookup(record, How.HIT)
         if renew and self._policy.permits(target) and await self._flights.in_thread(self._may_renew, target.key):
             self._fly(target, ask_peers=False)
-        return Found(record, How.STALE)
+        return Lookup(record, How.STALE)
 
     async def is_here(self, ident: Ident) -> bool:
         return await self._flights.in_thread(self._bases.is_here, ident)
 
-    async def get(self, target: Target, *, ask_peers: bool = False, lost: bool = False) -> Found:
+    async def get(self, target: Target, *, ask_peers: bool = False, lost: bool = False) -> Lookup:
         """From here or loaded. `lost`: its bytes were found to be gone.
 
         Raises InvalidInput where nothing is fetched from there, OriginError, StorageFull, StoreUnavailable.
@@ -87,7 +87,7 @@ class RemoteImages:
             return found
         return await self.load(target, ask_peers=ask_peers)
 
-    async def load(self, target: Target, *, ask_peers: bool = False) -> Found:
+    async def load(self, target: Target, *, ask_peers: bool = False) -> Lookup:
         """As `get`, for who does not expect it to be here: what is stale is waited for."""
         self._policy.check(target)
         return await asyncio.shield(self._fly(target, ask_peers))
@@ -107,20 +107,20 @@ class RemoteImages:
         finally:
             await arriving.close()
 
-    def _fly(self, target: Target, ask_peers: bool) -> asyncio.Task[Found]:
+    def _fly(self, target: Target, ask_peers: bool) -> asyncio.Task[Lookup]:
         return self._flights.fly(target.key, lambda: self._load(target, ask_peers))
 
-    async def _load(self, target: Target, ask_peers: bool) -> Found:
+    async def _load(self, target: Target, ask_peers: bool) -> Lookup:
         """One process of the host at a time. What another one has loaded, or failed to, meanwhile, counts."""
         async with self._flights.alone(target.key, self._look) as (record, fresh):
             if record is not None and fresh:
-                return Found(record, How.HIT)
+                return Lookup(record, How.HIT)
             try:
                 if ask_peers and record is None:
                     offered = await self._loading.from_peers(target)
                     if offered is not None:
-                        return Found(offered, How.PEER)
-                return Found(await self._loading.from_origin(target, record), How.MISS)
+                        return Lookup(offered, How.PEER)
+                return Lookup(await self._loading.from_origin(target, record), How.MISS)
             except OriginError as error:
                 await self._flights.in_thread(self._loading.failed, target, error)
                 raise
@@ -129,7 +129,7 @@ class RemoteImages:
         """What is known now, bytes included, and whether it is still good. Raises OriginError that is remembered."""
         record = self._records.look_again(key)
         # bytes that are only in the trash are wanted again
-        if record is not None and not self._bases.is_here(record.ident) and not self._bases.recover(record.ident):
+        if record is not None and not self._bases.is_here(record.ident) and not self._bases.life.recover(record.ident):
             record = None
         if record is not None and record.expires > self._clock():
             return record, True

@@ -14,25 +14,25 @@ from mezzotint.derivatives.pool import RenderPool
 from mezzotint.host import Host
 from mezzotint.host.files import remove_abandoned
 from mezzotint.journal import Journal
-from mezzotint.names import Limits
+from mezzotint.names import RenditionLimits
+from mezzotint.network.addresses import Patterns, Policy
+from mezzotint.network.breaker import CircuitBreaker
+from mezzotint.network.client import PIECE, Client, Times
+from mezzotint.network.freshness import Lifetimes
+from mezzotint.network.limits import DomainLimits
+from mezzotint.network.urls import Target
 from mezzotint.objects import ObjectStore
+from mezzotint.objects.registry import open_store
 from mezzotint.settings import Settings
-from mezzotint.sources.addresses import Patterns, Policy
-from mezzotint.sources.client import PIECE, Client, Times
 from mezzotint.sources.coverart import CoverArt
 from mezzotint.sources.coverart.fetching import Fetching
 from mezzotint.sources.coverart.keeping import Keeping
 from mezzotint.sources.flights import Flights
-from mezzotint.sources.freshness import Lifetimes
-from mezzotint.sources.limits import Limits as DownloadLimits
 from mezzotint.sources.loading import Loading
 from mezzotint.sources.notes import Notes
-from mezzotint.sources.origins import Origins
 from mezzotint.sources.peers import PeerClient, PeerList
-from mezzotint.sources.records import Records
+from mezzotint.sources.records import RemoteRecords
 from mezzotint.sources.remote import RemoteImages
-from mezzotint.sources.urls import Target
-from mezzotint.wiring.stores import open_store
 
 _PATIENCE = 30.0
 _STORING, _LOOKING = 4, 4
@@ -53,16 +53,16 @@ class Engine:
     manager: StoreManager
     housekeeping: Housekeeping
     policy: Policy
-    records: Records
-    limits: DownloadLimits
-    origins: Origins
+    records: RemoteRecords
+    limits: DomainLimits
+    breaker: CircuitBreaker
     peers: PeerList
     notes: Notes
 
     def close(self) -> None:
         self.housekeeping.stop()
         self.pool.close()
-        self.origins.close()
+        self.breaker.close()
         self.cache.close()
         self.host.close()
 
@@ -87,7 +87,7 @@ def open_engine(settings: Settings, observer: Observer | None = None) -> Engine:
         cache,
         host,
         pool,
-        Limits(output_pixels=settings.max_output_pixels),
+        RenditionLimits(output_pixels=settings.max_output_pixels),
         observer or Observer(),
     )
     keeps = Patterns(hosts=settings.fetch_keep)
@@ -102,9 +102,9 @@ def open_engine(settings: Settings, observer: Observer | None = None) -> Engine:
         manager,
         Housekeeping(cache, settings.cleanup_interval),
         Policy(Patterns.of(settings.fetch_allow or ()), Patterns.of(settings.fetch_deny or ()), settings.fetch_ports),
-        Records(store, cache, keeps.name, read_only=settings.read_only),
-        DownloadLimits(settings.max_downloads),
-        Origins(host.facts),
+        RemoteRecords(store, cache, keeps.name, read_only=settings.read_only),
+        DomainLimits(settings.max_downloads),
+        CircuitBreaker(host.facts),
         PeerList(settings.peers),
         Notes(settings.data / "notes"),
     )
@@ -156,12 +156,12 @@ def open_sources(engine: Engine, *, patience: float = _PATIENCE) -> Sources:
 def open_client(engine: Engine, times: Times, *, piece: int = PIECE) -> Client:
     """For one event loop; `piece` in bytes. Close it at the end."""
     agent = engine.settings.agent
-    return Client(engine.policy, engine.limits, engine.host.locks, engine.origins, times, agent, piece=piece)
+    return Client(engine.policy, engine.limits, engine.host.locks, engine.breaker, times, agent, piece=piece)
 
 
 def open_peer_client(engine: Engine) -> PeerClient:
     """For one event loop."""
-    return PeerClient(engine.origins, engine.settings.agent)
+    return PeerClient(engine.breaker, engine.settings.agent)
 
 
 _engine: Engine | None = None

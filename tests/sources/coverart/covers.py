@@ -11,9 +11,9 @@ from pathlib import Path
 from typing import Any, TypeVar
 
 from mezzotint.errors import MezzotintError
+from mezzotint.network.urls import parse_url
 from mezzotint.sources.coverart import CoverArt, parse_path
 from mezzotint.sources.remote import How
-from mezzotint.sources.urls import parse_url
 from mezzotint.wiring import Engine, open_sources
 from tests.archive import Archive
 from tests.archive.faults import Fault

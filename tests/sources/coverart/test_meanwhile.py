@@ -8,10 +8,10 @@ from pathlib import Path
 import pytest
 
 from mezzotint.errors import Busy, OriginFailed
+from mezzotint.network.urls import parse_url
 from mezzotint.sources.coverart import parse_path
 from mezzotint.sources.coverart.keeping import Keeping
 from mezzotint.sources.remote import How
-from mezzotint.sources.urls import parse_url
 from mezzotint.wiring import Engine, open_sources
 from tests.archive import ITEMS, Archive, Art
 from tests.pictures import jpeg

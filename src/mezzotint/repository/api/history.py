@@ -11,11 +11,13 @@ from rest_framework.response import Response
 
 from mezzotint import __version__
 from mezzotint.errors import NotFound, StoreUnavailable
-from mezzotint.repository import capture, checkpointing, queries, services, standing
+from mezzotint.repository import queries, services, standing
 from mezzotint.repository.api import serializers as s
 from mezzotint.repository.api.auth import who
 from mezzotint.repository.api.views import PAGING, PROBLEMS, View, committed, paged, paging
+from mezzotint.repository.intake import capture
 from mezzotint.repository.models import Collection, Commit, Image, Removal, Snapshot, UpdateSession
+from mezzotint.repository.upkeep import checkpointing
 from mezzotint.wiring import engine
 
 

@@ -12,15 +12,15 @@ from dataclasses import replace
 from typing import Any
 
 from mezzotint.errors import OriginError, OriginFailed, StorageFull
+from mezzotint.network.client import Client, Response
+from mezzotint.network.freshness import Lifetimes
+from mezzotint.network.urls import Target
 from mezzotint.sources.arriving import Arriving
 from mezzotint.sources.attempts import ATTEMPTS, conditions, origins_fault, patiently, remember_failure, validators
-from mezzotint.sources.client import Client, Response
 from mezzotint.sources.coverart.asking import Asked, Place, led_to
 from mezzotint.sources.coverart.keeping import Keeping, Listing, Pointer
 from mezzotint.sources.coverart.listing import normalised, parse_listing
-from mezzotint.sources.freshness import Lifetimes
-from mezzotint.sources.records import Records
-from mezzotint.sources.urls import Target
+from mezzotint.sources.records import RemoteRecords
 
 MOST_LISTING = 8 << 20
 """bytes"""
@@ -33,7 +33,7 @@ class Fetching:
     def __init__(
         self,
         keeping: Keeping,
-        records: Records,
+        records: RemoteRecords,
         client: Client,
         lifetimes: Lifetimes,
         threads: Executor,

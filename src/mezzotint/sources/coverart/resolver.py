@@ -9,13 +9,13 @@ from dataclasses import dataclass, replace
 from typing import Any
 
 from mezzotint.errors import Busy, InvalidInput, NotFound, OriginError, OriginFailed, OriginLacks
-from mezzotint.sources.addresses import Policy
+from mezzotint.network.addresses import Policy
+from mezzotint.network.urls import Target, parse_url
 from mezzotint.sources.coverart.asking import Asked, Place, parse_path
 from mezzotint.sources.coverart.fetching import Fetching
 from mezzotint.sources.coverart.keeping import Keeping, Picture, Pointer
 from mezzotint.sources.flights import Flights
 from mezzotint.sources.remote import How
-from mezzotint.sources.urls import Target, parse_url
 
 _TRIES = 5
 """A cleaner may take away what has just come, where the cache is far too small."""

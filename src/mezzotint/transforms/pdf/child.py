@@ -30,7 +30,7 @@ Image.MAX_IMAGE_PIXELS = None  # what a page may have is known before it is made
 
 
 @dataclass(frozen=True, slots=True)
-class Limits:
+class PageLimits:
     """Of one renderer: `memory` and `file_bytes` in bytes, `seconds` of CPU for each page."""
 
     memory: int
@@ -43,7 +43,7 @@ def main() -> None:
     answers = os.fdopen(os.dup(1), "w")
     os.dup2(2, 1)  # nothing that a library prints is taken for an answer
     order = json.loads(sys.stdin.readline())
-    asked, limits = Asked(**order["asked"]), Limits(**order["limits"])
+    asked, limits = Asked(**order["asked"]), PageLimits(**order["limits"])
     _limit(limits)
 
     def answer(members: dict[str, Any]) -> None:
@@ -104,7 +104,7 @@ def _save(picture: Image.Image, path: Path, image_format: str, dpi: float) -> No
         stream.write(encoded.getbuffer())
 
 
-def _limit(limits: Limits) -> None:
+def _limit(limits: PageLimits) -> None:
     for what, most in (
         (resource.RLIMIT_AS, limits.memory),
         (resource.RLIMIT_FSIZE, limits.file_bytes),

@@ -1,4 +1,4 @@
-"""Seats of a domain, where two processes of a host have work for it that never ends."""
+"""Slots of a domain, where two processes of a host have work for it that never ends."""
 
 from __future__ import annotations
 
@@ -14,8 +14,8 @@ from typing import Any
 import pytest
 
 from mezzotint.host.locks import HostLocks
-from mezzotint.sources.limits import Limits
-from mezzotint.sources.seats import Seats
+from mezzotint.network.limits import DomainLimits
+from mezzotint.network.slots import Slots
 from tests.waiting import PATIENCE, until
 
 HOST = "a.example"
@@ -26,14 +26,14 @@ class NoConnection:
         pass
 
 
-def seat() -> Any:
+def slot() -> Any:
     return None, NoConnection()
 
 
 class Process:
-    """An event loop in a thread, with its own seats. `turns` are the moments at which it had one."""
+    """An event loop in a thread, with its own slots. `turns` are the moments at which it had one."""
 
-    def __init__(self, locks: HostLocks, limits: Limits) -> None:
+    def __init__(self, locks: HostLocks, limits: DomainLimits) -> None:
         self.turns: list[float] = []
         self._locks, self._limits = locks, limits
         self._over = threading.Event()
@@ -49,18 +49,18 @@ class Process:
             self._thread.join(PATIENCE)
 
     async def _main(self) -> None:
-        seats = Seats(self._locks, self._limits, seat)
-        tasks = [asyncio.create_task(self._work(seats)) for _ in range(5)]
+        slots = Slots(self._locks, self._limits, slot)
+        tasks = [asyncio.create_task(self._work(slots)) for _ in range(5)]
         while not self._over.is_set():
             await asyncio.sleep(0.02)
         for task in tasks:
             task.cancel()
         await asyncio.gather(*tasks, return_exceptions=True)
-        await seats.close()
+        await slots.close()
 
-    async def _work(self, seats: Seats) -> None:
+    async def _work(self, slots: Slots) -> None:
         while True:
-            async with seats.take(HOST):
+            async with slots.take(HOST):
                 self.turns.append(time.monotonic())
                 await asyncio.sleep(0.01)
 
@@ -71,17 +71,17 @@ def locks(tmp_path: Path) -> HostLocks:
 
 
 @pytest.fixture
-def limits(tmp_path: Path) -> Limits:
+def limits(tmp_path: Path) -> DomainLimits:
     (tmp_path / "max_downloads.json").write_text('{"*": 1}')
-    return Limits(tmp_path / "max_downloads.json")
+    return DomainLimits(tmp_path / "max_downloads.json")
 
 
-def test_whoever_comes_second_has_its_turn_though_the_first_never_ends(locks: HostLocks, limits: Limits) -> None:
+def test_whoever_comes_second_has_its_turn_though_the_first_never_ends(locks: HostLocks, limits: DomainLimits) -> None:
     async def second() -> None:
-        seats = Seats(locks, limits, seat)
-        async with asyncio.timeout(PATIENCE), seats.take(HOST):
+        slots = Slots(locks, limits, slot)
+        async with asyncio.timeout(PATIENCE), slots.take(HOST):
             pass
-        await seats.close()
+        await slots.close()
 
     first = Process(locks, limits)
     with first.working():
@@ -91,7 +91,7 @@ def test_whoever_comes_second_has_its_turn_though_the_first_never_ends(locks: Ho
         until(lambda: len(first.turns) > count)  # and afterwards it goes on
 
 
-def test_two_whose_work_never_ends_have_their_turns_again_and_again(locks: HostLocks, limits: Limits) -> None:
+def test_two_whose_work_never_ends_have_their_turns_again_and_again(locks: HostLocks, limits: DomainLimits) -> None:
     one, other = Process(locks, limits), Process(locks, limits)
 
     def changes() -> int:

@@ -11,18 +11,20 @@ from __future__ import annotations
 
 from collections.abc import Callable, Iterator
 from dataclasses import dataclass, field
+from functools import partial
 from heapq import merge
 from itertools import groupby, islice
 
-from mezzotint.errors import Conflict, NotFound, ReadOnly
+from mezzotint.errors import Conflict, ReadOnly
 from mezzotint.failpoints import failpoint
 from mezzotint.names import Ident, is_ident
-from mezzotint.names.keys import IMAGES, TRASH, base_key, trash_key
+from mezzotint.names.keys import IMAGES, base_key
 from mezzotint.objects import ObjectInfo
 from mezzotint.objects.clock import store_time
-from mezzotint.repository import bulk, commits, queries, references, removals, standing
+from mezzotint.repository import commits, queries, references, standing
 from mezzotint.repository.locks import committing
 from mezzotint.repository.models import Image, Removal, Sighting
+from mezzotint.repository.upkeep import bulk, removals
 from mezzotint.wiring import engine
 
 _CHUNK, _PAGE = 500, 5000
@@ -36,7 +38,7 @@ Progress = Callable[[int], None]
 
 
 @dataclass
-class Found:
+class Survey:
     """How many there are of something, and the first of them by name: what is not named waits for the next time."""
 
     count: int = 0
@@ -49,17 +51,17 @@ class Found:
 
 
 @dataclass
-class Plan:
+class RepairPlan:
     objects: int = 0
     entries: int = 0
     others: int = 0
     """objects below images/ that are no bases: derivatives that nodes share"""
     young: int = 0
     """strays that are younger than the grace, or were first seen less than a grace ago: left alone"""
-    strays: Found = field(default_factory=Found)
-    missing: Found = field(default_factory=Found)
-    recoverable: Found = field(default_factory=Found)
-    expired: Found = field(default_factory=Found)
+    strays: Survey = field(default_factory=Survey)
+    missing: Survey = field(default_factory=Survey)
+    recoverable: Survey = field(default_factory=Survey)
+    expired: Survey = field(default_factory=Survey)
 
     @property
     def over_cap(self) -> bool:
@@ -78,7 +80,7 @@ class Done:
     purged: int
 
 
-def plan(progress: Progress = lambda count: None) -> Plan:
+def plan(progress: Progress = lambda count: None) -> RepairPlan:
     """Compare, and note which strays were seen. Changes nothing in the store but its clock object.
 
     Raises ReadOnly where store and database do not belong together: a wrong
@@ -87,18 +89,19 @@ def plan(progress: Progress = lambda count: None) -> Plan:
     _guard()
     references.refresh()
     now = store_time(engine().store)
-    found = Plan()
+    found = RepairPlan()
     with bulk.streaming():
         strays = _merged(found, progress)
         while batch := list(islice(strays, _CHUNK)):
             _judge(batch, now, found)
     Sighting.objects.filter(last_seen__lt=now).delete()
-    for ident in _expired(now):
-        found.expired.add(ident)
+    for ident in engine().bases.life.expired(now - engine().settings.grace):
+        if not queries.is_wanted(ident):
+            found.expired.add(ident)
     return found
 
 
-def carry_out(found: Plan, *, over_cap: bool = False, progress: Progress = lambda count: None) -> Done:
+def carry_out(found: RepairPlan, *, over_cap: bool = False, progress: Progress = lambda count: None) -> Done:
     """Do what the plan names, looking at each thing once more as it is done.
 
     Raises ReadOnly; Conflict where there are more strays than the cap and
@@ -110,9 +113,10 @@ def carry_out(found: Plan, *, over_cap: bool = False, progress: Progress = lambd
             f"{found.strays.count} objects have no entry, more than 1 % or more than {CAP_COUNT}: is this the right "
             "store, and is the database whole? If so, allow it with --over-cap. Nothing was done"
         )
-    counts = []
-    total = 0
-    for deed, idents in ((_trash, found.strays), (_recover, found.recoverable), (_purge, found.expired)):
+    counts, total = [], 0
+    limit = store_time(engine().store) - engine().settings.grace
+    delete = partial(_delete, limit=limit)
+    for deed, idents in ((_trash, found.strays), (_recover, found.recoverable), (delete, found.expired)):
         done = 0
         for ident in idents.idents:
             with committing():
@@ -131,10 +135,10 @@ def _guard() -> None:
     if alarm:
         raise ReadOnly(alarm)
     commits.catch_up()
-    removals.settle()
+    removals.settle(commits.catch_up)
 
 
-def _merged(found: Plan, progress: Progress) -> Iterator[ObjectInfo]:
+def _merged(found: RepairPlan, progress: Progress) -> Iterator[ObjectInfo]:
     """The objects that have no entry. Entries that have no object go into the plan."""
     objects = _bases(found)
     entries = _each_once(merge(_entries(), *references.idents()))
@@ -169,7 +173,7 @@ def _each_once(idents: Iterator[str]) -> Iterator[str]:
     return (ident for ident, _ in groupby(idents))
 
 
-def _bases(found: Plan) -> Iterator[ObjectInfo]:
+def _bases(found: RepairPlan) -> Iterator[ObjectInfo]:
     for info in engine().store.list(IMAGES):
         if is_ident(info.key[len(IMAGES) :]):
             found.objects += 1
@@ -178,20 +182,17 @@ def _bases(found: Plan) -> Iterator[ObjectInfo]:
             found.others += 1
 
 
-def _look_for(ident: Ident, found: Plan) -> None:
+def _look_for(ident: Ident, found: RepairPlan) -> None:
     """A listing may be late: only the store's own word about this object counts."""
     if engine().bases.exists(ident) or not queries.is_wanted(ident):
         return
-    try:
-        engine().store.stat(trash_key(ident))
-    except NotFound:
-        if queries.live_idents([ident]):  # what came from elsewhere can be had from there again
-            found.missing.add(ident)
-    else:
+    if engine().bases.life.is_in_trash(ident):
         found.recoverable.add(ident)
+    elif queries.live_idents([ident]):  # what came from elsewhere can be had from there again
+        found.missing.add(ident)
 
 
-def _judge(batch: list[ObjectInfo], now: float, found: Plan) -> None:
+def _judge(batch: list[ObjectInfo], now: float, found: RepairPlan) -> None:
     """Strays that are old, and were seen as strays a grace ago, are for the trash; the others are noted."""
     batch = [info for info in batch if not queries.is_wanted(Ident(info.key[len(IMAGES) :]))]
     Sighting.objects.bulk_create(
@@ -209,20 +210,11 @@ def _judge(batch: list[ObjectInfo], now: float, found: Plan) -> None:
             found.young += 1
 
 
-def _expired(now: float) -> Iterator[str]:
-    """What is in the trash for longer than the grace, and is not wanted."""
-    for info in engine().store.list(TRASH):
-        ident = info.key[len(TRASH) :]
-        if is_ident(ident) and now - info.modified >= engine().settings.grace and not queries.is_wanted(Ident(ident)):
-            yield ident
-
-
 def _trash(ident: Ident) -> bool:
     if queries.is_wanted(ident):
         return False
     failpoint("reconcile.before-trash")
-    engine().bases.discard(ident)
-    engine().cache.purge(ident)
+    engine().bases.life.discard(ident)
     failpoint("reconcile.after-trash")
     Sighting.objects.filter(key=base_key(ident)).delete()
     return True
@@ -232,14 +224,14 @@ def _recover(ident: Ident) -> bool:
     if not queries.is_wanted(ident) or engine().bases.exists(ident):
         return False
     failpoint("reconcile.before-recovery")
-    return engine().bases.recover(ident)
+    return engine().bases.life.recover(ident)
 
 
-def _purge(ident: Ident) -> bool:
+def _delete(ident: Ident, limit: float) -> bool:
     if queries.is_wanted(ident):
         return False
     failpoint("reconcile.before-purge")
-    engine().store.delete(trash_key(ident))
-    engine().cache.purge(ident)
+    if not engine().bases.life.delete(ident, limit):
+        return False
     Removal.objects.filter(ident=ident).delete()
     return True

@@ -11,10 +11,10 @@ from pathlib import Path
 import pytest
 
 from mezzotint.errors import OriginBusy, OriginError, OriginFailed, OriginLacks, OriginTimedOut
-from mezzotint.sources.client import Client
-from mezzotint.sources.urls import parse_url
+from mezzotint.network.client import Client
+from mezzotint.network.urls import parse_url
+from tests.network.host import AGENT, Host, dripping, leading, load, resolving, saying, status
 from tests.origin import Answer, Asked, Origin
-from tests.sources.network import AGENT, Host, dripping, leading, load, resolving, saying, status
 from tests.waiting import HANGS, IN_TIME
 
 BODY = b"\x89PNG and so on"

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import logging
+from collections.abc import Callable
 from datetime import timedelta
 
 from django.utils import timezone
@@ -11,26 +12,25 @@ from mezzotint.errors import NotFound
 from mezzotint.failpoints import failpoint
 from mezzotint.journal import Change
 from mezzotint.names import Ident, parse_ident
-from mezzotint.names.keys import base_key, trash_key
-from mezzotint.objects import ObjectStore
 from mezzotint.repository import queries, references
 from mezzotint.repository.locks import committing
 from mezzotint.repository.models import Commit, Removal
 from mezzotint.wiring import engine
 
 log = logging.getLogger(__name__)
+CatchUp = Callable[[], object]
 _CHUNK = 500
 _AT_ONCE = 20
 """so many are let go of before somebody else may commit"""
 
 
-def settle() -> None:
+def settle(catch_up: CatchUp) -> None:
     """What commits have removed: bases to the trash, derivatives away.
 
     A base that somebody else refers to stays. Under the committers' lock, and only
     what is not live: nobody can be putting it in again meanwhile. Another database of
-    the same store could: so the journal is looked at once more, and what came back is
-    brought back.
+    the same store could: so the journal is looked at once more, by `catch_up`, and what
+    came back is brought back.
     """
     reads_only = engine().settings.read_only
     while True:
@@ -41,22 +41,19 @@ def settle() -> None:
             for ident in set(idents) - set(queries.live_idents(idents)):
                 if not reads_only and not references.want(ident):
                     failpoint("settle.before-trash")
-                    engine().bases.discard(Ident(ident))
+                    engine().bases.life.discard(Ident(ident))
                     failpoint("settle.after-trash")
-                engine().bases.forget(Ident(ident))
-                engine().cache.purge(ident)
+                engine().bases.life.forget(Ident(ident))
             Removal.objects.filter(ident__in=idents).update(settled=True)
         if not reads_only:
-            _look_again(idents)
+            _look_again(idents, catch_up)
 
 
-def _look_again(idents: list[str]) -> None:
-    from mezzotint.repository.commits import catch_up
-
+def _look_again(idents: list[str], catch_up: CatchUp) -> None:
     catch_up()
     for ident in queries.live_idents(idents):
         if not engine().bases.exists(Ident(ident)):
-            engine().bases.recover(Ident(ident))
+            engine().bases.life.recover(Ident(ident))
 
 
 def purge_on_this_host(after: int) -> int:
@@ -64,8 +61,7 @@ def purge_on_this_host(after: int) -> int:
     last = Commit.objects.order_by("-seq").values_list("seq", flat=True).first() or 0
     if last > after:
         for ident in Removal.objects.filter(seq__gt=after).values_list("ident", flat=True):
-            engine().bases.forget(Ident(ident))
-            engine().cache.purge(ident)
+            engine().bases.life.forget(Ident(ident))
     return last
 
 
@@ -80,7 +76,7 @@ def removal(ident: str) -> Removal:
 def bring_back(ident: str) -> Change:
     """The last state that a removed image had, whose bytes can be had back by a commit. Raises NotFound."""
     state: Change = removal(ident).state
-    if not engine().bases.exists(Ident(ident)) and not engine().bases.is_in_trash(Ident(ident)):
+    if not engine().bases.exists(Ident(ident)) and not engine().bases.life.is_in_trash(Ident(ident)):
         raise NotFound(f"the bytes of {ident} are not in the trash any more")
     return state
 
@@ -91,33 +87,19 @@ def purge_expired(store_now: float) -> int:
     Only what a commit has removed; strays are for reconcile.
     """
     references.complete()
-    store, grace, gone = engine().store, engine().settings.grace, 0
+    grace, gone = engine().settings.grace, 0
     old_enough = timezone.now() - timedelta(seconds=grace)  # only spares asking; the store's clock decides
     for found in list(Removal.objects.filter(settled=True, at__lt=old_enough).order_by("seq")[:_CHUNK]):
         ident = Ident(found.ident)
-        if not _expired(store, ident, store_now - grace):
-            continue
         with committing():
             if queries.is_wanted(ident) or not Removal.objects.filter(pk=found.pk).exists():
                 continue
             failpoint("purge.before-delete")
-            store.delete(trash_key(ident))
+            if not engine().bases.life.delete(ident, store_now - grace):
+                continue
             failpoint("purge.after-delete")
-            engine().cache.purge(ident)
             Removal.objects.filter(pk=found.pk).delete()
         gone += 1
     if gone:
         log.info("purged %d images whose grace is over", gone)
     return gone
-
-
-def _expired(store: ObjectStore, ident: Ident, limit: float) -> bool:
-    try:
-        return store.stat(trash_key(ident)).modified < limit
-    except NotFound:
-        pass
-    try:
-        store.stat(base_key(ident))
-    except NotFound:
-        return True  # nothing is left of it
-    return False

@@ -1,4 +1,7 @@
-"""How each origin has behaved lately: a circuit breaker, known to all processes of this host."""
+"""A circuit breaker for each origin, shared by all processes of this host.
+
+After a number of failures the circuit is open: nobody asks, for a time that doubles with each further failure
+(exponential backoff with jitter). Then one request may probe. Retry-After opens it too."""
 
 from __future__ import annotations
 
@@ -12,12 +15,12 @@ from concurrent.futures import ThreadPoolExecutor
 from dataclasses import asdict, dataclass, replace
 
 from mezzotint.errors import OriginBusy
-from mezzotint.host import Facts
+from mezzotint.host import HostFacts
 
 log = logging.getLogger(__name__)
 
 THRESHOLD = 5
-"""failures, one after the other, until an origin is left alone"""
+"""consecutive failures that open the circuit"""
 FIRST_PAUSE, LONGEST_PAUSE = 10.0, 600.0
 PROBE = 30.0
 """seconds that one who tries again has, before another may"""
@@ -39,10 +42,10 @@ class Standing:
         return max(self.until, self.pause)
 
 
-class Origins:
-    """Origins by name: a host, or `peer:<name>`."""
+class CircuitBreaker:
+    """Of origins by name: a host, or `peer:<name>`."""
 
-    def __init__(self, facts: Facts, clock: Callable[[], float] = time.time) -> None:
+    def __init__(self, facts: HostFacts, clock: Callable[[], float] = time.time) -> None:
         self._facts, self._clock = facts, clock
         self._memory: dict[str, tuple[float, Standing]] = {}
         self._thread = ThreadPoolExecutor(1, thread_name_prefix="origins")

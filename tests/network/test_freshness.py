@@ -11,7 +11,7 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from mezzotint.sources.freshness import Lifetimes, cache_control, moment, retry_after
+from mezzotint.network.freshness import Lifetimes, cache_control, moment, retry_after
 
 NOW = 1_700_000_000.0
 DAY = 86_400.0

@@ -1,6 +1,6 @@
 """Turns to download: never more at once from a domain than it allows, over all processes of this host.
 
-A seat is a connection's right to be open. It is held by a lock of the host that dies with its process, and kept for a
+A slot is a connection's right to be open. It is held by a lock of the host that dies with its process, and kept for a
 moment after a download, connection and all, for the next one.
 """
 
@@ -17,20 +17,20 @@ import aiohttp
 
 from mezzotint.errors import OriginBusy
 from mezzotint.host.locks import HostLocks
-from mezzotint.sources.gate import Gate
-from mezzotint.sources.limits import Limits
+from mezzotint.network.limits import DomainLimits
+from mezzotint.network.resolver import Gate
 
 KEPT, LOOKED = 5.0, 0.5
-"""seconds that an unused seat is kept, and after which it is looked whether another process waits for it"""
+"""seconds that an unused slot is kept, and after which it is looked whether another process waits for it"""
 LENT = 0.5
-"""seconds that a seat is used before it is looked whether another process waits for it"""
+"""seconds that a slot is used before it is looked whether another process waits for it"""
 _POLL = 0.03
 
-OpenSeat = Callable[[], tuple[Gate, aiohttp.ClientSession]]
+OpenSlot = Callable[[], tuple[Gate, aiohttp.ClientSession]]
 
 
 @dataclass
-class Seat:
+class Slot:
     number: int
     lock: int
     gate: Gate
@@ -40,11 +40,11 @@ class Seat:
     expiry: asyncio.TimerHandle | None = None
     where: tuple[str, str, int] | None = None
 
-    async def go_to(self, where: tuple[str, str, int], open_seat: OpenSeat) -> None:
+    async def go_to(self, where: tuple[str, str, int], open_slot: OpenSlot) -> None:
         """For another origin another connection: the one that is idle goes first."""
         if self.where not in {None, where}:
             await self.session.close()
-            self.gate, self.session = open_seat()
+            self.gate, self.session = open_slot()
         self.where = where
 
     async def close(self) -> None:
@@ -60,12 +60,12 @@ class _Room:
     domain: str
     turn: asyncio.Lock = field(default_factory=asyncio.Lock)
     freed: asyncio.Event = field(default_factory=asyncio.Event)
-    idle: list[Seat] = field(default_factory=list)
+    idle: list[Slot] = field(default_factory=list)
     looked: float = 0.0
     own: set[int] = field(default_factory=set)
-    """the numbers of the seats that this process has"""
+    """the numbers of the slots that this process has"""
     wish: int | None = None
-    """the lock by which other processes see that a seat is waited for here"""
+    """the lock by which other processes see that a slot is waited for here"""
 
     @property
     def taken(self) -> int:
@@ -77,70 +77,70 @@ class _Room:
             self.wish = None
 
 
-class Seats:
+class Slots:
     """Of one event loop. Close it at the end."""
 
-    def __init__(self, locks: HostLocks, limits: Limits, open_seat: OpenSeat):
-        self._locks, self._limits, self._open_seat = locks, limits, open_seat
+    def __init__(self, locks: HostLocks, limits: DomainLimits, open_slot: OpenSlot):
+        self._locks, self._limits, self._open_slot = locks, limits, open_slot
         self._rooms: dict[str, _Room] = {}
         self._resting: dict[str, float] = {}
         self._closing: set[asyncio.Task[None]] = set()
 
     @asynccontextmanager
-    async def take(self, host: str, patience: float | None = None) -> AsyncIterator[Seat]:
-        """Wait for a seat at the domain of `host`, in turn, and have it. Raises OriginBusy after `patience` seconds."""
+    async def take(self, host: str, patience: float | None = None) -> AsyncIterator[Slot]:
+        """Wait for a slot at the domain of `host`, in turn, and have it. Raises OriginBusy after `patience` seconds."""
         domain, _ = self._limits.of(host)
         room = self._rooms.setdefault(domain, _Room(domain))
         try:
             async with asyncio.timeout(patience), room.turn:
                 try:
-                    seat = await self._seat(room, host)
+                    slot = await self._slot(room, host)
                 finally:
                     room.wish_no_more()
         except TimeoutError:
             raise OriginBusy(host, patience or 0.0) from None
         try:
-            yield seat
+            yield slot
         except BaseException:
             # whatever its connection is in the middle of, it is not for another download
-            await asyncio.shield(self._let_go(room, seat))
+            await asyncio.shield(self._let_go(room, slot))
             raise
-        if self._is_wanted_elsewhere(room, seat):
-            await self._let_go(room, seat)
+        if self._is_wanted_elsewhere(room, slot):
+            await self._let_go(room, slot)
         else:
-            self._give_back(room, seat)
+            self._give_back(room, slot)
 
     async def close(self) -> None:
-        for room in list(self._rooms.values()):  # each goes as its last seat does
+        for room in list(self._rooms.values()):  # each goes as its last slot does
             while room.idle:
                 await self._let_go(room, room.idle.pop())
         await asyncio.gather(*self._closing)
 
-    def _is_wanted_elsewhere(self, room: _Room, seat: Seat) -> bool:
-        """Then it is given up now and then, and not taken again for a moment. Who waits for the seats of another
+    def _is_wanted_elsewhere(self, room: _Room, slot: Slot) -> bool:
+        """Then it is given up now and then, and not taken again for a moment. Who waits for the slots of another
         process says so by a lock."""
         now = time.monotonic()
-        if now - max(seat.since, room.looked) < LENT or room.wish is not None:
+        if now - max(slot.since, room.looked) < LENT or room.wish is not None:
             return False
         room.looked = now
         with self._locks.attempt(_wish(room.domain)) as free:
             if free:
                 return False
-        self._resting[_number(room.domain, seat.number)] = now + 3 * _POLL
+        self._resting[_number(room.domain, slot.number)] = now + 3 * _POLL
         return True
 
-    async def _seat(self, room: _Room, host: str) -> Seat:
+    async def _slot(self, room: _Room, host: str) -> Slot:
         """The next that becomes free."""
         while True:
             _, limit = self._limits.of(host)
             while room.idle:
-                seat = room.idle.pop()
-                if seat.expiry:
-                    seat.expiry.cancel()
+                slot = room.idle.pop()
+                if slot.expiry:
+                    slot.expiry.cancel()
                 busy = room.taken - len(room.idle) - 1
-                if seat.number < limit and busy < limit:
-                    return seat
-                await self._let_go(room, seat)
+                if slot.number < limit and busy < limit:
+                    return slot
+                await self._let_go(room, slot)
             room.freed.clear()
             fresh = self._free_one(room, limit) if room.taken < limit else None
             if fresh is not None:
@@ -148,12 +148,12 @@ class Seats:
                 return fresh
             if room.taken < limit and room.wish is None:
                 room.wish = self._locks.take(_wish(room.domain))
-            # where all seats are this process's own, one of its own has to become free
+            # where all slots are this process's own, one of its own has to become free
             with suppress(TimeoutError):
                 async with asyncio.timeout(None if room.taken >= limit else _POLL):
                     await room.freed.wait()
 
-    def _free_one(self, room: _Room, limit: int) -> Seat | None:
+    def _free_one(self, room: _Room, limit: int) -> Slot | None:
         now = time.monotonic()
         for number in range(limit):
             if number in room.own:
@@ -164,37 +164,37 @@ class Seats:
             self._resting.pop(name, None)
             lock = self._locks.take(f"download:{name}")
             if lock is not None:
-                return Seat(number, lock, *self._open_seat(), since=now)
+                return Slot(number, lock, *self._open_slot(), since=now)
         return None
 
-    def _give_back(self, room: _Room, seat: Seat) -> None:
-        seat.idle_since = time.monotonic()
-        self._look_later(room, seat)
-        room.idle.append(seat)
+    def _give_back(self, room: _Room, slot: Slot) -> None:
+        slot.idle_since = time.monotonic()
+        self._look_later(room, slot)
+        room.idle.append(slot)
         room.freed.set()
 
-    def _look_later(self, room: _Room, seat: Seat) -> None:
-        seat.expiry = asyncio.get_running_loop().call_later(LOOKED, self._look, room, seat)
+    def _look_later(self, room: _Room, slot: Slot) -> None:
+        slot.expiry = asyncio.get_running_loop().call_later(LOOKED, self._look, room, slot)
 
-    def _look(self, room: _Room, seat: Seat) -> None:
-        """Whether an idle seat is still to be kept."""
-        if seat not in room.idle:
+    def _look(self, room: _Room, slot: Slot) -> None:
+        """Whether an idle slot is still to be kept."""
+        if slot not in room.idle:
             return
-        if time.monotonic() - seat.idle_since < KEPT and not self._is_wanted_elsewhere(room, seat):
-            self._look_later(room, seat)
+        if time.monotonic() - slot.idle_since < KEPT and not self._is_wanted_elsewhere(room, slot):
+            self._look_later(room, slot)
             return
-        room.idle.remove(seat)
-        task = asyncio.get_running_loop().create_task(self._let_go(room, seat))
+        room.idle.remove(slot)
+        task = asyncio.get_running_loop().create_task(self._let_go(room, slot))
         self._closing.add(task)
         task.add_done_callback(self._closing.discard)
 
-    async def _let_go(self, room: _Room, seat: Seat) -> None:
-        if seat.expiry:
-            seat.expiry.cancel()
+    async def _let_go(self, room: _Room, slot: Slot) -> None:
+        if slot.expiry:
+            slot.expiry.cancel()
         try:
-            await seat.close()
+            await slot.close()
         finally:
-            room.own.discard(seat.number)
+            room.own.discard(slot.number)
             room.freed.set()
             if not room.taken and not room.turn.locked():
                 self._rooms = {domain: one for domain, one in self._rooms.items() if one is not room}

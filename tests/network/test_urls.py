@@ -14,7 +14,7 @@ from hypothesis import strategies as st
 from yarl import URL
 
 from mezzotint.errors import InvalidInput
-from mezzotint.sources.urls import Target, parse_url
+from mezzotint.network.urls import Target, parse_url
 
 UNRESERVED = string.ascii_letters + string.digits + "-._~"
 RESERVED_ESCAPES = ["%2F", "%2B", "%3D", "%26", "%3F", "%23", "%25", "%20", "%0D", "%00", "%C3%A4", "%FF"]

@@ -21,13 +21,13 @@ from yarl import URL
 
 from mezzotint.errors import InvalidInput, OriginBusy, OriginFailed, OriginLacks, OriginTimedOut
 from mezzotint.host.locks import HostLocks
-from mezzotint.sources.addresses import Policy
-from mezzotint.sources.freshness import retry_after
-from mezzotint.sources.gate import Gate, Names, Resolve, system_resolve
-from mezzotint.sources.limits import Limits
-from mezzotint.sources.origins import Origins
-from mezzotint.sources.seats import Seats
-from mezzotint.sources.urls import Target
+from mezzotint.network.addresses import Policy
+from mezzotint.network.breaker import CircuitBreaker
+from mezzotint.network.freshness import retry_after
+from mezzotint.network.limits import DomainLimits
+from mezzotint.network.resolver import Gate, Resolve, Resolver, system_resolve
+from mezzotint.network.slots import Slots
+from mezzotint.network.urls import Target
 
 REDIRECTS = 5
 _REDIRECTING = {301, 302, 303, 307, 308}
@@ -41,7 +41,7 @@ _PAUSE = 30.0
 
 @dataclass(frozen=True, slots=True)
 class Times:
-    """Limits in seconds. `patience`: for a turn at a domain that allows no more downloads now."""
+    """DomainLimits in seconds. `patience`: for a turn at a domain that allows no more downloads now."""
 
     total: float
     patience: float
@@ -77,22 +77,22 @@ class Client:
     def __init__(
         self,
         policy: Policy,
-        limits: Limits,
+        limits: DomainLimits,
         locks: HostLocks,
-        origins: Origins,
+        breaker: CircuitBreaker,
         times: Times,
         agent: str,
         resolve: Resolve = system_resolve,
         piece: int = PIECE,
     ) -> None:
         self._piece = piece
-        self._policy, self._origins, self._times, self._agent = policy, origins, times, agent
-        self._seats = Seats(locks, limits, self._open_seat)
-        self._names = Names(resolve)
+        self._policy, self._breaker, self._times, self._agent = policy, breaker, times, agent
+        self._slots = Slots(locks, limits, self._open_slot)
+        self._names = Resolver(resolve)
         self._tls = ssl.create_default_context()
 
     async def close(self) -> None:
-        await self._seats.close()
+        await self._slots.close()
         self._names.close()
 
     @asynccontextmanager
@@ -130,14 +130,14 @@ class Client:
         self, target: Target, headers: Mapping[str, str], deadline: _Deadline
     ) -> AsyncIterator[tuple[Response, str | None]]:
         """The response, and where it leads to, or None where the picture follows."""
-        self._origins.check(target.host)
-        turn = self._seats.take(target.host, self._times.patience)
-        async with turn as seat, deadline.kept(lambda: self._origins.failed(target.host)):
-            self._origins.begin(target.host)  # much may have happened while a turn was waited for
-            with told(lambda: self._origins.failed(target.host)):
-                await seat.go_to((target.scheme, target.host, target.port), self._open_seat)
-                seat.gate.begin(self._allows, target.host if target.literal else None)
-                answer = await seat.session.get(
+        self._breaker.check(target.host)
+        turn = self._slots.take(target.host, self._times.patience)
+        async with turn as slot, deadline.kept(lambda: self._breaker.failed(target.host)):
+            self._breaker.begin(target.host)  # much may have happened while a turn was waited for
+            with told(lambda: self._breaker.failed(target.host)):
+                await slot.go_to((target.scheme, target.host, target.port), self._open_slot)
+                slot.gate.begin(self._allows, target.host if target.literal else None)
+                answer = await slot.session.get(
                     URL(target.url, encoded=True),
                     headers={**headers, "Accept-Encoding": "identity"},
                     allow_redirects=False,
@@ -162,12 +162,12 @@ class Client:
         status, host = answer.status, target.host
         pause = retry_after(answer.headers.get("Retry-After"), time.time())
         if status == 429 or (status == 503 and pause is not None):
-            raise OriginBusy(host, self._origins.asked_for_pause(host, _PAUSE if pause is None else pause))
+            raise OriginBusy(host, self._breaker.asked_for_pause(host, _PAUSE if pause is None else pause))
         if status >= 500:
-            self._origins.failed(host)
+            self._breaker.failed(host)
             raise OriginFailed(f"the origin answered {status}", again=True)
         if status != 200:
-            self._origins.answered(host)  # otherwise when its body has come
+            self._breaker.answered(host)  # otherwise when its body has come
         if status in _REDIRECTING and "Location" in answer.headers:
             return _location(answer.headers["Location"])
         if status in _GONE:
@@ -181,17 +181,17 @@ class Client:
         return None
 
     async def _chunks(self, target: Target, answer: aiohttp.ClientResponse) -> AsyncIterator[bytes]:
-        with told(lambda: self._origins.failed(target.host)):
+        with told(lambda: self._breaker.failed(target.host)):
             async for chunk in answer.content.iter_any():
                 yield chunk
-        self._origins.answered(target.host)
+        self._breaker.answered(target.host)
 
     async def _drained(self, target: Target, answer: aiohttp.ClientResponse) -> None:
         """What a redirect says in words nobody reads, but the connection stays good for the next one."""
         async for _ in self._chunks(target, answer):
             pass
 
-    def _open_seat(self) -> tuple[Gate, aiohttp.ClientSession]:
+    def _open_slot(self) -> tuple[Gate, aiohttp.ClientSession]:
         gate = Gate(self._names)
         connector = aiohttp.TCPConnector(
             limit=1,

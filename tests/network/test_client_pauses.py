@@ -10,9 +10,9 @@ from email.utils import formatdate
 import pytest
 
 from mezzotint.errors import OriginBusy, OriginFailed, OriginLacks, OriginTimedOut
-from mezzotint.sources.client import Client
+from mezzotint.network.client import Client
+from tests.network.host import Host, in_turn, leading, load, outcome, saying, status
 from tests.origin import Answer, Asked, Origin
-from tests.sources.network import Host, in_turn, leading, load, outcome, saying, status
 from tests.waiting import until_async as until
 
 BODY = b"\x89PNG and so on"

@@ -9,8 +9,8 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from mezzotint.errors import InvalidInput
-from mezzotint.sources.addresses import Patterns, Policy, is_public
-from mezzotint.sources.urls import parse_url
+from mezzotint.network.addresses import Patterns, Policy, is_public
+from mezzotint.network.urls import parse_url
 
 PUBLIC = [
     "8.8.8.8", "1.1.1.1", "9.9.9.9", "93.184.215.14", "151.101.1.140", "185.15.59.224", "130.92.9.55", "11.0.0.1",

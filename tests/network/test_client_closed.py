@@ -15,11 +15,11 @@ from typing import Any
 import pytest
 
 from mezzotint.errors import InvalidInput, OriginFailed
-from mezzotint.sources.addresses import Patterns, Policy
-from mezzotint.sources.client import Client
-from mezzotint.sources.urls import parse_url
+from mezzotint.network.addresses import Patterns, Policy
+from mezzotint.network.client import Client
+from mezzotint.network.urls import parse_url
+from tests.network.host import OPEN, Host, infos, leading, load, outcome, resolving
 from tests.origin import Origin
-from tests.sources.network import OPEN, Host, infos, leading, load, outcome, resolving
 
 BODY = b"\x89PNG and so on"
 INSIDE = ("127.0.0.2", "::1")

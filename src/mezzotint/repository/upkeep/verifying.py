@@ -8,7 +8,6 @@ import logging
 import time
 from collections.abc import Callable
 from concurrent.futures import ThreadPoolExecutor
-from contextlib import suppress
 from dataclasses import dataclass, field
 from itertools import islice
 from pathlib import Path
@@ -18,7 +17,7 @@ from django.db.models import Sum
 from mezzotint.errors import NotFound, StoreUnavailable
 from mezzotint.host.files import place, sync, temporary
 from mezzotint.names import Ident, is_ident
-from mezzotint.names.keys import IMAGES, base_key, damaged_key, trash_key
+from mezzotint.names.keys import IMAGES, damaged_key, trash_key
 from mezzotint.objects import ObjectInfo
 from mezzotint.repository import queries, standing
 from mezzotint.repository.locks import committing
@@ -34,7 +33,7 @@ Progress = Callable[[int, int], None]
 
 
 @dataclass
-class Report:
+class VerifyReport:
     """`damaged` were quarantined (a node that writes nothing only tells them); `healed` were, and the trash had
     the right bytes; `missing` have an entry and no object; `unread` could not be read now."""
 
@@ -63,9 +62,9 @@ def total_bytes() -> int:
     return Image.objects.aggregate(bytes=Sum("bytes"))["bytes"] or 0
 
 
-def verify(rate: int = 0, *, restart: bool = False, progress: Progress = lambda objects, size: None) -> Report:
+def verify(rate: int = 0, *, restart: bool = False, progress: Progress = lambda objects, size: None) -> VerifyReport:
     """Hash every base. Stopped half-way it goes on from there the next time, unless it shall `restart`."""
-    report, pace = Report(), Pace(rate)
+    report, pace = VerifyReport(), Pace(rate)
     place_kept = _Place(engine().settings.data / "verify.json")
     after = "" if restart else place_kept.read()
     objects = (info for info in engine().store.list(IMAGES, after) if is_ident(info.key[len(IMAGES) :]))
@@ -97,9 +96,9 @@ def verify(rate: int = 0, *, restart: bool = False, progress: Progress = lambda 
     return report
 
 
-def quick(progress: Progress = lambda objects, size: None) -> Report:
+def quick(progress: Progress = lambda objects, size: None) -> VerifyReport:
     """Presence and size only, from the listing: what is of another size is damaged, and quarantined."""
-    report, last = Report(), ""
+    report, last = VerifyReport(), ""
     objects = (info for info in engine().store.list(IMAGES) if is_ident(info.key[len(IMAGES) :]))
     while batch := list(islice(objects, _BATCH)):
         sizes = _sizes([info.key[len(IMAGES) :] for info in batch])
@@ -133,25 +132,24 @@ def _digest(key: str) -> str | None:
     return digest.hexdigest()
 
 
-def _quarantine(ident: Ident, report: Report) -> None:
+def _quarantine(ident: Ident, report: VerifyReport) -> None:
     """Out of the way, where nothing serves it; the right bytes come back from the trash, if it has them."""
-    store = engine().store
     if not standing.is_writable():
         report.damaged.append(ident)
         return
-    with committing(), suppress(NotFound):
-        store.move(base_key(ident), damaged_key(ident))
+    life = engine().bases.life
+    with committing():
+        life.quarantine(ident)
         if _digest(damaged_key(ident)) == ident:  # somebody has put the right bytes there meanwhile
-            store.move(damaged_key(ident), base_key(ident))
+            life.release(ident)
             return
-    engine().bases.forget(ident)
-    if _digest(trash_key(ident)) == ident and engine().bases.recover(ident):
+    if _digest(trash_key(ident)) == ident and life.recover(ident):
         report.healed.append(ident)
     else:
         report.damaged.append(ident)
 
 
-def _find_missing(after: str, until: str, batch: list[ObjectInfo], report: Report) -> None:
+def _find_missing(after: str, until: str, batch: list[ObjectInfo], report: VerifyReport) -> None:
     """Entries between two keys that have no object, by the store's own word."""
     entries = Image.objects.filter(ident__gt=after[len(IMAGES) :]).order_by("ident")
     if until:

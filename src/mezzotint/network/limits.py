@@ -32,7 +32,7 @@ def read_limits(path: Path) -> dict[str, int]:
     return {ALL: DEFAULT} | {domain.lower(): limit for domain, limit in limits.items()}
 
 
-class Limits:
+class DomainLimits:
     """A domain that is named counts together with all below it; of the others each host counts by itself."""
 
     def __init__(self, path: Path) -> None:

@@ -1,4 +1,4 @@
-"""Which hosts and addresses may be asked for a picture. Pure.
+"""Which hosts and addresses may be asked for a picture: the defence against SSRF (server-side request forgery). Pure.
 
 Public addresses are open, all others are closed: whoever can name an address to fetch from must not reach what
 only this machine can. `ipaddress` knows of fewer special ranges than there are, so they are listed here
@@ -13,7 +13,7 @@ from dataclasses import dataclass
 from fnmatch import fnmatchcase
 
 from mezzotint.errors import InvalidInput
-from mezzotint.sources.urls import Address, Target
+from mezzotint.network.urls import Address, Target
 
 Network = ipaddress.IPv4Network | ipaddress.IPv6Network
 

@@ -10,10 +10,10 @@ from pathlib import Path
 
 import pytest
 
-from mezzotint.sources.client import Client
-from mezzotint.sources.limits import Limits
+from mezzotint.network.client import Client
+from mezzotint.network.limits import DomainLimits
+from tests.network.host import Host, leading, load, outcome, resolving
 from tests.origin import Asked, Origin
-from tests.sources.network import Host, leading, load, outcome, resolving
 from tests.waiting import until_async as until
 
 BODY = b"\x89PNG and so on"
@@ -194,7 +194,7 @@ def test_a_file_that_became_wrong_changes_nothing(tmp_path: Path, text: str, mon
     monkeypatch.setattr(time, "monotonic", lambda: float(next(moments)))
     path = tmp_path / "limits.json"
     path.write_text('{"*": 2, "a.test": 3}')
-    limits = Limits(path)
+    limits = DomainLimits(path)
     assert limits.of("b.a.test") == ("a.test", 3)
     path.write_text(text)
     assert (limits.of("b.a.test"), limits.of("test")) == (("a.test", 3), ("test", 2))

@@ -17,9 +17,11 @@ from mezzotint.errors import Conflict, InvalidInput, JournalBroken, NotFound
 from mezzotint.failpoints import failpoint
 from mezzotint.journal import Head, Schema, Segment
 from mezzotint.names.keys import checkpoint_seq
-from mezzotint.repository import bulk, capture, standing
+from mezzotint.repository import standing
 from mezzotint.repository.apply import apply
+from mezzotint.repository.intake import capture
 from mezzotint.repository.records import Records
+from mezzotint.repository.upkeep import bulk
 from mezzotint.wiring import engine
 
 log = logging.getLogger(__name__)

@@ -11,12 +11,12 @@ from contextlib import asynccontextmanager, contextmanager
 from pathlib import Path
 from typing import Any, TypeVar
 
-from mezzotint.sources.addresses import Patterns, Policy
-from mezzotint.sources.client import Client, Response, Times
-from mezzotint.sources.gate import Resolve, system_resolve
-from mezzotint.sources.limits import Limits
-from mezzotint.sources.origins import Origins
-from mezzotint.sources.urls import parse_url
+from mezzotint.network.addresses import Patterns, Policy
+from mezzotint.network.breaker import CircuitBreaker
+from mezzotint.network.client import Client, Response, Times
+from mezzotint.network.limits import DomainLimits
+from mezzotint.network.resolver import Resolve, system_resolve
+from mezzotint.network.urls import parse_url
 from tests.cache.caches import open_cache
 from tests.origin import Answer, Asked
 
@@ -51,8 +51,8 @@ class Host:
         gap: float = 2.0,
     ) -> AsyncIterator[Client]:
         """One process's."""
-        limits, times = Limits(self._directory / "max_downloads.json"), Times(total, patience, connect, gap)
-        origins = Origins(self.cache.host.facts, lambda: time.time() + self.ahead)
+        limits, times = DomainLimits(self._directory / "max_downloads.json"), Times(total, patience, connect, gap)
+        origins = CircuitBreaker(self.cache.host.facts, lambda: time.time() + self.ahead)
         client = Client(policy, limits, self.cache.host.locks, origins, times, AGENT, resolve)
         try:
             yield client

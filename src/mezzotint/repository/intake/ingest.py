@@ -27,7 +27,7 @@ class Refusal:
 
 
 @dataclass
-class Report:
+class IngestReport:
     new: int = 0
     known: int = 0
     refused: list[Refusal] = field(default_factory=list)
@@ -104,7 +104,7 @@ def ingest(
     collection: str | None = None,
     table: Table | None = None,
     progress: Callable[[int], None] = lambda count: None,
-) -> Report:
+) -> IngestReport:
     """Add `files`, committing every BATCH of them. Stopped and started again it goes on:
     what is in already is known by its hash. `progress` is told of bytes read.
 
@@ -112,7 +112,7 @@ def ingest(
     file is in the report.
     """
     collections = {metadata.clean_slug(collection): collection.strip()} if collection else {}
-    report = Report()
+    report = IngestReport()
     with ThreadPoolExecutor(_THREADS, thread_name_prefix="ingest") as threads:
         for start in range(0, len(files), BATCH):
             batch = files[start : start + BATCH]
@@ -148,7 +148,7 @@ def _chunks(stream: BinaryIO, progress: Callable[[int], None]) -> Iterator[bytes
         yield chunk
 
 
-def _commit(taken: list[Addition | Refusal], by: str, report: Report) -> None:
+def _commit(taken: list[Addition | Refusal], by: str, report: IngestReport) -> None:
     report.refused += [one for one in taken if isinstance(one, Refusal)]
     additions = [one for one in taken if isinstance(one, Addition)]
     live = set(queries.live_idents(addition.base.ident for addition in additions))

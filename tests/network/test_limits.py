@@ -10,7 +10,7 @@ from pathlib import Path
 import pytest
 
 from mezzotint.errors import InvalidInput
-from mezzotint.sources.limits import Limits, read_limits
+from mezzotint.network.limits import DomainLimits, read_limits
 from tests.waiting import until
 
 NAME = "max_downloads.json"
@@ -30,10 +30,10 @@ def path(tmp_path: Path) -> Path:
     return tmp_path / NAME
 
 
-def limited(path: Path, **limits: int) -> Limits:
-    """Limits of domains, whose dots are underscores here; `all` is the asterisk."""
+def limited(path: Path, **limits: int) -> DomainLimits:
+    """DomainLimits of domains, whose dots are underscores here; `all` is the asterisk."""
     write(path, json.dumps({("*" if name == "all" else name.replace("_", ".")): n for name, n in limits.items()}))
-    return Limits(path)
+    return DomainLimits(path)
 
 
 def write(path: Path, text: str | bytes) -> None:
@@ -43,13 +43,13 @@ def write(path: Path, text: str | bytes) -> None:
     os.replace(part, path)
 
 
-def soon(limits: Limits, host: str, expected: tuple[str, int]) -> bool:
+def soon(limits: DomainLimits, host: str, expected: tuple[str, int]) -> bool:
     return until(lambda: limits.of(host) == expected)
 
 
 def test_without_a_file_each_host_has_the_default(path: Path) -> None:
     assert read_limits(path) == {"*": DEFAULT}
-    limits = Limits(path)
+    limits = DomainLimits(path)
     assert limits.of("example.com") == ("example.com", DEFAULT)
     assert limits.of("a.example.com") == ("a.example.com", DEFAULT)
 
@@ -92,7 +92,7 @@ def test_hosts_that_are_not_named_do_not_count_together(path: Path) -> None:
 
 def test_an_address_can_be_named_and_counts_by_itself(path: Path) -> None:
     write(path, '{"192.0.2.7": 2, "2001:DB8::7": 3}')
-    limits = Limits(path)
+    limits = DomainLimits(path)
     assert limits.of("192.0.2.7") == ("192.0.2.7", 2) and limits.of("192.0.2.8") == ("192.0.2.8", DEFAULT)
     assert limits.of("2001:db8::7") == ("2001:db8::7", 3) and limits.of("2001:db8::8") == ("2001:db8::8", DEFAULT)
 
@@ -119,7 +119,7 @@ def test_a_file_that_is_no_list_of_limits_is_named(path: Path, content: bytes) -
 @pytest.mark.parametrize("content", NO_FILES, ids=lambda content: repr(content[:30]))
 def test_a_bad_file_at_the_start_leaves_the_default(path: Path, content: bytes) -> None:
     path.write_bytes(content)
-    assert Limits(path).of("a.example.com") == ("a.example.com", DEFAULT)
+    assert DomainLimits(path).of("a.example.com") == ("a.example.com", DEFAULT)
 
 
 def test_a_changed_file_is_noticed_within_about_a_second(path: Path) -> None:
@@ -134,7 +134,7 @@ def test_a_changed_file_is_noticed_within_about_a_second(path: Path) -> None:
 
 
 def test_a_file_that_comes_and_goes_is_noticed(path: Path) -> None:
-    limits = Limits(path)
+    limits = DomainLimits(path)
     assert limits.of("example.com") == ("example.com", DEFAULT)
     write(path, '{"*": 3}')
     assert soon(limits, "example.com", ("example.com", 3))
@@ -157,7 +157,7 @@ def test_a_bad_file_keeps_the_former_limits_until_it_is_mended(path: Path) -> No
     assert all(soon(one, "a.example.com", ("example.com", 5)) for one in limits.values())
 
 
-def answer(limits: Limits, host: str) -> tuple[str, int] | str:
+def answer(limits: DomainLimits, host: str) -> tuple[str, int] | str:
     try:
         return limits.of(host)
     except Exception as error:

@@ -11,8 +11,10 @@ from django.db import DatabaseError, close_old_connections, connections
 
 from mezzotint.errors import JournalBroken, MezzotintError
 from mezzotint.objects.clock import store_time
-from mezzotint.repository import capture, checkpointing, commits, fulltext, removals, standing
+from mezzotint.repository import commits, fulltext, standing
+from mezzotint.repository.intake import capture
 from mezzotint.repository.models import Removal, Snapshot
+from mezzotint.repository.upkeep import checkpointing, removals
 from mezzotint.wiring import engine
 
 log = logging.getLogger(__name__)
@@ -86,13 +88,13 @@ class Maintenance:
 
     def _follow(self) -> None:
         commits.catch_up()
-        removals.settle()
+        removals.settle(commits.catch_up)
         standing.followed()
 
     def _write(self) -> None:
         self._flush()
         if Removal.objects.filter(settled=False).exists():
-            removals.settle()
+            removals.settle(commits.catch_up)
         if self._is_due("follow", FOLLOW):
             commits.catch_up()
         self._checkpoint()

@@ -20,7 +20,7 @@ def system_resolve(host: str, port: int) -> Iterable[tuple[Any, ...]]:
     return socket.getaddrinfo(host, port, type=socket.SOCK_STREAM, flags=socket.AI_ADDRCONFIG)
 
 
-class Names:
+class Resolver:
     """Of one event loop. Of each host there is one lookup at a time, however many wait for it: a name server that
     hangs holds up no more than that."""
 
@@ -48,9 +48,9 @@ class Names:
 
 
 class Gate(AbstractResolver):
-    """Lets one seat's connections go to addresses that were checked for this download, and to no others."""
+    """Lets one slot's connections go to addresses that were checked for this download, and to no others."""
 
-    def __init__(self, names: Names) -> None:
+    def __init__(self, names: Resolver) -> None:
         self._names = names
         self._allows: Callable[[str, str], bool] = lambda host, address: False
         self._checked: set[str] = set()

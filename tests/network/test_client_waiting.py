@@ -12,10 +12,10 @@ from typing import Any
 import pytest
 
 from mezzotint.errors import OriginBusy, OriginTimedOut
-from mezzotint.sources.client import Client
-from mezzotint.sources.urls import parse_url
+from mezzotint.network.client import Client
+from mezzotint.network.urls import parse_url
+from tests.network.host import Host, dripping, infos, load, outcome, status
 from tests.origin import Origin
-from tests.sources.network import Host, dripping, infos, load, outcome, status
 from tests.waiting import HANGS, IN_TIME
 from tests.waiting import until_async as until
 

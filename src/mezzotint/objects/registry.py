@@ -1,0 +1,73 @@
+"""The stores by the scheme of their address: `swift://container/prefix` and so on. A new store is one line here."""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+from dataclasses import dataclass
+from urllib.parse import unquote, urlsplit
+
+from mezzotint.errors import InvalidInput
+from mezzotint.objects.bounded import Bounded
+from mezzotint.objects.filesystem import open_directory
+from mezzotint.objects.memory import MemoryStore
+from mezzotint.objects.protocol import ObjectStore
+from mezzotint.objects.retrying import Retrying
+from mezzotint.settings import Settings
+
+Open = Callable[[str, str, Settings], ObjectStore]
+"""of the host and the path of an address; imports what it needs, and asks nothing over the network yet"""
+
+
+@dataclass(frozen=True, slots=True)
+class Scheme:
+    """`form` is what an address looks like. Names a `host` where it has one. A `remote` store is bounded and asked
+    again."""
+
+    form: str
+    open: Open
+    host: bool
+    remote: bool
+
+
+def _open_memory(host: str, path: str, settings: Settings) -> ObjectStore:
+    return MemoryStore()
+
+
+def _open_swift(host: str, path: str, settings: Settings) -> ObjectStore:
+    from mezzotint.objects.swift_login import open_swift
+
+    return open_swift(host, path, settings)
+
+
+def _open_s3(host: str, path: str, settings: Settings) -> ObjectStore:
+    from mezzotint.objects.s3 import open_s3
+
+    return open_s3(host, path, settings)
+
+
+SCHEMES = {
+    "file": Scheme("file:///absolute/path", open_directory, host=False, remote=False),
+    "swift": Scheme("swift://container/prefix", _open_swift, host=True, remote=True),
+    "s3": Scheme("s3://bucket/prefix", _open_s3, host=True, remote=True),
+    "memory": Scheme("memory://", _open_memory, host=False, remote=False),
+}
+_FORMS = ", ".join(scheme.form for scheme in SCHEMES.values())
+
+
+def open_store(url: str, settings: Settings) -> ObjectStore:
+    """The store that an address names. Nothing is asked over the network yet.
+
+    Raises InvalidInput for an address that is none, and where credentials are missing.
+    """
+    try:
+        parts = urlsplit(url)
+    except ValueError:
+        raise InvalidInput("MEZZOTINT_STORE", f"cannot be {url!r}", _FORMS) from None
+    scheme = SCHEMES.get(parts.scheme)
+    if scheme is None or bool(parts.netloc) is not scheme.host or (scheme.form.count("/") > 2 and not parts.path):
+        raise InvalidInput("MEZZOTINT_STORE", f"cannot be {url!r}", _FORMS)
+    store = scheme.open(parts.netloc, unquote(parts.path), settings)
+    if not scheme.remote:
+        return store
+    # each single request has its time limit from the client itself
+    return Retrying(Bounded(store, settings.store_connections, patience=settings.store_timeout))
