@@ -10,12 +10,10 @@ from mezzotint.errors import InvalidInput
 from mezzotint.names import Format, Mode, Rendition, Size
 from mezzotint.names.formats import WORDS
 from mezzotint.network.urls import Target, parse_url
+from mezzotint.settings.parsing import parse_flag
 
 MOST = 65_535
 _THUMBNAIL = 200
-_FLAGS = {
-    "true": True, "1": True, "yes": True, "on": True, "": True, "false": False, "0": False, "no": False, "off": False,
-}  # fmt: skip
 
 
 @dataclass(frozen=True, slots=True)
@@ -97,9 +95,4 @@ def _format(given: Mapping[str, str], name: str, default: Format) -> Format:
 
 
 def _flag(given: Mapping[str, str], name: str, default: bool) -> bool:
-    if name not in given:
-        return default
-    text = given[name].strip().lower()
-    if text not in _FLAGS:
-        raise InvalidInput(name, f"cannot be {text!r:.40}", "true or false")
-    return _FLAGS[text]
+    return parse_flag(name, given[name]) if name in given else default

@@ -22,6 +22,7 @@ from mezzotint.imagecloud.models import PrefetchBatch
 from mezzotint.network.urls import parse_url
 from mezzotint.repository import standing
 from mezzotint.repository.api.auth import ReadOrWrite, who
+from mezzotint.settings.parsing import parse_flag
 from mezzotint.wiring import engine, open_peer_client
 
 log = logging.getLogger(__name__)
@@ -110,7 +111,7 @@ class DeleteView(APIView):
         url = request.query_params.get("url") or body.get("url")
         if not isinstance(url, str):
             raise InvalidInput("url", "is missing", "a picture's address")
-        only_here = _flag(request.query_params.get("only_here", body.get("only_here", False)), "only_here")
+        only_here = parse_flag("only_here", request.query_params.get("only_here", body.get("only_here", False)))
         return Response(asdict(deleting.delete(parse_url(url), only_here=only_here)))
 
 
@@ -194,10 +195,3 @@ async def _probed() -> list[tuple[Any, str]]:
         return [(peer, "does not answer" if problem else "") for peer, problem in zip(peers, problems, strict=True)]
     finally:
         await client.close()
-
-
-def _flag(value: Any, name: str) -> bool:
-    words = {"true": True, "1": True, "false": False, "0": False}
-    if str(value).lower() not in words:
-        raise InvalidInput(name, f"cannot be {value!r:.20}", "true or false")
-    return words[str(value).lower()]

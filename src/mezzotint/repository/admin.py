@@ -119,7 +119,7 @@ class CollectionForm(forms.ModelForm[Collection]):
 
     class Meta:
         model = Collection
-        fields = ["slug", "title", "description"]
+        fields = ["slug", *metadata.COLLECTION_FIELDS]
 
     def __init__(self, *args: Any, **kwargs: Any) -> None:
         super().__init__(*args, **kwargs)
@@ -136,7 +136,7 @@ class CollectionAdmin(CommittingAdmin):
         return ["slug"] if obj else []
 
     def save_model(self, request: HttpRequest, obj: Collection, form: Any, change: bool) -> None:
-        fields = {name: form.cleaned_data[name] for name in ("title", "description")}
+        fields = {name: form.cleaned_data[name] for name in metadata.COLLECTION_FIELDS}
         slug = metadata.clean_slug(obj.slug)
         version = form.cleaned_data["seen_version"]
         self.commit(request, lambda s: services.put_collection(s, slug, fields, version))

@@ -12,18 +12,19 @@ from typing import Any
 from django.db import connection
 from django.db.backends.base.base import BaseDatabaseWrapper
 
+from mezzotint.repository.metadata import SEARCHED
+
 _TABLE = "repository_image_search"
 _PAGES = 300
 """how much is merged in one step: some tens of milliseconds in which no commit can begin"""
 
 
-_COLUMNS = ("title", "description", "creator", "rights", "source", "tags")
 _ADD = (
-    f"INSERT INTO {_TABLE} (rowid, {', '.join(_COLUMNS)}) VALUES (new.id, {', '.join(f'new.{c}' for c in _COLUMNS)});"
+    f"INSERT INTO {_TABLE} (rowid, {', '.join(SEARCHED)}) VALUES (new.id, {', '.join(f'new.{c}' for c in SEARCHED)});"
 )
 _REMOVE = (
-    f"INSERT INTO {_TABLE} ({_TABLE}, rowid, {', '.join(_COLUMNS)}) "
-    f"VALUES ('delete', old.id, {', '.join(f'old.{c}' for c in _COLUMNS)});"
+    f"INSERT INTO {_TABLE} ({_TABLE}, rowid, {', '.join(SEARCHED)}) "
+    f"VALUES ('delete', old.id, {', '.join(f'old.{c}' for c in SEARCHED)});"
 )
 _TRIGGERS = {"add": ("INSERT", _ADD), "remove": ("DELETE", _REMOVE), "change": ("UPDATE", _REMOVE + _ADD)}
 

@@ -1,19 +1,24 @@
-"""What may stand in an image's and a collection's fields. Pure."""
+"""The fields that people edit, in one table: what may stand in them. Pure.
+
+The API, its documentation, CSV files, the admin, search and sessions derive from it. A new field is a row here, a
+column of `models.Image`, and a migration.
+"""
 
 from __future__ import annotations
 
 import re
 import unicodedata
 from collections.abc import Callable, Mapping
+from dataclasses import dataclass
 from datetime import datetime
 from functools import partial
 from typing import Any
 
 from mezzotint.errors import InvalidInput
 
-TEXT_LIMITS = {"title": 500, "description": 20_000, "creator": 500, "rights": 2_000, "source": 2_000}
 MAX_TAGS, MAX_TAG = 100, 100
 MAX_SLUG = 100
+_CAPTURED_FORM = "YYYY, YYYY-MM, YYYY-MM-DD or YYYY-MM-DDTHH:MM:SS"
 _CAPTURED = re.compile(r"\d{4}(-\d\d(-\d\d(T\d\d:\d\d(:\d\d)?)?)?)?", re.ASCII)
 _CAPTURED_FORMATS = {4: "%Y", 7: "%Y-%m", 10: "%Y-%m-%d", 16: "%Y-%m-%dT%H:%M", 19: "%Y-%m-%dT%H:%M:%S"}
 
@@ -30,10 +35,6 @@ def clean_text(field: str, value: object, limit: int) -> str:
     if any(unicodedata.category(c) in {"Cc", "Cs"} and c not in "\n\r\t" for c in text):
         raise InvalidInput(field, "contains control characters", "printable text")
     return text
-
-
-def _limited(field: str, value: object) -> str:
-    return clean_text(field, value, TEXT_LIMITS[field])
 
 
 def clean_tags(value: object) -> list[str]:
@@ -56,21 +57,41 @@ def clean_captured(value: object) -> str:
                 raise ValueError
             datetime.strptime(text, _CAPTURED_FORMATS[len(text)])
         except ValueError:
-            raise InvalidInput(
-                "captured", f"cannot be {text!r}", "YYYY, YYYY-MM, YYYY-MM-DD or YYYY-MM-DDTHH:MM:SS"
-            ) from None
+            raise InvalidInput("captured", f"cannot be {text!r}", _CAPTURED_FORM) from None
     return text
 
 
-IMAGE_FIELDS: dict[str, Callable[[object], Any]] = {
-    **{name: partial(_limited, name) for name in TEXT_LIMITS},
-    "tags": clean_tags,
-    "captured": clean_captured,
+@dataclass(frozen=True, slots=True)
+class Field:
+    """`clean` makes what is kept of what was given, or raises InvalidInput. A field that is `searched` is found by its
+    words; lists can be `ordered` by some; collections have some too."""
+
+    clean: Callable[[object], Any]
+    help: str = ""
+    limit: int | None = None
+    searched: bool = True
+    ordered: bool = False
+    of_collections: bool = False
+
+
+def _text(name: str, limit: int, *, ordered: bool = False, of_collections: bool = False) -> Field:
+    clean = partial(clean_text, name, limit=limit)
+    return Field(clean, limit=limit, ordered=ordered, of_collections=of_collections)
+
+
+FIELDS = {
+    "title": _text("title", 500, ordered=True, of_collections=True),
+    "description": _text("description", 20_000, of_collections=True),
+    "creator": _text("creator", 500),
+    "rights": _text("rights", 2_000),
+    "source": _text("source", 2_000),
+    "tags": Field(clean_tags, help=f"up to {MAX_TAGS} texts of up to {MAX_TAG} characters, or one text with commas"),
+    "captured": Field(clean_captured, help=_CAPTURED_FORM, searched=False, ordered=True),
 }
-COLLECTION_FIELDS: dict[str, Callable[[object], Any]] = {
-    "title": partial(_limited, "title"),
-    "description": partial(_limited, "description"),
-}
+IMAGE_FIELDS = {name: field.clean for name, field in FIELDS.items()}
+COLLECTION_FIELDS = {name: field.clean for name, field in FIELDS.items() if field.of_collections}
+SEARCHED = tuple(name for name, field in FIELDS.items() if field.searched)
+TEXT_LIMITS = {name: field.limit for name, field in FIELDS.items() if field.limit is not None}
 
 
 def clean_image(fields: Mapping[str, object]) -> Fields:

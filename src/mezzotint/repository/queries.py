@@ -18,10 +18,10 @@ from django.db.models.expressions import RawSQL
 from mezzotint.errors import InvalidInput, NotFound
 from mezzotint.names import parse_ident
 from mezzotint.repository import references
-from mezzotint.repository.metadata import clean_text
+from mezzotint.repository.metadata import FIELDS, SEARCHED, clean_text
 from mezzotint.repository.models import Collection, Commit, Image, SessionChange, UpdateSession
 
-ORDERINGS = ("added", "title", "captured", "bytes", "width", "height")
+ORDERINGS = ("added", *(name for name, field in FIELDS.items() if field.ordered), "bytes", "width", "height")
 DEFAULT_PAGE, MAX_PAGE = 50, 500
 _RANGES = {"width": "width", "height": "height", "bytes": "bytes"}
 _CHUNK = 500
@@ -128,13 +128,13 @@ _TAGGED = "SELECT i.id FROM repository_image i, json_each(i.tags) t WHERE t.valu
 _MATCHED = "SELECT rowid FROM repository_image_search WHERE repository_image_search MATCH %s"
 _MATCHED_ON_POSTGRESQL = (
     "SELECT id FROM repository_image WHERE repository_search_words("
-    "title, description, creator, rights, source, tags::text) @@ to_tsquery('simple', %s)"
+    + ", ".join("tags::text" if name == "tags" else name for name in SEARCHED)
+    + ") @@ to_tsquery('simple', %s)"
 )
 
 
 def search(chosen: QuerySet[Image], text: str) -> QuerySet[Image]:
-    """Every word of `text` begins a word of title, description, creator, rights, source or
-    tags; or `text` begins the ident."""
+    """Every word of `text` begins a word of a field that is searched; or `text` begins the ident."""
     words = re.findall(r"\w+", text)
     if not words:
         return chosen.none()

@@ -83,6 +83,14 @@ def parse_bool(text: str) -> bool:
     raise ValueError("true or false")
 
 
+def parse_flag(name: str, given: object) -> bool:
+    """Of a request: as `parse_bool`, and true where it is named without a value. Raises InvalidInput."""
+    try:
+        return given if isinstance(given, bool) else parse_bool(str(given).strip() or "true")
+    except ValueError as error:
+        raise InvalidInput(name, f"cannot be {given!r:.40}", str(error)) from None
+
+
 def parse_bind(text: str) -> tuple[str, int]:
     """`127.0.0.1:8000` or `[::1]:8000`."""
     host, colon, port = text.strip().rpartition(":")

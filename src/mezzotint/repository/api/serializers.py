@@ -7,6 +7,7 @@ from typing import Any
 from rest_framework import serializers
 
 from mezzotint.names import Ident, base_key
+from mezzotint.repository import metadata
 from mezzotint.repository.models import Collection, Commit, Image, Removal, SessionChange, Snapshot, UpdateSession
 
 THUMBNAIL = "fit400x400"
@@ -22,8 +23,8 @@ class ImageSerializer(serializers.ModelSerializer[Image]):
     class Meta:
         model = Image
         fields = [
-            "ident", "title", "description", "creator", "rights", "source", "tags", "captured", "exif", "width",
-            "height", "format", "bytes", "added", "version", "collections", "url", "thumbnail",
+            "ident", *metadata.IMAGE_FIELDS, "exif", "width", "height", "format", "bytes", "added", "version",
+            "collections", "url", "thumbnail",
         ]  # fmt: skip
 
     def get_url(self, image: Image) -> str:
@@ -36,15 +37,17 @@ class ImageSerializer(serializers.ModelSerializer[Image]):
 class MetadataSerializer(serializers.Serializer[Any]):
     """The editable fields of an image."""
 
-    title = serializers.CharField(required=False, max_length=500)
-    description = serializers.CharField(required=False, max_length=20_000)
-    creator = serializers.CharField(required=False, max_length=500)
-    rights = serializers.CharField(required=False, max_length=2_000)
-    source = serializers.CharField(required=False, max_length=2_000)  # type: ignore[assignment]
-    tags = serializers.ListField(
-        child=serializers.CharField(max_length=100), required=False, help_text="or one text with commas"
-    )
-    captured = serializers.CharField(required=False, help_text="YYYY, YYYY-MM, YYYY-MM-DD or YYYY-MM-DDTHH:MM:SS")
+    def get_fields(self) -> dict[str, Any]:
+        return {name: _field(name) for name in metadata.IMAGE_FIELDS} | super().get_fields()
+
+
+def _field(name: str) -> serializers.Field[Any, Any, Any, Any]:
+    """As the schema shows it; `metadata` checks what is sent."""
+    field = metadata.FIELDS[name]
+    if name == "tags":
+        tag = serializers.CharField(max_length=metadata.MAX_TAG)
+        return serializers.ListField(child=tag, required=False, max_length=metadata.MAX_TAGS, help_text=field.help)
+    return serializers.CharField(required=False, max_length=field.limit, help_text=field.help)
 
 
 class EditSerializer(MetadataSerializer):
@@ -80,17 +83,18 @@ class CommitSerializer(serializers.ModelSerializer[Commit]):
 class CollectionSerializer(serializers.ModelSerializer[Collection]):
     class Meta:
         model = Collection
-        fields = ["slug", "title", "description", "version"]
+        fields = ["slug", *metadata.COLLECTION_FIELDS, "version"]
 
 
 class CollectionInputSerializer(serializers.Serializer[Any]):
     slug = serializers.CharField(required=False, help_text="made from the title where it is left out")
-    title = serializers.CharField(required=False, max_length=500)
-    description = serializers.CharField(required=False, max_length=20_000)
     images = serializers.ListField(
         child=serializers.CharField(), required=False, help_text="all of its idents in order"
     )
     version = serializers.IntegerField(required=False, min_value=1, help_text="needed to change one that exists")
+
+    def get_fields(self) -> dict[str, Any]:
+        return super().get_fields() | {name: _field(name) for name in metadata.COLLECTION_FIELDS}
 
 
 class RemovalSerializer(serializers.ModelSerializer[Removal]):
