@@ -5,7 +5,7 @@ BIN := .venv/bin
 CORES := $(shell nproc 2>/dev/null || echo 2)
 PIP := $(BIN)/python -m pip --disable-pip-version-check --quiet
 
-.PHONY: serve test quick durations coverage mutants soak format check bench clean lock help
+.PHONY: serve dev test quick durations coverage mutants soak format check docs bench clean lock help
 .DEFAULT_GOAL := help
 
 help: ## this list
@@ -13,6 +13,10 @@ help: ## this list
 
 serve: .venv/run.stamp ## set up and serve at http://127.0.0.1:8000
 	@exec $(BIN)/mezzotint serve
+
+dev: .venv/dev.stamp ## serve with one worker, in debug, anew whenever the code changes
+	@DJANGO_DEBUG=true MEZZOTINT_LOG_LEVEL=debug MEZZOTINT_WORKERS=1 \
+	    $(BIN)/watchfiles --filter python --sigint-timeout 15 '$(BIN)/mezzotint serve' src
 
 test: .venv/dev.stamp ## all tests; servers that the machine has are started for them
 	@$(BIN)/pytest -n auto
@@ -49,6 +53,9 @@ check: .venv/dev.stamp ## lint, types, who may import whom, docs held to setting
 	@$(BIN)/lint-imports
 	@$(BIN)/mezzotint manage makemigrations --check --dry-run
 	@$(BIN)/pytest -q tests/test_docs.py
+
+docs: .venv/dev.stamp ## the documentation as a site, in build/docs; DOCS=serve shows it while it is written
+	@$(BIN)/mkdocs $(or $(DOCS),build) --quiet
 
 bench: .venv/dev.stamp ## ratios against floors and peers
 	@$(BIN)/python -m bench

@@ -7,6 +7,8 @@ import re
 from pathlib import Path
 
 import pytest
+from mkdocs.commands.build import build
+from mkdocs.config import load_config
 
 from mezzotint.settings import Settings
 
@@ -41,3 +43,9 @@ def test_every_room_is_in_the_architecture() -> None:
         path.name for path in (ROOT / "src" / "mezzotint").iterdir() if path.is_dir() and path.name != "__pycache__"
     ]
     assert all(f"`{room}`" in text for room in rooms)
+
+
+def test_the_site_of_the_documentation_builds_without_a_warning(tmp_path: Path) -> None:
+    build(load_config(str(ROOT / "mkdocs.yml"), site_dir=str(tmp_path)))
+    pages = {path.relative_to(tmp_path).with_suffix(".md") for path in tmp_path.rglob("*.html")}
+    assert {path.relative_to(ROOT / "docs") for path in (ROOT / "docs").rglob("*.md")} <= pages

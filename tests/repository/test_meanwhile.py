@@ -196,14 +196,15 @@ def test_an_image_that_another_database_puts_in_again_keeps_its_bytes(
 ) -> None:
     ident = put_in(keeping, 1, title="Kallitype")
     (state,) = Records(connection).rows("image", [(ident,)])
-    discard = keeping.bases.discard
+    discard = keeping.bases.life.discard
 
-    def discard_and_see_it_put_in(one: Ident) -> None:
-        discard(one)
+    def discard_and_see_it_put_in(one: Ident) -> int:
+        files = discard(one)
         monkeypatch.undo()
         commit_elsewhere(keeping, state)
+        return files
 
-    monkeypatch.setattr(keeping.bases, "discard", discard_and_see_it_put_in)
+    monkeypatch.setattr(keeping.bases.life, "discard", discard_and_see_it_put_in)
     services.at_once("x", lambda s: services.remove_image(s, ident))
     assert Image.objects.get().title == "Kallitype"
     assert keeping.bases.exists(ident)

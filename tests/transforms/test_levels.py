@@ -24,7 +24,19 @@ from hypothesis import strategies as st
 from PIL import Image, ImageOps
 
 from mezzotint.errors import InvalidRendition
-from mezzotint.names import Facts, Format, Ident, Limits, Mode, Region, Rendition, Size, canonical, parse, print_name
+from mezzotint.names import (
+    Facts,
+    Format,
+    Ident,
+    Mode,
+    Region,
+    Rendition,
+    RenditionLimits,
+    Size,
+    canonical,
+    parse,
+    print_name,
+)
 from mezzotint.transforms import geometry, libvips
 from mezzotint.transforms.libvips import Source
 from mezzotint.wiring import Engine
@@ -140,7 +152,7 @@ def test_levels_are_derivatives_like_any_other(scene: Scene) -> None:
     for name in names:
         again, level = parse(name)
         assert again == ident and level is not None
-        assert canonical(level, facts, Limits()) == level
+        assert canonical(level, facts, RenditionLimits()) == level
         kept = engine.manager.find(name)
         assert kept is not None
         assert opened(kept.data).size == (level.size.width, level.size.height)
@@ -173,7 +185,7 @@ def test_levels_are_few_smaller_and_canonical(facts: Facts) -> None:
     pixels = [level.size.width * level.size.height for level in made_levels if level.size]  # type: ignore[operator]
     assert sum(pixels) < facts.width * facts.height / 1.5
     for level in made_levels:
-        assert canonical(level, facts, Limits()) == level
+        assert canonical(level, facts, RenditionLimits()) == level
         if facts.format in {"png", "tif"} or facts.alpha:
             assert level.format is Format.PNG
 
@@ -181,7 +193,7 @@ def test_levels_are_few_smaller_and_canonical(facts: Facts) -> None:
 @given(any_facts, st.integers(1, 4000), st.sampled_from([Mode.FIT, Mode.ENLARGE]), st.sampled_from(list(Format)[:-1]))
 def test_a_level_never_serves_what_is_larger_than_itself(facts: Facts, side: int, mode: Mode, output: Format) -> None:
     try:
-        asked = canonical(Rendition(output, size=Size(side, side, mode)), facts, Limits())
+        asked = canonical(Rendition(output, size=Size(side, side, mode)), facts, RenditionLimits())
     except InvalidRendition:
         return
     for level in geometry.levels(facts):

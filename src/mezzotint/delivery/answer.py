@@ -19,7 +19,10 @@ RANGES = (b"accept-ranges", b"bytes")
 
 COMMON: Headers = [
     (b"access-control-allow-origin", b"*"),
-    (b"access-control-expose-headers", b"content-length, content-range, etag, link, x-cache-status, x-image-ident"),
+    (
+        b"access-control-expose-headers",
+        b"content-length, content-range, etag, link, x-cache-status, x-image-ident, x-request-id",
+    ),
     (b"x-content-type-options", b"nosniff"),
 ]
 

@@ -118,6 +118,7 @@ def _asked_for(word: str | None) -> str:
         "Host": "$http_host",
         "Connection": '""',
         "X-Forwarded-Proto": "$scheme",
+        "X-Request-Id": "$request_id",
         "X-Sendfile-Type": word or '""',
         "X-Sendfile-Lost": '""' if word else "1",
     }
@@ -156,7 +157,9 @@ location {place} {{
 
 def _common() -> str:
     given = [("X-Served-By", "nginx-cache"), *((name.decode().title(), value.decode()) for name, value in COMMON)]
-    return "".join(f'add_header {name} "{value}";\n' for name, value in given)
+    return (
+        "".join(f'add_header {name} "{value}";\n' for name, value in given) + "add_header X-Request-Id $request_id;\n"
+    )
 
 
 def _indented(text: str) -> str:

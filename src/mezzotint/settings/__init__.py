@@ -23,6 +23,7 @@ from mezzotint.errors import InvalidInput
 from mezzotint.host.files import make_directory, sync, temporary
 from mezzotint.settings.composites import CompositeSettings
 from mezzotint.settings.parsing import (
+    one_of,
     parse_bind,
     parse_bool,
     parse_bytes,
@@ -89,6 +90,8 @@ class Settings(CompositeSettings):
     cover_art_upstream: str = setting("MEZZOTINT_COVER_ART_UPSTREAM", parse_http_url, "https://coverartarchive.org")
     cover_art_rewrite: bool = setting("MEZZOTINT_COVER_ART_REWRITE", parse_bool, "true")
     resize_format: str = setting("MEZZOTINT_RESIZE_FORMAT", parse_resize_format, "jpeg")
+    log_format: str = setting("MEZZOTINT_LOG_FORMAT", one_of("logfmt", "json"), "logfmt")
+    log_level: str = setting("MEZZOTINT_LOG_LEVEL", one_of("debug", "info", "warning", "error"), "info")
     credentials: Mapping[str, str] = field(default_factory=dict, repr=False)
     """the variables of other systems that open the store: OS_*, ST_*, AWS_*"""
 

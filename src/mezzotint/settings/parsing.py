@@ -83,6 +83,15 @@ def parse_bool(text: str) -> bool:
     raise ValueError("true or false")
 
 
+def one_of(*words: str) -> Callable[[str], str]:
+    def parse(text: str) -> str:
+        if (word := text.strip().lower()) not in words:
+            raise ValueError(" or ".join(words))
+        return word
+
+    return parse
+
+
 def parse_flag(name: str, given: object) -> bool:
     """Of a request: as `parse_bool`, and true where it is named without a value. Raises InvalidInput."""
     try:

@@ -6,6 +6,7 @@ import asyncio
 import gc
 import os
 import tempfile
+from collections.abc import MutableMapping
 from email.message import Message
 from typing import IO, Any
 from urllib.parse import parse_qs
@@ -27,6 +28,7 @@ from mezzotint.delivery.request import Receive, Request, Scope, drain
 from mezzotint.delivery.respond import Send
 from mezzotint.errors import InvalidInput, MezzotintError, TooManyBytes, Unauthorized
 from mezzotint.host.files import full_is_told, make_directory
+from mezzotint.site.logs import RequestIds, request_id
 
 _COLLECT = 700, 10, 10
 """Python's own thresholds; the program raises them while it starts"""
@@ -71,7 +73,7 @@ class Site:
         incoming = self._engine.settings.data / "incoming"
         make_directory(incoming)
         tempfile.tempdir = str(incoming)
-        self.delivery = Delivery(self._engine)
+        self.delivery, self.ids = Delivery(self._engine), RequestIds()
         django.setup(set_prefix=False)
         self._django = _Django()
         from mezzotint.composites import worker as composites  # these know models, which want Django set up
@@ -85,6 +87,7 @@ class Site:
 
     async def __call__(self, scope: Scope, receive: Receive, send: Send) -> None:
         if scope["type"] == "http":
+            send = self._named(scope, send)
             if self.delivery.takes(scope["path"]):
                 await self.delivery(scope, receive, send)
             elif scope["path"].startswith("/static/"):
@@ -93,6 +96,19 @@ class Site:
                 await self._managed(scope, receive, send)
         elif scope["type"] == "lifespan":
             await self._lifespan(receive, send)
+
+    def _named(self, scope: Scope, send: Send) -> Send:
+        """Have the request's id in its log lines and in its answer."""
+        given = next((value for name, value in scope["headers"] if name == b"x-request-id"), None)
+        identity = self.ids.of(given.decode("latin-1") if given is not None else None)
+        request_id.set(identity)
+
+        async def named(event: MutableMapping[str, Any]) -> None:
+            if event["type"] == "http.response.start":
+                event["headers"] = [*event.get("headers", ()), (b"x-request-id", identity.encode())]
+            await send(event)
+
+        return named
 
     async def live(self) -> None:
         """What goes on as long as the server runs. Cancel it at the end, then `close`."""

@@ -40,7 +40,7 @@ class Server:
     def __init__(self) -> None:
         _share_arenas()
         self._site = Site()
-        self._hit = self._site.delivery.plain_hit
+        self._hit, self._ids = self._site.delivery.plain_hit, self._site.ids
         self._lasting: asyncio.Task[None] | None = None
         begun_by = multiprocessing.parent_process()
         self._parent = begun_by.pid if begun_by is not None else os.getppid()  # it may be gone by now
@@ -64,6 +64,7 @@ class Server:
         hit = self._hit(scope.path, scope.method, scope.query_string, scope.headers)
         if hit is not None:
             said, data = hit
+            said = [*said, ("x-request-id", self._ids.of(scope.headers.get("x-request-id")))]
             if data:
                 protocol.response_bytes(200, said, data)
             else:

@@ -7,6 +7,7 @@ import os
 import django_stubs_ext
 
 from mezzotint.settings import Settings
+from mezzotint.site import logs
 from mezzotint.site.databases import cache, database, queue
 
 django_stubs_ext.monkeypatch()  # generic classes of Django can be subscripted, as its types say
@@ -105,11 +106,4 @@ SPECTACULAR_SETTINGS = {
     "SWAGGER_UI_FAVICON_HREF": "SIDECAR",
 }
 
-LOGGING = {
-    "version": 1,
-    "disable_existing_loggers": False,
-    "formatters": {"plain": {"format": "{asctime} {levelname} {name}: {message}", "style": "{"}},
-    "handlers": {"console": {"class": "logging.StreamHandler", "formatter": "plain"}},
-    "root": {"handlers": ["console"], "level": "WARNING"},
-    "loggers": {"mezzotint": {"level": "INFO"}, "django-q": {"level": "WARNING"}},
-}
+LOGGING = logs.config(_settings.log_format, _settings.log_level)
