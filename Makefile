@@ -52,7 +52,7 @@ check: .venv/dev.stamp ## lint, types, who may import whom, docs held to setting
 	@$(BIN)/mypy
 	@$(BIN)/lint-imports
 	@$(BIN)/mezzotint manage makemigrations --check --dry-run
-	@$(BIN)/pytest -q tests/test_docs.py
+	@$(BIN)/pytest -q tests/test_docs.py tests/test_house.py
 
 docs: .venv/dev.stamp ## the documentation as a site, in build/docs; DOCS=serve shows it while it is written
 	@$(BIN)/mkdocs $(or $(DOCS),build) --quiet

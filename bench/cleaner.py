@@ -67,7 +67,7 @@ def _fill_redis(index: RedisIndex, entries: Iterator[Entry]) -> None:
     while some := list(islice(entries, 1000)):
         with index._redis.pipeline(transaction=False) as pipe:
             for entry in some:
-                said = [entry.path, entry.size, entry.kind, entry.group, entry.used]
+                said: list[str | int | float] = [entry.path, entry.size, entry.kind, entry.group, entry.used]
                 index._add(keys=index._keys, args=said, client=pipe)
             pipe.execute()
 

@@ -123,7 +123,7 @@ def _ours(work: Path, urls: Sequence[str], memory: list[float]) -> float:
     data, listed = _empty(work), work / "urls"
     listed.write_text("\n".join(urls))
     (data / "max_downloads.json").write_text(json.dumps({"*": LIMIT}))
-    command = [PROGRAM, "prefetch", str(listed), "--json"]
+    command: list[str | Path] = [PROGRAM, "prefetch", str(listed), "--json"]
     process = subprocess.Popen(
         command, env=environment(data, **OPEN), stdout=subprocess.PIPE, stderr=subprocess.DEVNULL, text=True
     )
@@ -163,7 +163,7 @@ def _until(work: Path, urls: Sequence[str], count: int) -> float:
 
     data, listed = _empty(work), work / "urls"
     listed.write_text("\n".join(urls))
-    command = [PROGRAM, "prefetch", str(listed)]
+    command: list[str | Path] = [PROGRAM, "prefetch", str(listed)]
     process = subprocess.Popen(
         command,
         env=environment(data, **OPEN),

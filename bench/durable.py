@@ -64,7 +64,7 @@ def _committing(data: Path, turn: int) -> float:
         cwd=Path(__file__).parent.parent,
     )
     assert done.returncode == 0, done.stderr
-    return statistics.median(json.loads(done.stdout)[2:])
+    return float(statistics.median(json.loads(done.stdout)[2:]))
 
 
 def restore() -> list[Figure]:

@@ -19,7 +19,7 @@ def main(out: str, widths: list[int], paths: list[str]) -> None:
     def one(job: tuple[str, int]) -> None:
         path, width = job
         name = f"{out}/{Path(path).name}-{width}.jpg"
-        pyvips.Image.thumbnail(path, width, height=10_000_000).jpegsave(name, Q=80, keep="none")
+        pyvips.Image.thumbnail(path, width, height=10_000_000).jpegsave(name, Q=80, keep=pyvips.ForeignKeep.NONE)
 
     started = time.perf_counter()
     with ThreadPoolExecutor(2) as pool:

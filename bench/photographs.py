@@ -53,6 +53,6 @@ def _fetch(folder: Path) -> None:
         seen.add(digest)
         target = folder / f"{len(seen):02d}.jpg"
         if path.suffix == ".png":
-            (image.flatten(background=255) if image.hasalpha() else image).jpegsave(str(target), Q=92)
+            (image.flatten(background=[255]) if image.hasalpha() else image).jpegsave(str(target), Q=92)
         else:
             target.write_bytes(path.read_bytes())

@@ -87,7 +87,7 @@ def _emptying(style: Style, tables: Sequence[str], **options: bool) -> list[str]
 @pytest.fixture(scope="session")
 def django_db_modify_db_settings(django_db_modify_db_settings: None) -> None:
     """A file, as in life: SQLite in memory locks otherwise. On PostgreSQL a copy of what was migrated once."""
-    connection.ops.sql_flush = _emptying
+    connection.ops.sql_flush = _emptying  # type: ignore[method-assign]
     if connection.vendor == "postgresql":
         connection.settings_dict["TEST"]["TEMPLATE"] = os.environ["TESTS_TEMPLATE"]
     else:

@@ -113,16 +113,14 @@ def with_objects(data: bytes, objects: dict[int, bytes]) -> bytes:
     """Appended, as an editor saves (ISO 32000-1, 7.5.6)."""
     start = int(data.rpartition(b"startxref\n")[2].split()[0])
     trailer = data[data.rindex(b"trailer") :]
-    root = trailer[trailer.index(b"/Root") :].split(b"R")[1]
+    root = trailer.split(b"/Root ")[1].split()[0]
     out, entries = bytearray(data), b""
     for number, body in objects.items():
         entries += b"%d 1\n%010d 00000 n \n" % (number, len(out))
         out += b"%d 0 obj\n%s\nendobj\n" % (number, body)
     at = len(out)
-    number = trailer.split(b"/Root ")[1].split()[0]
     out += b"xref\n0 1\n0000000000 65535 f \n" + entries
-    out += b"trailer\n<< /Size 200 /Root %b 0 R /Prev %d >>\nstartxref\n%d\n%%%%EOF\n" % (number, start, at)
-    assert root is not None
+    out += b"trailer\n<< /Size 200 /Root %b 0 R /Prev %d >>\nstartxref\n%d\n%%%%EOF\n" % (root, start, at)
     return bytes(out)
 
 

@@ -28,6 +28,7 @@ class Asked:
     path: str
     headers: Headers
     at: float
+    reader: asyncio.StreamReader
     writer: asyncio.StreamWriter
 
     async def send(self, status: int, body: bytes = b"", **headers: str) -> None:
@@ -160,7 +161,7 @@ class Origin:
             return None
         first, *lines = head.decode("latin-1").split("\r\n")
         headers = {name.lower(): value for name, _, value in (line.partition(": ") for line in lines if line)}
-        asked = Asked(host, first.split(" ")[1], headers, time.monotonic(), writer)
+        asked = Asked(host, first.split(" ")[1], headers, time.monotonic(), reader, writer)
         self.asked[asked.path] += 1
         self.seen.append(asked)
         return asked

@@ -5,7 +5,7 @@ from __future__ import annotations
 import io
 
 import numpy
-from PIL import Image, ImageDraw, ImageFont
+from PIL import Image, ImageDraw, ImageFile, ImageFont
 
 
 def photograph(width: int, height: int, seed: int = 0) -> Image.Image:
@@ -76,7 +76,7 @@ def png(width: int = 64, height: int = 48, seed: int = 0) -> bytes:
     return encoded(photograph(width, height, seed), "PNG")
 
 
-def opened(data: bytes) -> Image.Image:
+def opened(data: bytes) -> ImageFile.ImageFile:
     image = Image.open(io.BytesIO(data))
     image.load()
     return image

@@ -51,7 +51,7 @@ def test_a_token_of_another_installation_is_refused() -> None:
 def test_an_expired_token_is_refused_and_told_apart(monkeypatch: pytest.MonkeyPatch) -> None:
     now = time.time()
     with monkeypatch.context() as clock:
-        clock.setattr(tokens.time, "time", lambda: now - 86400 - 60)
+        clock.setattr(time, "time", lambda: now - 86400 - 60)
         text = issue(SECRET, Scope.READ, days=1)
     with pytest.raises(Unauthorized, match="expired"):
         verify(SECRET, text)

@@ -5,7 +5,7 @@ from __future__ import annotations
 import asyncio
 import time
 from collections.abc import Callable
-from typing import TypeVar
+from typing import Literal, TypeVar
 
 T = TypeVar("T")
 
@@ -20,7 +20,7 @@ HANGS = 600.0
 """Seconds for which something hangs that nobody may wait for."""
 
 
-def until(found: Callable[[], T], pause: float = 0.02) -> T:
+def until(found: Callable[[], T | Literal[False]], pause: float = 0.02) -> T:
     """Wait for something that is true; returns what it is. Raises AssertionError where it does not come to be."""
     deadline = time.monotonic() + PATIENCE
     while not (it := found()):
@@ -29,7 +29,7 @@ def until(found: Callable[[], T], pause: float = 0.02) -> T:
     return it
 
 
-async def until_async(found: Callable[[], T], pause: float = 0.01) -> T:
+async def until_async(found: Callable[[], T | Literal[False]], pause: float = 0.01) -> T:
     """`until`, for what goes on in this event loop."""
     deadline = time.monotonic() + PATIENCE
     while not (it := found()):

@@ -90,7 +90,7 @@ def settled(caches: Iterable[Cache]) -> None:
 
 
 def is_complete(cache: Cache) -> bool:
-    return cache.index.available and cache.stamps.agree(cache.index.identity)
+    return cache.index.available and cache.ledger.is_complete()
 
 
 def assert_holds(cache: Cache, contents: dict[str, bytes]) -> None:

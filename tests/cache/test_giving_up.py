@@ -84,7 +84,7 @@ def test_a_rescan_ends_where_the_index_goes(cache: OwnCache) -> None:
         seen.append(count)
         cache.host.database.available = False
 
-    assert not rescan(cache, go)
+    assert not rescan(cache.ledger, go)
     assert seen == [1]
     settled([cache])
     assert_holds(cache, {name_of(n): b"x" for n in range(5)})

@@ -137,9 +137,9 @@ def test_a_removal_that_goes_on_is_noticed_in_the_end(open_index: Indexes, tmp_p
             del contents[name]
 
     while going:
-        assert not rescan(one, remove_one)
+        assert not rescan(one.ledger, remove_one)
         assert one.look()
-    assert rescan(one, remove_one)
+    assert rescan(one.ledger, remove_one)
     settled((one, another))
     for cache in (one, another):
         assert_holds(cache, contents)

@@ -67,7 +67,7 @@ def test_completing_ends_with_housekeeping_and_is_done_later(cache: Cache, monke
 
         complete(count)
 
-    cache.stamps.remove()
+    cache.ledger.stamps.remove()
     monkeypatch.setattr(cache, "complete", stopped_half_way)
     housekeeping._complete()
     assert counted == [1, 2]

@@ -89,7 +89,7 @@ def test_any_asgi_server_serves_it(tmp_path: Path) -> None:
     assert run(data, "commits").returncode == 0
     variables = environment(data, PROMETHEUS_MULTIPROC_DIR=str(tmp_path))
     program = Path(sys.executable).with_name("granian")
-    command = [program, "--interface", "asgi", "--factory", "--port", str(port), "mezzotint.site.asgi:Site"]
+    command: list[str | Path] = [program, "--interface", "asgi", "--factory", "--port", str(port), "mezzotint.site.asgi:Site"]
     with open(log, "ab") as output:
         process = subprocess.Popen(command, env=variables, cwd=tmp_path, stdout=output, stderr=output)
     try:

@@ -16,7 +16,7 @@ from django_q.conf import Conf
 from django_q.models import OrmQ
 from django_q.tasks import async_task
 
-from mezzotint.composites import claims, tasks, worker
+from mezzotint.composites import claims, tasks, worker, working
 from mezzotint.composites.models import Batch, Collection, Member, Page, Status
 from tests.composites.world import World, settle
 from tests.documents import text_pdf
@@ -93,7 +93,7 @@ def test_a_member_that_fails_its_worker_leaves_it_to_others(
     world: World, monkeypatch: pytest.MonkeyPatch, caplog: pytest.LogCaptureFixture
 ) -> None:
     first, second = world.composite(text_pdf(1)), world.composite(text_pdf(1), "/b.pdf")
-    true = worker.work
+    true = working.work
 
     def work(claim: claims.Claim, stop: threading.Event) -> None:
         if claim.member.pk == first.pk:

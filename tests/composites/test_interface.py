@@ -51,7 +51,7 @@ def path_of(address: str) -> str:
 
 
 def ended(caller: httpx.Client, path: str) -> httpx.Response:
-    return until(lambda: (answer := caller.get(path)).json()["status"] in {"COMPLETED", "ERROR"} and answer)  # type: ignore[no-any-return]
+    return until(lambda: (answer := caller.get(path)).json()["status"] in {"COMPLETED", "ERROR"} and answer)
 
 
 def test_the_walk_of_an_existing_client(caller: httpx.Client, world: World) -> None:

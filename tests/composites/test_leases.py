@@ -5,7 +5,7 @@ from __future__ import annotations
 import threading
 import time
 import uuid
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
 from typing import Any
 
 import pytest
@@ -66,7 +66,8 @@ def test_whoever_works_is_interrupted_where_the_claim_is_somebody_elses(claim: C
         assert time.time() < claim.member.lease, "it is not waited for"
         with pytest.raises(Interrupted):
             claim.check()
-    for write in (lambda: claim.update(pages_done=3), claim.own, lambda: claim.refuse("no")):
+    writes: list[Callable[[], None]] = [lambda: claim.update(pages_done=3), claim.own, lambda: claim.refuse("no")]
+    for write in writes:
         with pytest.raises(Interrupted):
             write()
     claim.give_back()

@@ -3,8 +3,9 @@
 from __future__ import annotations
 
 import hashlib
-from collections.abc import Callable
+from collections.abc import Callable, Generator, Sequence
 from itertools import count
+from pathlib import Path
 from typing import Any
 
 import pytest
@@ -13,7 +14,7 @@ from mezzotint.composites import bucket
 from mezzotint.composites.models import Member, Page, Status
 from mezzotint.composites.receiving import RequestRefused
 from mezzotint.errors import StoreUnavailable
-from mezzotint.transforms.pdf import Rasteriser
+from mezzotint.transforms.pdf import Rasteriser, Rendered
 from tests.composites.dlcs import answers
 from tests.composites.world import World, settle
 from tests.documents import Page as Written
@@ -189,9 +190,12 @@ def test_what_is_kept_is_not_pushed_again_after_a_failure_in_the_middle(
     assert 0 < len(kept) < 12
     rendered: list[int] = []
     pages = Rasteriser.pages
-    monkeypatch.setattr(
-        Rasteriser, "pages", lambda self, numbers, *rest: rendered.extend(numbers) or pages(self, numbers, *rest)
-    )
+
+    def rendering(self: Rasteriser, numbers: Sequence[int], directory: Path, ahead: int) -> Generator[Rendered]:
+        rendered.extend(numbers)
+        return pages(self, numbers, directory, ahead)
+
+    monkeypatch.setattr(Rasteriser, "pages", rendering)
     assert world.work(member).status == Status.COMPLETED
     assert set(rendered) == set(range(1, 13)) - kept
     assert len(world.keys()) == 12

@@ -34,7 +34,7 @@ def expired(server: Server) -> str:
 
 def unsigned(server: Server) -> str:
     claims = {"sub": "somebody", "scope": "admin", "iat": 1, "exp": 99999999999}
-    return jwt.encode(claims, None, algorithm="none")
+    return jwt.encode(claims, "", algorithm="none")
 
 
 NAMES = ["", "-100x67.jpg", "-w50.auto", "-fit40x40.png"]

@@ -54,6 +54,12 @@ FAULTS = [replaced_by_garbage, overwritten, emptied, without_tables, a_directory
 Fault = Callable[[Path], None]
 
 
+def database_of(server: Server) -> Path:
+    database = server.settings.sqlite
+    assert database is not None
+    return database
+
+
 def is_served(server: Server, ident: str, *names: str) -> None:
     assert server.http.get(f"/images/{ident}").content == BASE
     for name in names:
@@ -83,7 +89,7 @@ def test_a_database_that_breaks_stops_no_picture(serve: Callable[..., Server], f
     server = serve()
     ident = server.upload(BASE)
     server.http.get(f"/images/{ident}-200x150.jpg").raise_for_status()
-    fault(server.settings.sqlite)
+    fault(database_of(server))
     is_served(server, ident, "-200x150.jpg", "-100x75.jpg", "-fit50x50.webp", "-w60.auto")
     is_told(server)
 
@@ -91,7 +97,7 @@ def test_a_database_that_breaks_stops_no_picture(serve: Callable[..., Server], f
 @pytest.mark.parametrize("fault", [replaced_by_garbage, without_tables])
 def test_pages_for_people_tell_it_too(serve: Callable[..., Server], fault: Fault) -> None:
     server = serve()
-    fault(server.settings.sqlite)
+    fault(database_of(server))
     answer = server.http.get("/")
     assert answer.status_code == 503
     assert "database" in answer.text
@@ -103,7 +109,7 @@ def test_a_server_starts_without_its_database(serve: Callable[..., Server], tmp_
     ident = before.upload(BASE)
     before.http.get(f"/images/{ident}-200x150.jpg").raise_for_status()
     before.stop()
-    fault(before.settings.sqlite)
+    fault(database_of(before))
     server = serve()
     is_served(server, ident, "-200x150.jpg", "-100x75.jpg")
     is_told(server)
@@ -114,14 +120,14 @@ def test_a_database_that_has_lost_its_tables_is_made_again_at_the_start(serve: C
     before = serve()
     ident = before.upload(BASE, title="Kept")
     before.stop()
-    without_tables(before.settings.sqlite)
+    without_tables(database_of(before))
     assert serve().http.get(f"/api/images/{ident}/").raise_for_status().json()["title"] == "Kept"
 
 
 def test_a_database_that_comes_back_is_used_again(serve: Callable[..., Server]) -> None:
     server = serve()
     ident = server.upload(BASE, title="Before")
-    database = server.settings.sqlite
+    database = database_of(server)
     kept = database.with_suffix(".kept")
     connection = sqlite3.connect(database)
     connection.execute("VACUUM INTO ?", [str(kept)])

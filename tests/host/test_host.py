@@ -5,7 +5,7 @@ from __future__ import annotations
 import hashlib
 import os
 import time
-from collections.abc import Iterator
+from collections.abc import Iterable, Iterator
 from pathlib import Path
 
 import pytest
@@ -103,7 +103,12 @@ def test_bytes_are_hashed_once_and_again_when_they_may_have_changed(
 ) -> None:
     read = list[int]()
     original = digests_module._read
-    monkeypatch.setattr(digests_module, "_read", lambda descriptor: read.append(descriptor) or original(descriptor))
+
+    def reading(descriptor: int) -> Iterable[bytes]:
+        read.append(descriptor)
+        return original(descriptor)
+
+    monkeypatch.setattr(digests_module, "_read", reading)
     for _ in range(3):
         assert digest_of(host, file, kept=kept) == hashlib.sha256(file.read_bytes()).hexdigest()
     assert len(read) == 1

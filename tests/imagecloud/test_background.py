@@ -8,6 +8,7 @@ import pytest
 
 from mezzotint.imagecloud import facts, prefetching, worker
 from mezzotint.imagecloud.models import PrefetchItem, RemoteImage
+from mezzotint.repository import standing
 from mezzotint.repository.models import Installation
 from mezzotint.wiring import Engine
 from tests import pictures
@@ -55,6 +56,5 @@ def test_what_was_stopped_before_it_began_does_nothing(here: Engine, origin: Ori
 def test_a_past_commit_that_is_looked_at_is_left_alone(here: Engine) -> None:
     background = worker.Background()
     assert background.may_begin()
-    Installation.objects.update_or_create(pk=Installation.objects.values_list("pk", flat=True).first(),
-                                          defaults={"pinned": 3})  # fmt: skip
+    Installation.objects.filter(pk=standing.installation().pk).update(pinned=3)
     assert not background.may_begin()

@@ -16,7 +16,7 @@ from mezzotint.imagecloud.models import CloneRequest, PrefetchBatch, PrefetchIte
 from mezzotint.network.urls import parse_url
 from mezzotint.repository import owners
 from mezzotint.repository.owners import Owner
-from mezzotint.sources.peers import Peer
+from mezzotint.sources.peers import SENDING, Peer
 from mezzotint.sources.records import RemoteRecord
 from mezzotint.wiring import Engine
 from tests import pictures
@@ -129,7 +129,7 @@ def test_what_is_deleted_as_it_is_being_sent_is_deleted_there_once_it_was_sent(h
 
     meanwhile, asked = asyncio.run(work())
     assert (meanwhile.task, meanwhile.state, meanwhile.owner) == ("delete", "waiting", "")
-    assert meanwhile.due > time.time() + deleting.SENDING / 2
+    assert meanwhile.due > time.time() + SENDING / 2
     assert asked == [f"copy {url}", f"delete {url}"]
     assert not CloneRequest.objects.exists()
 

@@ -16,6 +16,7 @@ from mezzotint.imagecloud.models import CloneRequest, RemoteImage
 from mezzotint.names import Ident
 from mezzotint.network.urls import parse_url
 from mezzotint.sources.notes import Notes
+from mezzotint.sources.records import RemoteRecord
 from mezzotint.wiring import Engine, open_sources
 from tests import pictures
 from tests.imagecloud.loading import load, loaded, opened
@@ -39,7 +40,7 @@ def here(tmp_path: Path) -> Iterator[Engine]:
 
 
 def picture(origin: Origin, seed: int, **headers: str) -> str:
-    return origin.picture(f"/{seed}.jpg", pictures.jpeg(60, 40, seed=seed), **headers)
+    return origin.picture(f"/{seed}.jpg", pictures.jpeg(60, 40, seed=seed), 200, 0.0, **headers)
 
 
 def peer(name: str, *, clone: bool = True) -> dict[str, Any]:
@@ -205,17 +206,23 @@ def test_a_picture_that_has_changed_is_sent_again_and_one_that_has_not_is_not(
     assert (RemoteImage.objects.get().ident, CloneRequest.objects.get().ident) == (after, after)
 
 
+def _known(engine: Engine, url: str) -> RemoteRecord:
+    record = engine.records.look_again(key_of(url))
+    assert record is not None
+    return record
+
+
 def _revalidate(engine: Engine, url: str, before: str = "") -> Ident | None:
     """Ask for what is stale, and wait until its origin has answered; the ident that it leads to then."""
 
     async def ask() -> Ident | None:
         remote = open_sources(engine).remote
         try:
-            checked = engine.records.look_again(key_of(url)).checked
+            checked = _known(engine, url).checked
             await remote.get(parse_url(url))
             for _ in range(100):
                 await asyncio.sleep(0.02)
-                record = engine.records.look_again(key_of(url))
+                record = _known(engine, url)
                 if record.checked > checked and record.ident != before:
                     break
             return record.ident

@@ -96,7 +96,7 @@ def test_without_a_size_the_original_bytes_are_sent_and_say_where_they_came_from
     ],
 )
 def test_sizes(cloud: Cloud, asked: dict[str, object], given: tuple[int, int]) -> None:
-    answer = image(cloud.reader, cloud.url, **asked)
+    answer = image(cloud.reader, cloud.url, "/get_image", **asked)
     assert size_of(answer) == given
     assert answer.headers["content-type"] == "image/jpeg"
 
@@ -167,7 +167,7 @@ def test_only_what_is_here_where_that_is_asked(cloud: Cloud) -> None:
 
 @pytest.mark.parametrize("asked", [{}, {"resize_width": 50}, {"resize_width": 50, "resize_height": 9}])
 def test_the_canonical_link_leads_to_the_same_bytes(cloud: Cloud, asked: dict[str, object]) -> None:
-    answer = image(cloud.reader, cloud.url, **asked)
+    answer = image(cloud.reader, cloud.url, "/get_image", **asked)
     link = answer.headers["link"]
     assert link.startswith("</images/") and 'rel="canonical"' in link
     by_name = cloud.server.http.get(link[1 : link.index(">")])

@@ -214,7 +214,7 @@ def test_a_strange_query_is_never_the_servers_fault(server: Server, here: str, p
 
 
 def test_of_a_repeated_parameter_the_first_counts_and_unknown_ones_nothing(reader: httpx.Client, here: str) -> None:
-    pairs = [("url", here), ("resize_width", "30"), ("resize_width", "60"), ("colour", "red"), ("url", "http://[")]
+    pairs = (("url", here), ("resize_width", "30"), ("resize_width", "60"), ("colour", "red"), ("url", "http://["))
     answer = reader.get("/get_image", params=httpx.QueryParams(pairs))
     assert pictures.opened(answer.content).size[0] == 30
 

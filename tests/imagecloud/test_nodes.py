@@ -92,6 +92,7 @@ def test_what_fails_is_not_given_up_at_once(node: Start, origin: Origin) -> None
 
 def test_lists_that_cannot_be_are_refused_and_strangers_have_none_loaded(node: Start) -> None:
     a = node("a")
+    wrong: object
     for wrong in ({}, {"urls": []}, {"urls": "http://example.com/a.jpg"}, {"urls": None}, ["http://example.com/"], 3):
         answer = a.writer.post("/fire_and_forget", json=wrong)
         assert answer.status_code == 400, (wrong, answer.text)

@@ -244,7 +244,7 @@ def test_over_tls_the_name_is_asked_for_and_its_certificate_looked_at(
 ) -> None:
     context = certified(tmp_path, "picture.test", monkeypatch)
     names: list[str | None] = []
-    context.sni_callback = lambda connection, name, own: names.append(name)  # type: ignore[assignment]
+    context.sni_callback = lambda connection, name, own: names.append(name)
 
     async def answer(reader: asyncio.StreamReader, writer: asyncio.StreamWriter) -> None:
         try:

@@ -92,7 +92,7 @@ def test_no_redirect_leads_there_meanwhile(host: Host, origin: Origin) -> None:
 def test_whatever_429_says_the_pause_is_no_longer_than_an_hour(
     host: Host, origin: Origin, said: dict[str, str], most: int
 ) -> None:
-    origin.answers["/busy"] = status(429, **said)
+    origin.answers["/busy"] = status(429, 0.0, **said)
     with pytest.raises(OriginBusy):
         host.load(origin.url("/busy"))
     assert 1 <= left_alone(host, origin) <= most

@@ -6,7 +6,7 @@ import asyncio
 import threading
 import time
 from collections import Counter
-from collections.abc import Iterator
+from collections.abc import Iterator, Sequence
 from typing import Any
 
 import pytest
@@ -150,7 +150,7 @@ def test_each_that_waits_behind_a_host_that_hangs_is_told_why(host: Host, origin
     assert kinds[OriginTimedOut] == 2 >= origin.asked["/hangs"]
 
 
-async def ended(tasks: list[asyncio.Future[Any]]) -> None:
+async def ended(tasks: Sequence[asyncio.Future[Any]]) -> None:
     for task in tasks:
         task.cancel()
     await asyncio.gather(*tasks, return_exceptions=True)

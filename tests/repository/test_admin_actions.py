@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import re
 from dataclasses import replace
+from functools import partial
 
 import pytest
 from django.contrib.auth.models import Group, User
@@ -66,7 +67,7 @@ def test_one_image_is_deleted_from_its_page(admin: Client, repository: Engine) -
 def test_collections_are_deleted_together_and_their_images_stay(admin: Client, repository: Engine) -> None:
     put_in(repository, 3)
     for slug in ("attic", "cellar"):
-        services.at_once("x", lambda s, slug=slug: services.put_collection(s, slug, {"title": slug}))
+        services.at_once("x", partial(services.put_collection, slug=slug, fields={"title": slug}))
     before = Commit.objects.count()
     gone = Collection.objects.filter(slug__in=["shelf", "attic"])
     assert "attic" in act(admin, "collection", "delete_selected", *gone)
@@ -81,7 +82,7 @@ def test_images_whose_bytes_are_gone_do_not_come_back_and_neither_do_the_others(
 ) -> None:
     idents = [put_in(repository, seed) for seed in (4, 5)]
     for ident in idents:
-        services.at_once("x", lambda s, ident=ident: services.remove_image(s, ident))
+        services.at_once("x", partial(services.remove_image, ident=ident))
     repository.store.delete(trash_key(idents[0]))
     before = Commit.objects.count()
     said = act(admin, "removal", "bring_back", *Removal.objects.all())

@@ -6,6 +6,7 @@ import shutil
 from collections import namedtuple
 from typing import Any
 
+import PIL.Image
 import pytest
 from django.contrib.auth.models import User
 from django.core.exceptions import SuspiciousOperation
@@ -141,7 +142,7 @@ def test_a_date_that_no_calendar_has_is_left_out(client: APIClient) -> None:
     for seed, (date, captured) in enumerate(
         {"1931:13:45 10:00:00": "", "1931:12:24 10:00:00": "1931-12-24T10:00:00"}.items()
     ):
-        exif = pictures.Image.Exif()
+        exif = PIL.Image.Exif()
         exif.get_ifd(0x8769)[0x9003] = date
         data = pictures.jpeg(60, 40, seed=seed, exif=exif)
         answer = client.post("/api/images/", {"file": SimpleUploadedFile("a.jpg", data)})

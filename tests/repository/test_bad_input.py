@@ -12,6 +12,7 @@ from typing import Any
 
 import httpx
 import pytest
+from PIL import Image
 
 from mezzotint.tokens import Scope
 from tests import pictures
@@ -76,7 +77,7 @@ BROKEN: list[tuple[str, bytes, int]] = [
     ("a png cut off", pictures.png(400, 300, seed=401)[:-500], 422),
     ("only magic bytes", JPEG[:4], 422),
     ("magic bytes and noise", JPEG[:4] + bytes(range(256)) * 20, 422),
-    ("too many pixels", pictures.encoded(pictures.Image.new("RGB", (1200, 900)), "PNG"), 422),
+    ("too many pixels", pictures.encoded(Image.new("RGB", (1200, 900)), "PNG"), 422),
 ]
 
 
@@ -88,7 +89,7 @@ def test_what_is_no_good_picture_is_refused_and_leaves_nothing(small: Server, da
 
 
 def test_too_many_pixels_are_told_with_their_limit(small: Server) -> None:
-    many = pictures.encoded(pictures.Image.new("RGB", (1200, 900)), "PNG")
+    many = pictures.encoded(Image.new("RGB", (1200, 900)), "PNG")
     is_told(send(small, many), 422, "file", "MEZZOTINT_MAX_PIXELS")
 
 

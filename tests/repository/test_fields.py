@@ -3,11 +3,11 @@
 from __future__ import annotations
 
 import pytest
+from rest_framework.serializers import CharField
 
 from mezzotint.errors import InvalidInput
 from mezzotint.repository import metadata, queries
 from mezzotint.repository.api.serializers import CollectionInputSerializer, ImageSerializer, MetadataSerializer
-from mezzotint.repository.fulltext import SEARCHED
 from mezzotint.repository.models import Collection, Image
 from mezzotint.settings.parsing import parse_flag
 
@@ -19,13 +19,16 @@ def test_every_field_is_a_column_is_documented_and_sent() -> None:
     assert set(metadata.FIELDS) <= set(ImageSerializer().fields)
     assert set(metadata.COLLECTION_FIELDS) <= {field.name for field in Collection._meta.get_fields()}
     assert set(CollectionInputSerializer().fields) == {*metadata.COLLECTION_FIELDS, "slug", "images", "version"}
-    assert set(SEARCHED) == {"title", "description", "creator", "rights", "source", "tags"}, "as the migrations have it"
+    searched = {"title", "description", "creator", "rights", "source", "tags"}
+    assert set(metadata.SEARCHED) == searched, "as the migrations have it"
     assert queries.ORDERINGS == ("added", "title", "captured", "bytes", "width", "height")
 
 
 @pytest.mark.parametrize("name", metadata.TEXT_LIMITS)
 def test_a_limit_that_is_documented_is_the_one_that_holds(name: str) -> None:
-    limit = MetadataSerializer().fields[name].max_length
+    field = MetadataSerializer().fields[name]
+    assert isinstance(field, CharField) and field.max_length is not None
+    limit = field.max_length
     assert metadata.clean_image({name: "x" * limit}) == {name: "x" * limit}
     with pytest.raises(InvalidInput, match=f"up to {limit} characters"):
         metadata.clean_image({name: "x" * (limit + 1)})

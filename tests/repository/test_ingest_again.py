@@ -25,7 +25,7 @@ def folder(tmp_path: Path) -> Path:
     return folder
 
 
-def put_in(folder: Path, collection: str | None = None) -> ingest.Report:
+def put_in(folder: Path, collection: str | None = None) -> ingest.IngestReport:
     return ingest.ingest(ingest.find_files([folder])[0], "ada", collection)
 
 

@@ -6,6 +6,7 @@ import logging
 import uuid
 from collections.abc import Callable, Iterator
 from dataclasses import replace
+from functools import partial
 from typing import Any
 
 import pytest
@@ -166,7 +167,7 @@ def test_the_right_bytes_that_come_just_in_time_stay(keeping: Engine, monkeypatc
             keeping.store.put(source, right)
 
     with monkeypatch.context() as patch:
-        patch.setattr(wiring, "_engine", replace(keeping, store=Wrapped(keeping.store, "move", upload)))  # type: ignore[arg-type]
+        patch.setattr(wiring, "_engine", replace(keeping, store=Wrapped(keeping.store, "move", upload)))
         report = verifying.verify()
     assert (report.damaged, report.healed, report.missing) == ([], [], [])
     assert keeping.store.read(base_key(ident)) == right
@@ -214,7 +215,7 @@ def test_an_image_that_another_database_puts_in_again_keeps_its_bytes(
 def test_the_trash_is_emptied_of_what_lay_there_for_a_grace_and_of_nothing_else(keeping: Engine) -> None:
     old, young, kept, gone = (put_in(keeping, seed) for seed in (1, 2, 3, 4))
     for ident in (old, young, kept, gone):
-        services.at_once("x", lambda s, ident=ident: services.remove_image(s, ident))
+        services.at_once("x", partial(services.remove_image, ident=ident))
     age(keeping)
     keeping.store.put(trash_key(young), keeping.store.read(trash_key(young)))
     keeping.store.move(trash_key(kept), base_key(kept))

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import base64
 import json
+from functools import partial
 from typing import Any
 
 import pytest
@@ -178,7 +179,7 @@ def test_pages_stay_whole_while_images_come_and_go(repository: Engine, idents: l
             seen += [image.ident for image in page.items]
             new = repository.bases.add([pictures.png(60, 60, seed=hash((ordering, at)) & 0xFFFFFF)])
             title = "A" if at % 2 else "Z"
-            services.at_once("x", lambda s, b=new, t=title: services.add_image(s, b, {"title": t}))
+            services.at_once("x", partial(services.add_image, base=new, fields={"title": title}))
             at += 1
             if page.next is None or at > 100:
                 break

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import threading
-from collections.abc import Callable
+from collections.abc import Callable, Mapping
 from dataclasses import replace
 from typing import Any
 
@@ -99,7 +99,7 @@ def broken_off(monkeypatch: pytest.MonkeyPatch, engine: Engine, session: UpdateS
             commits.commit(session)
 
 
-def rows() -> dict[str, list[dict[str, Any]]]:
+def rows() -> dict[str, list[Mapping[str, Any]]]:
     """All that a database has of the journal, without its own numbers."""
     return {
         "images": [without_id(row) for row in Image.objects.order_by("ident").values()],
@@ -113,7 +113,7 @@ def rows() -> dict[str, list[dict[str, Any]]]:
     }
 
 
-def without_id(row: dict[str, Any]) -> dict[str, Any]:
+def without_id(row: Mapping[str, Any]) -> dict[str, Any]:
     return {name: value for name, value in row.items() if name != "id"}
 
 

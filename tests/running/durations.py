@@ -52,7 +52,7 @@ class _Clock:
         for nodeid, seconds in self.tests.items():
             parts = nodeid.partition("::")[0].split("/")
             directory = "/".join(parts[:2])
-            directories[directory] += seconds  # type: ignore[assignment]
+            directories[directory] += seconds
             counts[directory] += 1
         terminalreporter.section("what it cost, in seconds of one process")
         for nodeid, seconds in self.tests.most_common(_SLOWEST):
@@ -65,7 +65,7 @@ class _Clock:
     def _keep(self) -> None:
         units: Counter[str] = Counter()
         for nodeid, seconds in self.tests.items():
-            units[unit_of(nodeid)] += seconds  # type: ignore[assignment]
+            units[unit_of(nodeid)] += seconds
         there = {unit: s for unit, s in (known() | units).items() if (_ROOT / unit.partition("::")[0]).exists()}
         text = json.dumps({unit: round(seconds, 1) for unit, seconds in sorted(there.items())}, indent=1)
         _KEPT.write_text(text + "\n")

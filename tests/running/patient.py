@@ -8,7 +8,7 @@ import granian
 
 from mezzotint.cli import main
 
-granian.Granian = partial(  # type: ignore[misc]
+granian.Granian = partial(  # type: ignore[assignment]
     lambda ours, *given, **options: ours(*given, **options | {"workers_kill_timeout": 15}), granian.Granian
 )
 main()

@@ -9,6 +9,7 @@ import signal
 import socket
 import subprocess
 from collections.abc import Callable
+from functools import partial
 from pathlib import Path
 
 import httpx
@@ -130,9 +131,13 @@ def test_workers_that_are_killed_as_they_come_up_are_started_anew(serve: Callabl
     for _ in range(3):
         workers = children(server.process.pid)
         os.kill(workers[-1], signal.SIGKILL)
-        until(lambda before=workers: len(now := children(server.process.pid)) == 2 and now != before)
+        until(partial(are_replaced, server, workers))
         until(lambda: answers(server.url))
     stopped(server, to_all=True)
+
+
+def are_replaced(server: Server, before: list[int]) -> bool:
+    return len(now := children(server.process.pid)) == 2 and now != before
 
 
 def children(pid: int) -> list[int]:

@@ -239,8 +239,7 @@ def taking(peer: Origin, status: int, ident: str = IDENT) -> list[bytes]:
     bodies: list[bytes] = []
 
     async def answer(asked: Asked) -> None:
-        reader = asked.writer.transport.get_protocol()._stream_reader  # type: ignore[union-attr]
-        bodies.append(await reader.readexactly(int(asked.headers["content-length"])))
+        bodies.append(await asked.reader.readexactly(int(asked.headers["content-length"])))
         await asked.send(status, b"because", x_image_ident=ident)
 
     peer.default = answer

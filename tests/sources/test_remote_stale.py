@@ -30,7 +30,7 @@ def engine(tmp_path: Path) -> Iterator[Engine]:
 
 def old(origin: Origin, **headers: str) -> str:
     """A picture that is stale as soon as it is here."""
-    return origin.picture("/a", PICTURE, cache_control="max-age=0", **headers)
+    return origin.picture("/a", PICTURE, 200, 0.0, cache_control="max-age=0", **headers)
 
 
 async def looked_after(engine: Engine, url: str, remote: RemoteImages) -> None:

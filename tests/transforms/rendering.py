@@ -56,6 +56,13 @@ def rgb(image: Image.Image) -> numpy.ndarray:
     return numpy.asarray(image.convert("RGB")).astype("float64")
 
 
+def pixel(image: Image.Image, place: tuple[int, int]) -> tuple[int, ...]:
+    """Its channels."""
+    found = image.getpixel(place)
+    assert isinstance(found, tuple)
+    return found
+
+
 def difference(one: Image.Image, other: Image.Image) -> float:
     """The mean absolute difference of two pictures of one size, in steps of 255."""
     assert one.size == other.size

@@ -13,7 +13,7 @@ from PIL import Image, ImageCms, ImageSequence
 
 from mezzotint.transforms.complete import check_complete
 from tests.pictures import opened, photograph
-from tests.transforms.rendering import derived, difference, file_of, header, made, quarters, rgb, saved
+from tests.transforms.rendering import derived, difference, file_of, header, made, pixel, quarters, rgb, saved
 
 OUTPUTS = {"jpg": "JPEG", "png": "PNG", "webp": "WEBP", "avif": "AVIF", "gif": "GIF", "tif": "TIFF", "bmp": "BMP"}
 RED, CLEAR = (220, 40, 40, 255), (0, 0, 0, 0)
@@ -122,8 +122,8 @@ def test_alpha_is_kept_where_the_format_has_it(tmp_path: Path, output: str) -> N
     image = Image.new("RGBA", (64, 64), CLEAR)
     image.paste(RED, (32, 0, 64, 64))
     answer = derived(tmp_path, file_of(image, "PNG"), f"-32x32.{output}").convert("RGBA")
-    assert answer.getpixel((4, 16))[3] == 0
-    right = answer.getpixel((28, 16))
+    assert pixel(answer, (4, 16))[3] == 0
+    right = pixel(answer, (28, 16))
     assert right[3] == 255
     assert max(abs(a - b) for a, b in zip(right, RED, strict=True)) < 12
 
@@ -204,7 +204,7 @@ def test_a_colour_profile_is_converted_to_srgb(tmp_path: Path, image_format: str
     image = Image.new("RGB", (32, 32), (200, 60, 90))
     data = file_of(image, image_format, icc_profile=wide_gamut())
     profile = ImageCms.ImageCmsProfile(io.BytesIO(wide_gamut()))
-    expected = ImageCms.profileToProfile(image, profile, ImageCms.createProfile("sRGB"), renderingIntent=1)
+    expected = ImageCms.profileToProfile(image, profile, ImageCms.createProfile("sRGB"), renderingIntent=ImageCms.Intent.RELATIVE_COLORIMETRIC)
     assert expected is not None
     for output in ("png", "webp", "jpg", "avif"):
         answer = derived(tmp_path, data, f"-16x16.{output}")

@@ -14,7 +14,7 @@ from mezzotint.names import Facts, Format, Region, Rendition, Size
 from mezzotint.names.canonical import output_size
 from mezzotint.transforms import geometry
 from tests.pictures import opened, photograph
-from tests.transforms.rendering import derived, difference, file_of, header, made, quarters, rendition, rgb, saved
+from tests.transforms.rendering import derived, difference, file_of, header, made, pixel, quarters, rendition, rgb, saved
 
 RED, GREEN, BLUE, YELLOW = (220, 40, 40), (40, 180, 40), (40, 40, 220), (230, 220, 40)
 WHITE = (255, 255, 255)
@@ -26,8 +26,8 @@ def corners(image: Image.Image) -> list[tuple[int, ...]]:
     across, down = image.width // 8, image.height // 8
     places = [(x, y) for y in (down, image.height - 1 - down) for x in (across, image.width - 1 - across)]
     known = [RED, GREEN, BLUE, YELLOW, WHITE, (0, 0, 0)]
-    found = [image.getpixel(place) for place in places]
-    return [min(known, key=lambda one: sum((a - b) ** 2 for a, b in zip(one, pixel, strict=True))) for pixel in found]
+    found = [pixel(image, place) for place in places]
+    return [min(known, key=lambda one: sum((a - b) ** 2 for a, b in zip(one, colour, strict=True))) for colour in found]
 
 
 @pytest.fixture
@@ -64,10 +64,10 @@ def test_a_slanted_picture_is_as_large_as_was_told(path: Path, degrees: str, siz
 
 def test_the_corners_of_a_slanted_picture_are_clear_or_white(path: Path) -> None:
     clear = opened(made(path, "-rotate45.png")).convert("RGBA")
-    assert clear.getpixel((1, 1))[3] == 0
-    assert clear.getpixel((clear.width // 2, clear.height // 2))[3] == 255
+    assert pixel(clear, (1, 1))[3] == 0
+    assert pixel(clear, (clear.width // 2, clear.height // 2))[3] == 255
     white = opened(made(path, "-rotate45.jpg"))
-    assert min(white.getpixel((1, 1))) > 245  # type: ignore[type-var, arg-type]
+    assert min(pixel(white, (1, 1))) > 245
 
 
 @pytest.mark.parametrize(

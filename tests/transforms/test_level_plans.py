@@ -22,8 +22,8 @@ from mezzotint.transforms.geometry import (
 LARGE = Facts(4000, 3000, "jpg", 1)
 
 
-def sizes(facts: Facts) -> list[tuple[int | None, int | None]]:
-    return [(level.size.width, level.size.height) for level in levels(facts) if level.size]
+def sizes(facts: Facts) -> list[tuple[int, int]]:
+    return [level.size.sides for level in levels(facts) if level.size]
 
 
 @pytest.mark.parametrize(

@@ -4,15 +4,16 @@ from __future__ import annotations
 
 import hashlib
 import os
+from collections.abc import Callable
 from contextlib import suppress
 from dataclasses import dataclass
 from pathlib import Path
-from typing import TYPE_CHECKING, BinaryIO
+from typing import BinaryIO
 
 from mezzotint.host.files import full_is_told
 
-if TYPE_CHECKING:
-    from mezzotint.cache.files import Cache
+Place = Callable[[str, Path, int, str], None]
+"""gives a whole file a name: its size and sha256 are told"""
 
 
 @dataclass(frozen=True, slots=True)
@@ -41,8 +42,8 @@ class CachedFile:
 class Receiving:
     """A file on its way into the cache, hashed as it comes."""
 
-    def __init__(self, cache: Cache, name: str, part: Path, stream: BinaryIO) -> None:
-        self._cache, self._name, self._part, self._stream = cache, name, part, stream
+    def __init__(self, place: Place, name: str, part: Path, stream: BinaryIO) -> None:
+        self._place, self._name, self._part, self._stream = place, name, part, stream
         self._hash, self._size = hashlib.sha256(), 0
 
     def write(self, chunk: bytes) -> None:
@@ -62,7 +63,7 @@ class Receiving:
         descriptor = os.open(f"/proc/self/fd/{self._stream.fileno()}", os.O_RDONLY | os.O_CLOEXEC)
         try:
             with suppress(FileNotFoundError):  # somebody removes everything: it is read this once
-                self._cache.place(self._name, self._part, self._size, self.digest())
+                self._place(self._name, self._part, self._size, self.digest())
         except BaseException:
             os.close(descriptor)
             raise

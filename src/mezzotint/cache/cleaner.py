@@ -1,4 +1,4 @@
-"""The cleaner: removes the least recently used until enough room is made."""
+"""The cleaner: evicts the least recently used (LRU) files until there is room."""
 
 from __future__ import annotations
 

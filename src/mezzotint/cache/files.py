@@ -6,21 +6,21 @@ import hashlib
 import os
 import threading
 import time
-from collections.abc import Callable, Collection, Iterator
-from contextlib import AbstractContextManager, contextmanager, suppress
+from collections.abc import Callable, Iterator
+from contextlib import contextmanager, suppress
 from pathlib import Path
 
 from mezzotint.cache.cached import CachedFile, Receiving
 from mezzotint.cache.hits import Hits
 from mezzotint.cache.index import Entry, Index, Totals
-from mezzotint.cache.places import KINDS, group_of, kind_of, path_of
-from mezzotint.cache.rescanning import entry_of, rescan
-from mezzotint.cache.stamps import Stamps
+from mezzotint.cache.ledger import Ledger, entry_of
+from mezzotint.cache.places import KINDS, path_of
+from mezzotint.cache.rescanning import rescan
 from mezzotint.errors import StorageFull
 from mezzotint.host import Host, HostLocks
 from mezzotint.host.files import beginning_with, place, temporary, version_of, while_removed
 
-_CONTROL, _NAMES = ".control", "names"
+_CONTROL = ".control"
 _PASSES = 3
 
 
@@ -34,7 +34,7 @@ class Cache:
         """is set when something was put in"""
         self.locks = HostLocks(directory / _CONTROL / "locks")
         """between all who have the directory, on whatever host"""
-        self.stamps = Stamps(directory)
+        self.ledger = Ledger(directory, index, self.locks, host.boots)
         self.hits = Hits(hits or directory / _CONTROL / "hits.log")
         self.generation = host.generation
         self._host, self._digests = host, host.digests
@@ -80,13 +80,13 @@ class Cache:
         entry = self.index.find(path)
         if entry is not None and entry.size == status.st_size > 0:
             return True
-        if self.is_cut_short(status) or (entry is not None and self.is_complete()):
+        if self.ledger.is_cut_short(status) or (entry is not None and self.ledger.is_complete()):
             return False
         if self.index.available:
-            with suppress(FileNotFoundError, StorageFull), self.alone():
+            with suppress(FileNotFoundError, StorageFull), self.ledger.alone():
                 there = (self.directory / path).stat()
                 if os.path.samestat(there, status) and self.index.find(path) == entry:
-                    self.count(path, there)
+                    self.ledger.count(path, there)
         return True
 
     def has(self, name: str) -> bool:
@@ -118,13 +118,13 @@ class Cache:
         """
         path = path_of(name)
         target = self.directory / path
-        with self.alone():
-            self._told(self.index.add(Entry(path, kind_of(name), group_of(name), size, _now())))
+        with self.ledger.alone():
+            self.ledger.add(entry_of(name, path, size))
             try:
                 place(part, target, durable=False)
                 self._digests.tell(path, version_of(target.stat()), digest)
             except BaseException:
-                self.forget([path])
+                self.ledger.forget([path])
                 raise
         self.changed.set()
 
@@ -136,12 +136,12 @@ class Cache:
         """
         target = self.directory / self.path_of(name)
         with temporary(target.parent, durable=False) as (part, stream):
-            yield Receiving(self, name, part, stream)
+            yield Receiving(self.place, name, part, stream)
 
     def purge_file(self, name: str) -> None:
         """Remove one file, whatever the index knows of it."""
-        with self.alone():
-            self.forget([path_of(name)])
+        with self.ledger.alone():
+            self.ledger.forget([path_of(name)])
 
     def touch(self, name: str) -> None:
         """Note a use; `flush` takes the notes to the index."""
@@ -153,13 +153,9 @@ class Cache:
         self.index.look()
         identity = self.index.identity
         if identity and self._identity not in ("", identity):
-            self.stamps.remove()  # what this process told the one before may be unknown to this one
+            self.ledger.stamps.remove()  # what this process told the one before may be unknown to this one
         self._identity = identity or self._identity
-        return bool(identity) and not self.stamps.agree(identity)
-
-    def is_complete(self) -> bool:
-        """Whether the index knows of every file."""
-        return self.stamps.agree(self.index.identity)
+        return bool(identity) and not self.ledger.stamps.agree(identity)
 
     def flush(self) -> None:
         with self._used_lock:
@@ -178,43 +174,20 @@ class Cache:
         at the base again, and after, so that no memory still holds what has gone.
         """
         self.generation.advance()
-        with self.alone():
+        with self.ledger.alone():
             paths = {entry.path for entry in self.index.of_group(group)}
             for name in (group, f"{group}.json"):
                 there = beginning_with(group, (self.directory / path_of(name)).parent)
                 paths.update(str(path.relative_to(self.directory)) for path in there)  # what the index may not know of
-            self.forget(paths)
+            self.ledger.forget(paths)
         self._host.facts.forget(group)
         self.generation.advance()
         return len(paths)
 
     def drop(self, entries: list[Entry]) -> None:
         """Remove these files. The lock keeps file and entry together against a `put` of the same name."""
-        with self.alone():
-            self.forget([entry.path for entry in entries])
-
-    def is_cut_short(self, status: os.stat_result) -> bool:
-        """Whether it may be a file whose bytes a power cut has taken."""
-        return status.st_size == 0 or self._host.boots.is_doubtful(status.st_mtime)
-
-    def count(self, path: str, status: os.stat_result) -> None:
-        """Record a file that is there, `alone`. Raises StorageFull."""
-        self._told(self.index.add(entry_of(path, status)))
-
-    def forget(self, paths: Collection[str]) -> None:
-        """Remove files, `alone`, and before their entries: a crash between the two leaves nothing that is not
-        counted."""
-        for path in paths:
-            (self.directory / path).unlink(missing_ok=True)
-        self._told(self.index.remove(paths))
-
-    def _told(self, taken: bool) -> None:
-        if not taken:
-            self.stamps.remove()
-
-    def alone(self) -> AbstractContextManager[bool]:
-        """Files and entries stay as they are together."""
-        return self.locks.hold(_NAMES)
+        with self.ledger.alone():
+            self.ledger.forget([entry.path for entry in entries])
 
     def totals(self) -> Totals:
         return self.index.totals()
@@ -234,15 +207,11 @@ class Cache:
 
     def _rescan(self, progress: Callable[[int], None]) -> None:
         """Until nothing is left to mend. Where that does not end, somebody is still removing files."""
-        if not rescan(self, progress):
+        if not rescan(self.ledger, progress):
             for _ in range(_PASSES - 1):
-                if rescan(self, lambda count: None):
+                if rescan(self.ledger, lambda count: None):
                     return
 
     def close(self) -> None:
         self.flush()
         self.index.close()
-
-
-def _now() -> int:
-    return int(time.time() * 1000)

@@ -153,7 +153,7 @@ def verify(
 ) -> None:
     """Read every base and hash it. Stopped half-way it goes on from there.
 
-    What does not match its name is put where nothing serves it, and is mended from the trash or
+    What does not match its name is quarantined: nothing serves it. It is mended from the trash or
     by uploading the picture again. Exit status 1 says that something is damaged or missing.
     """
     ready_database()

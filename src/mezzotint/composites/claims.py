@@ -1,4 +1,4 @@
-"""Members for any number of workers on any number of hosts: whoever claims one has it until the lease ends.
+"""Leases: of any number of workers on any number of hosts, one at a time works on a member.
 
 The table decides, whatever a queue loses or tells twice. A worker that is killed loses its claim when the lease ends,
 or at once where another one of its host sees that it is gone.

@@ -1,5 +1,5 @@
 """The queue: django-q2 tells workers which members wait. What is to be done the table says, so that it matters little
-what a broker loses or tells twice: whoever is told takes the member, or finds that there is nothing to do."""
+what a broker loses or tells twice: tasks are idempotent."""
 
 from __future__ import annotations
 

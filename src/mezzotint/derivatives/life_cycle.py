@@ -60,7 +60,7 @@ class LifeCycle:
         return True
 
     def quarantine(self, ident: Ident) -> None:
-        """A base whose bytes are damaged, out of the way, where nothing serves it."""
+        """A base whose bytes are damaged goes where nothing serves it."""
         self._moved(base_key(ident), damaged_key(ident))
         self._forget_facts(ident)
 

@@ -1,4 +1,4 @@
-"""Small hot things in memory, bounded by their bytes, good for one generation of the cache."""
+"""An LRU cache in memory for small hot things, bounded by their bytes, good for one generation of the cache."""
 
 from __future__ import annotations
 

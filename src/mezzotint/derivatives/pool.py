@@ -1,4 +1,4 @@
-"""The bounded render pool, with one flight for each name."""
+"""The bounded render pool: single flight for each name, and backpressure (`Busy`) where its queue is full."""
 
 from __future__ import annotations
 

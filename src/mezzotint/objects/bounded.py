@@ -1,4 +1,4 @@
-"""A wrapper that bounds how many connections a store is asked over at once."""
+"""A wrapper that bounds how many connections to a store there are at once: backpressure for all who use it."""
 
 from __future__ import annotations
 

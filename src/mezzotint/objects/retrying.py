@@ -1,4 +1,4 @@
-"""A wrapper that asks again, after a growing and random pause, where a store does not answer."""
+"""A wrapper that retries, with exponential backoff and full jitter, where a store does not answer."""
 
 from __future__ import annotations
 
@@ -15,7 +15,7 @@ from mezzotint.objects.protocol import ObjectInfo, ObjectReader, ObjectStore
 log = logging.getLogger(__name__)
 T = TypeVar("T")
 _FIRST_PAUSE, _LONGEST_PAUSE = 0.1, 5.0
-"""seconds; each pause is up to twice the one before, and of a random length (full jitter)"""
+"""seconds"""
 
 
 class Retrying:

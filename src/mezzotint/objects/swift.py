@@ -26,9 +26,7 @@ from mezzotint.names import check_key
 from mezzotint.objects.protocol import ObjectInfo, clip
 
 T = TypeVar("T")
-_PAGE = 10_000
-_LARGE = 8 << 20
-"""bytes"""
+_PAGE, _LARGE = 10_000, 8 << 20  # names, bytes
 
 
 class SwiftLogin(Protocol):

@@ -32,7 +32,7 @@ JOURNALED_APPS = ("contenttypes", "auth", "repository")
 
 
 def commit(session: UpdateSession) -> Commit:
-    """Make the session durable and live, all at once. Doing it again gives the same answer.
+    """Make the session durable and live, all at once. Idempotent.
 
     Raises Conflict, where another's change would be overwritten; then the
     session stays open and nothing of it is visible. StoreUnavailable says that

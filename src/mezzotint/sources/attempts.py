@@ -27,7 +27,7 @@ _LONGEST = 500
 
 
 async def patiently(attempt: Callable[[], Awaitable[T]]) -> T:
-    """Again, where that may help. Raises what the last one raises."""
+    """Retries with exponential backoff and jitter, where that may help. Raises what the last attempt raises."""
     until = time.monotonic() + _NO_MORE_AFTER
     for count in range(ATTEMPTS - 1):
         try:

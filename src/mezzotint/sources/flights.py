@@ -1,4 +1,4 @@
-"""One load of each thing at a time, however many ask: in this process by its task, on this host by a lock."""
+"""Single flight: one load of each thing however many ask, in this process by its task, on this host by a lock."""
 
 from __future__ import annotations
 

@@ -120,5 +120,5 @@ class SessionCollectionView(View):
 class SessionCommitView(View):
     @extend_schema(request=None, responses={200: s.CommitSerializer} | PROBLEMS)
     def post(self, request: Request, pk: UUID) -> Response:
-        """Make the session durable and visible, all at once. Asking again gives the same answer."""
+        """Make the session durable and visible, all at once. Idempotent: asking again gives the same answer."""
         return Response(committed(commit(queries.session(pk))))
