@@ -12,6 +12,8 @@ from pathlib import Path
 import httpx
 
 from mezzotint.cache.places import KINDS, name_at
+from mezzotint.cache.redis import RedisIndex
+from mezzotint.cache.stamps import Stamps
 from tests.archive import Archive
 from tests.backends.processes import children
 from tests.backends.redis import Redis
@@ -62,10 +64,11 @@ class Installation:
 
     def is_whole(self) -> bool:
         """Whether the index knows of everything again."""
-        if (self.cache / ".control" / "missed").exists():
-            return False
-        with self.redis.client() as client:
-            return any(client.hexists(key, ":complete") for key in client.keys("mezzotint:*:entries"))
+        index = RedisIndex(self.redis.url, self.cache / ".control" / "name")
+        try:
+            return Stamps(self.cache).agree(index.identity)
+        finally:
+            index.close()
 
     def counted(self) -> Counts:
         """By the index."""

@@ -9,6 +9,7 @@ from typing import Literal, Protocol
 
 from mezzotint.cache import CachedFile
 from mezzotint.delivery.conditional import ByteRange
+from mezzotint.delivery.freshness import UNSTORED, Freshness
 from mezzotint.errors import MezzotintError
 from mezzotint.host.files import CHUNK
 from mezzotint.problems import CONTENT_TYPE, problem_body, problem_headers, status_of
@@ -43,7 +44,8 @@ class Body(Protocol):
 @dataclass(frozen=True, slots=True)
 class Answer:
     """`headers` without Content-Length. With an `etag`, which goes out as ETag, conditions and ranges are looked at.
-    `place` is where this installation's nginx finds the same bytes. `counts` is what it counts as in the metrics."""
+    `place` is where this installation's nginx finds the same bytes. `counts` is what it counts as in the metrics.
+    `freshness` goes out as Cache-Control."""
 
     status: int
     headers: Headers
@@ -51,6 +53,7 @@ class Answer:
     etag: str | None = None
     place: str | None = None
     counts: Counts | None = None
+    freshness: Freshness | None = None
 
     @property
     def size(self) -> int:
@@ -59,7 +62,8 @@ class Answer:
     @property
     def said(self) -> Headers:
         """All headers but Content-Length."""
-        return self.headers if self.etag is None else [*self.headers, (b"etag", self.etag.encode()), RANGES]
+        said = self.headers if self.freshness is None else [*self.headers, self.freshness.header]
+        return said if self.etag is None else [*said, (b"etag", self.etag.encode()), RANGES]
 
 
 class FileBody:
@@ -94,7 +98,7 @@ def quoted(digest: str) -> str:
 
 def unstored(content_type: str, body: bytes) -> Answer:
     """What is made for this answer alone, and kept by nobody."""
-    return Answer(200, headers(content_type=content_type, cache_control="no-store"), body)
+    return Answer(200, headers(content_type=content_type), body, freshness=UNSTORED)
 
 
 def problem(error: MezzotintError, *, public: bool) -> Answer:

@@ -10,6 +10,7 @@ from dataclasses import replace
 
 from mezzotint.delivery.answer import Answer, Headers, headers, unstored
 from mezzotint.delivery.door import Door
+from mezzotint.delivery.freshness import DAY, Freshness, lasting
 from mezzotint.delivery.network import Network
 from mezzotint.delivery.pictures import Pictures
 from mezzotint.delivery.request import Request
@@ -22,8 +23,6 @@ from mezzotint.wiring import Engine
 
 STATUS = "/cache-status"
 PREFIXES = ("/release/", "/release-group/")
-_DAY = 86_400
-_YEAR = 31_536_000
 _IN_MEMORY = 1.0
 """seconds until another front is seen"""
 _HOST = re.compile(r"(?:[A-Za-z0-9._-]+|\[[0-9A-Fa-f:.]+\])(?::[0-9]{1,5})?")
@@ -33,7 +32,8 @@ class CoverDoor(Door):
     def __init__(self, engine: Engine, pictures: Pictures, network: Network) -> None:
         super().__init__(public=engine.settings.public_read)
         self._engine, self._pictures, self._network = engine, pictures, network
-        self._who = "public" if self.public else "private"
+        self._lasting = lasting(self.public)
+        self._for_a_day = Freshness(self.public, DAY, stale_while_revalidate=DAY, stale_if_error=7 * DAY)
 
     def takes(self, path: str) -> bool:
         return path.startswith(PREFIXES) or path == STATUS
@@ -64,14 +64,14 @@ class CoverDoor(Door):
         assert given.picture is not None and given.place is not None
         said = [
             (b"content-type", given.picture.media_type.encode()),
-            (b"cache-control", self._cache_control(given.place.lasting and asked.by_id)),
             (b"x-cache-status", given.how.encode()),
         ]
         if given.place.lasting and not asked.by_id:
             said.append((b"link", f'<{given.place.path(asked.size)}>; rel="canonical"'.encode()))
-        until = time.monotonic() + (_DAY if asked.by_id else _IN_MEMORY)
+        until = time.monotonic() + (DAY if asked.by_id else _IN_MEMORY)
         kept = (path, until) if given.how is not How.MISS else None
-        return self._pictures.file(given.picture.name, given.picture.file, said, kept)
+        fresh = self._lasting if given.place.lasting and asked.by_id else self._for_a_day
+        return self._pictures.file(given.picture.name, given.picture.file, said, kept, fresh)
 
     def _listing(self, given: Given, request: Request) -> Answer:
         listing, base = given.listing, _base(self._engine, request)
@@ -80,15 +80,9 @@ class CoverDoor(Door):
             listing = led_to_host(listing, base)
         said: Headers = [
             (b"content-type", b"application/json"),
-            (b"cache-control", self._cache_control(False)),
             (b"x-cache-status", given.how.encode()),
         ]
-        return self._pictures.data(json.dumps(listing).encode(), said)
-
-    def _cache_control(self, lasting: bool) -> bytes:
-        if lasting:
-            return f"{self._who}, max-age={_YEAR}, immutable".encode()
-        return f"{self._who}, max-age={_DAY}, stale-while-revalidate={_DAY}, stale-if-error={7 * _DAY}".encode()
+        return self._pictures.data(json.dumps(listing).encode(), said, self._for_a_day)
 
 
 def _base(engine: Engine, request: Request) -> str | None:

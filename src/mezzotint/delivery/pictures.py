@@ -13,6 +13,7 @@ from mezzotint.cache import CachedFile
 from mezzotint.cache.places import path_of
 from mezzotint.delivery.answer import COMMON, Answer, Body, Counts, FileBody, Headers, quoted
 from mezzotint.delivery.conditional import ByteRange
+from mezzotint.delivery.freshness import Freshness, lasting
 from mezzotint.delivery.metrics import Tally
 from mezzotint.delivery.request import Request
 from mezzotint.delivery.respond import CACHE, STORE, placed, with_length
@@ -24,7 +25,6 @@ from mezzotint.objects import ObjectReader
 from mezzotint.wiring import Engine
 
 PREFIX = "/images/"
-_YEAR = "max-age=31536000, immutable"
 _WHOLE = 1 << 20
 """Files up to this many bytes are read at once, larger ones in pieces."""
 _SVG_POLICY = (b"content-security-policy", b"default-src 'none'; style-src 'unsafe-inline'; sandbox")
@@ -35,7 +35,7 @@ class Alias:
     """An address that leads to a picture for a while: what its answers say, and under what key memory has them, if
     at all, until when by the monotonic clock."""
 
-    cache_control: bytes
+    freshness: Freshness
     headers: Headers
     key: str | None
     until: float
@@ -68,7 +68,7 @@ class Pictures:
     def __init__(self, engine: Engine, tally: Tally) -> None:
         self._manager, self._bases, self._cache = engine.manager, engine.bases, engine.cache
         self._memory: MemoryCache[Kept] = MemoryCache(engine.cache.generation, engine.settings.memory_cache)
-        self._cache_control = f"{'public' if engine.settings.public_read else 'private'}, {_YEAR}".encode()
+        self._lasting = lasting(engine.settings.public_read)
         self._store, self._root = engine.store, engine.settings.store_directory
         self._tally = tally
 
@@ -105,20 +105,21 @@ class Pictures:
             rendition = await asyncio.to_thread(self._canonical, ident, rendition, strict=known is not None)
             name = print_name(ident, rendition)
             file = await self._opened(name)
+        fresh = self._lasting if alias is None else alias.freshness
         said: Headers = [
             (b"content-type", FORMATS[rendition.format].media_type.encode()),
-            *self._lasting(alias),
+            *(alias.headers if alias is not None else ()),
             *([(b"link", f'<{PREFIX}{name}>; rel="canonical"'.encode())] if asked != name else []),
         ]
         if file is not None:
             digest = file.digest
             if file.size > _WHOLE:
-                return _answer(said, digest, FileBody(file), CACHE + file.place, "hit")
+                return _answer(said, digest, FileBody(file), CACHE + file.place, "hit", fresh)
             data = file.read()
         else:
             made = await asyncio.wrap_future(self._manager.request(ident, rendition))
             digest, data = made.digest, made.data
-        answer = _answer(said, digest, data, CACHE + path_of(name), "hit")
+        answer = _answer(said, digest, data, CACHE + path_of(name), "hit", fresh)
         if alias is not None:
             self._keep(alias.key, name, answer, alias.until, generation)
         elif asked is not None:
@@ -132,43 +133,42 @@ class Pictures:
         body = BaseBody(self._bases, ident, await asyncio.to_thread(self._bases.open, ident))
         try:
             facts = await asyncio.to_thread(self._bases.facts, ident)
-            said: Headers = [(b"content-type", FORMATS[facts.format].media_type.encode()), *self._lasting(alias)]
+            said: Headers = [(b"content-type", FORMATS[facts.format].media_type.encode())]
             if alias is not None:
+                said += alias.headers
                 said.append((b"link", f'<{PREFIX}{ident}>; rel="canonical"'.encode()))
             if facts.format == "svg":
                 said.append(_SVG_POLICY)
             by_nginx = request.header(b"x-sendfile-type") is not None and not request.lost
-            return _answer(said, ident, body, self._place_of_base(ident) if by_nginx else None, "base")
+            fresh = self._lasting if alias is None else alias.freshness
+            return _answer(said, ident, body, self._place_of_base(ident) if by_nginx else None, "base", fresh)
         except BaseException:
             body.close()
             raise
 
-    def file(self, name: str, file: CachedFile, said: Headers, kept: tuple[str, float] | None) -> Answer:
+    def file(
+        self, name: str, file: CachedFile, said: Headers, kept: tuple[str, float] | None, fresh: Freshness
+    ) -> Answer:
         """A cached file. `said` is what its answers say beside its tag; it may be `kept` in memory under a key until a
         moment of the monotonic clock, or has come just now."""
         generation = self._cache.generation.now()
         place = CACHE + file.place
         if file.size > _WHOLE:
-            return _answer(said, file.digest, FileBody(file), place, "hit")
+            return _answer(said, file.digest, FileBody(file), place, "hit", fresh)
         data = file.read()
-        answer = _answer(said, file.digest, data, place, "hit")
+        answer = _answer(said, file.digest, data, place, "hit", fresh)
         if kept is None:
             return replace(answer, counts="miss")
         self._keep(kept[0], name, answer, kept[1], generation)
         return answer
 
-    def data(self, data: bytes, said: Headers) -> Answer:
+    def data(self, data: bytes, said: Headers, fresh: Freshness) -> Answer:
         """What is in no file."""
-        return _answer(said, hashlib.sha256(data).hexdigest(), data, None, "hit")
+        return _answer(said, hashlib.sha256(data).hexdigest(), data, None, "hit", fresh)
 
     def _keep(self, key: str | None, name: str, answer: Answer, until: float, generation: bytes) -> None:
         if key is not None:
             self._memory.put(key, Kept.of(name, answer, until), generation)
-
-    def _lasting(self, alias: Alias | None) -> Headers:
-        if alias is None:
-            return [(b"cache-control", self._cache_control)]
-        return [(b"cache-control", alias.cache_control), *alias.headers]
 
     async def _opened(self, name: str) -> CachedFile | None:
         """In a thread where it has to be looked at: others are not to wait."""
@@ -206,8 +206,10 @@ class BaseBody:
         self._reader.close()
 
 
-def _answer(said: Headers, digest: str, body: bytes | Body, place: str | None, counts: Counts) -> Answer:
-    return Answer(200, [*said, *COMMON], body, quoted(digest), place, counts)
+def _answer(
+    said: Headers, digest: str, body: bytes | Body, place: str | None, counts: Counts, fresh: Freshness
+) -> Answer:
+    return Answer(200, [*said, *COMMON], body, quoted(digest), place, counts, fresh)
 
 
 def _text(found: Headers) -> list[tuple[str, str]]:

@@ -8,8 +8,9 @@ from dataclasses import replace
 
 from mezzotint import tokens
 from mezzotint.delivery import query
-from mezzotint.delivery.answer import COMMON, Answer, Headers, headers
+from mezzotint.delivery.answer import COMMON, Answer, Headers
 from mezzotint.delivery.door import Door
+from mezzotint.delivery.freshness import UNSTORED, Freshness
 from mezzotint.delivery.network import Network
 from mezzotint.delivery.pictures import Alias, Pictures
 from mezzotint.delivery.query import Asked
@@ -74,7 +75,7 @@ class RemoteDoor(Door):
         if asked.silent:
             return await self._facts(ident, said)
         held = found.how in {How.HIT, How.STALE}
-        alias = Alias(self._cache_control(found), said, _key(request) if held else None, time.monotonic() + _IN_MEMORY)
+        alias = Alias(self._freshness(found), said, _key(request) if held else None, time.monotonic() + _IN_MEMORY)
         if asked.rendition is None:
             return await self._pictures.base(ident, request, alias)
         kept = self._pictures.remembered(alias.key, request)
@@ -89,14 +90,14 @@ class RemoteDoor(Door):
             (b"x-image-height", b"%d" % facts.height),
             (b"x-image-bytes", b"%d" % facts.bytes),
             (b"link", f'</images/{print_name(ident, None)}>; rel="canonical"'.encode()),
-            (b"cache-control", b"no-store"),
         ]
-        return Answer(204, [*said, *COMMON])
+        return Answer(204, [*said, *COMMON], freshness=UNSTORED)
 
-    def _cache_control(self, found: Lookup) -> bytes:
-        who = "public" if self._engine.settings.public_read else "private"
+    def _freshness(self, found: Lookup) -> Freshness:
         left = max(0, int(found.record.expires - time.time()))
-        return f"{who}, max-age={left}, stale-while-revalidate={_REVALIDATE}, stale-if-error={_ON_ERROR}".encode()
+        return Freshness(
+            self._engine.settings.public_read, left, stale_while_revalidate=_REVALIDATE, stale_if_error=_ON_ERROR
+        )
 
 
 class CloneDoor(Door):
@@ -122,7 +123,7 @@ class CloneDoor(Door):
         if record is None or record.url != target.url:
             raise InvalidInput(RECORD_HEADER, "is missing, or is of another URL", "the record as the peer has it")
         new = await self._network.opened().remote.receive(target, record, request.body())
-        return Answer(201 if new else 200, [*headers(cache_control="no-store"), _ident(record.ident)])
+        return Answer(201 if new else 200, [*COMMON, _ident(record.ident)], freshness=UNSTORED)
 
 
 def _key(request: Request) -> str | None:

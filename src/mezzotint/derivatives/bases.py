@@ -210,7 +210,8 @@ class Bases:
     def _check(self, ident: Ident, digest: str) -> None:
         """Raises DamagedBase."""
         if digest != ident:
-            self._host.digests.forget(ident)
+            with suppress(StorageFull):
+                self._host.digests.forget(ident)
             raise DamagedBase(f"the bytes of {ident} are damaged in the store; `mezzotint verify` says more")
 
     def _opened(self, ident: Ident, path: Path) -> int:

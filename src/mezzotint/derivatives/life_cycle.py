@@ -37,7 +37,7 @@ class LifeCycle:
         return self._moved(trash_key(ident), base_key(ident))
 
     def is_in_trash(self, ident: Ident) -> bool:
-        return self._since(ident) is not None
+        return self._dated(trash_key(ident)) is not None
 
     def expired(self, limit: float) -> Iterator[Ident]:
         """Those that are in the trash since `limit` or longer, in seconds since the epoch by the store's clock."""
@@ -47,10 +47,10 @@ class LifeCycle:
                 yield Ident(ident)
 
     def delete(self, ident: Ident, limit: float) -> bool:
-        """Out of the trash for good, where it has been there since `limit` or longer. Returns whether nothing is left
-        of it, there or under its ident."""
-        since = self._since(ident)
-        if since is None and self._exists(base_key(ident)):
+        """Out of the trash for good. False where it has not been there since `limit` or longer, or is not there but
+        under its ident."""
+        since = self._dated(trash_key(ident))
+        if since is None and self._dated(base_key(ident)) is not None:
             return False
         if since is not None:
             if since > limit:
@@ -75,15 +75,8 @@ class LifeCycle:
             return False
         return True
 
-    def _since(self, ident: Ident) -> float | None:
+    def _dated(self, key: str) -> float | None:
         try:
-            return self._store.stat(trash_key(ident)).modified
+            return self._store.stat(key).modified
         except NotFound:
             return None
-
-    def _exists(self, key: str) -> bool:
-        try:
-            self._store.stat(key)
-        except NotFound:
-            return False
-        return True

@@ -18,7 +18,7 @@ from mezzotint.host.generation import Generation
 from mezzotint.host.locks import HostLocks
 from mezzotint.host.mark import Mark
 
-__all__ = ["Digests", "Generation", "Host", "HostDatabase", "HostFacts", "HostLocks", "Mark"]
+__all__ = ["Boots", "Digests", "Generation", "Host", "HostDatabase", "HostFacts", "HostLocks", "Mark"]
 
 
 class Host:

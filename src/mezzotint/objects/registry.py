@@ -20,12 +20,12 @@ Open = Callable[[str, str, Settings], ObjectStore]
 
 @dataclass(frozen=True, slots=True)
 class Scheme:
-    """`form` is what an address looks like. Names a `host` where it has one. A `remote` store is bounded and asked
-    again."""
+    """`form` is what an address looks like, and whether it `names` a container, a bucket or a path by what there has to
+    be of it. A `remote` store is bounded and retried."""
 
     form: str
     open: Open
-    host: bool
+    names: Callable[[str, str], bool]
     remote: bool
 
 
@@ -46,10 +46,10 @@ def _open_s3(host: str, path: str, settings: Settings) -> ObjectStore:
 
 
 SCHEMES = {
-    "file": Scheme("file:///absolute/path", open_directory, host=False, remote=False),
-    "swift": Scheme("swift://container/prefix", _open_swift, host=True, remote=True),
-    "s3": Scheme("s3://bucket/prefix", _open_s3, host=True, remote=True),
-    "memory": Scheme("memory://", _open_memory, host=False, remote=False),
+    "file": Scheme("file:///absolute/path", open_directory, lambda host, path: bool(path and not host), remote=False),
+    "swift": Scheme("swift://container/prefix", _open_swift, lambda host, path: bool(host), remote=True),
+    "s3": Scheme("s3://bucket/prefix", _open_s3, lambda host, path: bool(host), remote=True),
+    "memory": Scheme("memory://", _open_memory, lambda host, path: True, remote=False),
 }
 _FORMS = ", ".join(scheme.form for scheme in SCHEMES.values())
 
@@ -64,7 +64,7 @@ def open_store(url: str, settings: Settings) -> ObjectStore:
     except ValueError:
         raise InvalidInput("MEZZOTINT_STORE", f"cannot be {url!r}", _FORMS) from None
     scheme = SCHEMES.get(parts.scheme)
-    if scheme is None or bool(parts.netloc) is not scheme.host or (scheme.form.count("/") > 2 and not parts.path):
+    if scheme is None or not scheme.names(parts.netloc, parts.path):
         raise InvalidInput("MEZZOTINT_STORE", f"cannot be {url!r}", _FORMS)
     store = scheme.open(parts.netloc, unquote(parts.path), settings)
     if not scheme.remote:
