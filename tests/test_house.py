@@ -21,9 +21,9 @@ def test_no_file_is_longer_than_can_be_read_at_once() -> None:
 def test_no_function_is_longer_than_a_screen() -> None:
     found = []
     for path in SOURCES:
-        for node in ast.walk(ast.parse(path.read_text())):
-            is_function = isinstance(node, ast.FunctionDef | ast.AsyncFunctionDef)
-            if is_function and (node.end_lineno or 0) - node.lineno >= OF_A_FUNCTION:
+        nodes = ast.walk(ast.parse(path.read_text()))
+        for node in (one for one in nodes if isinstance(one, ast.FunctionDef | ast.AsyncFunctionDef)):
+            if (node.end_lineno or 0) - node.lineno >= OF_A_FUNCTION:
                 found.append(f"{path.relative_to(ROOT)}: {node.name}")
     assert found == []
 

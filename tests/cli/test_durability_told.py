@@ -24,7 +24,7 @@ from tests.cli.calling import Done, Program
 from tests.conftest import run
 from tests.faults import FaultyStore
 from tests.repository.keeping import put_in
-from tests.repository.test_verifying import flip
+from tests.repository.upkeep.test_verifying import flip
 
 NO_ENTRY, MEND, OVER, NOWHERE = (
     "no entry: to the trash",

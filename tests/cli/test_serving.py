@@ -88,8 +88,8 @@ def test_any_asgi_server_serves_it(tmp_path: Path) -> None:
     data, port, log = tmp_path / "data", lasting_port(), tmp_path / "log"
     assert run(data, "commits").returncode == 0
     variables = environment(data, PROMETHEUS_MULTIPROC_DIR=str(tmp_path))
-    program = Path(sys.executable).with_name("granian")
-    command: list[str | Path] = [program, "--interface", "asgi", "--factory", "--port", str(port), "mezzotint.site.asgi:Site"]
+    program = str(Path(sys.executable).with_name("granian"))
+    command = [program, "--interface", "asgi", "--factory", "--port", str(port), "mezzotint.site.asgi:Site"]
     with open(log, "ab") as output:
         process = subprocess.Popen(command, env=variables, cwd=tmp_path, stdout=output, stderr=output)
     try:

@@ -23,7 +23,7 @@ from tests import pictures
 from tests.durability.oracle import another_database, rows
 from tests.faults import FaultyStore
 from tests.repository.keeping import put_in
-from tests.repository.test_restoring import checkpoint
+from tests.repository.upkeep.test_restoring import checkpoint
 
 
 class Overtaken:

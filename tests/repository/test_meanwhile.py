@@ -30,7 +30,7 @@ from tests import pictures
 from tests.ageing import LONG, age
 from tests.faults import FaultyStore
 from tests.repository.keeping import put_in
-from tests.repository.test_verifying import flip, is_there
+from tests.repository.upkeep.test_verifying import flip, is_there
 
 
 def stray(engine: Engine, seed: int) -> Ident:
@@ -167,7 +167,7 @@ def test_the_right_bytes_that_come_just_in_time_stay(keeping: Engine, monkeypatc
             keeping.store.put(source, right)
 
     with monkeypatch.context() as patch:
-        patch.setattr(wiring, "_engine", replace(keeping, store=Wrapped(keeping.store, "move", upload)))
+        patch.setattr(keeping.bases.life, "_store", Wrapped(keeping.store, "move", upload))
         report = verifying.verify()
     assert (report.damaged, report.healed, report.missing) == ([], [], [])
     assert keeping.store.read(base_key(ident)) == right
@@ -180,7 +180,7 @@ def test_a_removal_that_is_not_settled_yet_is_by_and_by(
     ident = put_in(keeping, 1)
     faulty = FaultyStore(keeping.store)
     with monkeypatch.context() as patch, caplog.at_level(logging.WARNING):
-        patch.setattr(keeping.bases, "_store", faulty)
+        patch.setattr(keeping.bases.life, "_store", faulty)
         with faulty.down():
             services.at_once("x", lambda s: services.remove_image(s, ident))
     assert faulty.injected["refused"]

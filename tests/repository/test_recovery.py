@@ -11,7 +11,7 @@ import pytest
 from django.db import connection
 
 from mezzotint import wiring
-from mezzotint.derivatives import Bases
+from mezzotint.derivatives.life_cycle import LifeCycle
 from mezzotint.errors import Conflict, JournalBroken, MezzotintError, StoreUnavailable
 from mezzotint.journal import Head, Journal, Segment
 from mezzotint.names import Ident, parse
@@ -52,17 +52,17 @@ class StoreWithoutAnswers:
         return getattr(self._store, name)
 
 
-class BasesWithSomebodyQuicker:
+class LifeWithSomebodyQuicker:
     """As it discards a base, somebody else begins something and has time to do it."""
 
-    def __init__(self, bases: Bases, meanwhile: Callable[[], Any]) -> None:
-        self._bases = bases
+    def __init__(self, life: LifeCycle, meanwhile: Callable[[], Any]) -> None:
+        self._life = life
         self.somebody = threading.Thread(target=self._run, args=(meanwhile,))
 
     def discard(self, ident: Ident) -> None:
         self.somebody.start()
         self.somebody.join(0.5)
-        self._bases.life.discard(ident)
+        self._life.discard(ident)
 
     @staticmethod
     def _run(meanwhile: Callable[[], Any]) -> None:
@@ -72,7 +72,7 @@ class BasesWithSomebodyQuicker:
             connection.close()
 
     def __getattr__(self, name: str) -> Any:
-        return getattr(self._bases, name)
+        return getattr(self._life, name)
 
 
 def use(monkeypatch: pytest.MonkeyPatch, engine: Engine, **parts: Any) -> None:
@@ -243,8 +243,8 @@ def test_an_image_that_is_put_in_again_while_it_goes_keeps_its_bytes(
 ) -> None:
     ident = put_in(repository, 1, title="First")
     again = session_with(repository, 1, title="Second")
-    meanwhile = BasesWithSomebodyQuicker(repository.bases, lambda: commits.commit(again))
-    use(monkeypatch, repository, bases=meanwhile)
+    meanwhile = LifeWithSomebodyQuicker(repository.bases.life, lambda: commits.commit(again))
+    monkeypatch.setattr(repository.bases, "life", meanwhile)
     services.at_once("tester", lambda session: services.remove_image(session, ident))
     meanwhile.somebody.join()
     assert queries.image(ident).title == "Second"

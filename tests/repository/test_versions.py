@@ -24,7 +24,7 @@ from mezzotint.wiring import Engine
 from tests import pictures
 from tests.durability.oracle import another_database, rows
 from tests.repository.keeping import furnish, lose_database, put_in
-from tests.repository.test_restoring import checkpoint, restored
+from tests.repository.upkeep.test_restoring import checkpoint, restored
 from tests.servers import rows as rows_of
 from tests.servers import run
 

@@ -204,7 +204,8 @@ def test_a_colour_profile_is_converted_to_srgb(tmp_path: Path, image_format: str
     image = Image.new("RGB", (32, 32), (200, 60, 90))
     data = file_of(image, image_format, icc_profile=wide_gamut())
     profile = ImageCms.ImageCmsProfile(io.BytesIO(wide_gamut()))
-    expected = ImageCms.profileToProfile(image, profile, ImageCms.createProfile("sRGB"), renderingIntent=ImageCms.Intent.RELATIVE_COLORIMETRIC)
+    relative = ImageCms.Intent.RELATIVE_COLORIMETRIC
+    expected = ImageCms.profileToProfile(image, profile, ImageCms.createProfile("sRGB"), renderingIntent=relative)
     assert expected is not None
     for output in ("png", "webp", "jpg", "avif"):
         answer = derived(tmp_path, data, f"-16x16.{output}")

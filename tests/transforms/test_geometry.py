@@ -14,7 +14,18 @@ from mezzotint.names import Facts, Format, Region, Rendition, Size
 from mezzotint.names.canonical import output_size
 from mezzotint.transforms import geometry
 from tests.pictures import opened, photograph
-from tests.transforms.rendering import derived, difference, file_of, header, made, pixel, quarters, rendition, rgb, saved
+from tests.transforms.rendering import (
+    derived,
+    difference,
+    file_of,
+    header,
+    made,
+    pixel,
+    quarters,
+    rendition,
+    rgb,
+    saved,
+)
 
 RED, GREEN, BLUE, YELLOW = (220, 40, 40), (40, 180, 40), (40, 40, 220), (230, 220, 40)
 WHITE = (255, 255, 255)

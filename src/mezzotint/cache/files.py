@@ -207,10 +207,9 @@ class Cache:
 
     def _rescan(self, progress: Callable[[int], None]) -> None:
         """Until nothing is left to mend. Where that does not end, somebody is still removing files."""
-        if not rescan(self.ledger, progress):
-            for _ in range(_PASSES - 1):
-                if rescan(self.ledger, lambda count: None):
-                    return
+        for _ in range(_PASSES):
+            if rescan(self.ledger, progress):
+                return
 
     def close(self) -> None:
         self.flush()

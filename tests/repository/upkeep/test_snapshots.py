@@ -23,7 +23,7 @@ from tests.conftest import Server, engine_on
 from tests.durability.oracle import rows
 from tests.faults import FaultyStore
 from tests.repository.keeping import furnish, put_in
-from tests.repository.test_reconciling import used
+from tests.repository.upkeep.test_reconciling import used
 from tests.servers import start_server
 from tests.waiting import until
 
