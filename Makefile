@@ -61,7 +61,7 @@ bench: .venv/dev.stamp ## ratios against floors and peers
 	@$(BIN)/python -m bench
 
 clean: ## away with .venv and caches; data/ stays
-	rm -rf .venv .documents .mypy_cache .ruff_cache .pytest_cache .import_linter_cache .hypothesis bench/work mutants htmlcov .coverage*
+	rm -rf .venv .documents .mypy_cache .ruff_cache .pytest_cache .import_linter_cache .hypothesis bench/work mutants htmlcov build .coverage*
 
 lock: ## lock the newest versions that fit, with hashes
 	@$(PYTHON) -m pip install --quiet uv

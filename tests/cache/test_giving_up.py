@@ -12,9 +12,21 @@ from typing import Any
 
 import pytest
 
+from mezzotint.cache import Cleaner
 from mezzotint.cache.rescanning import rescan
 from mezzotint.errors import StorageFull
-from tests.cache.caches import OwnCache, assert_holds, file_of, held, name_of, on_disk, open_cache, settled
+from tests.cache.caches import (
+    OwnCache,
+    assert_holds,
+    counted,
+    file_of,
+    held,
+    is_complete,
+    name_of,
+    on_disk,
+    open_cache,
+    settled,
+)
 
 
 def fails(why: Exception) -> Callable[..., Any]:
@@ -73,6 +85,22 @@ def test_an_index_that_is_unavailable_is_completed_when_it_is_back(cache: OwnCac
     cache.purge_file(name_of(1))
     settled([cache])
     assert_holds(cache, {name_of(2): b"two"})
+
+
+def test_a_cleaning_that_the_index_cannot_note_ends_and_the_cache_is_gone_through(
+    cache: OwnCache, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """The disk of the index is full, and not that of the files."""
+    for n in range(5):
+        cache.put(name_of(n), b"x" * 10)
+    with monkeypatch.context() as patch:
+        patch.setattr(cache.index, "remove", fails(StorageFull("no space left")))
+        Cleaner(cache).clean_to(20)
+        cache.purge(name_of(4)[:64])
+        assert not is_complete(cache)
+    settled([cache])
+    assert cache.totals() == counted(cache)
+    assert held(cache, name_of(4)) is None
 
 
 def test_a_rescan_ends_where_the_index_goes(cache: OwnCache) -> None:

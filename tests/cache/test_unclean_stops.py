@@ -12,6 +12,7 @@ from pathlib import Path
 import pytest
 
 from mezzotint.cache import Cache, Cleaner
+from mezzotint.host import boots, database
 from tests.cache.caches import (
     assert_holds,
     counted,
@@ -81,6 +82,28 @@ def test_files_that_only_a_lost_index_knew_are_misses_if_the_machine_went_down_a
         assert [name for name in CUT if cache.open(name) is not None] == []
     settled_caches([cache])
     assert_holds(cache, WHOLE)
+    cache.close()
+
+
+def test_files_of_the_right_size_whose_bytes_may_be_missing_are_misses_after_the_machine_went_down(
+    open_index: Indexes, directory: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    host = directory.with_name("cache-host")
+    before = open_cache(directory, open_index=open_index)
+    for name in WHOLE:
+        os.utime(file_of(before, name), (then := time.time() - 3600, then))
+    before.close()
+    (host / f"boot-{boots.boot_id()}").rename(host / "boot-before")
+    monkeypatch.setattr(boots, "boot_id", lambda: "now")
+    monkeypatch.setattr(database, "boot_id", lambda: "now")
+    for path in directory.glob("*/.known-*"):  # as Redis says by itself where it was on that machine
+        path.rmdir()
+    cache = open_cache(directory, open_index=open_index)
+    assert [name for name in CUT if cache.open(name) is not None] == []
+    new = {name_of(200): b"new"}
+    settled_caches([cache])
+    cache.put(name_of(200), b"new")
+    assert_holds(cache, WHOLE | new)
     cache.close()
 
 

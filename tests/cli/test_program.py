@@ -117,12 +117,11 @@ def test_cleaning_that_finds_no_room_to_work_in_says_not_now(
 def test_a_rescan_whose_index_goes_away_meanwhile_is_not_called_complete(
     mezzotint: Program, keeping: Engine, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    index: Any = keeping.cache.index
     rescan = keeping.cache.rescan
 
     def goes_away(progress: Any) -> Any:
         totals = rescan(progress)
-        index.available = False
+        keeping.host.database.available = False
         return totals
 
     monkeypatch.setattr(keeping.cache, "rescan", goes_away)

@@ -152,7 +152,16 @@ def test_what_was_written_shortly_before_the_machine_went_down_is_doubted(tmp_pa
         (tmp_path / "host" / name).touch()
         os.utime(tmp_path / "host" / name, (now - age, now - age))
     host = Host(tmp_path / "host")
-    ages = {0: False, 4_000: False, 5_000 - 500: True, 5_000: True, 5_500: True, 6_000: False, 900_000: False}
+    ages = {
+        0: False,
+        4_000: False,
+        5_000 - 50: True,
+        5_000 - 100: False,
+        5_000: True,
+        5_500: True,
+        6_000: False,
+        900_000: False,
+    }
     assert {age: host.boots.is_doubtful(now - age) for age in ages} == ages
     host.close()
 
@@ -160,3 +169,19 @@ def test_what_was_written_shortly_before_the_machine_went_down_is_doubted(tmp_pa
 def test_on_a_machine_that_never_went_down_nothing_is_doubted(host: Host, other: Host) -> None:
     host.look()
     assert not any(other.boots.is_doubtful(time.time() - age) for age in (0, 1, 1_000))
+
+
+def test_a_host_is_named_by_what_holds_its_locks(host: Host, other: Host, tmp_path: Path) -> None:
+    another = Host(tmp_path / "another")
+    assert host.name == other.name != another.name
+    another.close()
+
+
+def test_files_of_earlier_boots_go_but_the_last(tmp_path: Path) -> None:
+    (tmp_path / "host").mkdir()
+    for n in range(4):
+        (tmp_path / "host" / f"boot-{n}").touch()
+        os.utime(tmp_path / "host" / f"boot-{n}", (n, n))
+    Host(tmp_path / "host").close()
+    assert (tmp_path / "host" / "boot-3").exists()
+    assert len(list((tmp_path / "host").glob("boot-*"))) == 2

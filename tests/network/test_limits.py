@@ -31,7 +31,7 @@ def path(tmp_path: Path) -> Path:
 
 
 def limited(path: Path, **limits: int) -> DomainLimits:
-    """DomainLimits of domains, whose dots are underscores here; `all` is the asterisk."""
+    """Limits of domains, whose dots are underscores here; `all` is the asterisk."""
     write(path, json.dumps({("*" if name == "all" else name.replace("_", ".")): n for name, n in limits.items()}))
     return DomainLimits(path)
 

@@ -11,6 +11,8 @@ from tests import pictures
 from tests.servers import Server, start_server
 from tests.waiting import until
 
+OPEN = {"MEZZOTINT_FETCH_ALLOW": "127.0.0.0/8", "MEZZOTINT_FETCH_PORTS": "*"}
+
 
 @pytest.fixture(scope="module")
 def image(server: Server) -> str:
@@ -39,9 +41,9 @@ def test_conditional_and_partial_answers_have_one(server: Server, image: str) ->
 
 
 def test_a_line_in_the_log_says_which_request_it_is_of(tmp_path: Path) -> None:
-    server = start_server(tmp_path / "data", MEZZOTINT_LOG_FORMAT="json", MEZZOTINT_LOG_LEVEL="debug")
+    server = start_server(tmp_path / "data", MEZZOTINT_LOG_FORMAT="json", MEZZOTINT_LOG_LEVEL="debug", **OPEN)
     try:
-        refused = server.http.get(
+        refused = server.writer.get(
             "/get_image", params={"url": "http://127.0.0.1:1/a.png"}, headers={"X-Request-Id": "one-of-mine"}
         )
         assert refused.is_error
@@ -50,5 +52,7 @@ def test_a_line_in_the_log_says_which_request_it_is_of(tmp_path: Path) -> None:
             return [json.loads(line) for line in server.log.read_text().splitlines() if line.startswith("{")]
 
         until(lambda: any(line.get("request") == "one-of-mine" for line in lines()))
+        told = {line["logger"] for line in lines() if line.get("request") == "one-of-mine"}
+        assert "mezzotint.sources.attempts" in told, "also from a thread"
     finally:
         server.stop()

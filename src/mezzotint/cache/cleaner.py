@@ -53,7 +53,10 @@ class Cleaner:
                         break
                 if not batch or not index.available:  # what it cannot forget it would name again
                     break
+                before = self._cache.totals().bytes
                 self._cache.drop(batch)
+                if self._cache.totals().bytes >= before:  # what the index does not forget it would name again
+                    break
                 done = Cleaning(done.removed_files + len(batch), done.removed_bytes + sum(e.size for e in batch))
                 progress(done)
             if mine:

@@ -77,10 +77,12 @@ class Cache:
     def _is_whole(self, path: str, status: os.stat_result) -> bool:
         """What the index does not know counts from now on. Where the two disagree the index is right if it knows of
         every file, and the file if it does not."""
+        if self.ledger.is_cut_short(status):
+            return False
         entry = self.index.find(path)
-        if entry is not None and entry.size == status.st_size > 0:
+        if entry is not None and entry.size == status.st_size:
             return True
-        if self.ledger.is_cut_short(status) or (entry is not None and self.ledger.is_complete()):
+        if entry is not None and self.ledger.is_complete():
             return False
         if self.index.available:
             with suppress(FileNotFoundError, StorageFull), self.ledger.alone():
@@ -119,9 +121,11 @@ class Cache:
         path = path_of(name)
         target = self.directory / path
         with self.ledger.alone():
-            self.ledger.add(entry_of(name, path, size))
+            taken = self.ledger.add(entry_of(name, path, size))
             try:
                 place(part, target, durable=False)
+                if not taken:  # who has gone through the files since has not seen this one
+                    self.ledger.stamps.remove()
                 self._digests.tell(path, version_of(target.stat()), digest)
             except BaseException:
                 self.ledger.forget([path])
@@ -180,7 +184,8 @@ class Cache:
                 there = beginning_with(group, (self.directory / path_of(name)).parent)
                 paths.update(str(path.relative_to(self.directory)) for path in there)  # what the index may not know of
             self.ledger.forget(paths)
-        self._host.facts.forget(group)
+        with suppress(StorageFull):
+            self._host.facts.forget(group)
         self.generation.advance()
         return len(paths)
 

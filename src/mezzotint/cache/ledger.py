@@ -12,6 +12,7 @@ from pathlib import Path
 from mezzotint.cache.index import Entry, Index
 from mezzotint.cache.places import group_of, kind_of, name_at
 from mezzotint.cache.stamps import Stamps
+from mezzotint.errors import StorageFull
 from mezzotint.host import Boots, HostLocks
 
 _NAMES = "names"
@@ -28,9 +29,10 @@ class Ledger:
         """Files and entries stay as they are together."""
         return self.locks.hold(_NAMES)
 
-    def add(self, entry: Entry) -> None:
-        """Record a file that is about to be there, `alone`. Raises StorageFull."""
-        self._taken(self.index.add(entry))
+    def add(self, entry: Entry) -> bool:
+        """Record a file that is about to be there, `alone`; returns whether the index has taken it in. Raises
+        StorageFull."""
+        return self._taken(self.index.add(entry))
 
     def count(self, path: str, status: os.stat_result) -> None:
         """Record a file that is there, `alone`. Raises StorageFull."""
@@ -44,19 +46,23 @@ class Ledger:
         counted."""
         for path in paths:
             (self.directory / path).unlink(missing_ok=True)
-        self._taken(self.index.remove(paths))
+        try:
+            self._taken(self.index.remove(paths))
+        except StorageFull:  # the index may lie on another disk than the files
+            self.stamps.remove()
 
     def is_complete(self) -> bool:
         """Whether the index knows of every file."""
         return self.stamps.agree(self.index.identity)
 
     def is_cut_short(self, status: os.stat_result) -> bool:
-        """Whether it may be a file whose bytes a power cut has taken."""
-        return status.st_size == 0 or self._boots.is_doubtful(status.st_mtime)
+        """Whether it may be a file whose bytes a power cut has taken: none has been gone through since."""
+        return status.st_size == 0 or (self._boots.is_doubtful(status.st_mtime) and not self.is_complete())
 
-    def _taken(self, taken: bool) -> None:
+    def _taken(self, taken: bool) -> bool:
         if not taken:
             self.stamps.remove()
+        return taken
 
 
 def entry_of(name: str, path: str, size: int) -> Entry:

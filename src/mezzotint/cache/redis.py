@@ -1,7 +1,8 @@
 """The cache's index in Redis: any number of processes, on any number of hosts that share the directory.
 
 Keys, all of one cache under one hash tag: `entries`, a hash by path; `used`, their paths by date; `group:<group>`, sets
-of paths; `totals`, a hash; `cleaner`. Every change to entries is one script, so totals are exact.
+of paths; `totals`, a hash; `mark`, `cleaner`. Every change to entries is one script, so totals are exact. (The last
+word of an entry was a digest in earlier releases, whose nodes may still be there.)
 """
 
 from __future__ import annotations
@@ -28,7 +29,6 @@ _TIMEOUT = 0.5
 """seconds; whoever waits for a picture waits for this once, and then nobody does until Redis answers again"""
 _LEAD = 60_000
 _AT_ONCE = 500
-_MARK = ":mark"
 _NAME = re.compile("[0-9a-f]{32}")
 
 _LOSE = """
@@ -49,7 +49,7 @@ _ADD = (
     + """
 local path, size, kind, group, used = unpack(ARGV)
 lose(path)
-redis.call('HSET', KEYS[1], path, size .. ' ' .. kind .. ' ' .. group)
+redis.call('HSET', KEYS[1], path, size .. ' ' .. kind .. ' ' .. group .. ' ?')
 redis.call('ZADD', KEYS[2], used, path)
 redis.call('SADD', KEYS[4] .. group, path)
 redis.call('HINCRBY', KEYS[3], kind .. ':files', 1)
@@ -96,13 +96,13 @@ class RedisIndex:
 
     @property
     def identity(self) -> str:
-        """The cache's name there, a mark among its entries, which goes with them, and which Redis it is: one that was
-        restarted may have gone back to an earlier state."""
+        """The cache's name there, a mark that goes where all is flushed, and which Redis it is: one that was restarted
+        may have gone back to an earlier state."""
 
         def look() -> str:
             self._run = self._run or self._running()
-            self._redis.hsetnx(self._entries, _MARK, uuid.uuid4().hex)
-            mark: Any = self._redis.hget(self._entries, _MARK)
+            self._redis.set(self._mark, uuid.uuid4().hex, nx=True)
+            mark: Any = self._redis.get(self._mark)
             return f"{self._name} {mark} {self._run}"
 
         return self._try(look, "")
@@ -232,7 +232,7 @@ class RedisIndex:
             key = f"mezzotint:{{{name}}}:"
             self._keys = [f"{key}{what}" for what in ("entries", "used", "totals", "group:")]
             self._entries, self._used, self._totals, self._group = self._keys
-            self._cleaner, self._asked = f"{key}cleaner", f"{key}asked"
+            self._mark, self._cleaner, self._asked = (f"{key}{what}" for what in ("mark", "cleaner", "asked"))
 
     def _named(self, name: str) -> str:
         """What the directory's file says; `name` where it says nothing."""

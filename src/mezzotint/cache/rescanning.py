@@ -37,13 +37,14 @@ def rescan(ledger: Ledger, progress: Callable[[int], None]) -> bool:
 def _record(ledger: Ledger, path: str, was_complete: bool) -> bool:
     """A file that is not as it was written goes. Returns whether there was anything to mend."""
     with suppress(FileNotFoundError):  # the cleaner may be at work
-        if _is_recorded(ledger, path):
+        if _is_recorded(ledger, path, was_complete):
             return False
         with ledger.alone():
-            if _is_recorded(ledger, path):
+            if _is_recorded(ledger, path, was_complete):
                 return False
             status = (ledger.directory / path).stat()
-            if ledger.is_cut_short(status) or (was_complete and ledger.index.find(path) is not None):
+            cut_short = status.st_size == 0 or (not was_complete and ledger.is_cut_short(status))
+            if cut_short or (was_complete and ledger.index.find(path) is not None):
                 ledger.forget([path])
             else:
                 ledger.count(path, status)
@@ -51,9 +52,11 @@ def _record(ledger: Ledger, path: str, was_complete: bool) -> bool:
     return False
 
 
-def _is_recorded(ledger: Ledger, path: str) -> bool:
-    entry, size = ledger.index.find(path), (ledger.directory / path).stat().st_size
-    return size > 0 and entry is not None and entry.size == size
+def _is_recorded(ledger: Ledger, path: str, was_complete: bool) -> bool:
+    entry, status = ledger.index.find(path), (ledger.directory / path).stat()
+    if not was_complete and ledger.is_cut_short(status):
+        return False
+    return entry is not None and entry.size == status.st_size > 0
 
 
 def _forget(ledger: Ledger, paths: list[str]) -> int:
@@ -67,8 +70,9 @@ def _forget(ledger: Ledger, paths: list[str]) -> int:
 
 def _remove_what_was_used_before(top: Path) -> None:
     """By releases whose index lay in the cache's own directory."""
-    for path in beginning_with("index.sqlite3", top / ".control"):
-        path.unlink(missing_ok=True)
+    for name in ("index.sqlite3", "generation", "missed", "purged", "deleted"):
+        for path in beginning_with(name, top / ".control"):
+            path.unlink(missing_ok=True)
     for kind in KINDS:
         for path in beginning_with(".id-", top / kind):
             with suppress(OSError):

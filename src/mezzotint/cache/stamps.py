@@ -16,6 +16,7 @@ from mezzotint.cache.places import KINDS
 from mezzotint.host.files import beginning_with, full_is_told, make_directory
 
 _PREFIX = ".known-"
+_TRIES = 5
 
 
 class Stamps:
@@ -30,9 +31,12 @@ class Stamps:
     def remove(self) -> None:
         """Something is missed. (That works on a full disk too.)"""
         for directory in self._directories:
-            for stamp in beginning_with(_PREFIX, directory):
-                with suppress(OSError):
-                    stamp.rmdir()
+            for _ in range(_TRIES):  # one may be given its final name meanwhile
+                for stamp in (found := beginning_with(_PREFIX, directory)):
+                    with suppress(OSError):
+                        stamp.rmdir()
+                if not found:
+                    break
 
     def begin(self) -> str:
         """Before the files are gone through: a token, which does not agree with any index. Raises StorageFull."""

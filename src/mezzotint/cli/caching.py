@@ -21,7 +21,7 @@ from mezzotint.errors import InvalidInput, StorageFull
 cache_app = typer.Typer(no_args_is_help=True, help="The cache of derivatives and cover art.")
 app.add_typer(cache_app, name="cache")
 
-_UNAVAILABLE = {"redis": "REDIS_URL: Redis does not answer", "sqlite": "the cache's directory is being removed"}
+_UNAVAILABLE = {"redis": "REDIS_URL: Redis does not answer", "sqlite": "MEZZOTINT_DATA/host is full or damaged"}
 
 
 @cache_app.command("status")

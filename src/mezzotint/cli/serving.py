@@ -21,6 +21,7 @@ from mezzotint.cli.output import count_progress, fail, tell
 from mezzotint.errors import InvalidInput
 from mezzotint.host.files import make_directory
 from mezzotint.settings import Settings
+from mezzotint.site import logs
 from mezzotint.site.prepare import Ready
 
 if TYPE_CHECKING:
@@ -147,6 +148,7 @@ def _server(settings: Settings, host: str, port: int) -> Server[Any]:
         websockets=False,
         log_access=False,
         log_level="warning",  # type: ignore[arg-type]
+        log_dictconfig=logs.config(settings.log_format, settings.log_level),
     )
 
 

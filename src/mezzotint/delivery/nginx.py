@@ -157,9 +157,8 @@ location {place} {{
 
 def _common() -> str:
     given = [("X-Served-By", "nginx-cache"), *((name.decode().title(), value.decode()) for name, value in COMMON)]
-    return (
-        "".join(f'add_header {name} "{value}";\n' for name, value in given) + "add_header X-Request-Id $request_id;\n"
-    )
+    said = "".join(f'add_header {name} "{value}";\n' for name, value in given)
+    return f"{said}add_header X-Request-Id $request_id always;\n"
 
 
 def _indented(text: str) -> str:

@@ -191,8 +191,9 @@ class Bases:
     def forget(self, ident: Ident) -> None:
         with self._facts_lock:
             self._facts.pop(ident, None)
-        self._host.facts.forget(ident)
-        self._host.digests.forget(ident)
+        with suppress(StorageFull):  # facts of an ident never change, and a digest is that of a version
+            self._host.facts.forget(ident)
+            self._host.digests.forget(ident)
 
     def _vouched(self, ident: Ident, start: int, length: int | None) -> ObjectReader:
         while True:

@@ -22,8 +22,9 @@ class LifeCycle:
 
     def forget(self, ident: Ident) -> int:
         """On this host: what is remembered of it, and its files in the cache. Returns how many those were."""
+        files = self._cache.purge(ident)
         self._forget_facts(ident)
-        return self._cache.purge(ident)
+        return files
 
     def discard(self, ident: Ident) -> int:
         """To the trash, and forgotten here: nobody finds it under its ident any more. No error where it is gone
@@ -49,15 +50,16 @@ class LifeCycle:
     def delete(self, ident: Ident, limit: float) -> bool:
         """Out of the trash for good. False where it has not been there since `limit` or longer, or is not there but
         under its ident."""
-        since = self._dated(trash_key(ident))
-        if since is None and self._dated(base_key(ident)) is not None:
+        if not self.is_over(ident, limit):
             return False
-        if since is not None:
-            if since > limit:
-                return False
-            self._store.delete(trash_key(ident))
+        self._store.delete(trash_key(ident))
         self.forget(ident)
         return True
+
+    def is_over(self, ident: Ident, limit: float) -> bool:
+        """Whether it has been in the trash since `limit` or longer, or nothing is left of it."""
+        since = self._dated(trash_key(ident))
+        return since <= limit if since is not None else self._dated(base_key(ident)) is None
 
     def quarantine(self, ident: Ident) -> None:
         """A base whose bytes are damaged goes where nothing serves it."""

@@ -6,6 +6,7 @@ import threading
 from collections.abc import Callable, Iterator
 from concurrent.futures import Future, ThreadPoolExecutor
 from contextlib import contextmanager
+from contextvars import copy_context
 from typing import Generic, TypeVar
 
 from mezzotint.errors import Busy
@@ -44,7 +45,7 @@ class RenderPool(Generic[T]):
                 raise Busy(f"{self._queue} renditions are waiting to be made, MEZZOTINT_RENDER_QUEUE")
             flight = self._flights[name] = Future()
             flight.set_running_or_notify_cancel()  # from here on nobody can cancel it for the others
-        self._threads.submit(self._fly, name, flight, work)
+        self._threads.submit(copy_context().run, self._fly, name, flight, work)  # log lines know their request
         return flight
 
     @contextmanager

@@ -10,7 +10,7 @@ from contextlib import suppress
 from pathlib import Path
 
 from mezzotint.errors import StorageFull
-from mezzotint.host.boots import Boots
+from mezzotint.host.boots import Boots, boot_id
 from mezzotint.host.database import HostDatabase
 from mezzotint.host.digests import Digests
 from mezzotint.host.facts import HostFacts
@@ -30,6 +30,12 @@ class Host:
         self.database = HostDatabase(directory / "host.sqlite3")
         self.facts = HostFacts(self.database)
         self.digests = Digests(self.facts)
+
+    @property
+    def name(self) -> str:
+        """Of all who have these locks, as long as the machine runs."""
+        status = self._directory.stat()
+        return f"{status.st_dev:x}.{status.st_ino:x}.{boot_id()[:8] or '-'}"
 
     def mark(self, name: str) -> Mark:
         return Mark(self._directory / f"{name}.mark")

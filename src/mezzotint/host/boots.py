@@ -8,8 +8,8 @@ from pathlib import Path
 
 from mezzotint.host.files import make_directory
 
-_DOUBTED = 600.0
-"""seconds; the kernel writes back within some thirty, and a busy disk takes longer"""
+_BEFORE, _AFTER = 600.0, 60.0
+"""seconds; the kernel writes back within some thirty, this file's own date too, and a busy disk takes longer"""
 
 
 class Boots:
@@ -18,8 +18,11 @@ class Boots:
     def __init__(self, directory: Path) -> None:
         self._directory, self._current = directory, directory / f"boot-{boot_id()}"
         self.run()
-        before = [path.stat().st_mtime for path in directory.glob("boot-*") if path != self._current]
-        self._went_down = max(before, default=float("-inf"))
+        before = {path: path.stat().st_mtime for path in directory.glob("boot-*") if path != self._current}
+        self._went_down = max(before.values(), default=float("-inf"))
+        for path, date in before.items():
+            if date < self._went_down:
+                path.unlink(missing_ok=True)
 
     def run(self) -> None:
         """It runs: asked for every few seconds."""
@@ -29,7 +32,7 @@ class Boots:
 
     def is_doubtful(self, moment: float) -> bool:
         """Whether bytes of that moment, in epoch seconds, may be missing without anybody's fault."""
-        return abs(moment - self._went_down) <= _DOUBTED
+        return -_BEFORE <= moment - self._went_down <= _AFTER
 
 
 @cache

@@ -1,4 +1,4 @@
-"""How far something has been followed on this host: one number, kept beside the cache."""
+"""How far something has been followed on this host: one number."""
 
 from __future__ import annotations
 

@@ -41,7 +41,7 @@ _PAUSE = 30.0
 
 @dataclass(frozen=True, slots=True)
 class Times:
-    """DomainLimits in seconds. `patience`: for a turn at a domain that allows no more downloads now."""
+    """Limits in seconds. `patience`: for a turn at a domain that allows no more downloads now."""
 
     total: float
     patience: float

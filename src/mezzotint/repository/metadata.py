@@ -89,6 +89,8 @@ FIELDS = {
     "captured": Field(clean_captured, help=_CAPTURED_FORM, searched=False, ordered=True),
 }
 IMAGE_FIELDS = {name: field.clean for name, field in FIELDS.items()}
+EMPTY: Fields = {name: [] if name == "tags" else "" for name in FIELDS}
+"""what an image has that says nothing"""
 COLLECTION_FIELDS = {name: field.clean for name, field in FIELDS.items() if field.of_collections}
 SEARCHED = tuple(name for name, field in FIELDS.items() if field.searched)
 TEXT_LIMITS = {name: field.limit for name, field in FIELDS.items() if field.limit is not None}

@@ -40,13 +40,5 @@ def this_cache() -> str:
 
 
 def this_host() -> str:
-    """Who has these locks: the cache's directory, wherever it is."""
-    return f"{this_cache()}.{_boot()}"
-
-
-def _boot() -> str:
-    try:
-        with open("/proc/sys/kernel/random/boot_id") as stream:
-            return stream.read().strip()[:8]
-    except OSError:
-        return "-"
+    """Who has the locks by which workers know of each other."""
+    return engine().host.name

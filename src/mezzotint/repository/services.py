@@ -109,7 +109,7 @@ def bring_back(session: UpdateSession, ident: str) -> None:
     """Have the session add an image that was removed, as it was, out of the trash. Raises NotFound."""
     state = removals.bring_back(ident)
     fields = {
-        "fields": {name: state[name] for name in metadata.IMAGE_FIELDS},
+        "fields": {name: state.get(name, empty) for name, empty in metadata.EMPTY.items()},
         "facts": {name: state[name] for name in FACTS},
         "collections": {},
     }

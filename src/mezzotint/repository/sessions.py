@@ -9,11 +9,10 @@ from typing import Any
 
 from mezzotint.errors import Conflict
 from mezzotint.journal import Change
-from mezzotint.repository.metadata import IMAGE_FIELDS, Fields
+from mezzotint.repository.metadata import COLLECTION_FIELDS, EMPTY, IMAGE_FIELDS, Fields
 from mezzotint.repository.models import Collection, Image, Membership, SessionChange, UpdateSession
 
 FACTS = ("width", "height", "format", "bytes", "exif")
-_EMPTY: Fields = {name: [] if name == "tags" else "" for name in IMAGE_FIELDS}
 _CHUNK = 500
 
 
@@ -127,7 +126,7 @@ def _image_change(
 
 def _new_image(ident: str, pending: Pending, at: str) -> Change:
     assert pending.added is not None
-    fields: Fields = _EMPTY | pending.added["fields"] | pending.edited
+    fields: Fields = EMPTY | pending.added["fields"] | pending.edited
     facts: dict[str, Any] = {name: pending.added[name] for name in FACTS}
     state: Change = {"put": "image", "ident": ident, "added": at, "version": 1, "field_versions": {}}
     return state | fields | facts
@@ -173,9 +172,9 @@ def _collection_conflict(step: SessionChange, existing: Collection | None) -> li
 
 def _put_collection(slug: str, step: SessionChange | None, existing: Collection | None, title: str) -> list[Change]:
     if existing is None:
-        state = {"title": title, "description": "", "version": 1}
+        state = dict.fromkeys(COLLECTION_FIELDS, "") | {"title": title, "version": 1}
     elif step is not None:
-        state = {"title": existing.title, "description": existing.description, "version": existing.version + 1}
+        state = {name: getattr(existing, name) for name in COLLECTION_FIELDS} | {"version": existing.version + 1}
     else:
         return []
     fields = {k: v for k, v in step.fields.items() if k != "images"} if step is not None else {}

@@ -6,6 +6,7 @@ import asyncio
 from collections.abc import AsyncIterator, Callable
 from concurrent.futures import Executor
 from contextlib import AbstractContextManager, ExitStack
+from contextvars import copy_context
 from typing import TypeVar
 
 from mezzotint.derivatives.bases import Spool
@@ -54,4 +55,4 @@ class Arriving:
         return self._spool
 
     async def _in_thread(self, work: Callable[[], T]) -> T:
-        return await asyncio.get_running_loop().run_in_executor(self._threads, work)
+        return await asyncio.get_running_loop().run_in_executor(self._threads, copy_context().run, work)

@@ -9,6 +9,7 @@ import time
 from collections.abc import AsyncIterator, Callable, Coroutine
 from concurrent.futures import Executor
 from contextlib import asynccontextmanager
+from contextvars import copy_context
 from typing import Any, TypeVar
 
 from mezzotint.errors import MezzotintError, OriginBusy
@@ -57,7 +58,7 @@ class Flights:
             os.close(lock)
 
     async def in_thread(self, work: Callable[..., T], *arguments: Any) -> T:
-        return await asyncio.get_running_loop().run_in_executor(self._threads, work, *arguments)
+        return await asyncio.get_running_loop().run_in_executor(self._threads, copy_context().run, work, *arguments)
 
     def _landed(self, key: str, flight: asyncio.Task[Any]) -> None:
         del self._flights[key]

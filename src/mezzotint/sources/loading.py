@@ -8,6 +8,7 @@ import time
 from collections.abc import AsyncIterator, Callable
 from concurrent.futures import ThreadPoolExecutor
 from contextlib import asynccontextmanager
+from contextvars import copy_context
 from dataclasses import replace
 from typing import Any, TypeVar
 
@@ -116,7 +117,9 @@ class Loading:
                     return await arriving.finish(lambda spool: self._stored(target, fresh, spool))
         assert record is not None  # or no 304 would be taken
         again = seen_again(record, now, expires, etag, modified)
-        await asyncio.get_running_loop().run_in_executor(self._threads, self._checked, target, again)
+        await asyncio.get_running_loop().run_in_executor(
+            self._threads, copy_context().run, self._checked, target, again
+        )
         return again
 
     def _check_length(self, length: int | None) -> None:

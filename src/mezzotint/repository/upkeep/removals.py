@@ -43,7 +43,8 @@ def settle(catch_up: CatchUp) -> None:
                     failpoint("settle.before-trash")
                     engine().bases.life.discard(Ident(ident))
                     failpoint("settle.after-trash")
-                engine().bases.life.forget(Ident(ident))
+                else:
+                    engine().bases.life.forget(Ident(ident))
             Removal.objects.filter(ident__in=idents).update(settled=True)
         if not reads_only:
             _look_again(idents, catch_up)
@@ -91,6 +92,8 @@ def purge_expired(store_now: float) -> int:
     old_enough = timezone.now() - timedelta(seconds=grace)  # only spares asking; the store's clock decides
     for found in list(Removal.objects.filter(settled=True, at__lt=old_enough).order_by("seq")[:_CHUNK]):
         ident = Ident(found.ident)
+        if not engine().bases.life.is_over(ident, store_now - grace):
+            continue
         with committing():
             if queries.is_wanted(ident) or not Removal.objects.filter(pk=found.pk).exists():
                 continue

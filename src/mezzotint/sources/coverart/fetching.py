@@ -8,6 +8,7 @@ import time
 from collections.abc import AsyncIterator, Callable, Mapping
 from concurrent.futures import Executor
 from contextlib import asynccontextmanager, suppress
+from contextvars import copy_context
 from dataclasses import replace
 from typing import Any
 
@@ -145,7 +146,7 @@ class Fetching:
             await arriving.close()
 
     async def _in_thread(self, work: Callable[..., Any], *arguments: Any) -> Any:
-        return await asyncio.get_running_loop().run_in_executor(self._threads, work, *arguments)
+        return await asyncio.get_running_loop().run_in_executor(self._threads, copy_context().run, work, *arguments)
 
 
 _CANONICAL = re.compile(r'<([^>]*)>; *rel="canonical"')
