@@ -162,7 +162,7 @@ def test_what_only_one_host_has_is_sent_by_it_after_it_was_started_anew(
     """Its cache is still what it was."""
     url = picture(origin, 4)
     loaded(caching, url)
-    monkeypatch.setattr(owners, "_boot", lambda: "01234567")
+    monkeypatch.setattr("mezzotint.host.boot_id", lambda: "01234567")
     assert claimed(caching) == [url]
 
 

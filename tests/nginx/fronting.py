@@ -23,7 +23,7 @@ from tests.servers import Server, run, start_server
 from tests.waiting import PATIENCE
 
 BY_NGINX = ("x-served-by", "nginx-cache")
-SAID_BY_NGINX_ITSELF = frozenset({"connection", "date", "last-modified", "server", "x-served-by"})
+SAID_BY_NGINX_ITSELF = frozenset({"connection", "date", "last-modified", "server", "x-request-id", "x-served-by"})
 
 
 @dataclass

@@ -147,7 +147,7 @@ def secrets(request: pytest.FixtureRequest, archive: Archive) -> Secrets:
 )
 def test_no_path_from_outside_leads_into_the_directories(secrets: Secrets, before: str) -> None:
     found = list(secrets.files())
-    assert {"sqlite3", "json"} <= {path.suffix[1:] for _, path in found}
+    assert {"zst", "json"} <= {path.suffix[1:] for _, path in found}
     for name, file in found:
         status, body = secrets.told(before.format(name=name))
         assert status in (400, 401, 404), (name, status)

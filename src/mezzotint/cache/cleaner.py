@@ -53,12 +53,11 @@ class Cleaner:
                         break
                 if not batch or not index.available:  # what it cannot forget it would name again
                     break
-                before = self._cache.totals().bytes
                 self._cache.drop(batch)
-                if self._cache.totals().bytes >= before:  # what the index does not forget it would name again
-                    break
                 done = Cleaning(done.removed_files + len(batch), done.removed_bytes + sum(e.size for e in batch))
                 progress(done)
+                if index.find(batch[0].path) and index.find(batch[-1].path):  # it would name them again and again
+                    break
             if mine:
                 index.resign()
         return done
