@@ -33,7 +33,7 @@ class Indexes:
         """Of a cache in `directory`."""
         if self.url is None:
             return SqliteIndex(host.database)
-        index = RedisIndex(self.url, directory / ".control" / "name")
+        index = RedisIndex(self.url, directory)
         self._opened.append(index)
         return index
 

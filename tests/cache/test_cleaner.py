@@ -140,9 +140,10 @@ def test_housekeeping_cleans_when_something_was_put_in(cache: OwnCache) -> None:
     cleaned = threading.Event()
     drop = cache.drop
 
-    def dropping(entries: list) -> None:  # type: ignore[type-arg]
-        drop(entries)
+    def dropping(entries: list[Entry]) -> bool:
+        forgotten = drop(entries)
         cleaned.set()
+        return forgotten
 
     cache.drop = dropping  # type: ignore[method-assign]
     housekeeping = Housekeeping(cache, interval=3600)

@@ -64,7 +64,7 @@ class Installation:
 
     def is_whole(self) -> bool:
         """Whether the index knows of everything again."""
-        index = RedisIndex(self.redis.url, self.cache / ".control" / "name")
+        index = RedisIndex(self.redis.url, self.cache)
         try:
             return Stamps(self.cache).agree(index.identity)
         finally:

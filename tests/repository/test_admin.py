@@ -30,11 +30,16 @@ def logged_in(server: Server, user: str, password: str) -> httpx.Client:
     return client
 
 
+def as_admin(server: Server) -> httpx.Client:
+    """The first one, whose password was shown at the first start."""
+    password = re.search(r"password: (\S+)", server.log.read_text())
+    assert password is not None
+    return logged_in(server, "admin", password[1])
+
+
 @pytest.fixture(scope="module")
 def admin(site: Server) -> Iterator[httpx.Client]:
-    password = re.search(r"password: (\S+)", site.log.read_text())
-    assert password is not None
-    with closing(logged_in(site, "admin", password[1])) as client:
+    with closing(as_admin(site)) as client:
         yield client
 
 

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import re
 from collections.abc import Iterator
 from contextlib import closing
 
@@ -12,7 +11,7 @@ import pytest
 from mezzotint.journal import Change, Head, Journal, Segment
 from mezzotint.objects import DirectoryStore
 from tests.conftest import Server, run
-from tests.repository.test_admin import hidden, logged_in
+from tests.repository.test_admin import as_admin, hidden, logged_in
 from tests.servers import rows, start_server
 from tests.waiting import until
 
@@ -30,9 +29,7 @@ def site(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Server]:
 
 @pytest.fixture(scope="module")
 def admin(site: Server) -> Iterator[httpx.Client]:
-    password = re.search(r"password: (\S+)", site.log.read_text())
-    assert password is not None
-    with closing(logged_in(site, "admin", password[1])) as client:
+    with closing(as_admin(site)) as client:
         yield client
 
 

@@ -53,10 +53,10 @@ class Cleaner:
                         break
                 if not batch or not index.available:  # what it cannot forget it would name again
                     break
-                self._cache.drop(batch)
+                forgotten = self._cache.drop(batch)
                 done = Cleaning(done.removed_files + len(batch), done.removed_bytes + sum(e.size for e in batch))
                 progress(done)
-                if index.find(batch[0].path) and index.find(batch[-1].path):  # it would name them again and again
+                if not forgotten:
                     break
             if mine:
                 index.resign()

@@ -13,14 +13,13 @@ from pathlib import Path
 from mezzotint.cache.cached import CachedFile, Receiving
 from mezzotint.cache.hits import Hits
 from mezzotint.cache.index import Entry, Index, Totals
-from mezzotint.cache.ledger import Ledger, entry_of
-from mezzotint.cache.places import KINDS, path_of
+from mezzotint.cache.ledger import Ledger, Verdict, entry_of
+from mezzotint.cache.places import CONTROL, KINDS, path_of
 from mezzotint.cache.rescanning import rescan
 from mezzotint.errors import StorageFull
 from mezzotint.host import Host, HostLocks
 from mezzotint.host.files import beginning_with, place, temporary, version_of, while_removed
 
-_CONTROL = ".control"
 _PASSES = 3
 
 
@@ -32,10 +31,10 @@ class Cache:
         self.directory, self.index, self.max_size = directory, index, max_size
         self.changed = threading.Event()
         """is set when something was put in"""
-        self.locks = HostLocks(directory / _CONTROL / "locks")
+        self.locks = HostLocks(directory / CONTROL / "locks")
         """between all who have the directory, on whatever host"""
         self.ledger = Ledger(directory, index, self.locks, host.boots)
-        self.hits = Hits(hits or directory / _CONTROL / "hits.log")
+        self.hits = Hits(hits or directory / CONTROL / "hits.log")
         self.generation = host.generation
         self._host, self._digests = host, host.digests
         self._identity = index.identity
@@ -75,21 +74,14 @@ class Cache:
         return CachedFile(path, descriptor, status.st_size, digest)
 
     def _is_whole(self, path: str, status: os.stat_result) -> bool:
-        """What the index does not know counts from now on. Where the two disagree the index is right if it knows of
-        every file, and the file if it does not."""
-        if self.ledger.is_cut_short(status):
-            return False
-        entry = self.index.find(path)
-        if entry is not None and entry.size == status.st_size:
-            return True
-        if entry is not None and self.ledger.is_complete():
-            return False
-        if self.index.available:
+        """What the index does not know counts from now on."""
+        verdict = self.ledger.judge(path, status)
+        if verdict is Verdict.UNRECORDED and self.index.available:
             with suppress(FileNotFoundError, StorageFull), self.ledger.alone():
                 there = (self.directory / path).stat()
-                if os.path.samestat(there, status) and self.index.find(path) == entry:
+                if os.path.samestat(there, status) and self.ledger.judge(path, there) is verdict:
                     self.ledger.count(path, there)
-        return True
+        return verdict is not Verdict.WRONG
 
     def has(self, name: str) -> bool:
         """Whether there is a file of that name, by its directory alone."""
@@ -189,10 +181,11 @@ class Cache:
         self.generation.advance()
         return len(paths)
 
-    def drop(self, entries: list[Entry]) -> None:
-        """Remove these files. The lock keeps file and entry together against a `put` of the same name."""
+    def drop(self, entries: list[Entry]) -> bool:
+        """Remove these files. The lock keeps file and entry together against a `put` of the same name. Returns whether
+        the index has forgotten them."""
         with self.ledger.alone():
-            self.ledger.forget([entry.path for entry in entries])
+            return self.ledger.forget([entry.path for entry in entries])
 
     def totals(self) -> Totals:
         return self.index.totals()

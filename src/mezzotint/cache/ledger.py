@@ -5,8 +5,9 @@ from __future__ import annotations
 
 import os
 import time
-from collections.abc import Collection
+from collections.abc import Callable, Collection
 from contextlib import AbstractContextManager
+from enum import Enum, auto
 from pathlib import Path
 
 from mezzotint.cache.index import Entry, Index
@@ -16,6 +17,10 @@ from mezzotint.errors import StorageFull
 from mezzotint.host import Boots, HostLocks
 
 _NAMES = "names"
+
+
+class Verdict(Enum):
+    RECORDED, UNRECORDED, WRONG = auto(), auto(), auto()
 
 
 class Ledger:
@@ -39,25 +44,32 @@ class Ledger:
         name = name_at(path)
         assert name is not None  # who found it has looked
         used = int(max(status.st_atime, status.st_mtime) * 1000)
-        self.add(Entry(path, kind_of(name), group_of(name), status.st_size, used))
+        self.add(entry_of(name, path, status.st_size, used))
 
-    def forget(self, paths: Collection[str]) -> None:
+    def forget(self, paths: Collection[str]) -> bool:
         """Remove files, `alone`, and before their entries: a crash between the two leaves nothing that is not
-        counted."""
+        counted. Returns whether the index has taken it in."""
         for path in paths:
             (self.directory / path).unlink(missing_ok=True)
         try:
-            self._taken(self.index.remove(paths))
+            return self._taken(self.index.remove(paths))
         except StorageFull:  # the index may lie on another disk than the files
-            self.stamps.remove()
+            return self._taken(False)
 
     def is_complete(self) -> bool:
         """Whether the index knows of every file."""
         return self.stamps.agree(self.index.identity)
 
-    def is_cut_short(self, status: os.stat_result) -> bool:
-        """Whether it may be a file whose bytes a power cut has taken: none has been gone through since."""
-        return status.st_size == 0 or (self._boots.is_doubtful(status.st_mtime) and not self.is_complete())
+    def judge(self, path: str, status: os.stat_result, is_complete: Callable[[], bool] | None = None) -> Verdict:
+        """What a file is. Where the index and the file disagree the index is right if it `is_complete`, and the file
+        if it is not; then a power cut may have taken bytes of what was written last, and no size says so."""
+        is_complete = is_complete or self.is_complete
+        if status.st_size == 0 or (self._boots.is_doubtful(status.st_mtime) and not is_complete()):
+            return Verdict.WRONG
+        entry = self.index.find(path)
+        if entry is not None and entry.size == status.st_size:
+            return Verdict.RECORDED
+        return Verdict.WRONG if entry is not None and is_complete() else Verdict.UNRECORDED
 
     def _taken(self, taken: bool) -> bool:
         if not taken:
@@ -65,6 +77,6 @@ class Ledger:
         return taken
 
 
-def entry_of(name: str, path: str, size: int) -> Entry:
-    """Of a file that is used now."""
-    return Entry(path, kind_of(name), group_of(name), size, int(time.time() * 1000))
+def entry_of(name: str, path: str, size: int, used: int | None = None) -> Entry:
+    """`used` in epoch milliseconds; otherwise now."""
+    return Entry(path, kind_of(name), group_of(name), size, int(time.time() * 1000) if used is None else used)

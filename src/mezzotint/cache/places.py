@@ -9,6 +9,8 @@ from __future__ import annotations
 import re
 
 NATIVE, REMOTE, RELEASE, RELEASE_GROUP = "native", "remote", "release", "release-group"
+CONTROL = ".control"
+"""the directory beside those of the kinds that has what is shared by all who have the cache"""
 KINDS = (NATIVE, REMOTE, RELEASE, RELEASE_GROUP)
 _HASHED = re.compile(r"[0-9a-f]{64}-?[A-Za-z0-9.-]*")
 _COVER = re.compile(r"[0-9a-f]{8}(-[0-9a-f]{4}){3}-[0-9a-f]{12}[A-Za-z0-9.-]*")

@@ -21,6 +21,7 @@ from redis.backoff import NoBackoff
 from redis.retry import Retry
 
 from mezzotint.cache.index import Entry, Totals
+from mezzotint.cache.places import CONTROL
 from mezzotint.host.files import place, temporary, while_removed
 
 log = logging.getLogger(__name__)
@@ -67,13 +68,13 @@ _RESIGN = "if redis.call('GET', KEYS[1]) == ARGV[1] then redis.call('DEL', KEYS[
 
 
 class RedisIndex:
-    """Safe for threads. `name_file` says what this cache is called in Redis; it lies with what is counted."""
+    """Safe for threads. A file in the cache's `directory` says what that is called in Redis."""
 
     kind = "redis"
 
-    def __init__(self, url: str, name_file: Path) -> None:
+    def __init__(self, url: str, directory: Path) -> None:
         self._me, self._run, self._name = uuid.uuid4().hex, "", ""
-        self._name_file = name_file
+        self._name_file = directory / CONTROL / "name"
         self._adopt()
         self._redis = redis.Redis.from_url(
             url,

@@ -8,8 +8,8 @@ from collections.abc import Callable, Iterator
 from contextlib import suppress
 from pathlib import Path
 
-from mezzotint.cache.ledger import Ledger
-from mezzotint.cache.places import KINDS, name_at
+from mezzotint.cache.ledger import Ledger, Verdict
+from mezzotint.cache.places import CONTROL, KINDS, name_at
 from mezzotint.host.files import beginning_with
 
 _ABANDONED = 3600
@@ -36,27 +36,24 @@ def rescan(ledger: Ledger, progress: Callable[[int], None]) -> bool:
 
 def _record(ledger: Ledger, path: str, was_complete: bool) -> bool:
     """A file that is not as it was written goes. Returns whether there was anything to mend."""
+
+    def judged() -> tuple[Verdict, os.stat_result]:
+        status = (ledger.directory / path).stat()
+        return ledger.judge(path, status, lambda: was_complete), status
+
     with suppress(FileNotFoundError):  # the cleaner may be at work
-        if _is_recorded(ledger, path, was_complete):
+        if judged()[0] is Verdict.RECORDED:
             return False
         with ledger.alone():
-            if _is_recorded(ledger, path, was_complete):
-                return False
-            status = (ledger.directory / path).stat()
-            cut_short = status.st_size == 0 or (not was_complete and ledger.is_cut_short(status))
-            if cut_short or (was_complete and ledger.index.find(path) is not None):
-                ledger.forget([path])
-            else:
-                ledger.count(path, status)
-            return True
+            match judged():
+                case Verdict.RECORDED, _:
+                    return False
+                case Verdict.WRONG, _:
+                    ledger.forget([path])
+                case _, status:
+                    ledger.count(path, status)
+        return True
     return False
-
-
-def _is_recorded(ledger: Ledger, path: str, was_complete: bool) -> bool:
-    entry, status = ledger.index.find(path), (ledger.directory / path).stat()
-    if not was_complete and ledger.is_cut_short(status):
-        return False
-    return entry is not None and entry.size == status.st_size > 0
 
 
 def _forget(ledger: Ledger, paths: list[str]) -> int:
@@ -71,7 +68,7 @@ def _forget(ledger: Ledger, paths: list[str]) -> int:
 def _remove_what_was_used_before(top: Path) -> None:
     """By releases whose index lay in the cache's own directory."""
     for name in ("index.sqlite3", "generation", "missed", "purged", "deleted"):
-        for path in beginning_with(name, top / ".control"):
+        for path in beginning_with(name, top / CONTROL):
             path.unlink(missing_ok=True)
     for kind in KINDS:
         for path in beginning_with(".id-", top / kind):

@@ -10,16 +10,20 @@ DAY, YEAR = 86_400, 31_536_000
 
 @dataclass(frozen=True)
 class Freshness:
-    """In seconds. Caches that others share may keep what is `public`; what is `immutable` needs no asking again."""
+    """In seconds. Caches that others share may keep what is `public`; what is `immutable` needs no asking again; what
+    is not `stored` nobody keeps."""
 
     public: bool
-    max_age: int
+    max_age: int = 0
     immutable: bool = False
     stale_while_revalidate: int = 0
     stale_if_error: int = 0
+    stored: bool = True
 
     @cached_property
     def header(self) -> tuple[bytes, bytes]:
+        if not self.stored:
+            return b"cache-control", b"no-store"
         said = ["public" if self.public else "private", f"max-age={self.max_age}"]
         said += ["immutable"] if self.immutable else []
         if self.stale_while_revalidate:
@@ -29,12 +33,8 @@ class Freshness:
         return b"cache-control", ", ".join(said).encode()
 
 
-class _Unstored(Freshness):
-    header = (b"cache-control", b"no-store")
-
-
-UNSTORED = _Unstored(public=False, max_age=0)
-"""made for one answer alone, and kept by nobody"""
+UNSTORED = Freshness(public=False, stored=False)
+"""made for one answer alone"""
 
 
 def lasting(public: bool) -> Freshness:

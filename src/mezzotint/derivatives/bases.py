@@ -191,9 +191,9 @@ class Bases:
     def forget(self, ident: Ident) -> None:
         with self._facts_lock:
             self._facts.pop(ident, None)
-        with suppress(StorageFull):  # facts of an ident never change, and a digest is that of a version
+        with suppress(StorageFull):  # facts of an ident never change
             self._host.facts.forget(ident)
-            self._host.digests.forget(ident)
+        self._host.digests.forget(ident)
 
     def _vouched(self, ident: Ident, start: int, length: int | None) -> ObjectReader:
         while True:
@@ -211,8 +211,7 @@ class Bases:
     def _check(self, ident: Ident, digest: str) -> None:
         """Raises DamagedBase."""
         if digest != ident:
-            with suppress(StorageFull):
-                self._host.digests.forget(ident)
+            self._host.digests.forget(ident)
             raise DamagedBase(f"the bytes of {ident} are damaged in the store; `mezzotint verify` says more")
 
     def _opened(self, ident: Ident, path: Path) -> int:

@@ -60,9 +60,11 @@ class Digests:
                 self._facts.remember_soon(_key(name), f"{version} {digest}")
 
     def forget(self, name: str) -> None:
+        """Where the disk is full its host does not: a digest is that of a version."""
         with self._lock:
             self._known.pop(name, None)
-        self._facts.forget(_key(name))
+        with suppress(StorageFull):
+            self._facts.forget(_key(name))
 
     def _remember(self, name: str, version: str, digest: str) -> None:
         with self._lock:

@@ -23,13 +23,15 @@ class Format(StrEnum):
 @dataclass(frozen=True, slots=True)
 class Output:
     """As what derivatives come in. `quality` is the encoder's default, None where it has none; `preferred` its place
-    among the formats that `auto` chooses where a client names them, 0 for none of them."""
+    among the formats that `auto` chooses where a client names them, 0 for none of them; `exact`, that it keeps every
+    pixel as it was made, so it is made of what is lossless."""
 
     max_side: int
     quality: int | None = None
     alpha: bool = False
     animation: bool = False
     preferred: int = 0
+    exact: bool = False
 
 
 @dataclass(frozen=True, slots=True)
@@ -46,13 +48,15 @@ class Known:
 
 FORMATS: dict[str, Known] = {
     "jpg": Known("image/jpeg", ("jpg", "jpeg", "jpe"), ("jpeg",), output=Output(65_500, 80)),
-    "png": Known("image/png", ("png",), lossless=True, output=Output(65_535, alpha=True)),
+    "png": Known("image/png", ("png",), lossless=True, output=Output(65_535, alpha=True, exact=True)),
     "webp": Known("image/webp", ("webp",), output=Output(16_383, 80, alpha=True, animation=True, preferred=2)),
     "avif": Known("image/avif", ("avif",), output=Output(16_384, 60, alpha=True, preferred=1)),
     "heic": Known("image/heic", ("heic", "heif")),
     "gif": Known("image/gif", ("gif",), lossless=True, output=Output(65_535, alpha=True, animation=True)),
-    "tif": Known("image/tiff", ("tif", "tiff"), ("tiff",), lossless=True, output=Output(65_535, alpha=True)),
-    "bmp": Known("image/bmp", ("bmp",), lossless=True, output=Output(32_767)),
+    "tif": Known(
+        "image/tiff", ("tif", "tiff"), ("tiff",), lossless=True, output=Output(65_535, alpha=True, exact=True)
+    ),
+    "bmp": Known("image/bmp", ("bmp",), lossless=True, output=Output(32_767, exact=True)),
     "jp2": Known("image/jp2", ("jp2", "j2k", "jpf", "jpx")),
     "svg": Known("image/svg+xml", ("svg",), lossless=True),
 }

@@ -64,7 +64,7 @@ def clean_captured(value: object) -> str:
 @dataclass(frozen=True, slots=True)
 class Field:
     """`clean` makes what is kept of what was given, or raises InvalidInput. A field that is `searched` is found by its
-    words; lists can be `ordered` by some; collections have some too."""
+    words; lists can be `ordered` by some; collections have some too; some hold `many` texts."""
 
     clean: Callable[[object], Any]
     help: str = ""
@@ -72,6 +72,7 @@ class Field:
     searched: bool = True
     ordered: bool = False
     of_collections: bool = False
+    many: bool = False
 
 
 def _text(name: str, limit: int, *, ordered: bool = False, of_collections: bool = False) -> Field:
@@ -85,11 +86,13 @@ FIELDS = {
     "creator": _text("creator", 500),
     "rights": _text("rights", 2_000),
     "source": _text("source", 2_000),
-    "tags": Field(clean_tags, help=f"up to {MAX_TAGS} texts of up to {MAX_TAG} characters, or one text with commas"),
+    "tags": Field(
+        clean_tags, f"up to {MAX_TAGS} texts of up to {MAX_TAG} characters, or one text with commas", many=True
+    ),
     "captured": Field(clean_captured, help=_CAPTURED_FORM, searched=False, ordered=True),
 }
 IMAGE_FIELDS = {name: field.clean for name, field in FIELDS.items()}
-EMPTY: Fields = {name: [] if name == "tags" else "" for name in FIELDS}
+EMPTY: Fields = {name: [] if field.many else "" for name, field in FIELDS.items()}
 """what an image has that says nothing"""
 COLLECTION_FIELDS = {name: field.clean for name, field in FIELDS.items() if field.of_collections}
 SEARCHED = tuple(name for name, field in FIELDS.items() if field.searched)

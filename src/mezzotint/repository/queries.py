@@ -128,7 +128,7 @@ _TAGGED = "SELECT i.id FROM repository_image i, json_each(i.tags) t WHERE t.valu
 _MATCHED = "SELECT rowid FROM repository_image_search WHERE repository_image_search MATCH %s"
 _MATCHED_ON_POSTGRESQL = (
     "SELECT id FROM repository_image WHERE repository_search_words("
-    + ", ".join("tags::text" if name == "tags" else name for name in SEARCHED)
+    + ", ".join(f"{name}::text" if FIELDS[name].many else name for name in SEARCHED)
     + ") @@ to_tsquery('simple', %s)"
 )
 

@@ -86,7 +86,7 @@ def parse_bool(text: str) -> bool:
 def one_of(*words: str) -> Callable[[str], str]:
     def parse(text: str) -> str:
         if (word := text.strip().lower()) not in words:
-            raise ValueError(" or ".join(words))
+            raise ValueError(" ".join(words))
         return word
 
     return parse
@@ -151,11 +151,7 @@ def parse_ports(text: str) -> frozenset[int] | None:
     return ports
 
 
-def parse_resize_format(text: str) -> str:
-    name = text.strip().lower()
-    if name not in {"jpeg", "png", "webp", "avif", "gif", "tiff", "bmp"}:
-        raise ValueError("jpeg png webp avif gif tiff bmp")
-    return name
+parse_resize_format = one_of("jpeg", "png", "webp", "avif", "gif", "tiff", "bmp")
 
 
 def parse_natural(text: str) -> int:

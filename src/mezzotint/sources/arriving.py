@@ -2,14 +2,13 @@
 
 from __future__ import annotations
 
-import asyncio
 from collections.abc import AsyncIterator, Callable
 from concurrent.futures import Executor
 from contextlib import AbstractContextManager, ExitStack
-from contextvars import copy_context
 from typing import TypeVar
 
 from mezzotint.derivatives.bases import Spool
+from mezzotint.sources.threads import in_thread
 
 T = TypeVar("T")
 _PIECE = 1 << 20
@@ -31,7 +30,7 @@ class Arriving:
             self._waiting.append(chunk)
             self._size += len(chunk)
             if self._size >= _PIECE:
-                await self._in_thread(self._write)
+                await in_thread(self._threads, self._write)
 
     async def finish(self, work: Callable[[Spool], T]) -> T:
         """Do `work`, in a thread, with all that has come."""
@@ -40,12 +39,12 @@ class Arriving:
             with self._stack:
                 return work(self._write())
 
-        return await self._in_thread(done)
+        return await in_thread(self._threads, done)
 
     async def close(self) -> None:
         """What was spooled of a picture that did not arrive goes."""
         if self._spool is not None:
-            await self._in_thread(self._stack.close)
+            await in_thread(self._threads, self._stack.close)
 
     def _write(self) -> Spool:
         if self._spool is None:
@@ -53,6 +52,3 @@ class Arriving:
         self._spool.write(b"".join(self._waiting))
         self._waiting, self._size = [], 0
         return self._spool
-
-    async def _in_thread(self, work: Callable[[], T]) -> T:
-        return await asyncio.get_running_loop().run_in_executor(self._threads, copy_context().run, work)

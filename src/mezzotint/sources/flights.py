@@ -9,11 +9,11 @@ import time
 from collections.abc import AsyncIterator, Callable, Coroutine
 from concurrent.futures import Executor
 from contextlib import asynccontextmanager
-from contextvars import copy_context
 from typing import Any, TypeVar
 
 from mezzotint.errors import MezzotintError, OriginBusy
 from mezzotint.host.locks import HostLocks
+from mezzotint.sources.threads import in_thread
 
 log = logging.getLogger(__name__)
 T = TypeVar("T")
@@ -58,7 +58,7 @@ class Flights:
             os.close(lock)
 
     async def in_thread(self, work: Callable[..., T], *arguments: Any) -> T:
-        return await asyncio.get_running_loop().run_in_executor(self._threads, copy_context().run, work, *arguments)
+        return await in_thread(self._threads, work, *arguments)
 
     def _landed(self, key: str, flight: asyncio.Task[Any]) -> None:
         del self._flights[key]

@@ -2,13 +2,11 @@
 
 from __future__ import annotations
 
-import asyncio
 import logging
 import time
 from collections.abc import AsyncIterator, Callable
 from concurrent.futures import ThreadPoolExecutor
 from contextlib import asynccontextmanager
-from contextvars import copy_context
 from dataclasses import replace
 from typing import Any, TypeVar
 
@@ -24,6 +22,7 @@ from mezzotint.sources.attempts import conditions, origins_fault, patiently, rem
 from mezzotint.sources.notes import Notes
 from mezzotint.sources.peers import Peer, PeerClient, PeerList
 from mezzotint.sources.records import RemoteRecord, RemoteRecords, seen_again
+from mezzotint.sources.threads import in_thread
 
 log = logging.getLogger(__name__)
 T = TypeVar("T")
@@ -117,9 +116,7 @@ class Loading:
                     return await arriving.finish(lambda spool: self._stored(target, fresh, spool))
         assert record is not None  # or no 304 would be taken
         again = seen_again(record, now, expires, etag, modified)
-        await asyncio.get_running_loop().run_in_executor(
-            self._threads, copy_context().run, self._checked, target, again
-        )
+        await in_thread(self._threads, self._checked, target, again)
         return again
 
     def _check_length(self, length: int | None) -> None:

@@ -10,7 +10,7 @@ from __future__ import annotations
 
 from dataclasses import dataclass, replace
 
-from mezzotint.names import FORMATS, Box, Facts, Format, Quality, Region, Rendition, Rotation, Size
+from mezzotint.names import Box, Facts, Format, Quality, Region, Rendition, Rotation, Size
 from mezzotint.names.canonical import picture_size, region_size
 from mezzotint.names.formats import OUTPUTS
 
@@ -174,8 +174,7 @@ def serves(level: Rendition, rendition: Rendition, facts: Facts) -> bool:
     """
     if rendition.size is None or level.size is None or rendition == level:
         return False
-    exact = FORMATS[rendition.format].lossless and rendition.format is not Format.GIF  # whose palette loses more
-    if level.format is Format.JPG and exact:
+    if level.format is Format.JPG and OUTPUTS[rendition.format].exact:
         return False
     oversample = OVERSAMPLE if rendition.region is None else 2.0
     region, has, wanted = region_size(rendition, facts), level.size.sides, rendition.size.sides

@@ -115,7 +115,7 @@ def _index(settings: Settings, host: Host) -> Index:
         return SqliteIndex(host.database)
     from mezzotint.cache.redis import RedisIndex
 
-    return RedisIndex(settings.redis_url, settings.cache / ".control" / "name")
+    return RedisIndex(settings.redis_url, settings.cache)
 
 
 @dataclass(frozen=True)

@@ -19,7 +19,7 @@ from tests import pictures
 from tests.ageing import age
 from tests.conftest import Server, engine_on
 from tests.repository.keeping import put_in, rebuilt_equals_live
-from tests.repository.test_admin import hidden, logged_in, messages
+from tests.repository.test_admin import as_admin, hidden, messages
 from tests.servers import start_server
 
 DESCRIBED = {
@@ -37,9 +37,7 @@ def site(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Server]:
 
 @pytest.fixture(scope="module")
 def admin(site: Server) -> Iterator[httpx.Client]:
-    password = re.search(r"password: (\S+)", site.log.read_text())
-    assert password is not None
-    with closing(logged_in(site, "admin", password[1])) as client:
+    with closing(as_admin(site)) as client:
         yield client
 
 

@@ -2,15 +2,12 @@
 
 from __future__ import annotations
 
-import asyncio
 import re
 import time
 from collections.abc import AsyncIterator, Callable, Mapping
 from concurrent.futures import Executor
 from contextlib import asynccontextmanager, suppress
-from contextvars import copy_context
 from dataclasses import replace
-from typing import Any
 
 from mezzotint.errors import OriginError, OriginFailed, StorageFull
 from mezzotint.network.client import Client, Response
@@ -22,6 +19,7 @@ from mezzotint.sources.coverart.asking import Asked, Place, led_to
 from mezzotint.sources.coverart.keeping import Keeping, Listing, Pointer
 from mezzotint.sources.coverart.listing import normalised, parse_listing
 from mezzotint.sources.records import RemoteRecords
+from mezzotint.sources.threads import in_thread
 
 MOST_LISTING = 8 << 20
 """bytes"""
@@ -57,7 +55,7 @@ class Fetching:
 
     async def listing(self, asked: Asked, target: Target) -> None:
         """Have the listing, or that it is still the one that is here. Raises OriginError, StorageFull."""
-        before = await self._in_thread(self._keeping.listing, asked)
+        before = await in_thread(self._threads, self._keeping.listing, asked)
         now, headers, body = await patiently(lambda: self._listing(target, before))
         expires = now + self._lifetimes.of(headers, now)
         if body is None:
@@ -66,7 +64,7 @@ class Fetching:
         else:
             with origins_fault():
                 listing = Listing(normalised(parse_listing(body)), expires, *validators(headers))
-        await self._in_thread(self._keeping.keep_listing, asked, listing)
+        await in_thread(self._threads, self._keeping.keep_listing, asked, listing)
 
     async def _listing(self, target: Target, before: Listing | None) -> tuple[float, Mapping[str, str], bytes | None]:
         """When it came, what was said with it, and the document, or None where it is the one from before."""
@@ -96,7 +94,7 @@ class Fetching:
         if (
             pointer is not None
             and pointer.path == asked.path
-            and await self._in_thread(self._keeping.has, pointer.place, asked.size)
+            and await in_thread(self._threads, self._keeping.has, pointer.place, asked.size)
         ):
             headers = conditions(pointer.etag, pointer.last_modified)
         async with self._arriving() as arriving:
@@ -115,7 +113,7 @@ class Fetching:
                     kept = await arriving.finish(lambda spool: self._keeping.keep(place, asked.size, spool))
                     found = replace(found, place=kept)
             if not asked.by_id:
-                await self._in_thread(self._keeping.point, asked, found)
+                await in_thread(self._threads, self._keeping.point, asked, found)
         return found.place
 
     def _is_enough(self, asked: Asked, hop: Target) -> bool:
@@ -144,9 +142,6 @@ class Fetching:
             yield arriving
         finally:
             await arriving.close()
-
-    async def _in_thread(self, work: Callable[..., Any], *arguments: Any) -> Any:
-        return await asyncio.get_running_loop().run_in_executor(self._threads, copy_context().run, work, *arguments)
 
 
 _CANONICAL = re.compile(r'<([^>]*)>; *rel="canonical"')
