@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import threading
 from collections.abc import Iterator
+from dataclasses import replace
 from pathlib import Path
 
 import pytest
@@ -140,10 +141,10 @@ def test_housekeeping_cleans_when_something_was_put_in(cache: OwnCache) -> None:
     cleaned = threading.Event()
     drop = cache.drop
 
-    def dropping(entries: list[Entry]) -> bool:
-        forgotten = drop(entries)
+    def dropping(entries: list[Entry]) -> tuple[list[Entry], bool]:
+        dropped = drop(entries)
         cleaned.set()
-        return forgotten
+        return dropped
 
     cache.drop = dropping  # type: ignore[method-assign]
     housekeeping = Housekeeping(cache, interval=3600)
@@ -152,6 +153,48 @@ def test_housekeeping_cleans_when_something_was_put_in(cache: OwnCache) -> None:
     assert cleaned.wait(PATIENCE)
     housekeeping.stop()
     assert cache.totals() == Totals(90, 9000)
+
+
+def stick(cache: OwnCache, n: int) -> None:
+    """In its place lies what cannot be unlinked, as a file of somebody else's, or an immutable one."""
+    file_of(cache, name_of(n)).unlink()
+    file_of(cache, name_of(n)).mkdir()
+
+
+def test_a_file_that_cannot_be_removed_keeps_no_other_from_being_cleaned(
+    cache: OwnCache, caplog: pytest.LogCaptureFixture
+) -> None:
+    for n in range(20):
+        cache.put(name_of(n), b"x" * SIZE)
+        entry = cache.index.find(cache.path_of(name_of(n)))
+        assert entry is not None
+        cache.index.add(replace(entry, used=n))
+    for n in (0, 3):
+        stick(cache, n)
+    assert Cleaner(cache).clean_to(5 * SIZE) == Cleaning(15, 15 * SIZE)
+    assert Cleaner(cache).clean_to(0) == Cleaning(3, 3 * SIZE)
+    assert Cleaner(cache).clean_to(0) == Cleaning(0, 0)
+    assert cache.totals() == Totals(2, 2 * SIZE)
+    assert any("cannot be removed" in line for line in caplog.messages)
+
+
+def test_a_file_that_cannot_be_removed_keeps_no_rescan_from_its_end(
+    cache: OwnCache, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    fill(cache, 5)
+    file_of(cache, name_of(2)).write_bytes(b"")
+    unlink = Path.unlink
+
+    def refused(path: Path, missing_ok: bool = False) -> None:
+        if path == file_of(cache, name_of(2)):
+            raise PermissionError(1, "Operation not permitted", str(path))
+        unlink(path, missing_ok)
+
+    monkeypatch.setattr(Path, "unlink", refused)
+    cache.rescan()
+    assert not cache.look(), "all that can be known is known"
+    assert held(cache, name_of(2)) is None
+    assert held(cache, name_of(3)) is not None
 
 
 def test_an_empty_cache_has_nothing_to_clean(cache: OwnCache) -> None:

@@ -53,10 +53,10 @@ class Cleaner:
                         break
                 if not batch or not index.available:  # what it cannot forget it would name again
                     break
-                forgotten = self._cache.drop(batch)
-                done = Cleaning(done.removed_files + len(batch), done.removed_bytes + sum(e.size for e in batch))
+                gone, forgotten = self._cache.drop(batch)
+                done = Cleaning(done.removed_files + len(gone), done.removed_bytes + sum(e.size for e in gone))
                 progress(done)
-                if not forgotten:
+                if not (gone and forgotten):
                     break
             if mine:
                 index.resign()

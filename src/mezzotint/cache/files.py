@@ -181,11 +181,16 @@ class Cache:
         self.generation.advance()
         return len(paths)
 
-    def drop(self, entries: list[Entry]) -> bool:
-        """Remove these files. The lock keeps file and entry together against a `put` of the same name. Returns whether
-        the index has forgotten them."""
+    def drop(self, entries: list[Entry]) -> tuple[list[Entry], bool]:
+        """Remove these files. The lock keeps file and entry together against a `put` of the same name. Returns those
+        that are gone, and whether the index has forgotten them; one that cannot be removed counts as used now, so that
+        others come before it."""
         with self.ledger.alone():
-            return self.ledger.forget([entry.path for entry in entries])
+            gone = [entry for entry in entries if self.ledger.remove(entry.path)]
+            stuck = {entry.path for entry in entries} - {entry.path for entry in gone}
+            if stuck:
+                self.index.touch([(path, int(time.time() * 1000)) for path in stuck])
+            return gone, self.ledger.forget([entry.path for entry in gone])
 
     def totals(self) -> Totals:
         return self.index.totals()

@@ -3,6 +3,7 @@ missed."""
 
 from __future__ import annotations
 
+import logging
 import os
 import time
 from collections.abc import Callable, Collection
@@ -16,6 +17,7 @@ from mezzotint.cache.stamps import Stamps
 from mezzotint.errors import StorageFull
 from mezzotint.host import Boots, HostLocks
 
+log = logging.getLogger(__name__)
 _NAMES = "names"
 
 
@@ -55,6 +57,15 @@ class Ledger:
             return self._taken(self.index.remove(paths))
         except StorageFull:  # the index may lie on another disk than the files
             return self._taken(False)
+
+    def remove(self, path: str) -> bool:
+        """Remove a file, `alone`; False where the system does not let it: it may be somebody else's, or immutable."""
+        try:
+            (self.directory / path).unlink(missing_ok=True)
+        except OSError as error:
+            log.warning("a cached file cannot be removed, and stays: %s", error)
+            return False
+        return True
 
     def is_complete(self) -> bool:
         """Whether the index knows of every file."""

@@ -49,6 +49,8 @@ def _record(ledger: Ledger, path: str, was_complete: bool) -> bool:
                 case Verdict.RECORDED, _:
                     return False
                 case Verdict.WRONG, _:
+                    if not ledger.remove(path):
+                        return False  # nobody is given it, and it cannot be mended
                     ledger.forget([path])
                 case _, status:
                     ledger.count(path, status)
