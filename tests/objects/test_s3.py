@@ -68,6 +68,14 @@ def test_a_server_that_keeps_conditions_arbitrates(between: Between) -> None:
     assert store.arbitrates() is True, "it was tried out more than once"
 
 
+def test_an_answer_lost_as_the_server_is_tried_out_leaves_nothing_behind(between: Between) -> None:
+    between.one_by_one, between.unanswered = True, 1
+    store = through(between)
+    assert store.arbitrates() is True
+    assert between.unanswered == 0
+    assert keys(store) == []
+
+
 def test_where_conditions_are_ignored_what_is_there_stays(between: Between) -> None:
     between.overwrites = True
     store = through(between)

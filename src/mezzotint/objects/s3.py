@@ -109,22 +109,23 @@ class S3Store:
     @cached_property
     def _qualified(self) -> bool:
         """Whether of racers for one key exactly one wins here: servers that call themselves S3 differ."""
-        with ThreadPoolExecutor(_RACERS) as threads:
-            for _ in range(_ROUNDS):
-                key = f"journal/probe-{uuid.uuid4().hex}"
+        for _ in range(_ROUNDS):
+            key = f"journal/probe-{uuid.uuid4().hex}"
 
-                def create(racer: int, key: str = key) -> bool:
-                    with _storing(key), suppress(s3_errors.AlreadyExistsError):
-                        body = b"racer %d" % racer
-                        obstore.put(self._bucket, key, body, mode="create", use_multipart=False)
-                        return True
+            def create(racer: int, key: str = key) -> bool:
+                with _storing(key), suppress(s3_errors.AlreadyExistsError):
+                    body = b"racer %d" % racer
+                    obstore.put(self._bucket, key, body, mode="create", use_multipart=False)
+                    return True
+                return False
+
+            try:
+                with ThreadPoolExecutor(_RACERS) as threads:  # its end waits for every racer, also where one failed
+                    won = threads.map(create, range(_RACERS))
+                if sum(won) != 1 or create(_RACERS):
                     return False
-
-                won = list(threads.map(create, range(_RACERS)))
-                again = create(_RACERS)
+            finally:
                 self.delete(key)
-                if sum(won) != 1 or again:
-                    return False
         return True
 
     def get(self, key: str, start: int = 0, length: int | None = None) -> S3Reader:
