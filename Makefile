@@ -18,6 +18,7 @@ dev: .venv/dev.stamp ## serve with one worker, in debug, anew whenever the code 
 	@DJANGO_DEBUG=true MEZZOTINT_LOG_LEVEL=debug MEZZOTINT_WORKERS=1 \
 	    $(BIN)/watchfiles --filter python --sigint-timeout 15 '$(BIN)/mezzotint serve' src
 
+test: unexport PYTHONDONTWRITEBYTECODE # each of a thousand processes would compile all that is ours anew
 test: .venv/dev.stamp ## all tests; servers that the machine has are started for them
 	@$(BIN)/pytest -n auto
 

@@ -34,11 +34,12 @@ def commits(
 ) -> None:
     """Who committed what, when."""
     ready_database(to_read=True)
-    from mezzotint.repository.api.serializers import CommitSerializer
     from mezzotint.repository.models import Commit
 
     found = Commit.objects.order_by("-seq")[:count]
     if as_json:
+        from mezzotint.repository.api.serializers import CommitSerializer
+
         print(json.dumps(CommitSerializer(found, many=True).data))
         return
     table = Table("seq", "at", "by", "added", "edited", "removed", "note")
@@ -58,7 +59,6 @@ def snapshot(
     Without --wait the running server makes it in the background.
     """
     ready_database()
-    from mezzotint.repository.api.serializers import SnapshotSerializer
     from mezzotint.repository.upkeep import checkpointing
 
     asked = checkpointing.ask("snapshot")
@@ -66,6 +66,8 @@ def snapshot(
         with count_progress("snapshot", 0) as progress:
             asked = checkpointing.make(asked, progress)
     if as_json:
+        from mezzotint.repository.api.serializers import SnapshotSerializer
+
         print(json.dumps(SnapshotSerializer(asked).data))
     elif wait:
         say(f"kept commit {asked.seq} as {asked.key}, {decimal(asked.bytes or 0)}")

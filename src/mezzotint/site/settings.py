@@ -3,6 +3,8 @@
 from __future__ import annotations
 
 import os
+from importlib.util import find_spec
+from pathlib import Path
 
 import django_stubs_ext
 
@@ -29,8 +31,12 @@ if SESSION_COOKIE_SECURE:
 SECURE_REFERRER_POLICY = "same-origin"
 X_FRAME_OPTIONS = "DENY"
 
+_health_check = find_spec("health_check")
+assert _health_check and _health_check.origin
+"""used by a view alone: as an app it would be imported by every command, with all that it could check"""
+
 INSTALLED_APPS = [
-    "django.contrib.admin",
+    "django.contrib.admin.apps.SimpleAdminConfig",  # what it shows is imported with the urls
     "django.contrib.auth",
     "django.contrib.contenttypes",
     "django.contrib.sessions",
@@ -39,7 +45,6 @@ INSTALLED_APPS = [
     "drf_spectacular",
     "drf_spectacular_sidecar",
     "django_q",
-    "health_check",
     "mezzotint.repository",
     "mezzotint.imagecloud",
     "mezzotint.composites",
@@ -60,6 +65,7 @@ TEMPLATES = [
     {
         "BACKEND": "django.template.backends.django.DjangoTemplates",
         "APP_DIRS": True,
+        "DIRS": [Path(_health_check.origin).parent / "templates"],
         "OPTIONS": {
             "context_processors": [
                 "django.template.context_processors.request",

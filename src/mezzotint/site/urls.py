@@ -1,6 +1,8 @@
 from django.contrib import admin
 from django.urls import include, path
 
+admin.autodiscover()
+
 urlpatterns = [
     path("", include("mezzotint.browse.urls")),
     path("", include("mezzotint.imagecloud.urls")),
