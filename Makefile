@@ -5,6 +5,9 @@ BIN := .venv/bin
 CORES := $(shell nproc 2>/dev/null || echo 2)
 PIP := $(BIN)/python -m pip --disable-pip-version-check --quiet
 
+# Otherwise each of the tests' thousand processes compiles all that is ours anew.
+unexport PYTHONDONTWRITEBYTECODE
+
 .PHONY: serve dev test quick durations coverage mutants soak format check docs bench clean lock help
 .DEFAULT_GOAL := help
 
@@ -18,7 +21,6 @@ dev: .venv/dev.stamp ## serve with one worker, in debug, anew whenever the code 
 	@DJANGO_DEBUG=true MEZZOTINT_LOG_LEVEL=debug MEZZOTINT_WORKERS=1 \
 	    $(BIN)/watchfiles --filter python --sigint-timeout 15 '$(BIN)/mezzotint serve' src
 
-test: unexport PYTHONDONTWRITEBYTECODE # each of a thousand processes would compile all that is ours anew
 test: .venv/dev.stamp ## all tests; servers that the machine has are started for them
 	@$(BIN)/pytest -n auto
 
