@@ -32,8 +32,8 @@ def hurried(monkeypatch: pytest.MonkeyPatch) -> None:
 
 
 @contextmanager
-def running() -> Iterator[worker.Engine]:
-    engine = worker.Engine()
+def running() -> Iterator[worker.PageEngine]:
+    engine = worker.PageEngine()
     thread = threading.Thread(target=engine.run, daemon=True)
     thread.start()
     try:

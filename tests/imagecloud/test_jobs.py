@@ -23,9 +23,9 @@ from mezzotint.imagecloud.cloning import LONGEST_PAUSE, Cloner
 from mezzotint.imagecloud.loader import Loader
 from mezzotint.imagecloud.models import CloneRequest, PrefetchItem
 from mezzotint.names import Ident
-from mezzotint.network.urls import Target
+from mezzotint.network.urls import Url
 from mezzotint.repository.owners import Owner
-from mezzotint.sources.peers import Peer, Refusal
+from mezzotint.sources.peers import Peer, PeerRefused
 from mezzotint.sources.records import RemoteRecord
 from mezzotint.wiring import Engine
 from tests import pictures
@@ -56,7 +56,7 @@ class Failing:
     def __init__(self, error: Exception) -> None:
         self.error, self.asked = error, 0
 
-    async def load(self, target: Target) -> None:
+    async def load(self, target: Url) -> None:
         self._fail()
 
     async def push(self, peer: Peer, record: RemoteRecord, chunks: AsyncIterator[bytes], size: int) -> None:
@@ -189,7 +189,7 @@ def test_a_copy_that_fails_is_tried_again(
 
 def test_a_copy_that_its_peer_refuses_is_not_tried_again(here: Engine, origin: Origin) -> None:
     picture(here, origin)
-    sent(here, Failing(Refusal("b answered 403: no")), _told)
+    sent(here, Failing(PeerRefused("b answered 403: no")), _told)
     request = CloneRequest.objects.get()
     assert (request.state, request.reason) == ("dead", "b answered 403: no")
 

@@ -14,7 +14,7 @@ from hypothesis import strategies as st
 from yarl import URL
 
 from mezzotint.errors import InvalidInput
-from mezzotint.network.urls import Target, parse_url
+from mezzotint.network.urls import Url, parse_url
 
 UNRESERVED = string.ascii_letters + string.digits + "-._~"
 RESERVED_ESCAPES = ["%2F", "%2B", "%3D", "%26", "%3F", "%23", "%25", "%20", "%0D", "%00", "%C3%A4", "%FF"]
@@ -146,9 +146,7 @@ def test_an_address_has_one_spelling(text: str, url: str) -> None:
 
 
 def test_a_target_knows_its_parts() -> None:
-    assert parse_url("HTTPS://Example.com.:8443/a") == Target(
-        "https://example.com:8443/a", "https", "example.com", 8443
-    )
+    assert parse_url("HTTPS://Example.com.:8443/a") == Url("https://example.com:8443/a", "https", "example.com", 8443)
     assert (parse_url("http://a.b/").port, parse_url("https://a.b/").port) == (80, 443)
     six = parse_url("http://[2001:DB8::1]/")
     assert six.host == "2001:db8::1" and six.literal == ipaddress.ip_address("2001:db8::1")
@@ -179,7 +177,7 @@ def test_an_empty_query_is_not_the_same_as_none() -> None:
 @given(hosts, paths, queries)
 def test_what_is_canonical_already_stays_as_it_is(host: str, path: str, query: str) -> None:
     url = f"http://{host}:8080{path}?{query}"
-    assert parse_url(url) == Target(url, "http", host, 8080)
+    assert parse_url(url) == Url(url, "http", host, 8080)
 
 
 @given(hosts, paths, st.randoms(use_true_random=False))

@@ -15,7 +15,7 @@ import pytest
 
 from mezzotint.errors import InvalidInput, OriginBusy, OriginError, OriginFailed
 from mezzotint.names import Ident
-from mezzotint.sources.peers import Peer, PeerClient, PeerList, Refusal, read_peers
+from mezzotint.sources.peers import Peer, PeerClient, PeerList, PeerRefused, read_peers
 from mezzotint.sources.records import RemoteRecord
 from mezzotint.sources.remote import How
 from mezzotint.wiring import Engine, open_peer_client
@@ -264,7 +264,7 @@ def test_a_picture_is_pushed_with_its_record(engine: Engine, peer: Origin, statu
 
 @pytest.mark.parametrize(
     ("status", "ident", "error"),
-    [(400, IDENT, Refusal), (413, IDENT, Refusal), (415, IDENT, Refusal), (422, IDENT, Refusal),
+    [(400, IDENT, PeerRefused), (413, IDENT, PeerRefused), (415, IDENT, PeerRefused), (422, IDENT, PeerRefused),
      (200, LIE, OriginFailed), (202, IDENT, OriginFailed), (401, IDENT, OriginFailed), (404, IDENT, OriginFailed),
      (302, IDENT, OriginFailed),
      (500, IDENT, OriginFailed), (507, IDENT, OriginFailed), (503, IDENT, OriginBusy)],

@@ -9,7 +9,7 @@ import pytest
 from PIL import Image
 
 from mezzotint.errors import DocumentRefused
-from mezzotint.transforms.pdf import Asked, PageSize, Rasteriser, page_size
+from mezzotint.transforms.pdf import PageSize, PageSpec, Rasteriser, page_size
 from tests.documents import Page, pdf, text_page, text_pdf, with_objects
 from tests.transforms.paging import about, made, sizes
 from tests.transforms.rendering import difference, saved
@@ -23,20 +23,22 @@ pytestmark = pytest.mark.processes
 @pytest.mark.parametrize(
     ("width", "height", "asked", "expected"),
     [
-        (612, 792, Asked(), (4250, 5500, 500)),
-        (595.276, 841.89, Asked(dpi=300), (2481, 3508, 300)),
-        (595.4400024, 100, Asked(dpi=300), (2481, 417, 300)),
-        (419.52801, 595.27502, Asked(dpi=72), (420, 596, 72)),
-        (612, 792, Asked(max_length=1000), (772, 1000, 500 * 1000 / 5500)),
-        (612, 792, Asked(dpi=72, max_length=1000), (612, 792, 72)),
-        (2384, 3370, Asked(), (6623, 9362, 200)),
-        (14400, 14400, Asked(), (15800, 15800, 79)),
-        (14400, 1, Asked(dpi=500, fallback_dpi=400), (65400, 5, 327)),
-        (14400, 1, Asked(dpi=500, fallback_dpi=400, format="png"), (100_000, 7, 500)),
-        (1, 1, Asked(dpi=1), (1, 1, 1)),
+        (612, 792, PageSpec(), (4250, 5500, 500)),
+        (595.276, 841.89, PageSpec(dpi=300), (2481, 3508, 300)),
+        (595.4400024, 100, PageSpec(dpi=300), (2481, 417, 300)),
+        (419.52801, 595.27502, PageSpec(dpi=72), (420, 596, 72)),
+        (612, 792, PageSpec(max_length=1000), (772, 1000, 500 * 1000 / 5500)),
+        (612, 792, PageSpec(dpi=72, max_length=1000), (612, 792, 72)),
+        (2384, 3370, PageSpec(), (6623, 9362, 200)),
+        (14400, 14400, PageSpec(), (15800, 15800, 79)),
+        (14400, 1, PageSpec(dpi=500, fallback_dpi=400), (65400, 5, 327)),
+        (14400, 1, PageSpec(dpi=500, fallback_dpi=400, format="png"), (100_000, 7, 500)),
+        (1, 1, PageSpec(dpi=1), (1, 1, 1)),
     ],
 )
-def test_how_large_a_page_becomes(width: float, height: float, asked: Asked, expected: tuple[int, int, float]) -> None:
+def test_how_large_a_page_becomes(
+    width: float, height: float, asked: PageSpec, expected: tuple[int, int, float]
+) -> None:
     found = page_size(width, height, asked)
     assert (found.width, found.height, round(found.dpi, 6)) == (*expected[:2], round(expected[2], 6))
 
@@ -44,12 +46,12 @@ def test_how_large_a_page_becomes(width: float, height: float, asked: Asked, exp
 @pytest.mark.parametrize(("width", "height"), [(0, 10), (10, -1), (float("inf"), 10), (float("nan"), 1), (1e9, 1e9)])
 def test_a_page_without_a_size_is_refused(width: float, height: float) -> None:
     with pytest.raises(DocumentRefused):
-        page_size(width, height, Asked())
+        page_size(width, height, PageSpec())
 
 
 def test_no_page_is_larger_than_it_may_be() -> None:
     for side in range(1, 20_000, 777):
-        size = page_size(side, side * 0.7, Asked(max_pixels=1_000_000))
+        size = page_size(side, side * 0.7, PageSpec(max_pixels=1_000_000))
         assert isinstance(size, PageSize) and size.width * size.height <= 1_000_000
 
 
@@ -95,14 +97,14 @@ def dark(image: Image.Image) -> float:
 
 
 def test_what_is_drawn_is_seen_and_the_rest_is_white(tmp_path: Path) -> None:
-    [(page, image)] = made(tmp_path, pdf([Page(b"0 g 0 300 150 100 re f", (300, 400))]), Asked(dpi=72, format="png"))
+    [(page, image)] = made(tmp_path, pdf([Page(b"0 g 0 300 150 100 re f", (300, 400))]), PageSpec(dpi=72, format="png"))
     pixels = numpy.asarray(image.convert("L"))
     assert page.gray and image.mode == "L"
     assert (pixels[:100, :150] == 0).all() and (pixels[101:] == 255).all() and (pixels[:, 151:] == 255).all()
 
 
 def test_turned_pages_are_drawn_as_they_are_read(tmp_path: Path) -> None:
-    [(_, image)] = made(tmp_path, pdf([Page(b"0 g 0 300 150 100 re f", (300, 400), b"/Rotate 90")]), Asked(dpi=72))
+    [(_, image)] = made(tmp_path, pdf([Page(b"0 g 0 300 150 100 re f", (300, 400), b"/Rotate 90")]), PageSpec(dpi=72))
     pixels = numpy.asarray(image.convert("L"))
     assert (pixels[5:145, 305:395] < 10).all(), "the upper left corner is the upper right one now"
 
@@ -121,7 +123,7 @@ def test_turned_pages_are_drawn_as_they_are_read(tmp_path: Path) -> None:
     ids=["black", "gray", "gray as RGB", "red", "hardly green", "a blue hair", "a red speck"],
 )
 def test_a_page_is_gray_where_nothing_is_lost_by_it(tmp_path: Path, page: Page, gray: bool) -> None:
-    [(found, image)] = made(tmp_path, pdf([page]), Asked(dpi=300, format="png"))
+    [(found, image)] = made(tmp_path, pdf([page]), PageSpec(dpi=300, format="png"))
     assert (found.gray, image.mode) == (gray, "L" if gray else "RGB")
 
 
@@ -132,10 +134,10 @@ def test_gray_is_what_colour_would_have_shown(tmp_path: Path) -> None:
         Page(b"/A gs 0.2 g 0 0 200 200 re f 0.6 g 50 50 200 300 re f"),
     ):
         data = pdf([page]).replace(b"/Font <<", half + b" /Font <<")
-        [(found, image)] = made(tmp_path, data, Asked(dpi=150, format="png"))
+        [(found, image)] = made(tmp_path, data, PageSpec(dpi=150, format="png"))
         coloured = data.replace(b"/Rotate 0", b"")
         assert found.gray
-        [(_, colour)] = made(tmp_path, coloured, Asked(dpi=150, format="ppm"))
+        [(_, colour)] = made(tmp_path, coloured, PageSpec(dpi=150, format="ppm"))
         assert colour.mode == "RGB"
         assert difference(image.convert("RGB"), colour) < 0.5
 
@@ -153,7 +155,7 @@ def noise(gray: bool) -> tuple[int, int, bytes, bytes]:
 @pytest.mark.parametrize("gray", [True, False])
 def test_pictures_whose_colours_average_out_stay_coloured(tmp_path: Path, gray: bool) -> None:
     page = Page(b"q 300 0 0 400 0 0 cm /Im0 Do Q", images=[noise(gray)])
-    [(found, _)] = made(tmp_path, pdf([page]), Asked(dpi=72))
+    [(found, _)] = made(tmp_path, pdf([page]), PageSpec(dpi=72))
     assert found.gray is gray
 
 
@@ -191,7 +193,7 @@ def test_all_pages_come_once_by_several_renderers_about_in_their_order(tmp_path:
 def test_no_more_pages_wait_than_are_asked_for(tmp_path: Path) -> None:
     out = tmp_path / "pages"
     out.mkdir()
-    with Rasteriser(saved(tmp_path, text_pdf(30)), Asked(dpi=72), 2) as one:
+    with Rasteriser(saved(tmp_path, text_pdf(30)), PageSpec(dpi=72), 2) as one:
         for page in one.pages(range(1, 31), out, 3):
             assert len(list(out.iterdir())) <= 3 + 2 + 1
             page.path.unlink()
@@ -199,7 +201,7 @@ def test_no_more_pages_wait_than_are_asked_for(tmp_path: Path) -> None:
 
 @pytest.mark.parametrize("output", ["jpg", "png", "tif", "ppm"])
 def test_formats(tmp_path: Path, output: str) -> None:
-    [(page, image)] = made(tmp_path, pdf([text_page("red", colour=b"1 0 0 rg")]), Asked(dpi=144, format=output))
+    [(page, image)] = made(tmp_path, pdf([text_page("red", colour=b"1 0 0 rg")]), PageSpec(dpi=144, format=output))
     assert page.path.suffix == f".{output}"
     assert image.format == {"jpg": "JPEG", "png": "PNG", "tif": "TIFF", "ppm": "PPM"}[output]
     assert (image.size, image.mode) == ((600, 800), "RGB")

@@ -8,7 +8,7 @@ from pathlib import Path
 import pytest
 
 from mezzotint.errors import DocumentRefused, RendererEnded
-from mezzotint.transforms.pdf import Asked, Rasteriser
+from mezzotint.transforms.pdf import PageSpec, Rasteriser
 from mezzotint.transforms.pdf import rasteriser as module
 from tests.documents import Page, encrypted, pdf, rebuilt, text_page, text_pdf, with_objects
 from tests.transforms.paging import refused, sizes
@@ -45,7 +45,7 @@ def test_junk_before_and_after_is_no_damage(tmp_path: Path) -> None:
 def test_a_page_that_is_too_large_has_fewer_dots_or_is_named(tmp_path: Path) -> None:
     data = pdf([text_page("good"), text_page("huge", (14400, 14400))])
     assert sizes(tmp_path, data, max_pixels=200_000) == [(300, 400), (400, 400)]
-    why = refused(tmp_path, data, Asked(dpi=72, max_pixels=100))
+    why = refused(tmp_path, data, PageSpec(dpi=72, max_pixels=100))
     assert why == "page 2: a page of 14400 x 14400 points is too large"
 
 
@@ -65,7 +65,7 @@ def test_a_page_that_never_ends_is_ended(tmp_path: Path, monkeypatch: pytest.Mon
     out = tmp_path / "pages"
     out.mkdir()
     ended = pytest.raises(DocumentRefused, match=r"page 1 took (more|longer) than")
-    with Rasteriser(saved(tmp_path, data), Asked(dpi=72), 1, seconds=1) as one, ended:
+    with Rasteriser(saved(tmp_path, data), PageSpec(dpi=72), 1, seconds=1) as one, ended:
         list(one.pages([1], out, 1))
     assert time.monotonic() - begun < IN_TIME
     assert list(out.iterdir()) == []
@@ -76,14 +76,16 @@ def test_a_renderer_that_needs_more_memory_than_it_may_have_is_refused_in_words(
 ) -> None:
     monkeypatch.setattr(module, "_BASE_MEMORY", 700 << 20)
     monkeypatch.setattr(module, "_BYTES_A_PIXEL", 0)
-    why = refused(tmp_path, pdf([text_page("x", (14400, 14400), b"1 0 0 rg")]), Asked(dpi=72, max_pixels=250_000_000))
+    why = refused(
+        tmp_path, pdf([text_page("x", (14400, 14400), b"1 0 0 rg")]), PageSpec(dpi=72, max_pixels=250_000_000)
+    )
     assert "memory" in why or "broke its renderer" in why
 
 
 def test_a_renderer_that_is_killed_is_told_and_the_others_end(tmp_path: Path) -> None:
     out = tmp_path / "pages"
     out.mkdir()
-    with Rasteriser(saved(tmp_path, text_pdf(40)), Asked(dpi=150), 2) as one:
+    with Rasteriser(saved(tmp_path, text_pdf(40)), PageSpec(dpi=150), 2) as one:
         pages = one.pages(range(1, 41), out, 2)
         next(pages)
         one._renderers[0]._process.kill()
@@ -95,7 +97,7 @@ def test_a_renderer_that_is_killed_is_told_and_the_others_end(tmp_path: Path) ->
 def test_stopping_ends_at_once(tmp_path: Path) -> None:
     out = tmp_path / "pages"
     out.mkdir()
-    with Rasteriser(saved(tmp_path, text_pdf(400)), Asked(dpi=150), 2) as one:
+    with Rasteriser(saved(tmp_path, text_pdf(400)), PageSpec(dpi=150), 2) as one:
         pages = one.pages(range(1, 401), out, 2)
         next(pages)
         pages.close()

@@ -16,7 +16,7 @@ import numpy
 import pytest
 from PIL import Image, ImageFilter
 
-from mezzotint.transforms.pdf import Asked, Rasteriser
+from mezzotint.transforms.pdf import PageSpec, Rasteriser
 from tests.documents import Page, encrypted, pdf, scan_page, text_page
 
 pytestmark = [
@@ -52,7 +52,7 @@ def assert_alike(path: Path, directory: Path, crop: bool = False) -> int:
     """Of up to so many pages, spread over the document; returns how many."""
     out = directory / "pages"
     out.mkdir(exist_ok=True)
-    with Rasteriser(path, Asked(dpi=DPI, format="png", crop=crop), 2) as one:
+    with Rasteriser(path, PageSpec(dpi=DPI, format="png", crop=crop), 2) as one:
         count = one.document().pages
         numbers = list(range(1, count + 1, max(1, count // PAGES)))[:PAGES]
         found = {page.page: Image.open(io.BytesIO(page.path.read_bytes())) for page in one.pages(numbers, out, 2)}

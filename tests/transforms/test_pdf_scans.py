@@ -12,9 +12,8 @@ import numpy
 import pytest
 from PIL import Image
 
-from mezzotint.transforms.pdf import Asked, plain, scans
-from mezzotint.transforms.pdf.pdfium import Page as PdfPage
-from mezzotint.transforms.pdf.pdfium import Pdf
+from mezzotint.transforms.pdf import PageSpec, plain, scans
+from mezzotint.transforms.pdf.pdfium import Pdf, PdfPage
 from mezzotint.transforms.pdf.plain import WithoutPlain
 from tests import pictures
 from tests.documents import Page, encrypted, pdf, rebuilt, scan_page, with_objects
@@ -26,7 +25,7 @@ pytestmark = pytest.mark.processes
 
 def test_a_scan_of_the_size_that_is_asked_for_is_passed_on(tmp_path: Path) -> None:
     jpeg = pictures.jpeg(600, 400, seed=9, quality=93)
-    [(page, image)] = made(tmp_path, pdf([scan_page(600, 400, 150, data=jpeg)]), Asked(dpi=150))
+    [(page, image)] = made(tmp_path, pdf([scan_page(600, 400, 150, data=jpeg)]), PageSpec(dpi=150))
     assert (page.passed_on, page.path.read_bytes() == jpeg, image.size) == (True, True, (600, 400))
 
 
@@ -43,7 +42,7 @@ def test_a_scan_that_is_masked_is_not_passed_on(tmp_path: Path) -> None:
         b"/Length %d >>\nstream\n%s\nendstream" % (width, height, len(hides), hides)
     )
     data = with_objects(pdf([masked()]), {99: mask})
-    [(page, image)] = made(tmp_path, data, Asked(dpi=150, format="jpg"))
+    [(page, image)] = made(tmp_path, data, PageSpec(dpi=150, format="jpg"))
     assert not page.passed_on
     assert numpy.asarray(image.convert("L").crop((70, 66, 150, 84))).min() > 200, "what lies behind is the paper"
 
@@ -67,17 +66,17 @@ def jpeg_with(**options: Any) -> bytes:
 @pytest.mark.parametrize(
     ("page", "asked"),
     [
-        (SCAN, Asked(dpi=149)),
-        (SCAN, Asked(dpi=150, format="png")),
-        (SCAN, Asked(dpi=150, max_length=300)),
-        (Page(SCAN.content + b" 1 0 0 rg 0 0 50 50 re f", SCAN.size, images=SCAN.images), Asked(dpi=150)),
-        (Page(SCAN.content, SCAN.size, b"/Rotate 180", SCAN.images), Asked(dpi=150)),
-        (Page(b"q 144 0 0 -192 0 192 cm /Im0 Do Q", (288, 192), images=SCAN.images), Asked(dpi=150)),
-        (Page(b"q 288 0 0 -192 0 192 cm /Im0 Do Q", (288, 192), images=SCAN.images), Asked(dpi=150)),
-        (Page(b"q 0 0 100 100 re W n 288 0 0 192 0 0 cm /Im0 Do Q", (288, 192), images=SCAN.images), Asked(dpi=150)),
-        (inverted(SCAN), Asked(dpi=150)),
-        (scan_page(600, 400, 150, data=jpeg_with(exif=with_exif)), Asked(dpi=150)),
-        (scan_page(600, 400, 150, data=SCAN.images[0][3][:-600]), Asked(dpi=150)),
+        (SCAN, PageSpec(dpi=149)),
+        (SCAN, PageSpec(dpi=150, format="png")),
+        (SCAN, PageSpec(dpi=150, max_length=300)),
+        (Page(SCAN.content + b" 1 0 0 rg 0 0 50 50 re f", SCAN.size, images=SCAN.images), PageSpec(dpi=150)),
+        (Page(SCAN.content, SCAN.size, b"/Rotate 180", SCAN.images), PageSpec(dpi=150)),
+        (Page(b"q 144 0 0 -192 0 192 cm /Im0 Do Q", (288, 192), images=SCAN.images), PageSpec(dpi=150)),
+        (Page(b"q 288 0 0 -192 0 192 cm /Im0 Do Q", (288, 192), images=SCAN.images), PageSpec(dpi=150)),
+        (Page(b"q 0 0 100 100 re W n 288 0 0 192 0 0 cm /Im0 Do Q", (288, 192), images=SCAN.images), PageSpec(dpi=150)),
+        (inverted(SCAN), PageSpec(dpi=150)),
+        (scan_page(600, 400, 150, data=jpeg_with(exif=with_exif)), PageSpec(dpi=150)),
+        (scan_page(600, 400, 150, data=SCAN.images[0][3][:-600]), PageSpec(dpi=150)),
     ],
     ids=[
         "another DPI", "another format", "reduced", "with a mark on it", "turned", "half", "upside down", "clipped",
@@ -85,7 +84,7 @@ def jpeg_with(**options: Any) -> bytes:
     ],
 )  # fmt: skip
 def test_a_scan_that_is_not_all_of_the_page_as_it_is_asked_for_is_rendered(
-    tmp_path: Path, page: Page, asked: Asked
+    tmp_path: Path, page: Page, asked: PageSpec
 ) -> None:
     [(found, _)] = made(tmp_path, pdf([page]), asked)
     assert not found.passed_on
@@ -101,7 +100,7 @@ def passed_on(directory: Path, data: bytes, number: int = 1) -> bytes | None:
     """In this process."""
     with (
         closing(Pdf(saved(directory, data))) as document,
-        closing(PdfPage(document, number, Asked(dpi=150))) as page,
+        closing(PdfPage(document, number, PageSpec(dpi=150))) as page,
     ):
         return page.scan()
 
@@ -169,7 +168,7 @@ def test_an_image_that_several_pages_show_is_what_it_was_after_it_was_tried(tmp_
     data = pdf([SCAN, twice, half, twice])
     number = int(data.split(b"/Im0 ")[1].split()[0])
     shared = rebuilt(data.replace(b"/XObject <<  >>", b"/XObject << /Im0 %d 0 R >>" % number))
-    found = made(tmp_path, shared, Asked(dpi=150))
+    found = made(tmp_path, shared, PageSpec(dpi=150))
     assert [page.passed_on for page, _ in found] == [True, True, False, True]
     reduced = pictures.opened(SCAN.images[0][3]).resize((300, 200), Image.Resampling.BOX)
     assert difference(found[2][1].convert("RGB"), reduced) < 4
@@ -188,7 +187,7 @@ def test_what_was_read_for_earlier_pages_is_let_go_of(tmp_path: Path) -> None:
         most, before = 0, resident()
         for number, one in enumerate(scanned, 1):
             document.renew()
-            with closing(PdfPage(document, number, Asked(dpi=150))) as page:
+            with closing(PdfPage(document, number, PageSpec(dpi=150))) as page:
                 assert page.scan() == one
             most = max(most, resident() - before)
     assert most < 150 << 20
@@ -278,7 +277,7 @@ def test_a_scan_that_is_damaged_is_a_page_all_the_same(tmp_path: Path, damage: b
     jpeg = SCAN.images[0][3]
     at = jpeg.index(b"\xff\xc0")
     broken = jpeg[:at] + damage + jpeg[at + len(damage) :]
-    [(page, image)] = made(tmp_path, pdf([scan_page(600, 400, 150, data=broken)]), Asked(dpi=150))
+    [(page, image)] = made(tmp_path, pdf([scan_page(600, 400, 150, data=broken)]), PageSpec(dpi=150))
     assert (page.passed_on, image.size) == (False, (600, 400))
 
 
@@ -307,7 +306,7 @@ def test_a_dictionary_that_only_seems_plain_is_found_out(tmp_path: Path, evasion
 
 def test_a_document_that_goes_away_while_it_is_open_is_rendered_from_what_is_known(tmp_path: Path) -> None:
     path = saved(tmp_path, pdf([SCAN]))
-    with closing(Pdf(path)) as document, closing(PdfPage(document, 1, Asked(dpi=150))) as page:
+    with closing(Pdf(path)) as document, closing(PdfPage(document, 1, PageSpec(dpi=150))) as page:
         path.unlink()
         assert page.scan() == SCAN.images[0][3], "it was looked at"
         document.renew()

@@ -37,7 +37,7 @@ def warm(
 ) -> None:
     """Load listings and fronts ahead of need."""
     from mezzotint.settings import Settings
-    from mezzotint.sources.coverart.asking import FRONT, Asked, parse_line
+    from mezzotint.sources.coverart.asking import FRONT, CoverRequest, parse_line
 
     upstream, urls, refused = Settings.read().cover_art_upstream, [], 0
     for line in read_lines(file):
@@ -48,7 +48,7 @@ def warm(
             tell(f"[yellow]left out[/]  {escape(line[:100])}: {escape(str(error))}")
             continue
         sizes = [None if one is Sizes.ORIGINAL else int(one) for one in size or Sizes]
-        wanted = [asked, *(Asked(asked.entity, asked.mbid, FRONT, one) for one in sizes)]
+        wanted = [asked, *(CoverRequest(asked.entity, asked.mbid, FRONT, one) for one in sizes)]
         urls += [upstream + one.path for one in wanted]
     raise_descriptors()
     ready_database()

@@ -35,7 +35,7 @@ def work() -> None:
     Ctrl-C."""
     raise_descriptors()
     ready_database()
-    from mezzotint.composites.worker import Engine
+    from mezzotint.composites.worker import PageEngine
     from mezzotint.imagecloud import worker
 
     _refuse_readers()
@@ -48,7 +48,7 @@ def work() -> None:
         with suppress(asyncio.CancelledError):
             await task
 
-    documents = Engine()
+    documents = PageEngine()
     thread = threading.Thread(target=documents.run, name="composites")
     thread.start()
     try:

@@ -18,7 +18,7 @@ from rest_framework.views import APIView, exception_handler
 
 from mezzotint import errors
 from mezzotint.composites import dlcs, receiving
-from mezzotint.composites.models import Batch, Collection, Member, Status, Target
+from mezzotint.composites.models import Batch, Collection, Member, Status, TargetKind
 from mezzotint.composites.receiving import RequestRefused
 from mezzotint.problems import CONTENT_TYPE
 from mezzotint.repository.api import problems
@@ -41,7 +41,7 @@ class StrictParser(JSONParser):
             raise exceptions.ParseError("JSON parse error - the body is too large") from None
 
 
-class Door(APIView):
+class CompositesView(APIView):
     """Whose credentials are the DLCS's where there is one, and our own tokens otherwise."""
 
     parser_classes = [StrictParser]
@@ -71,7 +71,7 @@ class Door(APIView):
             raise errors.Forbidden("a staff member or a token of scope write may do this")
 
 
-class QueueView(Door):
+class QueueView(CompositesView):
     """Have documents made into images."""
 
     @extend_schema(exclude=True)
@@ -83,7 +83,7 @@ class QueueView(Door):
         return Response(collection_json(collection), 202)
 
 
-class CollectionView(Door):
+class CollectionView(CompositesView):
     """How a request stands."""
 
     @extend_schema(exclude=True)
@@ -95,7 +95,7 @@ class CollectionView(Door):
         return Response(collection_json(collection))
 
 
-class MemberView(Door):
+class MemberView(CompositesView):
     """How a document stands."""
 
     @extend_schema(exclude=True)
@@ -151,10 +151,10 @@ def member_json(member: Member, collection: Any = None) -> dict[str, Any]:
     if member.status == Status.ERROR:
         said["error"] = member.error
     completed = member.status == Status.COMPLETED
-    if completed and member.target == Target.DLCS:
+    if completed and member.target == TargetKind.DLCS:
         said["dlcs_uris"] = [batch.uri for batch in member.batches.all() if batch.uri]
     said["pages_done"], said["pages_total"] = member.pages_done, member.pages_total
-    if completed and member.target == Target.REPOSITORY:
+    if completed and member.target == TargetKind.REPOSITORY:
         said["collection"] = f"{address()}/collection/{member.place.removeprefix('repository:')}/"
     return said
 

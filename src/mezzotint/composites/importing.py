@@ -17,7 +17,7 @@ from typing import Any
 
 from django.db import transaction
 
-from mezzotint.composites.models import Batch, Collection, Member, Status, Target
+from mezzotint.composites.models import Batch, Collection, Member, Status, TargetKind
 from mezzotint.errors import InvalidInput, first_line
 
 _AT_ONCE = 500
@@ -146,7 +146,7 @@ def _members(rows: list[Row], report: ImportReport) -> None:
                 error=("" if row["status"] == Status.COMPLETED else row.get("error") or "") if ended else _UNFINISHED,
                 created_date=_moment(row["created_date"]),
                 last_updated_date=_moment(row["last_updated_date"]),
-                target=Target.DLCS,
+                target=TargetKind.DLCS,
                 place=f"taken-over/{_uuid(row)}",
                 pages_total=count,
                 pages_done=(count or 0) if row["status"] == Status.COMPLETED else 0,

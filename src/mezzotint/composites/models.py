@@ -23,7 +23,7 @@ class Status(models.TextChoices):
     ERROR = "ERROR"
 
 
-class Target(models.TextChoices):
+class TargetKind(models.TextChoices):
     DLCS = "dlcs"
     REPOSITORY = "repository"
 
@@ -57,7 +57,7 @@ class Member(models.Model):
     created_date = models.DateTimeField(editable=False)
     last_updated_date = models.DateTimeField(editable=False)
 
-    target = models.CharField(max_length=16, choices=Target.choices, editable=False)
+    target = models.CharField(max_length=16, choices=TargetKind.choices, editable=False)
     place = models.CharField(
         max_length=600, editable=False, help_text="where its pages go: of members with the same one works one at a time"
     )

@@ -10,7 +10,7 @@ from django.db.models import QuerySet
 from django.utils import timezone
 
 from mezzotint.composites import claims, sealing, tasks
-from mezzotint.composites.models import Collection, Member, Page, Status, Target
+from mezzotint.composites.models import Collection, Member, Page, Status, TargetKind
 from mezzotint.composites.repositorytarget import slug_of
 from mezzotint.composites.schema import Wrong, place_name, problems
 from mezzotint.errors import Conflict, InvalidInput
@@ -33,8 +33,8 @@ class RequestRefused(InvalidInput):
         self.wrong = wrong
 
 
-def target() -> Target:
-    return Target.DLCS if engine().settings.dlcs_root else Target.REPOSITORY
+def target() -> TargetKind:
+    return TargetKind.DLCS if engine().settings.dlcs_root else TargetKind.REPOSITORY
 
 
 def accept(customer: int, request: Any, authorization: str, by: str) -> Collection:
@@ -42,7 +42,7 @@ def accept(customer: int, request: Any, authorization: str, by: str) -> Collecti
     wrong = problems(request)
     if wrong:
         raise RequestRefused(wrong)
-    if target() == Target.REPOSITORY:
+    if target() == TargetKind.REPOSITORY:
         standing.check_writable()
     now = timezone.now()
     about = {name: value for name, value in request.items() if name != "member"}
@@ -56,7 +56,7 @@ def accept(customer: int, request: Any, authorization: str, by: str) -> Collecti
     if wrong:
         raise RequestRefused(wrong[:100])
     _check_places(members)
-    sealed = sealing.sealed(authorization) if members and target() == Target.DLCS else ""
+    sealed = sealing.sealed(authorization) if members and target() == TargetKind.DLCS else ""
     for member in members:
         member.credentials = sealed
     with transaction.atomic():
@@ -73,7 +73,7 @@ def add_file(path: str, title: str, by: str, owner: str, lease: float) -> Member
     collection = Collection(customer=0, json_data={}, created_date=now, last_updated_date=now)
     member = Member(
         collection=collection, position=0, json_data={}, created_date=now, last_updated_date=now,
-        target=Target.REPOSITORY, by=by, title=title, local=path, owner=owner, lease=lease, attempts=1,
+        target=TargetKind.REPOSITORY, by=by, title=title, local=path, owner=owner, lease=lease, attempts=1,
     )  # fmt: skip
     member.place = f"repository:{slug_of(member)}"
     with transaction.atomic():
@@ -96,10 +96,10 @@ def retry(chosen: QuerySet[Member]) -> int:
 
     Credentials that are gone cannot be had back: a member for a DLCS that had ended needs its request sent again.
     """
-    failed = chosen.filter(status=Status.ERROR, owner="").exclude(target=Target.DLCS, credentials="")
+    failed = chosen.filter(status=Status.ERROR, owner="").exclude(target=TargetKind.DLCS, credentials="")
     again = list(failed.values_list("pk", flat=True))
     # reconcile may have taken away the bases of what had ended
-    Page.objects.filter(member__in=again, member__target=Target.REPOSITORY, member__ended=True).delete()
+    Page.objects.filter(member__in=again, member__target=TargetKind.REPOSITORY, member__ended=True).delete()
     failed.update(
         status=Status.PENDING, error="", ended=False, attempts=0, sudden=0, due=0.0, queued=0.0,
         last_updated_date=timezone.now(),
@@ -119,7 +119,7 @@ def _member(collection: Collection, index: int, asked: dict[str, Any], by: str) 
         engine().policy.check(parse_url(asked["origin"]))
     except InvalidInput as error:
         raise RequestRefused([Wrong(index, "origin", error.what)]) from None
-    if member.target == Target.DLCS:
+    if member.target == TargetKind.DLCS:
         parts = (engine().settings.dlcs_prefix.strip("/"), str(collection.customer), str(int(asked["space"])), name)
         member.place = "/".join(part for part in parts if part)
     else:

@@ -20,7 +20,7 @@ _IDLE, _SWEEP, _AGAIN = 1.0, 5.0, 2.0
 _QUEUE_AGAIN = 30.0
 
 
-class Engine:
+class PageEngine:
     """Works until it is stopped."""
 
     def __init__(self) -> None:
@@ -123,10 +123,10 @@ class Background(background.Background):
 
     def __init__(self) -> None:
         super().__init__("composites")
-        self._engine: Engine | None = None
+        self._engine: PageEngine | None = None
 
     def work(self) -> None:
-        self._engine = Engine()
+        self._engine = PageEngine()
         if not self._stopped.is_set():
             self._engine.run()
 

@@ -26,14 +26,13 @@ from mezzotint.composites.claims import Claim, Interrupted
 from mezzotint.composites.dlcs import DlcsRefuses
 from mezzotint.composites.dlcstarget import DlcsTarget
 from mezzotint.composites.fetching import fetch, take
-from mezzotint.composites.models import Batch, Member, Page, Status
-from mezzotint.composites.models import Target as Kind
+from mezzotint.composites.models import Batch, Member, Page, Status, TargetKind
 from mezzotint.composites.repositorytarget import RepositoryTarget
 from mezzotint.composites.targets import Target
 from mezzotint.errors import DocumentRefused, InvalidInput, MezzotintError, RendererEnded
 from mezzotint.host.files import FULL, make_directory
 from mezzotint.repository.owners import is_gone, this_host
-from mezzotint.transforms.pdf import Asked, Document, Rasteriser, Rendered
+from mezzotint.transforms.pdf import Document, PageSpec, Rasteriser, Rendered
 from mezzotint.wiring import engine
 
 log = logging.getLogger(__name__)
@@ -140,9 +139,9 @@ class _Work:
             return take(Path(self._member.local), path, self._claim.check)
         return fetch(self._member.json_data["origin"], path, self._claim.check)
 
-    def _asked(self) -> Asked:
+    def _asked(self) -> PageSpec:
         settings = self._settings
-        return Asked(
+        return PageSpec(
             dpi=settings.page_dpi,
             fallback_dpi=settings.page_fallback_dpi,
             format=settings.page_format,
@@ -152,7 +151,9 @@ class _Work:
         )
 
     def _target(self, path: Path) -> Target:
-        return DlcsTarget(self._claim) if self._member.target == Kind.DLCS else RepositoryTarget(self._claim, path)
+        return (
+            DlcsTarget(self._claim) if self._member.target == TargetKind.DLCS else RepositoryTarget(self._claim, path)
+        )
 
     def _begin_with(self, digest: str) -> None:
         """Where the origin has another document now, or pages are made otherwise, what was done before is nothing."""

@@ -16,7 +16,7 @@ from mezzotint.delivery.pictures import Pictures
 from mezzotint.delivery.request import Request
 from mezzotint.errors import MezzotintError, printable
 from mezzotint.problems import problem_headers, status_of
-from mezzotint.sources.coverart import Asked, Given, parse_path
+from mezzotint.sources.coverart import CoverRequest, Given, parse_path
 from mezzotint.sources.coverart.listing import led_to_host
 from mezzotint.sources.remote import How
 from mezzotint.wiring import Engine
@@ -60,7 +60,7 @@ class CoverDoor(Door):
     def options(self) -> Answer:
         return replace(super().options(), status=200)  # as the archive has it
 
-    def _picture(self, asked: Asked, given: Given, path: str) -> Answer:
+    def _picture(self, asked: CoverRequest, given: Given, path: str) -> Answer:
         assert given.picture is not None and given.place is not None
         said = [
             (b"content-type", given.picture.media_type.encode()),

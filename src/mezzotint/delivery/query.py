@@ -9,7 +9,7 @@ from urllib.parse import parse_qsl
 from mezzotint.errors import InvalidInput
 from mezzotint.names import Format, Mode, Rendition, Size
 from mezzotint.names.formats import WORDS
-from mezzotint.network.urls import Target, parse_url
+from mezzotint.network.urls import Url, parse_url
 from mezzotint.settings.parsing import parse_flag
 
 MOST = 65_535
@@ -17,20 +17,20 @@ _THUMBNAIL = 200
 
 
 @dataclass(frozen=True, slots=True)
-class Asked:
+class PictureRequest:
     """`rendition` None: the original bytes."""
 
-    target: Target
+    target: Url
     rendition: Rendition | None
     silent: bool = False
     ask_peers: bool = False
     only_here: bool = False
 
 
-def image(query: bytes, default: Format) -> Asked:
+def image(query: bytes, default: Format) -> PictureRequest:
     """Of `/get_image`. Raises InvalidInput naming the parameter."""
     given = parameters(query)
-    return Asked(
+    return PictureRequest(
         parse_url(given.get("url", "")),
         _resized(given, default),
         silent=_flag(given, "no_image", False),
@@ -39,12 +39,12 @@ def image(query: bytes, default: Format) -> Asked:
     )
 
 
-def thumbnail(query: bytes, default: Format) -> Asked:
+def thumbnail(query: bytes, default: Format) -> PictureRequest:
     """Of `/get_thumbnail`. Raises InvalidInput naming the parameter."""
     given = parameters(query)
     side = _pixels(given, "size") or _THUMBNAIL
     rendition = Rendition(_format(given, "format", default), size=Size(side, side, Mode.FIT))
-    return Asked(parse_url(given.get("url", "")), rendition, ask_peers=_asks_peers(given))
+    return PictureRequest(parse_url(given.get("url", "")), rendition, ask_peers=_asks_peers(given))
 
 
 def parameters(query: bytes) -> dict[str, str]:

@@ -13,7 +13,7 @@ from mezzotint.delivery.door import Door
 from mezzotint.delivery.freshness import UNSTORED, Freshness
 from mezzotint.delivery.network import Network
 from mezzotint.delivery.pictures import Alias, Pictures
-from mezzotint.delivery.query import Asked
+from mezzotint.delivery.query import PictureRequest
 from mezzotint.delivery.request import Request
 from mezzotint.errors import InvalidInput, NotFound, ReadOnly, Unauthorized
 from mezzotint.names import Ident, is_ident, print_name
@@ -54,7 +54,7 @@ class RemoteDoor(Door):
                 lost = True  # its bytes are gone, as those of what is only cached may be
         raise NotFound("the picture was deleted as it was asked for")
 
-    async def _found(self, remote: RemoteImages, asked: Asked, may_fetch: bool, lost: bool) -> Lookup:
+    async def _found(self, remote: RemoteImages, asked: PictureRequest, may_fetch: bool, lost: bool) -> Lookup:
         if asked.only_here or not may_fetch:
             found = None if lost else await remote.find(asked.target, renew=may_fetch)
             if found is not None and await remote.is_here(found.record.ident):
@@ -67,7 +67,7 @@ class RemoteDoor(Door):
             lost = found is not None and not await remote.is_here(found.record.ident)
         return await remote.get(asked.target, ask_peers=asked.ask_peers, lost=lost)
 
-    async def _picture(self, found: Lookup, asked: Asked, request: Request) -> Answer:
+    async def _picture(self, found: Lookup, asked: PictureRequest, request: Request) -> Answer:
         ident = found.record.ident
         said = [(b"x-cache-status", found.how.encode()), _ident(ident)]
         if asked.only_here:  # as peers ask

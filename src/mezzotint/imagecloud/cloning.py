@@ -17,7 +17,7 @@ from mezzotint.imagecloud.threads import in_database
 from mezzotint.objects import ObjectReader
 from mezzotint.repository import owners
 from mezzotint.repository.owners import Owner
-from mezzotint.sources.peers import Peer, PeerClient, PeerList, Refusal
+from mezzotint.sources.peers import Peer, PeerClient, PeerList, PeerRefused
 from mezzotint.sources.records import RemoteRecords
 
 log = logging.getLogger(__name__)
@@ -71,7 +71,7 @@ class Cloner:
     async def _serve(self, request: CloneRequest) -> None:
         try:
             await self._attempt(request)
-        except Refusal as error:
+        except PeerRefused as error:
             await in_database(leases.bury, request, error.reason)
         except MezzotintError as error:
             reason = error.reason if isinstance(error, OriginError) else str(error)

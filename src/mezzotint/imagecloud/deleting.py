@@ -11,7 +11,7 @@ from mezzotint.errors import Busy, NotFound
 from mezzotint.imagecloud import facts, unreferenced
 from mezzotint.imagecloud.models import CloneRequest, Job, RemoteImage
 from mezzotint.names import Ident
-from mezzotint.network.urls import Target
+from mezzotint.network.urls import Url
 from mezzotint.repository import standing
 from mezzotint.sources.peers import SENDING
 from mezzotint.wiring import engine
@@ -31,7 +31,7 @@ class Deleted:
     peers: list[str]
 
 
-def delete(target: Target, *, only_here: bool = False) -> Deleted:
+def delete(target: Url, *, only_here: bool = False) -> Deleted:
     """Nothing of it is given out afterwards; its base lies in the trash until the grace is over.
 
     Raises NotFound where it is not known here, Busy where it is being fetched just now, ReadOnly, StoreUnavailable.

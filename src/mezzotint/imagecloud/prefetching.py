@@ -16,7 +16,7 @@ from mezzotint.errors import InvalidInput, NotFound, printable
 from mezzotint.imagecloud import leases
 from mezzotint.imagecloud.models import Job, PrefetchBatch, PrefetchItem, RemoteImage
 from mezzotint.network.addresses import Policy
-from mezzotint.network.urls import Target, parse_url
+from mezzotint.network.urls import Url, parse_url
 from mezzotint.wiring import engine
 
 MOST_AT_ONCE = 100_000
@@ -58,7 +58,7 @@ def enqueue(urls: Sequence[Any], by: str) -> Accepted:
     return accepted
 
 
-def _targets(urls: Iterable[Any], accepted: Accepted, policy: Policy) -> Iterable[Target]:
+def _targets(urls: Iterable[Any], accepted: Accepted, policy: Policy) -> Iterable[Url]:
     seen: set[str] = set()
     for place, url in enumerate(urls):
         try:

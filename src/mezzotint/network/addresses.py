@@ -13,9 +13,9 @@ from dataclasses import dataclass
 from fnmatch import fnmatchcase
 
 from mezzotint.errors import InvalidInput
-from mezzotint.network.urls import Address, Target
+from mezzotint.network.urls import Address, Url
 
-Network = ipaddress.IPv4Network | ipaddress.IPv6Network
+IPNetwork = ipaddress.IPv4Network | ipaddress.IPv6Network
 
 _CLOSED_4 = [
     ipaddress.IPv4Network(network)
@@ -67,7 +67,7 @@ def carried(address: Address) -> list[ipaddress.IPv4Address]:
 class Patterns:
     """Networks such as `10.0.0.0/8`, and hosts such as `example.com` or `*.example.com`."""
 
-    networks: tuple[Network, ...] = ()
+    networks: tuple[IPNetwork, ...] = ()
     hosts: tuple[str, ...] = ()
 
     @classmethod
@@ -96,7 +96,7 @@ class Policy:
     deny: Patterns = Patterns()
     ports: frozenset[int] | None = frozenset({80, 443})
 
-    def check(self, target: Target) -> None:
+    def check(self, target: Url) -> None:
         """What can be told of an address without asking anybody. Raises InvalidInput."""
         if self.ports is not None and target.port not in self.ports:
             raise InvalidInput("url", f"has the port {target.port}", "those of MEZZOTINT_FETCH_PORTS")
@@ -104,7 +104,7 @@ class Policy:
         if self.deny.name(target.host) or (literal is not None and not self.allows(target.host, literal)):
             raise InvalidInput("url", "is of a host that nothing is fetched from", "a public address")
 
-    def permits(self, target: Target) -> bool:
+    def permits(self, target: Url) -> bool:
         """Whether `check` has nothing against it."""
         try:
             self.check(target)

@@ -27,7 +27,7 @@ from mezzotint.network.freshness import retry_after
 from mezzotint.network.limits import DomainLimits
 from mezzotint.network.resolver import Gate, Resolve, Resolver, system_resolve
 from mezzotint.network.slots import Slots
-from mezzotint.network.urls import Target
+from mezzotint.network.urls import Url
 
 REDIRECTS = 5
 _REDIRECTING = {301, 302, 303, 307, 308}
@@ -53,7 +53,7 @@ class Times:
 class Hop:
     """A redirect: where it leads to, and what was said with it."""
 
-    target: Target
+    target: Url
     headers: Mapping[str, str]
 
 
@@ -62,7 +62,7 @@ class Response:
     """200 or 304, or the redirect that whoever asked wanted to know. Header names are in lower case."""
 
     status: int
-    target: Target
+    target: Url
     """where the redirects led"""
     headers: Mapping[str, str]
     length: int | None
@@ -97,7 +97,10 @@ class Client:
 
     @asynccontextmanager
     async def get(
-        self, target: Target, headers: Mapping[str, str], enough: Callable[[Target], bool] = lambda place: False
+        self,
+        target: Url,
+        headers: Mapping[str, str],
+        enough: Callable[[Url], bool] = lambda place: False,
     ) -> AsyncIterator[Response]:
         """One GET, redirects followed: 200 or 304. No retry.
 
@@ -127,7 +130,7 @@ class Client:
 
     @asynccontextmanager
     async def _hop(
-        self, target: Target, headers: Mapping[str, str], deadline: _Deadline
+        self, target: Url, headers: Mapping[str, str], deadline: _Deadline
     ) -> AsyncIterator[tuple[Response, str | None]]:
         """The response, and where it leads to, or None where the picture follows."""
         self._breaker.check(target.host)
@@ -157,7 +160,7 @@ class Client:
     def _allows(self, host: str, address: str) -> bool:
         return self._policy.allows(host, ipaddress.ip_address(address.partition("%")[0]))
 
-    def _judged(self, target: Target, answer: aiohttp.ClientResponse, conditional: bool) -> str | None:
+    def _judged(self, target: Url, answer: aiohttp.ClientResponse, conditional: bool) -> str | None:
         """Where it leads to. Raises what anything but a picture deserves."""
         status, host = answer.status, target.host
         pause = retry_after(answer.headers.get("Retry-After"), time.time())
@@ -180,13 +183,13 @@ class Client:
             raise OriginFailed(f"the origin sends {answer.headers['Content-Encoding']}, which was not asked for")
         return None
 
-    async def _chunks(self, target: Target, answer: aiohttp.ClientResponse) -> AsyncIterator[bytes]:
+    async def _chunks(self, target: Url, answer: aiohttp.ClientResponse) -> AsyncIterator[bytes]:
         with told(lambda: self._breaker.failed(target.host)):
             async for chunk in answer.content.iter_any():
                 yield chunk
         self._breaker.answered(target.host)
 
-    async def _drained(self, target: Target, answer: aiohttp.ClientResponse) -> None:
+    async def _drained(self, target: Url, answer: aiohttp.ClientResponse) -> None:
         """What a redirect says in words nobody reads, but the connection stays good for the next one."""
         async for _ in self._chunks(target, answer):
             pass

@@ -30,7 +30,7 @@ Address = ipaddress.IPv4Address | ipaddress.IPv6Address
 
 
 @dataclass(frozen=True, slots=True)
-class Target:
+class Url:
     """A picture's address in its canonical spelling (RFC 3986 section 6.2.2): scheme and host in lower case, no
     default port, no fragment, no dot segments, escapes in upper case and only where they are needed."""
 
@@ -53,7 +53,7 @@ class Target:
         except ValueError:
             return None
 
-    def moved(self, location: str) -> Target:
+    def moved(self, location: str) -> Url:
         """Where a redirect leads (RFC 3986 section 5.2.2). Raises InvalidInput."""
         scheme, authority, path, query = _split(location.strip(" "))
         if scheme is not None:
@@ -68,7 +68,7 @@ class Target:
         return parse_url(f"{self.scheme}://{authority}{path}{'' if query is None else f'?{query}'}")
 
 
-def parse_url(text: str) -> Target:
+def parse_url(text: str) -> Url:
     """Raises InvalidInput, whose field is `url`."""
     text = text.strip(" ")
     if not text:
@@ -94,7 +94,7 @@ def parse_url(text: str) -> Target:
     url = f"{scheme}://{netloc}{_without_dots(_requoted(path)) or '/'}{shown_query}"
     if len(url) > MAX_URL:
         raise InvalidInput("url", "is too long", f"{MAX_URL} characters, escaped")
-    return Target(url, scheme, host, port)
+    return Url(url, scheme, host, port)
 
 
 def _split(text: str) -> tuple[str | None, str | None, str, str | None]:

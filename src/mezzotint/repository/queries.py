@@ -34,7 +34,7 @@ M = TypeVar("M", bound=Model)
 
 
 @dataclass(frozen=True, slots=True)
-class Page(Generic[M]):
+class ResultPage(Generic[M]):
     items: list[M]
     next: str | None
     """the cursor of the next page"""
@@ -153,7 +153,7 @@ def _unaccented(words: list[str]) -> list[str]:
     return re.findall(r"[^\W_]+", plain.lower())
 
 
-def page(chosen: QuerySet[M], ordering: str, cursor: str, size: int, tie: str = "ident") -> Page[M]:
+def page(chosen: QuerySet[M], ordering: str, cursor: str, size: int, tie: str = "ident") -> ResultPage[M]:
     """The page that begins at `cursor`; `ordering` is a field, with `-` for the largest first.
 
     Keyset pagination: a page costs the same at any depth, and images that come
@@ -170,9 +170,9 @@ def page(chosen: QuerySet[M], ordering: str, cursor: str, size: int, tie: str = 
     except (ValidationError, ValueError, TypeError, RecursionError, OverflowError, DataError):
         raise InvalidInput("cursor", "is not one that this service gave out", "next of a page") from None
     if len(items) <= size:
-        return Page(items, None)
+        return ResultPage(items, None)
     last = items[size - 1]
-    return Page(items[:size], _write_cursor(_plain(_value(last, field)), _plain(_value(last, tie))))
+    return ResultPage(items[:size], _write_cursor(_plain(_value(last, field)), _plain(_value(last, tie))))
 
 
 def page_size(text: str) -> int:

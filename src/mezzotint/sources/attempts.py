@@ -11,7 +11,7 @@ from contextlib import contextmanager
 from typing import TypeVar
 
 from mezzotint.errors import DamagedImage, InvalidInput, OriginBusy, OriginError, OriginFailed, OriginLacks
-from mezzotint.network.urls import Target
+from mezzotint.network.urls import Url
 from mezzotint.sources.records import Failure, RemoteRecords
 
 log = logging.getLogger(__name__)
@@ -66,7 +66,7 @@ def origins_fault() -> Iterator[None]:
         raise OriginFailed(str(error)) from None
 
 
-def remember_failure(records: RemoteRecords, target: Target, error: OriginError, now: float) -> None:
+def remember_failure(records: RemoteRecords, target: Url, error: OriginError, now: float) -> None:
     """For a while nobody asks again."""
     log.info("%s: %s", target.url, error.reason)
     seconds = LACKS if isinstance(error, OriginLacks) else FAILS

@@ -16,7 +16,7 @@ from mezzotint.errors import InvalidInput, OriginError, OriginFailed, OriginLack
 from mezzotint.names import Ident
 from mezzotint.network.client import Client
 from mezzotint.network.freshness import Lifetimes
-from mezzotint.network.urls import Target
+from mezzotint.network.urls import Url
 from mezzotint.sources.arriving import Arriving
 from mezzotint.sources.attempts import conditions, origins_fault, patiently, remember_failure, validators
 from mezzotint.sources.notes import Notes
@@ -54,11 +54,11 @@ class Loading:
         """Somewhere for a picture's bytes. Close it."""
         return Arriving(self._bases.spool, self._threads)
 
-    async def from_origin(self, target: Target, record: RemoteRecord | None) -> RemoteRecord:
+    async def from_origin(self, target: Url, record: RemoteRecord | None) -> RemoteRecord:
         """The picture, or that it is still the one of `record`. Raises OriginError, StorageFull, StoreUnavailable."""
         return await patiently(lambda: self._attempt(target, record))
 
-    async def from_peers(self, target: Target) -> RemoteRecord | None:
+    async def from_peers(self, target: Url) -> RemoteRecord | None:
         """From the first that has it. One that fails is as one that has it not."""
         for peer in self._peers.all():
             try:
@@ -77,13 +77,13 @@ class Loading:
                 log.warning("peer %s: %s", peer.name, error.reason)
         return None
 
-    async def from_clone(self, target: Target, record: RemoteRecord, arriving: Arriving) -> bool:
+    async def from_clone(self, target: Url, record: RemoteRecord, arriving: Arriving) -> bool:
         """What a peer has sent; whether it was new. Raises InvalidInput where the bytes are not its record's."""
         return await arriving.finish(
             lambda spool: self._received(target, replace(self._bounded(record), via="clone"), spool)
         )
 
-    def failed(self, target: Target, error: OriginError) -> None:
+    def failed(self, target: Url, error: OriginError) -> None:
         """Remember it for a while, and note it."""
         now = self._clock()
         remember_failure(self._records, target, error, now)
@@ -99,7 +99,7 @@ class Loading:
         finally:
             await arriving.close()
 
-    async def _attempt(self, target: Target, record: RemoteRecord | None) -> RemoteRecord:
+    async def _attempt(self, target: Url, record: RemoteRecord | None) -> RemoteRecord:
         headers = conditions(record.etag, record.last_modified) if record is not None else {}
         async with self._arriving() as arriving:
             async with self._client.get(target, headers) as response:
@@ -133,19 +133,19 @@ class Loading:
             expires=min(record.expires, now + self._lifetimes.ceiling),
         )
 
-    def _offered(self, target: Target, peer: Peer, record: RemoteRecord, spool: Spool) -> RemoteRecord:
+    def _offered(self, target: Url, peer: Peer, record: RemoteRecord, spool: Spool) -> RemoteRecord:
         if spool.digest() != record.ident:
             raise OriginFailed(f"{peer.name} sent other bytes than it said")
         return self._stored(target, record, spool)
 
-    def _received(self, target: Target, record: RemoteRecord, spool: Spool) -> bool:
+    def _received(self, target: Url, record: RemoteRecord, spool: Spool) -> bool:
         if spool.digest() != record.ident:
             raise InvalidInput("body", "has other bytes than its name says", record.ident)
         before = self._records.find(target.key)
         self._stored(target, record, spool)
         return before is None or before.ident != record.ident
 
-    def _stored(self, target: Target, record: RemoteRecord, spool: Spool) -> RemoteRecord:
+    def _stored(self, target: Url, record: RemoteRecord, spool: Spool) -> RemoteRecord:
         """Base first, then what leads to it; the note of it before, so that nothing is there that nobody knows of."""
         kept = self._records.keeps(target.host)
         base = self._bases.keep(spool) if kept else self._bases.keep_copy(spool)
@@ -165,11 +165,11 @@ class Loading:
         if kept and not base.new and not self._bases.exists(base.ident):
             self._bases.life.recover(base.ident)
 
-    def _checked(self, target: Target, record: RemoteRecord) -> None:
+    def _checked(self, target: Url, record: RemoteRecord) -> None:
         self._note(target, record, {})
         self._records.put(target.key, record, kept=self._records.is_kept(target.key))
 
-    def _note(self, target: Target, record: RemoteRecord, facts: dict[str, Any]) -> None:
+    def _note(self, target: Url, record: RemoteRecord, facts: dict[str, Any]) -> None:
         said = {"at": self._clock(), "key": target.key, "url": target.url, "host": target.host}
         known = {name: getattr(record, name) for name in ("ident", "via", "fetched", "checked", "expires")}
         self._notes.append(said | known | facts)

@@ -18,7 +18,7 @@ from yarl import URL
 from mezzotint.errors import InvalidInput, OriginBusy, OriginFailed, OriginLacks
 from mezzotint.network.breaker import CircuitBreaker
 from mezzotint.network.client import told
-from mezzotint.network.urls import Target
+from mezzotint.network.urls import Url
 from mezzotint.settings.parsing import parse_http_url
 from mezzotint.sources.records import RemoteRecord
 
@@ -110,7 +110,7 @@ class PeerList:
         return next((peer for peer in self.all() if peer.name == name), None)
 
 
-class Refusal(OriginFailed):
+class PeerRefused(OriginFailed):
     """It answered, and does not want what it is sent; asking again brings nothing else."""
 
 
@@ -134,7 +134,7 @@ class PeerClient:
             await self._session.close()
 
     @asynccontextmanager
-    async def ask(self, peer: Peer, target: Target) -> AsyncIterator[Offer]:
+    async def ask(self, peer: Peer, target: Url) -> AsyncIterator[Offer]:
         """What it has itself; it asks nobody else. Raises OriginError."""
         params = {"url": target.url, "only_send_if_local": "true"}
         async with self._send("GET", peer, "/get_image", params) as answer:
@@ -155,7 +155,7 @@ class PeerClient:
         }
         async with self._send("POST", peer, "/clone_image", {"url": record.url}, headers, chunks) as answer:
             if answer.status in _REFUSALS:
-                raise Refusal(f"{peer.name} answered {answer.status}: {(await answer.text())[:200]}")
+                raise PeerRefused(f"{peer.name} answered {answer.status}: {(await answer.text())[:200]}")
             if answer.status not in {200, 201} or answer.headers.get(IDENT_HEADER) != record.ident:
                 raise OriginFailed(f"{peer.name} answered {answer.status}: {(await answer.text())[:200]}")
 

@@ -13,7 +13,7 @@ from mezzotint.errors import OriginError
 from mezzotint.names import Ident
 from mezzotint.network.addresses import Policy
 from mezzotint.network.client import Client
-from mezzotint.network.urls import Target
+from mezzotint.network.urls import Url
 from mezzotint.sources.flights import Flights
 from mezzotint.sources.loading import Loading
 from mezzotint.sources.peers import PeerClient
@@ -59,7 +59,7 @@ class RemoteImages:
         await self.peer_client.close()
         self._loading.close()
 
-    async def find(self, target: Target, *, renew: bool = True) -> Lookup | None:
+    async def find(self, target: Url, *, renew: bool = True) -> Lookup | None:
         """What is known here; nobody else is asked, and nobody is waited for.
 
         What has gone stale is given as it is, and looked after in the background where it is to `renew`.
@@ -78,7 +78,7 @@ class RemoteImages:
     async def is_here(self, ident: Ident) -> bool:
         return await self._flights.in_thread(self._bases.is_here, ident)
 
-    async def get(self, target: Target, *, ask_peers: bool = False, lost: bool = False) -> Lookup:
+    async def get(self, target: Url, *, ask_peers: bool = False, lost: bool = False) -> Lookup:
         """From here or loaded. `lost`: its bytes were found to be gone.
 
         Raises InvalidInput where nothing is fetched from there, OriginError, StorageFull, StoreUnavailable.
@@ -87,12 +87,12 @@ class RemoteImages:
             return found
         return await self.load(target, ask_peers=ask_peers)
 
-    async def load(self, target: Target, *, ask_peers: bool = False) -> Lookup:
+    async def load(self, target: Url, *, ask_peers: bool = False) -> Lookup:
         """As `get`, for who does not expect it to be here: what is stale is waited for."""
         self._policy.check(target)
         return await asyncio.shield(self._fly(target, ask_peers))
 
-    async def receive(self, target: Target, record: RemoteRecord, chunks: AsyncIterator[bytes]) -> bool:
+    async def receive(self, target: Url, record: RemoteRecord, chunks: AsyncIterator[bytes]) -> bool:
         """Take in what a peer sends, once the bytes are seen to be those of its record; whether it was new.
 
         Raises InvalidInput where they are not, NotAnImage and the like, StorageFull, StoreUnavailable.
@@ -107,10 +107,10 @@ class RemoteImages:
         finally:
             await arriving.close()
 
-    def _fly(self, target: Target, ask_peers: bool) -> asyncio.Task[Lookup]:
+    def _fly(self, target: Url, ask_peers: bool) -> asyncio.Task[Lookup]:
         return self._flights.fly(target.key, lambda: self._load(target, ask_peers))
 
-    async def _load(self, target: Target, ask_peers: bool) -> Lookup:
+    async def _load(self, target: Url, ask_peers: bool) -> Lookup:
         """One process of the host at a time. What another one has loaded, or failed to, meanwhile, counts."""
         async with self._flights.alone(target.key, self._look) as (record, fresh):
             if record is not None and fresh:

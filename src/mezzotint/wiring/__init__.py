@@ -20,7 +20,7 @@ from mezzotint.network.breaker import CircuitBreaker
 from mezzotint.network.client import PIECE, Client, Times
 from mezzotint.network.freshness import Lifetimes
 from mezzotint.network.limits import DomainLimits
-from mezzotint.network.urls import Target
+from mezzotint.network.urls import Url
 from mezzotint.objects import ObjectStore
 from mezzotint.objects.registry import open_store
 from mezzotint.settings import Settings
@@ -125,7 +125,7 @@ class Sources:
     remote: RemoteImages
     cover_art: CoverArt
 
-    async def load(self, target: Target) -> None:
+    async def load(self, target: Url) -> None:
         """Have what is there, ahead of need: cover art, or a picture by its address. Raises MezzotintError."""
         asked = self.cover_art.asked_by(target)
         if asked is None:

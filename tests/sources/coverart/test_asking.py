@@ -10,7 +10,7 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from mezzotint.errors import InvalidInput, NotFound
-from mezzotint.sources.coverart.asking import SIZES, Asked, Place, led_to, parse_line, parse_path
+from mezzotint.sources.coverart.asking import SIZES, CoverRequest, Place, led_to, parse_line, parse_path
 
 M = "76df3287-6cda-33eb-8e9a-044b5e15ffdd"
 OTHER = "c9b52105-5f8d-3a2a-8ad3-0f5d4a3a6f3c"
@@ -18,14 +18,14 @@ MBIDS = st.uuids().map(str)
 IDS = st.from_regex(r"[1-9][0-9]{0,19}", fullmatch=True)
 SIZE = st.sampled_from([None, *SIZES])
 ASKED = st.one_of(
-    st.builds(Asked, st.sampled_from(["release", "release-group"]), MBIDS),
-    st.builds(Asked, st.just("release"), MBIDS, st.one_of(st.sampled_from(["front", "back"]), IDS), SIZE),
-    st.builds(Asked, st.just("release-group"), MBIDS, st.just("front"), SIZE),
+    st.builds(CoverRequest, st.sampled_from(["release", "release-group"]), MBIDS),
+    st.builds(CoverRequest, st.just("release"), MBIDS, st.one_of(st.sampled_from(["front", "back"]), IDS), SIZE),
+    st.builds(CoverRequest, st.just("release-group"), MBIDS, st.just("front"), SIZE),
 )
 
 
 @given(ASKED)
-def test_what_is_printed_is_read_as_the_same(asked: Asked) -> None:
+def test_what_is_printed_is_read_as_the_same(asked: CoverRequest) -> None:
     assert parse_path(asked.path) == asked
 
 
@@ -41,24 +41,24 @@ def test_whatever_is_read_is_plain_and_all_else_is_refused(path: str) -> None:
 
 @pytest.mark.parametrize("entity", ["release", "release-group"])
 def test_a_listing_is_the_same_with_a_slash_and_without(entity: str) -> None:
-    assert parse_path(f"/{entity}/{M}") == parse_path(f"/{entity}/{M}/") == Asked(entity, M)
+    assert parse_path(f"/{entity}/{M}") == parse_path(f"/{entity}/{M}/") == CoverRequest(entity, M)
 
 
 @pytest.mark.parametrize(
     ("name", "asked"),
     [
-        ("front", Asked("release", M, "front")),
-        ("back", Asked("release", M, "back")),
-        ("front.jpg", Asked("release", M, "front")),
-        ("front-250", Asked("release", M, "front", 250)),
-        ("back-1200.JPEG", Asked("release", M, "back", 1200)),
-        ("829521842", Asked("release", M, "829521842")),
-        ("829521842-500.png", Asked("release", M, "829521842", 500)),
-        ("1.pdf", Asked("release", M, "1", None)),
-        ("9" * 20, Asked("release", M, "9" * 20)),
+        ("front", CoverRequest("release", M, "front")),
+        ("back", CoverRequest("release", M, "back")),
+        ("front.jpg", CoverRequest("release", M, "front")),
+        ("front-250", CoverRequest("release", M, "front", 250)),
+        ("back-1200.JPEG", CoverRequest("release", M, "back", 1200)),
+        ("829521842", CoverRequest("release", M, "829521842")),
+        ("829521842-500.png", CoverRequest("release", M, "829521842", 500)),
+        ("1.pdf", CoverRequest("release", M, "1", None)),
+        ("9" * 20, CoverRequest("release", M, "9" * 20)),
     ],
 )
-def test_pictures_of_a_release(name: str, asked: Asked) -> None:
+def test_pictures_of_a_release(name: str, asked: CoverRequest) -> None:
     assert parse_path(f"/release/{M}/{name}") == asked
     assert asked.by_id == name[0].isdecimal()
 
@@ -170,11 +170,11 @@ def test_redirects_of_the_archive_tell_the_picture(mbid: str, number: str, size:
     for url in (
         f"https://archive.org/download/{item}/{item}-{number}{thumb}.{extension}",
         f"https://ia800001.us.archive.org/7/items/{item}/{item}-{number}{thumb}.{extension}",
-        f"https://coverartarchive.org{Asked('release', mbid, number, size).path}.{extension}",
+        f"https://coverartarchive.org{CoverRequest('release', mbid, number, size).path}.{extension}",
         place.path(size),
     ):
         assert led_to(url) == place
-    assert parse_path(place.path(size)) == Asked("release", mbid, number, size)
+    assert parse_path(place.path(size)) == CoverRequest("release", mbid, number, size)
 
 
 @pytest.mark.parametrize(
@@ -200,16 +200,16 @@ def test_what_names_no_picture_leads_to_none(url: str) -> None:
 @pytest.mark.parametrize(
     ("line", "asked"),
     [
-        (M, Asked("release", M)),
-        (f"  {M}\r\n", Asked("release", M)),
-        (f"release/{M}", Asked("release", M)),
-        (f"/release/{M}/", Asked("release", M)),
-        (f"release-group/{M}", Asked("release-group", M)),
-        (f"https://musicbrainz.org/release/{M}", Asked("release", M)),
-        (f"http://coverartarchive.org/release-group/{M}/", Asked("release-group", M)),
+        (M, CoverRequest("release", M)),
+        (f"  {M}\r\n", CoverRequest("release", M)),
+        (f"release/{M}", CoverRequest("release", M)),
+        (f"/release/{M}/", CoverRequest("release", M)),
+        (f"release-group/{M}", CoverRequest("release-group", M)),
+        (f"https://musicbrainz.org/release/{M}", CoverRequest("release", M)),
+        (f"http://coverartarchive.org/release-group/{M}/", CoverRequest("release-group", M)),
     ],
 )
-def test_a_line_of_a_list_names_a_release(line: str, asked: Asked) -> None:
+def test_a_line_of_a_list_names_a_release(line: str, asked: CoverRequest) -> None:
     assert parse_line(line) == asked
 
 

@@ -39,7 +39,7 @@ class View(APIView):
         return answer
 
 
-def paged(request: Request, found: queries.Page[Any], shape: type[Any]) -> Response:
+def paged(request: Request, found: queries.ResultPage[Any], shape: type[Any]) -> Response:
     return Response({"results": shape(found.items, many=True).data, "next": found.next})
 
 

@@ -26,7 +26,7 @@ _LED_TO = (
 
 
 @dataclass(frozen=True, slots=True)
-class Asked:
+class CoverRequest:
     """`what` is `front`, `back`, a picture's id, or None for the listing; `size` None is the original."""
 
     entity: str
@@ -76,7 +76,7 @@ class Place:
         return f"/{self.entity}/{self.mbid}/{self.id}{_dashed(size)}"
 
 
-def parse_path(path: str) -> Asked:
+def parse_path(path: str) -> CoverRequest:
     """Raises InvalidInput naming `entity`, `mbid`, `id` or `size`, NotFound."""
     entity, _, rest = path.removeprefix("/").partition("/")
     mbid, _, rest = rest.partition("/")
@@ -88,7 +88,7 @@ def parse_path(path: str) -> Asked:
     if below:
         raise NotFound("there is nothing below a picture")
     if not picture:
-        return Asked(entity, mbid)
+        return CoverRequest(entity, mbid)
     match = _PICTURE.fullmatch(picture)
     what, size, extension = (match["what"], match["size"], match["extension"]) if match else (picture, None, None)
     if entity == RELEASE_GROUP and what != FRONT:
@@ -99,10 +99,10 @@ def parse_path(path: str) -> Asked:
         raise InvalidInput("size", f"cannot be {size!r:.40}", " ".join(map(str, SIZES)))
     if extension is not None and not _EXTENSION.fullmatch(extension):
         raise InvalidInput("id", f"ends in {extension!r:.40}", "an extension of 1 to 5 letters and digits")
-    return Asked(entity, mbid, what, int(size) if size else None)
+    return CoverRequest(entity, mbid, what, int(size) if size else None)
 
 
-def parse_line(text: str) -> Asked:
+def parse_line(text: str) -> CoverRequest:
     """The release or release group that a line of a list names: an MBID, `release-group/<mbid>`, or an address that
     ends so. Raises InvalidInput."""
     *before, mbid = text.strip().rstrip("/").split("/")

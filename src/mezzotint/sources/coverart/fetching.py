@@ -12,10 +12,10 @@ from dataclasses import replace
 from mezzotint.errors import OriginError, OriginFailed, StorageFull
 from mezzotint.network.client import Client, Response
 from mezzotint.network.freshness import Lifetimes
-from mezzotint.network.urls import Target
+from mezzotint.network.urls import Url
 from mezzotint.sources.arriving import Arriving
 from mezzotint.sources.attempts import ATTEMPTS, conditions, origins_fault, patiently, remember_failure, validators
-from mezzotint.sources.coverart.asking import Asked, Place, led_to
+from mezzotint.sources.coverart.asking import CoverRequest, Place, led_to
 from mezzotint.sources.coverart.keeping import Keeping, Listing, Pointer
 from mezzotint.sources.coverart.listing import normalised, parse_listing
 from mezzotint.sources.records import RemoteRecords
@@ -41,19 +41,19 @@ class Fetching:
         self._keeping, self._records, self._client = keeping, records, client
         self._lifetimes, self._threads, self._clock = lifetimes, threads, clock
 
-    def check(self, target: Target) -> None:
+    def check(self, target: Url) -> None:
         """Raises the OriginError that is remembered."""
         failure = self._records.failure(target.key)
         if failure is not None:
             raise failure.error(self._clock())
 
-    def may_ask(self, target: Target) -> bool:
+    def may_ask(self, target: Url) -> bool:
         return self._records.failure(target.key) is None
 
-    def failed(self, target: Target, error: OriginError) -> None:
+    def failed(self, target: Url, error: OriginError) -> None:
         remember_failure(self._records, target, error, self._clock())
 
-    async def listing(self, asked: Asked, target: Target) -> None:
+    async def listing(self, asked: CoverRequest, target: Url) -> None:
         """Have the listing, or that it is still the one that is here. Raises OriginError, StorageFull."""
         before = await in_thread(self._threads, self._keeping.listing, asked)
         now, headers, body = await patiently(lambda: self._listing(target, before))
@@ -66,7 +66,7 @@ class Fetching:
                 listing = Listing(normalised(parse_listing(body)), expires, *validators(headers))
         await in_thread(self._threads, self._keeping.keep_listing, asked, listing)
 
-    async def _listing(self, target: Target, before: Listing | None) -> tuple[float, Mapping[str, str], bytes | None]:
+    async def _listing(self, target: Url, before: Listing | None) -> tuple[float, Mapping[str, str], bytes | None]:
         """When it came, what was said with it, and the document, or None where it is the one from before."""
         asked = _JSON | (conditions(before.etag, before.last_modified) if before is not None else {})
         async with self._client.get(target, asked) as response:
@@ -79,7 +79,7 @@ class Fetching:
                     raise OriginFailed(f"the archive sends a listing of more than {MOST_LISTING} bytes")
             return self._clock(), response.headers, body
 
-    async def picture(self, asked: Asked, target: Target, pointer: Pointer | None) -> Place:
+    async def picture(self, asked: CoverRequest, target: Url, pointer: Pointer | None) -> Place:
         """Have the picture, or know where it is here already; returns its place. `pointer` is what was known of it.
 
         Raises OriginError, StorageFull.
@@ -89,7 +89,7 @@ class Fetching:
                 return await patiently(lambda: self._picture(asked, target, pointer))
         raise StorageFull("the cache's directory is being removed")
 
-    async def _picture(self, asked: Asked, target: Target, pointer: Pointer | None) -> Place:
+    async def _picture(self, asked: CoverRequest, target: Url, pointer: Pointer | None) -> Place:
         headers: dict[str, str] = {}
         if (
             pointer is not None
@@ -116,14 +116,14 @@ class Fetching:
                 await in_thread(self._threads, self._keeping.point, asked, found)
         return found.place
 
-    def _is_enough(self, asked: Asked, hop: Target) -> bool:
+    def _is_enough(self, asked: CoverRequest, hop: Url) -> bool:
         """Where a redirect leads to what is here already, nothing is downloaded."""
         place = led_to(hop.url)
         if place is None or asked.by_id:
             return False
         return self._keeping.may_have(place, asked.size)
 
-    def _pointer(self, asked: Asked, response: Response, expires: float) -> Pointer:
+    def _pointer(self, asked: CoverRequest, response: Response, expires: float) -> Pointer:
         """Where the picture is, by the redirects, or by what another cache says of it."""
         assert asked.what is not None
         if asked.by_id:

@@ -16,7 +16,7 @@ from mezzotint.derivatives.bases import Spool
 from mezzotint.errors import InvalidInput, NotAnImage
 from mezzotint.host.files import full_is_told, temporary
 from mezzotint.names import FORMATS
-from mezzotint.sources.coverart.asking import Asked, Place
+from mezzotint.sources.coverart.asking import CoverRequest, Place
 from mezzotint.sources.coverart.listing import normalised
 
 FORMAT = 1
@@ -68,7 +68,7 @@ class Keeping:
     def __init__(self, cache: Cache, bases: Bases) -> None:
         self._cache, self._bases = cache, bases
 
-    def pointers(self, asked: Asked) -> Iterator[Pointer]:
+    def pointers(self, asked: CoverRequest) -> Iterator[Pointer]:
         """A picture's id leads to itself for ever; of `front` and `back` it is known, or not: of all sizes, then of
         this one."""
         if asked.by_id:
@@ -81,7 +81,7 @@ class Keeping:
                 place = Place(_text(members.pop("mbid")), _text(members.pop("id")), _text(members.pop("entity")))
                 yield Pointer(place, _text(members["path"]), *_validity(members))
 
-    def point(self, asked: Asked, pointer: Pointer) -> None:
+    def point(self, asked: CoverRequest, pointer: Pointer) -> None:
         """Remember it. Raises StorageFull."""
         of_all, of_size = _pointer_names(asked)[0], _pointer_names(asked)[-1]
         members = asdict(pointer)
@@ -89,7 +89,7 @@ class Keeping:
         # of what has no id each size is known by itself
         self._write(of_all if pointer.place.lasting else of_size, members | place)
 
-    def forget(self, asked: Asked) -> None:
+    def forget(self, asked: CoverRequest) -> None:
         """There is nothing any more under this path; other sizes may be there."""
         if asked.what is None:
             names = [_listing_name(asked)]
@@ -99,13 +99,13 @@ class Keeping:
             if self._cache.has(name):
                 self._cache.purge_file(name)
 
-    def listing(self, asked: Asked) -> Listing | None:
+    def listing(self, asked: CoverRequest) -> Listing | None:
         members = self._read(_listing_name(asked))
         with suppress(KeyError, TypeError, ValueError, InvalidInput):
             return Listing(normalised(members["document"]), *_validity(members))
         return None
 
-    def keep_listing(self, asked: Asked, listing: Listing) -> None:
+    def keep_listing(self, asked: CoverRequest, listing: Listing) -> None:
         """Raises StorageFull."""
         self._write(_listing_name(asked), {name: getattr(listing, name) for name in listing.__slots__})
 
@@ -196,12 +196,12 @@ def _validity(members: dict[str, Any]) -> tuple[float, str, str]:
     return float(members["expires"]), _text(members["etag"]), _text(members["last_modified"])
 
 
-def _pointer_names(asked: Asked) -> list[str]:
+def _pointer_names(asked: CoverRequest) -> list[str]:
     """Of all sizes, and of this one."""
     assert asked.what is not None
     of_all = f"{asked.group}-{asked.what}"
     return [f"{of_all}.json", f"{of_all}-{asked.size}.json"] if asked.size else [f"{of_all}.json"]
 
 
-def _listing_name(asked: Asked) -> str:
+def _listing_name(asked: CoverRequest) -> str:
     return f"{asked.group}.json"

@@ -10,8 +10,8 @@ from typing import Any
 
 from mezzotint.errors import Busy, InvalidInput, NotFound, OriginError, OriginFailed, OriginLacks
 from mezzotint.network.addresses import Policy
-from mezzotint.network.urls import Target, parse_url
-from mezzotint.sources.coverart.asking import Asked, Place, parse_path
+from mezzotint.network.urls import Url, parse_url
+from mezzotint.sources.coverart.asking import CoverRequest, Place, parse_path
 from mezzotint.sources.coverart.fetching import Fetching
 from mezzotint.sources.coverart.keeping import Keeping, Picture, Pointer
 from mezzotint.sources.flights import Flights
@@ -46,10 +46,10 @@ class CoverArt:
         self._upstream, self._policy, self._keeping = upstream, policy, keeping
         self._fetching, self._flights, self._clock = fetching, flights, clock
 
-    def target(self, asked: Asked) -> Target:
+    def target(self, asked: CoverRequest) -> Url:
         return parse_url(self._upstream + asked.path)
 
-    def asked_by(self, target: Target) -> Asked | None:
+    def asked_by(self, target: Url) -> CoverRequest | None:
         """What an address of the archive asks for; None for any other address."""
         base = parse_url(f"{self._upstream}/").url
         try:
@@ -57,7 +57,7 @@ class CoverArt:
         except (InvalidInput, NotFound):
             return None
 
-    async def get(self, asked: Asked, *, fresh: bool = False) -> Given:
+    async def get(self, asked: CoverRequest, *, fresh: bool = False) -> Given:
         """`fresh`: what has gone stale is not given, but waited for.
 
         Raises OriginError, Busy, StorageFull.
@@ -74,20 +74,20 @@ class CoverArt:
             how, fresh = await asyncio.shield(self._fly(asked)), False
         raise Busy("the cache is too small to keep this for as long as it takes to send it")
 
-    async def load(self, asked: Asked) -> None:
+    async def load(self, asked: CoverRequest) -> None:
         """As `get`, ahead of need: what has gone stale is waited for."""
         given = await self.get(asked, fresh=True)
         if given.picture is not None:
             given.picture.close()
 
-    def _check(self, target: Target) -> None:
+    def _check(self, target: Url) -> None:
         """Raises OriginFailed where nothing may be fetched from the archive: nothing that whoever asks did wrong."""
         try:
             self._policy.check(target)
         except InvalidInput as error:
             raise OriginFailed(str(error)) from None
 
-    def _find(self, asked: Asked) -> Given | None:
+    def _find(self, asked: CoverRequest) -> Given | None:
         """What is here."""
         if asked.what is None:
             listing = self._keeping.listing(asked)
@@ -103,10 +103,10 @@ class CoverArt:
     def _how(self, expires: float) -> How:
         return How.HIT if expires > self._clock() else How.STALE
 
-    def _fly(self, asked: Asked) -> asyncio.Task[How]:
+    def _fly(self, asked: CoverRequest) -> asyncio.Task[How]:
         return self._flights.fly(asked.path, lambda: self._load(asked))
 
-    async def _load(self, asked: Asked) -> How:
+    async def _load(self, asked: CoverRequest) -> How:
         """One process of the host at a time. Returns HIT where another one had it."""
         target = self.target(asked)
         async with self._flights.alone(target.key, lambda key: self._is_good(asked)) as good:
@@ -117,7 +117,7 @@ class CoverArt:
             await self._fetch(asked, target, known)
         return How.MISS
 
-    async def _fetch(self, asked: Asked, target: Target, known: Pointer | None) -> None:
+    async def _fetch(self, asked: CoverRequest, target: Url, known: Pointer | None) -> None:
         """Raises OriginError, which is remembered."""
         try:
             self._check(target)
@@ -126,7 +126,7 @@ class CoverArt:
                 return
             place = await self._fetching.picture(asked, target, known)
             if not await self._flights.in_thread(self._keeping.has, place, asked.size):
-                by_id = Asked(place.entity, place.mbid, place.what, asked.size)
+                by_id = CoverRequest(place.entity, place.mbid, place.what, asked.size)
                 await self._fetching.picture(by_id, self.target(by_id), None)
         except OriginError as error:
             await self._flights.in_thread(self._fetching.failed, target, error)
@@ -134,12 +134,12 @@ class CoverArt:
                 await self._flights.in_thread(self._keeping.forget, asked)
             raise
 
-    def _known(self, asked: Asked) -> Pointer | None:
+    def _known(self, asked: CoverRequest) -> Pointer | None:
         """What the archive answered to this very request the last time."""
         pointers = self._keeping.pointers(asked) if asked.what is not None else iter(())
         return next((pointer for pointer in pointers if pointer.path == asked.path), None)
 
-    def _is_good(self, asked: Asked) -> bool:
+    def _is_good(self, asked: CoverRequest) -> bool:
         """Whether it is here, and not stale."""
         given = self._find(asked)
         if given is not None and given.picture is not None:

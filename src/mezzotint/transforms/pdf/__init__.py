@@ -1,6 +1,6 @@
 """Documents of pages: what they say of themselves, and their pages as pictures, made in processes of their own."""
 
-from mezzotint.transforms.pdf.asking import FORMATS, Asked, PageSize, page_size
+from mezzotint.transforms.pdf.asking import FORMATS, PageSize, PageSpec, page_size
 from mezzotint.transforms.pdf.rasteriser import Document, Rasteriser, Rendered
 
-__all__ = ["FORMATS", "Asked", "Document", "PageSize", "Rasteriser", "Rendered", "page_size"]
+__all__ = ["FORMATS", "Document", "PageSize", "PageSpec", "Rasteriser", "Rendered", "page_size"]

@@ -14,7 +14,7 @@ _ROUNDING = 2e-7
 
 
 @dataclass(frozen=True, slots=True)
-class Output:
+class PageFormat:
     """`longest` is the most pixels that a side of this format may have."""
 
     media_type: str
@@ -22,16 +22,16 @@ class Output:
 
 
 FORMATS = {
-    "jpg": Output("image/jpeg", 65_500),
-    "png": Output("image/png", 1 << 30),
-    "tif": Output("image/tiff", 1 << 30),
-    "ppm": Output("image/x-portable-pixmap", 1 << 30),
+    "jpg": PageFormat("image/jpeg", 65_500),
+    "png": PageFormat("image/png", 1 << 30),
+    "tif": PageFormat("image/tiff", 1 << 30),
+    "ppm": PageFormat("image/x-portable-pixmap", 1 << 30),
 }
 """by their file name extensions"""
 
 
 @dataclass(frozen=True, slots=True)
-class Asked:
+class PageSpec:
     """`fallback_dpi` is for pages that are too large at `dpi`; `max_length` is the longest side in pixels, 0 for any;
     `max_pixels` is what a page may have in all. `crop` shows the CropBox, and no more of the MediaBox than that."""
 
@@ -52,7 +52,7 @@ class PageSize:
     dpi: float
 
 
-def page_size(width: float, height: float, asked: Asked) -> PageSize:
+def page_size(width: float, height: float, asked: PageSpec) -> PageSize:
     """Of a page of so many points: whole pixels, rounded up; with a `max_length`, down.
 
     Where it is too large at both resolutions it has the highest whole one at which it is not. Raises DocumentRefused.
@@ -75,12 +75,12 @@ def _size(width: float, height: float, dpi: float, max_length: int) -> PageSize:
     return PageSize(max(1, int(across * scale)), max(1, int(down * scale)), dpi * scale)
 
 
-def _fits(size: PageSize, asked: Asked) -> bool:
+def _fits(size: PageSize, asked: PageSpec) -> bool:
     longest = max(size.width, size.height)
     return size.width * size.height <= asked.max_pixels and longest <= FORMATS[asked.format].longest
 
 
-def _lower(width: float, height: float, asked: Asked) -> list[int]:
+def _lower(width: float, height: float, asked: PageSpec) -> list[int]:
     """Whole resolutions from the highest that may fit; what rounds up may need the next."""
     by_area = math.sqrt(asked.max_pixels / (width * height))
     by_side = FORMATS[asked.format].longest / max(width, height)

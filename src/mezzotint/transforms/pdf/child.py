@@ -20,8 +20,8 @@ from typing import Any
 from PIL import Image
 
 from mezzotint.errors import DocumentRefused
-from mezzotint.transforms.pdf.asking import Asked
-from mezzotint.transforms.pdf.pdfium import Page, Pdf
+from mezzotint.transforms.pdf.asking import PageSpec
+from mezzotint.transforms.pdf.pdfium import Pdf, PdfPage
 
 JPEG_QUALITY = 75
 _DESCRIPTORS = 64
@@ -43,7 +43,7 @@ def main() -> None:
     answers = os.fdopen(os.dup(1), "w")
     os.dup2(2, 1)  # nothing that a library prints is taken for an answer
     order = json.loads(sys.stdin.readline())
-    asked, limits = Asked(**order["asked"]), PageLimits(**order["limits"])
+    asked, limits = PageSpec(**order["asked"]), PageLimits(**order["limits"])
     _limit(limits)
 
     def answer(members: dict[str, Any]) -> None:
@@ -70,8 +70,8 @@ def main() -> None:
             answer({"failed": error.errno or 0, "why": str(error.strerror or error)})
 
 
-def _written(pdf: Pdf, number: int, asked: Asked, path: Path) -> dict[str, Any]:
-    with closing(Page(pdf, number, asked)) as page:
+def _written(pdf: Pdf, number: int, asked: PageSpec, path: Path) -> dict[str, Any]:
+    with closing(PdfPage(pdf, number, asked)) as page:
         size = page.size
         scan = page.scan() if asked.format == "jpg" else None
         if scan is not None:

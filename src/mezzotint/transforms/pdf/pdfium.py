@@ -20,7 +20,7 @@ from PIL import Image, ImageChops
 
 from mezzotint.errors import DocumentRefused
 from mezzotint.transforms.pdf import scans
-from mezzotint.transforms.pdf.asking import Asked, PageSize, page_size
+from mezzotint.transforms.pdf.asking import PageSize, PageSpec, page_size
 from mezzotint.transforms.pdf.plain import WithoutPlain
 
 _NEEDS_PASSWORD, _UNKNOWN_SECURITY = 4, 5
@@ -141,10 +141,10 @@ class Pdf:
         return found
 
 
-class Page:
+class PdfPage:
     """Page `number`, from 1, as it is asked for. Close it."""
 
-    def __init__(self, pdf: Pdf, number: int, asked: Asked) -> None:
+    def __init__(self, pdf: Pdf, number: int, asked: PageSpec) -> None:
         """Raises DocumentRefused."""
         self._of, self._document, self._number, self._crop = pdf, pdf._pdf, number, asked.crop
         self._page = _loaded(self._document, number, crop=asked.crop)

@@ -20,7 +20,7 @@ from typing import Any
 
 from mezzotint.errors import DocumentRefused, MezzotintError, RendererEnded, StorageFull
 from mezzotint.host.files import FULL
-from mezzotint.transforms.pdf.asking import Asked
+from mezzotint.transforms.pdf.asking import PageSpec
 
 log = logging.getLogger(__name__)
 _PROGRAM = [sys.executable, "-m", "mezzotint.transforms.pdf.child"]
@@ -64,7 +64,7 @@ class Rendered:
 class Rasteriser:
     """Of one document. `seconds` of CPU is what a page may cost. Use it as a context manager."""
 
-    def __init__(self, path: Path, asked: Asked, processes: int = 1, seconds: int = 300) -> None:
+    def __init__(self, path: Path, asked: PageSpec, processes: int = 1, seconds: int = 300) -> None:
         self._path, self._asked, self._processes, self._seconds = path, asked, processes, seconds
         self._stopped = threading.Event()
         self._renderers: list[_Renderer] = []
@@ -153,7 +153,7 @@ class Rasteriser:
 class _Renderer:
     about: dict[str, Any]
 
-    def __init__(self, path: Path, asked: Asked, seconds: int) -> None:
+    def __init__(self, path: Path, asked: PageSpec, seconds: int) -> None:
         self.taken, self._killed = True, False
         self._path, self._asked, self._seconds = path, asked, seconds
         self._said = tempfile.TemporaryFile()  # noqa: SIM115  closed with the process
