@@ -27,12 +27,13 @@ assert prepare().alarm is None
 from mezzotint.repository import commits, services
 from mezzotint.wiring import engine
 from tests import pictures
+from tests.repository.adding import add_image
 taken = []
 for commit in range(int(sys.argv[2])):
     session = services.open_session("bench")
     for number in range(100):
         base = engine().bases.add([pictures.png(8, 8, seed=int(sys.argv[1]) + commit * 100 + number)])
-        services.add_image(session, base, {"title": f"harbour in winter {number}", "tags": ["sea", "snow"]})
+        add_image(session, base, {"title": f"harbour in winter {number}", "tags": ["sea", "snow"]})
     started = time.perf_counter()
     commits.commit(session)
     taken.append(time.perf_counter() - started)

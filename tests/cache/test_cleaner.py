@@ -90,10 +90,10 @@ def test_entries_without_files_are_cleaned_like_others(cache: OwnCache) -> None:
 
 def test_cleaning_tells_how_far_it_is(cache: OwnCache) -> None:
     fill(cache, 250)
-    told: list[Cleaning] = []
+    told: list[int] = []
     done = Cleaner(cache).clean_to(0, told.append)
-    assert done == Cleaning(250, 250 * SIZE) == told[-1]
-    assert [one.removed_files for one in told] == sorted(one.removed_files for one in told)
+    assert done == Cleaning(250, 250 * SIZE)
+    assert sum(told) == 250 * SIZE and len(told) > 1
 
 
 def test_one_cleaner_works_at_a_time(cache: OwnCache) -> None:

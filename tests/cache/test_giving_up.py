@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import hashlib
 import os
 import sqlite3
 import time
@@ -23,7 +22,6 @@ from tests.cache.caches import (
     held,
     is_complete,
     name_of,
-    on_disk,
     open_cache,
     settled,
 )
@@ -56,23 +54,6 @@ def test_a_file_that_cannot_be_looked_at_is_closed(cache: OwnCache, monkeypatch:
     with pytest.raises(sqlite3.OperationalError):
         cache.open(name_of(1))
     assert open_files() == before
-
-
-def test_a_file_that_is_not_kept_is_closed_and_gone(cache: OwnCache, monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setattr(cache.index, "add", fails(StorageFull("no space left for the cache's index")))
-    before = open_files()
-    with cache.receiving(name_of(1)) as received:
-        received.write(b"one")
-        with pytest.raises(StorageFull):
-            received.keep()
-    assert open_files() == before
-    assert (held(cache, name_of(1)), on_disk(cache)) == (None, {})
-    monkeypatch.undo()
-    with cache.receiving(name_of(1)) as received:
-        received.write(b"one")
-        assert received.digest() == hashlib.sha256(b"one").hexdigest()
-        os.close(received.keep())
-    assert_holds(cache, {name_of(1): b"one"})
 
 
 def test_an_index_that_is_unavailable_is_completed_when_it_is_back(cache: OwnCache) -> None:

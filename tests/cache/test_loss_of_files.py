@@ -69,7 +69,7 @@ for line in sys.stdin:
         case "count":
             there = [str(p.relative_to(cache.directory)) for k in KINDS for p in (cache.directory / k).rglob("*.jpg")]
             opened = [cache.open(name_at(path)) for path in there]
-            whole = sum(found is not None and found.read() == name_at(found.place).encode() for found in opened)
+            whole = sum(found is not None and found.read() == found.name.encode() for found in opened)
             tell(whole=whole, files=cache.totals().files, bytes=cache.totals().bytes)
 cache.close()
 """

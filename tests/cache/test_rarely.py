@@ -91,15 +91,15 @@ def test_completing_that_fails_is_told(
 def test_a_file_is_seen_once_it_was_opened_as_it_is_now(cache: Cache) -> None:
     other = open_cache(cache.directory)  # another process
     cache.put(name_of(1), b"one")
-    assert other.open_seen(name_of(1)) is None
+    assert other.open(name_of(1), seen_only=True) is None
     assert held(other, name_of(1)) == b"one"
     for one in (cache, other):
-        found = one.open_seen(name_of(1))
+        found = one.open(name_of(1), seen_only=True)
         assert found is not None and found.read() == b"one"
     file_of(cache, name_of(1)).write_bytes(b"two")
-    assert other.open_seen(name_of(1)) is None
+    assert other.open(name_of(1), seen_only=True) is None
     file_of(cache, name_of(1)).unlink()
-    assert other.open_seen(name_of(1)) is None
+    assert other.open(name_of(1), seen_only=True) is None
     other.close()
 
 

@@ -10,7 +10,7 @@ from typing import Any
 import pytest
 from django.utils import timezone
 
-from mezzotint.composites import importing, receiving, references
+from mezzotint.composites import importing, receiving
 from mezzotint.composites.models import Batch, Collection, Member, Page, Status
 from mezzotint.composites.references import PageReferences
 from mezzotint.errors import Conflict, InvalidInput, ReadOnly
@@ -177,7 +177,7 @@ def test_pages_of_what_is_under_way_are_no_strays(repository: Engine) -> None:
 
 
 def test_each_page_is_told_once_and_in_order(repository: Engine, monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setattr(references, "_CHUNK", 2)
+    monkeypatch.setattr("mezzotint.repository.references._PAGE", 2)
     member, ended = waiting(), waiting()
     idents = {page(repository, member, number, seed=number % 5) for number in range(1, 8)}
     other = page(repository, ended, 1, seed=9)

@@ -30,7 +30,7 @@ from tests.documents import anything
 )
 def test_what_may_be_asked_for(text: str, number: int, expected: str) -> None:
     wording.check("id", text)
-    assert wording.filled(text, number) == expected
+    assert text.format(number) == expected
 
 
 @pytest.mark.parametrize(
@@ -52,7 +52,7 @@ def test_what_passes_can_be_filled_and_stays_short(text: str, number: int) -> No
         wording.check("id", text)
     except InvalidInput:
         return
-    assert len(wording.filled(text, number)) <= len(text) + 12 * 80
+    assert len(text.format(number)) <= len(text) + 12 * 80
 
 
 def test_what_is_said_of_a_page() -> None:

@@ -24,7 +24,7 @@ from mezzotint.names import Ident
 from mezzotint.objects import ObjectReader
 from mezzotint.repository import queries
 from mezzotint.settings import Settings
-from mezzotint.sources.peers import RECORD_HEADER
+from mezzotint.sources.peer_client import RECORD_HEADER
 from mezzotint.wiring import Engine
 from tests import pictures
 from tests.delivery.asking import Ask, asked, asking
@@ -126,7 +126,7 @@ def sent(engine: Engine, events: list[dict[str, Any]]) -> tuple[dict[str, Any], 
     async def main() -> None:
         delivery = Delivery(engine)
         await delivery(scope, receive, send)
-        await delivery._network.close()
+        await delivery._sources.close()
 
     asyncio.run(main())
     return answered[0], answered[1]["body"], read
@@ -171,13 +171,13 @@ def test_a_base_that_lies_elsewhere_goes_by_nginx_from_its_copy_here(tmp_path: P
 def test_a_base_that_lies_elsewhere_is_sent_on_where_there_is_no_room_for_a_copy(
     tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    def full(name: str) -> None:
-        raise StorageFull("no space left for a base's copy")
+    def full() -> None:
+        raise StorageFull("no space left for a picture")
 
     with fetching(tmp_path / "data", MEZZOTINT_STORE="memory:") as engine:
         ident = engine.bases.add([BODY]).ident
         engine.cache.purge_file(ident)
-        monkeypatch.setattr(engine.cache, "receiving", full)
+        monkeypatch.setattr(engine.bases, "_copying", full)
         given = asked(engine, f"/images/{ident}", headers={"x-sendfile-type": nginx_word(engine.settings.secret_key)})
         assert (given.status_code, given.content, "x-accel-redirect" in given.headers) == (200, BODY, False)
 

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import os
-from contextlib import closing
+from contextlib import closing, suppress
 from pathlib import Path
 
 import pytest
@@ -77,12 +77,35 @@ def test_a_cache_without_room_costs_speed_and_no_picture(tmp_path: Path, monkeyp
         bases = open_bases(tmp_path, store, cache)
         ident = bases.add([data]).ident
 
-        def full(name: str) -> None:
+        def full() -> None:
             raise StorageFull("no space left")
 
-        monkeypatch.setattr(cache, "receiving", full)
+        monkeypatch.setattr(bases, "_copying", full)
         assert whole(bases, ident) == data
         assert whole(bases, ident, 10, 20) == data[10:30]
+
+
+def test_a_copy_that_the_index_does_not_take_is_closed_and_gone(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    store, data = MemoryStore(), jpeg(200, 100)
+    with closing(open_cache(tmp_path / "cache", 1 << 30)) as cache:
+        bases = open_bases(tmp_path, store, cache)
+        ident = bases.add([data]).ident
+
+        def full(entry: object) -> bool:
+            raise StorageFull("no space left for the cache's index")
+
+        monkeypatch.setattr(cache.index, "add", full)
+        before = len(os.listdir("/proc/self/fd"))
+        for _ in range(3):
+            with suppress(StorageFull):
+                assert whole(bases, ident) == data
+        assert len(os.listdir("/proc/self/fd")) == before
+        assert not [path for path in (cache.directory / "native").rglob("*") if path.is_file()]
+        monkeypatch.undo()
+        assert whole(bases, ident) == data
+        assert cache.has(ident)
 
 
 def test_what_lies_in_a_store_of_this_host_no_more_may_still_be_cached(tmp_path: Path) -> None:

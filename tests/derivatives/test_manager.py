@@ -14,7 +14,7 @@ from mezzotint.derivatives import Derivative, StoreManager
 from mezzotint.derivatives.manager import Observer
 from mezzotint.derivatives.pool import RenderPool
 from mezzotint.errors import Busy, DamagedBase, InvalidRendition, NotFound, StorageFull
-from mezzotint.names import Ident, Rendition, RenditionLimits, parse, print_name
+from mezzotint.names import Ident, Rendition, parse, print_name
 from mezzotint.settings import Settings
 from mezzotint.wiring import Engine
 from tests.cache.caches import OwnCache
@@ -253,7 +253,7 @@ def test_a_cache_that_cannot_keep_costs_only_the_keeping(made: Engine, tmp_path:
 
     cache = Full(tmp_path / "full", 1000)
     pool: RenderPool[Derivative] = RenderPool(1, 2)
-    manager = StoreManager(made.bases, cache, cache.host, pool, RenditionLimits(), counting)
+    manager = StoreManager(made.bases, cache, cache.host, pool, 64_000_000, counting)
     ident = made.bases.add([jpeg(200, 100)]).ident
     answer = manager.request(ident, rendition(made, ident, "-w50.jpg")).result(PATIENCE)
     assert opened(answer.data).width == 50

@@ -56,7 +56,7 @@ def test_no_more_render_at_once_than_there_are_places() -> None:
     together = threading.Barrier(2)
 
     def work() -> None:
-        with pool.slot():
+        with pool.slots:
             with lock:
                 inside[0] += 1
                 most[0] = max(most[0], inside[0])
@@ -75,7 +75,7 @@ def test_a_failed_flight_frees_its_name_and_its_place() -> None:
     pool: RenderPool[int] = RenderPool(1, 1)
 
     def fail() -> int:
-        with pool.slot():
+        with pool.slots:
             raise ZeroDivisionError
 
     for _ in range(5):

@@ -17,6 +17,7 @@ from mezzotint.repository.models import UpdateSession
 from tests import pictures
 from tests.durability.harness import Harness, Session
 from tests.durability.model import Add, Arrange, Discard, Edit, Remove, Step
+from tests.repository.adding import add_image
 
 NAMES = st.integers(0, 7)
 PICTURES = st.integers(0, 4)
@@ -64,7 +65,7 @@ class Changes(Harness):
     def upload(self, pick: int, now: bool, name: int, title: str, shelf: str) -> None:
         with self.session(pick, now) as (session, steps):
             base = self.engine.bases.add([picture(name)])
-            services.add_image(session, base, {"title": title}, {shelf: shelf} if shelf else {})
+            add_image(session, base, {"title": title}, {shelf: shelf} if shelf else {})
             steps.append(Add(base.ident, title, shelf=shelf))
 
     @precondition(Harness.has_images)

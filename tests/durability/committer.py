@@ -16,6 +16,7 @@ from dataclasses import replace
 from typing import Any
 
 from tests.durability.walk import colour
+from tests.repository.adding import add_image
 
 
 class Freezing:
@@ -44,7 +45,7 @@ def commit(name: str, count: int, shared: str) -> dict[str, object]:
     title = f"{name}-{count}"
 
     def work(session: Any) -> None:
-        services.add_image(session, base, {"title": title}, {name: name})
+        add_image(session, base, {"title": title}, {name: name})
         services.edit_image(session, shared, queries.image(shared).version, {"title": title})
 
     try:

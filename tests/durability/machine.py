@@ -26,6 +26,7 @@ from tests.durability.changes import NAMES, Changes, bytes_of
 from tests.durability.harness import Harness, Session
 from tests.durability.model import Add, Remove
 from tests.faults import FaultyStore, Rates
+from tests.repository.adding import add_image
 
 _VIEW = "32x24.png"
 _TICK = 0.01
@@ -83,7 +84,7 @@ class Machine(Changes):
         with self.surviving():
             session = services.open_session("somebody")
             self.sessions[str(session.pk)] = Session()
-            services.add_image(session, self.engine.bases.add([bytes_of(ident)]), {})
+            add_image(session, self.engine.bases.add([bytes_of(ident)]), {})
             self.sessions[str(session.pk)].steps.append(Add(ident, ""))
         if ident in self.model.images:
             session = services.open_session("another")

@@ -70,7 +70,7 @@ def rows() -> Rows:
     from mezzotint.repository.records import Records
 
     records = Records(connection)
-    return {name: list(records.rows(name)) for name in KINDS}
+    return {name: list(records.table(name).rows()) for name in KINDS}
 
 
 def _references(when: str) -> Iterator[str]:

@@ -19,6 +19,7 @@ from tests.backends.swift import SwiftCluster
 from tests.durability.directories import program
 from tests.durability.oracle import State, check_directory, look, rows, started
 from tests.durability.walk import colour
+from tests.repository.adding import add_image
 
 SHARED = colour(0, 0, 0)
 
@@ -30,7 +31,7 @@ def share(data: Path, **variables: str) -> tuple[str, int]:
 
     with started(data, variables):
         base = engine().bases.add([SHARED])
-        services.at_once("ada", lambda session: services.add_image(session, base, {"title": "Shared"}))
+        services.at_once("ada", lambda session: add_image(session, base, {"title": "Shared"}))
         return base.ident, standing.head().seq
 
 

@@ -19,6 +19,7 @@ from tests import pictures
 from tests.conftest import run
 from tests.durability.oracle import check, check_directory, look, started
 from tests.durability.walk import colour
+from tests.repository.adding import add_image
 
 ROOM = 16 << 20
 PAGE = 4096
@@ -113,7 +114,7 @@ def test_a_full_disk_is_told_and_loses_nothing(deed: Callable[[Ident], None], di
     data = disk / deed.__name__
     with started(data, {"MEZZOTINT_GRACE": "0s"}):
         bases = [engine().bases.add([colour(1, 2, n)]) for n in range(3)]
-        services.at_once("ada", lambda s: [services.add_image(s, base, {"title": "A"}) for base in bases])
+        services.at_once("ada", lambda s: [add_image(s, base, {"title": "A"}) for base in bases])
         engine().bases.add([colour(9, 9, 9)])
         ident, *others = (base.ident for base in bases)
         refused = 0
@@ -183,4 +184,4 @@ def commit_one() -> None:
     from mezzotint.wiring import engine
 
     base = engine().bases.add([colour(1, 1, 1)])
-    services.at_once("ada", lambda session: services.add_image(session, base, {"title": "A"}))
+    services.at_once("ada", lambda session: add_image(session, base, {"title": "A"}))

@@ -11,7 +11,9 @@ import zstandard
 from django.db import DatabaseError
 
 from mezzotint.errors import JournalBroken
-from mezzotint.journal import Change, Checkpoint, CheckpointReader, Head, Journal, Segment, decode, encode
+from mezzotint.journal import Change, Checkpoint, Head, Journal, Segment
+from mezzotint.journal.checkpoint import CheckpointReader
+from mezzotint.journal.segment import decode, encode
 from mezzotint.names.keys import LATEST_KEY, journal_key
 from mezzotint.objects import DirectoryStore, MemoryStore
 from tests.durability.directories import copied, lose_database, put_database

@@ -17,6 +17,7 @@ from typing import TYPE_CHECKING
 from PIL import Image
 
 from tests.durability.states import State
+from tests.repository.adding import add_image
 
 if TYPE_CHECKING:
     from mezzotint.derivatives import Base
@@ -79,7 +80,7 @@ def _commit_pictures(names: str, collections: dict[str, str]) -> None:
     services.at_once(
         "ada",
         lambda session: [
-            services.add_image(session, base, {"title": name.upper()}, collections)
+            add_image(session, base, {"title": name.upper()}, collections)
             for name, base in zip(names, bases, strict=True)
         ],
     )
@@ -97,7 +98,7 @@ def _commit() -> None:
 
     session = services.open_session("ada", "all at once")
     for name in "ef":
-        services.add_image(session, _upload(name), {"title": name.upper()}, {"two": "Two"})
+        add_image(session, _upload(name), {"title": name.upper()}, {"two": "Two"})
     services.edit_image(session, ident("a"), 1, {"title": "Edited"})
     services.remove_image(session, ident("b"))
     one = queries.collection("one")
@@ -147,7 +148,7 @@ def _abandon() -> None:
     from mezzotint.repository import services
 
     session = services.open_session("ada", "thrown away")
-    services.add_image(session, _upload("h"), {}, {"two": "Two"})
+    add_image(session, _upload("h"), {}, {"two": "Two"})
     services.edit_image(session, ident("a"), 2, {"title": "Never"})
     services.abort(session)
 

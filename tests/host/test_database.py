@@ -51,6 +51,10 @@ class Failing:
     def __init__(self, why: Exception) -> None:
         self.execute = self.executescript = fails(why)
 
+    def __enter__(self) -> None: ...
+
+    def __exit__(self, *error: object) -> None: ...
+
     def close(self) -> None: ...
 
 
@@ -135,7 +139,7 @@ def test_an_error_that_is_no_loss_is_raised(database: HostDatabase) -> None:
 
 
 def test_a_full_disk_is_told_and_costs_the_change(database: HostDatabase, monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setattr(database, "_transact", fails(error(sqlite3.SQLITE_FULL)))
+    monkeypatch.setattr(database, "_connection", Failing(error(sqlite3.SQLITE_FULL)))
     with pytest.raises(StorageFull):
         database.change(ADD, [["a"]])
     monkeypatch.undo()

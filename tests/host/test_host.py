@@ -75,14 +75,6 @@ def test_what_is_remembered_soon_is_told_at_the_end(other: Host, tmp_path: Path)
     assert other.facts.recall("a") == "1"
 
 
-def test_a_mark_is_what_it_was_set_to(host: Host, other: Host, tmp_path: Path) -> None:
-    assert host.mark("followed").read() == 0
-    host.mark("followed").set(7)
-    assert (other.mark("followed").read(), other.mark("another").read()) == (7, 0)
-    os.truncate(tmp_path / "host" / "followed.mark", 0)
-    assert host.mark("followed").read() == 0
-
-
 def digest_of(host: Host, path: Path, *, kept: bool = False) -> str:
     descriptor = os.open(path, os.O_RDONLY)
     try:

@@ -11,7 +11,8 @@ from mezzotint.errors import OriginError
 from mezzotint.imagecloud import facts
 from mezzotint.network.urls import parse_url
 from mezzotint.repository.models import Captured
-from mezzotint.wiring import Engine, open_sources
+from mezzotint.wiring import Engine
+from mezzotint.wiring.sources import open_sources
 from tests.conftest import engine_on
 from tests.imagecloud.nodes import OPEN
 

@@ -15,9 +15,9 @@ from mezzotint.imagecloud import deleting, facts, gauges
 from mezzotint.imagecloud.models import CloneRequest, RemoteImage
 from mezzotint.names import Ident
 from mezzotint.network.urls import parse_url
-from mezzotint.sources.notes import Notes
 from mezzotint.sources.records import RemoteRecord
-from mezzotint.wiring import Engine, open_sources
+from mezzotint.wiring import Engine
+from mezzotint.wiring.sources import open_sources
 from tests import pictures
 from tests.imagecloud.loading import load, loaded, opened
 from tests.imagecloud.nodes import befriend, key_of
@@ -124,11 +124,11 @@ def test_a_failure_that_is_told_twice_is_one(here: Engine, origin: Origin, monke
 def _broken_off(monkeypatch: pytest.MonkeyPatch) -> None:
     """What is noted reaches the database, and then the process ends."""
 
-    def end(path: Path) -> None:
+    def end(path: Path, missing_ok: bool = False) -> None:
         raise KeyboardInterrupt
 
     with monkeypatch.context() as killed:
-        killed.setattr(Notes, "done", staticmethod(end))
+        killed.setattr(Path, "unlink", end)
         with pytest.raises(KeyboardInterrupt):
             facts.ingest()
 

@@ -25,7 +25,8 @@ from mezzotint.imagecloud.models import CloneRequest, PrefetchItem
 from mezzotint.names import Ident
 from mezzotint.network.urls import Url
 from mezzotint.repository.owners import Owner
-from mezzotint.sources.peers import Peer, PeerRefused
+from mezzotint.sources.peer_client import PeerRefused
+from mezzotint.sources.peers import Peer
 from mezzotint.sources.records import RemoteRecord
 from mezzotint.wiring import Engine
 from tests import pictures

@@ -14,7 +14,8 @@ from mezzotint.imagecloud import leases, prefetching, threads, worker
 from mezzotint.imagecloud.loader import Loader
 from mezzotint.imagecloud.models import PrefetchItem
 from mezzotint.repository.owners import Owner
-from mezzotint.wiring import Engine, open_sources
+from mezzotint.wiring import Engine
+from mezzotint.wiring.sources import open_sources
 from tests import pictures
 from tests.imagecloud.loading import opened
 from tests.imagecloud.nodes import limit

@@ -10,8 +10,9 @@ from pathlib import Path
 import pytest
 
 from mezzotint.errors import JournalBroken, StoreUnavailable
-from mezzotint.journal import Head, Journal, Segment, decode, encode
-from mezzotint.names import journal_key
+from mezzotint.journal import Head, Journal, Segment
+from mezzotint.journal.segment import decode, encode
+from mezzotint.names.keys import journal_key
 from mezzotint.objects import DirectoryStore, MemoryStore, ObjectInfo, ObjectReader, ObjectStore
 
 

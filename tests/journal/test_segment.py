@@ -12,7 +12,7 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from mezzotint.errors import JournalBroken
-from mezzotint.journal import FORMAT_VERSION, Segment, decode, encode
+from mezzotint.journal.segment import FORMAT_VERSION, Segment, decode, encode
 
 texts = st.text(max_size=20)
 values = st.recursive(

@@ -8,7 +8,6 @@ from hypothesis import strategies as st
 
 from mezzotint.errors import InvalidName
 from mezzotint.names import (
-    SQUARE,
     Box,
     Format,
     Ident,
@@ -23,6 +22,7 @@ from mezzotint.names import (
     parse_ident,
     print_name,
 )
+from mezzotint.names.rendition import SQUARE
 
 IDENT = Ident("0123456789abcdef" * 4)
 MOST = 9_999_999

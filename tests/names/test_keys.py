@@ -7,7 +7,8 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from mezzotint.errors import InvalidInput
-from mezzotint.names import Ident, base_key, check_key, journal_key, trash_key
+from mezzotint.names import Ident, base_key, check_key, trash_key
+from mezzotint.names.keys import journal_key
 
 IDENT = Ident("ab" * 32)
 

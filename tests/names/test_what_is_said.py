@@ -7,13 +7,13 @@ from dataclasses import replace
 import pytest
 
 from mezzotint.errors import InvalidInput, InvalidName, InvalidRendition
-from mezzotint.names import Facts, Format, Ident, Rendition, RenditionLimits, canonical, parse
+from mezzotint.names import Facts, Format, Ident, Rendition, canonical, parse
 from mezzotint.names.canonical import output_size
 from mezzotint.names.keys import MAX_KEY, check_key, checkpoint_key, checkpoint_seq, remote_key, remote_key_of
 
 IDENT = Ident("ab" * 32)
 FACTS = Facts(400, 300, "jpg", 1)
-LIMITS = RenditionLimits()
+LIMITS = 64_000_000
 PIXELS = "(limit: 1000 pixels, MEZZOTINT_MAX_OUTPUT_PIXELS)"
 FORMATS = "jpg png webp avif gif tif bmp auto"
 GRAMMAR = "ident[-region][-size][-canvas][-rotation][-quality][-qN].format"
@@ -48,7 +48,7 @@ def test_a_name_that_is_none(text: str, said: str) -> None:
     assert str(caught.value) == said
 
 
-def asked(text: str, facts: Facts = FACTS, limits: RenditionLimits = LIMITS) -> Rendition:
+def asked(text: str, facts: Facts = FACTS, limits: int = LIMITS) -> Rendition:
     _, rendition = parse(IDENT + text)
     assert rendition is not None
     return canonical(rendition, facts, limits)
@@ -75,7 +75,7 @@ FILM = replace(FACTS, format="gif", frames=3)
 )  # fmt: skip
 def test_a_rendition_that_cannot_be(text: str, facts: Facts, said: str) -> None:
     with pytest.raises(InvalidRendition) as caught:
-        asked(text, facts, RenditionLimits(1000))
+        asked(text, facts, 1000)
     assert str(caught.value) == said
 
 
@@ -92,14 +92,14 @@ def test_a_rendition_that_cannot_be(text: str, facts: Facts, said: str) -> None:
     ],
 )
 def test_a_rendition_at_the_limit_is_given(text: str, facts: Facts, pixels: int) -> None:
-    assert asked(text, facts, RenditionLimits(pixels)).format in Format
+    assert asked(text, facts, pixels).format in Format
 
 
 @pytest.mark.parametrize(("text", "facts", "pixels"), [("-100x10.jpg", FACTS, 999), ("-20x10.gif", FILM, 599)])
 def test_one_pixel_more_is_refused_where_it_is_not_natural(text: str, facts: Facts, pixels: int) -> None:
     small = replace(facts, width=9, height=9)
     with pytest.raises(InvalidRendition):
-        asked(text, small, RenditionLimits(pixels))
+        asked(text, small, pixels)
 
 
 CLEAR = replace(FACTS, alpha=True, format="png")

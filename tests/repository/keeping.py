@@ -17,6 +17,7 @@ from mezzotint.repository.models import Captured, Collection, Commit, Image, Mem
 from mezzotint.wiring import Engine
 from tests import pictures
 from tests.durability.oracle import rows
+from tests.repository.adding import add_image
 from tests.servers import environment
 
 _BESIDE = ("", "-wal", "-shm")
@@ -25,7 +26,7 @@ _BESIDE = ("", "-wal", "-shm")
 def put_in(engine: Engine, seed: int, **fields: object) -> Ident:
     """One picture, committed, on the shelf."""
     base = engine.bases.add([pictures.png(seed=seed)])
-    services.at_once("tester", lambda s: services.add_image(s, base, fields, {"shelf": "Shelf"}))
+    services.at_once("tester", lambda s: add_image(s, base, fields, {"shelf": "Shelf"}))
     return base.ident
 
 

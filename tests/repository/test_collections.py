@@ -8,6 +8,7 @@ from mezzotint.errors import Conflict, InvalidInput, InvalidName, NotFound
 from mezzotint.repository import commits, queries, services
 from mezzotint.wiring import Engine
 from tests import pictures
+from tests.repository.adding import add_image
 
 
 @pytest.fixture
@@ -15,7 +16,7 @@ def idents(repository: Engine) -> list[str]:
     session = services.open_session("tester")
     bases = [repository.bases.add([pictures.png(seed=seed)]) for seed in range(5)]
     for base in bases:
-        services.add_image(session, base, {}, {"shelf": "The shelf"})
+        add_image(session, base, {}, {"shelf": "The shelf"})
     commits.commit(session)
     return [str(base.ident) for base in bases]
 
@@ -32,14 +33,14 @@ def members(slug: str) -> list[str]:
 def test_images_stand_in_the_order_in_which_they_joined(repository: Engine, idents: list[str]) -> None:
     assert members("shelf") == idents
     late = repository.bases.add([pictures.png(seed=9)])
-    services.at_once("tester", lambda s: services.add_image(s, late, {}, {"shelf": "ignored"}))
+    services.at_once("tester", lambda s: add_image(s, late, {}, {"shelf": "ignored"}))
     assert members("shelf") == [*idents, late.ident]
     assert queries.collection("shelf").title == "The shelf"
 
 
 def test_an_image_joins_a_collection_once(repository: Engine, idents: list[str]) -> None:
     again = repository.bases.add([pictures.png(seed=0)])
-    services.at_once("tester", lambda s: services.add_image(s, again, {}, {"shelf": "The shelf"}))
+    services.at_once("tester", lambda s: add_image(s, again, {}, {"shelf": "The shelf"}))
     assert members("shelf") == idents
 
 
@@ -71,7 +72,7 @@ def test_a_collection_may_hold_what_the_same_session_adds(repository: Engine) ->
     session = services.open_session("tester")
     bases = [repository.bases.add([pictures.png(seed=seed)]) for seed in (7, 6, 5)]
     for base in bases:
-        services.add_image(session, base, {})
+        add_image(session, base, {})
     services.put_collection(session, "new", {}, None, [base.ident for base in bases])
     commits.commit(session)
     assert members("new") == [base.ident for base in bases]

@@ -22,6 +22,7 @@ from mezzotint.wiring import Engine
 from tests import pictures
 from tests.durability.oracle import another_database, rows
 from tests.faults import FaultyStore
+from tests.repository.adding import add_image
 from tests.repository.keeping import put_in
 from tests.repository.upkeep.test_restoring import checkpoint
 
@@ -51,7 +52,7 @@ def test_a_commit_that_others_keep_overtaking_gives_up_and_can_be_asked_for_agai
 ) -> None:
     base = repository.bases.add([pictures.png(seed=1)])
     session = services.open_session("ada")
-    services.add_image(session, base, {})
+    add_image(session, base, {})
     with monkeypatch.context() as patch:
         patch.setattr(commits, "_RACES", 3)
         patch.setattr(wiring, "_engine", replace(repository, journal=Overtaken(repository.journal)))  # type: ignore[arg-type]
@@ -81,7 +82,7 @@ def test_a_session_whose_commit_is_not_over_takes_nothing_and_is_not_aborted(
 ) -> None:
     session = services.open_session("ada")
     base = repository.bases.add([pictures.png(seed=2)])
-    services.add_image(session, base, {})
+    add_image(session, base, {})
     faulty = FaultyStore(repository.store)
     with monkeypatch.context() as patch:
         patch.setattr(wiring, "_engine", replace(repository, store=faulty, journal=Journal(faulty)))
@@ -90,7 +91,7 @@ def test_a_session_whose_commit_is_not_over_takes_nothing_and_is_not_aborted(
         with pytest.raises(StoreUnavailable, match="not known yet"):
             commits.commit(session)
     assert faulty.injected["refused"] == 3
-    for work in (lambda: services.add_image(session, base, {}), lambda: services.abort(session)):
+    for work in (lambda: add_image(session, base, {}), lambda: services.abort(session)):
         with pytest.raises(Conflict, match="commit it again"):
             work()
     assert commits.commit(session).added == 1
@@ -220,8 +221,9 @@ def test_a_host_that_does_not_tell_its_boots_apart_has_a_name_all_the_same(
 ) -> None:
     monkeypatch.setattr("mezzotint.host.boot_id", lambda: "")
     owner = owners.Owner()
+    claim = owner.next_claim()
     assert owner.name.partition(":")[0].endswith(".-")
-    assert not owners.is_gone(owner.name)
+    assert not owners.is_gone(claim)
     owner.close()
-    assert owners.is_gone(owner.name)
+    assert owners.is_gone(claim)
     assert uuid.UUID(owner.name.rpartition(":")[2])

@@ -196,7 +196,7 @@ def test_an_image_that_another_database_puts_in_again_keeps_its_bytes(
     keeping: Engine, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     ident = put_in(keeping, 1, title="Kallitype")
-    (state,) = Records(connection).rows("image", [(ident,)])
+    (state,) = Records(connection).table("image").rows([(ident,)])
     discard = keeping.bases.life.discard
 
     def discard_and_see_it_put_in(one: Ident) -> int:

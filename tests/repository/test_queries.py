@@ -15,6 +15,7 @@ from mezzotint.repository.models import Image
 from mezzotint.wiring import Engine
 from tests import pictures
 from tests.conftest import Server
+from tests.repository.adding import add_image
 
 ROWS: list[dict[str, Any]] = [
     {"title": "Café Zürich", "creator": "Émile Zola", "tags": ["winter", "town"], "captured": "1898-01-13"},
@@ -32,7 +33,7 @@ def idents(repository: Engine) -> list[str]:
         repository.bases.add([pictures.png(40 + 10 * i, 100 - 10 * i, seed=i)]) for i in range(len(ROWS))
     ] + [repository.bases.add([pictures.jpeg(30, 30, seed=99)])]  # fmt: skip
     for base, row in zip(bases, [*ROWS, {}], strict=True):
-        services.add_image(session, base, row, {"shelf": "Shelf"} if "town" in row.get("tags", []) else {})
+        add_image(session, base, row, {"shelf": "Shelf"} if "town" in row.get("tags", []) else {})
     commits.commit(session)
     return [str(base.ident) for base in bases]
 
@@ -179,7 +180,7 @@ def test_pages_stay_whole_while_images_come_and_go(repository: Engine, idents: l
             seen += [image.ident for image in page.items]
             new = repository.bases.add([pictures.png(60, 60, seed=hash((ordering, at)) & 0xFFFFFF)])
             title = "A" if at % 2 else "Z"
-            services.at_once("x", partial(services.add_image, base=new, fields={"title": title}))
+            services.at_once("x", partial(add_image, base=new, fields={"title": title}))
             at += 1
             if page.next is None or at > 100:
                 break

@@ -34,7 +34,7 @@ def records(repository: Engine) -> Records:
 
 def put(records: Records, kind: str, *changes: Change) -> None:
     with capture.silenced():
-        records.put(kind, list(changes))
+        records.table(kind).put(list(changes))
 
 
 def test_every_kind_comes_back_as_it_was_written(repository: Engine, records: Records) -> None:
@@ -51,13 +51,13 @@ def test_every_kind_comes_back_as_it_was_written(repository: Engine, records: Re
 
 def test_odd_text_and_numbers_come_back(records: Records) -> None:
     put(records, "image", IMAGE)
-    assert list(records.rows("image")) == [IMAGE]
+    assert list(records.table("image").rows()) == [IMAGE]
     image = Image.objects.get()
     assert (image.title, image.exif, image.bytes) == (ODD, IMAGE["exif"], 5_000_000_000)
     assert image.added.isoformat() == IMAGE["added"]
     put(records, "collection", {"put": "collection", "slug": "s", "title": ODD, "description": ODD, "version": 1})
     put(records, "member", {"put": "member", "slug": "s", "ident": "a" * 64, "position": 1 << 40})
-    assert list(records.rows("member", [("s", "a" * 64)])) == [
+    assert list(records.table("member").rows([("s", "a" * 64)])) == [
         {"put": "member", "slug": "s", "ident": "a" * 64, "position": 1 << 40}
     ]
 
@@ -68,7 +68,7 @@ def test_odd_text_and_numbers_come_back(records: Records) -> None:
 def test_moments_of_other_zones_are_the_same_moments(records: Records, added: str) -> None:
     put(records, "image", IMAGE | {"added": added})
     assert Image.objects.get().added.isoformat() == "2025-01-02T03:04:05+00:00"
-    assert [row["added"] for row in records.rows("image")] == ["2025-01-02T03:04:05+00:00"]
+    assert [row["added"] for row in records.table("image").rows()] == ["2025-01-02T03:04:05+00:00"]
 
 
 def test_what_is_written_again_replaces_and_keeps_its_number(records: Records) -> None:
@@ -107,7 +107,7 @@ def test_lists_are_replaced_as_a_whole(records: Records) -> None:
         "groups": ["g", "h"], "user_permissions": permissions[1:],
     }  # fmt: skip
     put(records, "user", person)
-    assert list(records.rows("user")) == [person]
+    assert list(records.table("user").rows()) == [person]
     put(records, "user", person | {"groups": [], "user_permissions": []})
     assert not User.objects.get().groups.exists()
 
@@ -132,16 +132,16 @@ def test_what_an_older_version_did_not_write_has_its_default(records: Records) -
 )
 def test_what_cannot_be_read_is_refused(records: Records, kind: str, change: dict[str, Any]) -> None:
     with pytest.raises(JournalBroken):
-        records.put(kind, [change])
+        records.table(kind).put([change])
 
 
 def test_removing_takes_what_belongs_to_a_row_along(repository: Engine, records: Records) -> None:
     first, *_ = furnish(repository)
     with capture.silenced():
-        records.remove("image", [{"ident": first}, {"ident": "f" * 64}])
-        records.remove("member", [{"slug": "nowhere", "ident": "f" * 64}])
-        records.remove("collection", [{"slug": "other"}])
-        records.remove("group", [{"name": "printers"}])
+        records.table("image").remove([{"ident": first}, {"ident": "f" * 64}])
+        records.table("member").remove([{"slug": "nowhere", "ident": "f" * 64}])
+        records.table("collection").remove([{"slug": "other"}])
+        records.table("group").remove([{"name": "printers"}])
     assert not Membership.objects.filter(image__ident=first).exists()
     assert list(Collection.objects.values_list("slug", flat=True)) == ["shelf"]
     assert not User.objects.get(username="anna").groups.exists()

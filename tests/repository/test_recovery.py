@@ -21,6 +21,7 @@ from mezzotint.repository.intake import capture
 from mezzotint.repository.models import Collection, Commit, Image, Membership, Removal, UpdateSession
 from mezzotint.wiring import Engine
 from tests import pictures
+from tests.repository.adding import add_image
 
 
 class Killed(BaseException):
@@ -81,7 +82,7 @@ def use(monkeypatch: pytest.MonkeyPatch, engine: Engine, **parts: Any) -> None:
 
 def session_with(engine: Engine, seed: int, **fields: object) -> UpdateSession:
     session = services.open_session("tester")
-    services.add_image(session, engine.bases.add([pictures.png(seed=seed)]), fields, {"shelf": "Shelf"})
+    add_image(session, engine.bases.add([pictures.png(seed=seed)]), fields, {"shelf": "Shelf"})
     return session
 
 
@@ -138,7 +139,7 @@ def test_a_commit_that_is_broken_off_shows_nothing(repository: Engine, monkeypat
     broken_off(monkeypatch, repository, session_with(repository, 1))
     assert list(queries.images({})) == []
     assert queries.find_collection("shelf") is None
-    assert (durable_seq(), queries.last_commit()) == (1, None)
+    assert (durable_seq(), Commit.objects.first()) == (1, None)
 
 
 def test_asking_again_finishes_a_commit_that_was_broken_off(
@@ -229,7 +230,7 @@ def test_an_outcome_that_stays_unknown_can_be_asked_for_later(
     with monkeypatch.context() as patch:
         use(patch, repository, journal=Journal(StoreWithoutAnswers(repository.store, 1000)))
         with pytest.raises(StoreUnavailable):
-            services.at_once("tester", lambda session: services.add_image(session, base, {}))
+            services.at_once("tester", lambda session: add_image(session, base, {}))
     assert list(queries.images({})) == []
     session = UpdateSession.objects.get()
     assert session.state == UpdateSession.State.COMMITTING
@@ -280,7 +281,7 @@ def test_nothing_goes_into_a_session_that_was_committed_meanwhile(repository: En
     late = UpdateSession.objects.get(pk=session.pk)
     commits.commit(session)
     with pytest.raises(Conflict):
-        services.add_image(late, repository.bases.add([pictures.png(seed=2)]), {})
+        add_image(late, repository.bases.add([pictures.png(seed=2)]), {})
 
 
 def test_an_empty_store_in_the_place_of_the_right_one_is_not_committed_to(

@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import asyncio
-import contextlib
 from collections.abc import Awaitable, Callable, Iterator
 from contextlib import contextmanager
 from pathlib import Path
@@ -12,7 +11,8 @@ from typing import Any, TypeVar
 from mezzotint.network.urls import parse_url
 from mezzotint.sources.records import RemoteRecord
 from mezzotint.sources.remote import Lookup, RemoteImages
-from mezzotint.wiring import Engine, open_sources
+from mezzotint.wiring import Engine
+from mezzotint.wiring.sources import open_sources
 from tests.conftest import engine_on
 
 T = TypeVar("T")
@@ -62,9 +62,4 @@ def left_in_incoming(engine: Engine) -> list[Path]:
 
 def noted(engine: Engine) -> list[dict[str, Any]]:
     """Everything noted since this was last asked."""
-    notes = []
-    for batch, path in engine.notes.take():
-        notes += [note for handful in batch for note in handful]
-        with contextlib.suppress(FileNotFoundError):
-            engine.notes.done(path)
-    return notes
+    return [note for handful in engine.notes.take() for note in handful]

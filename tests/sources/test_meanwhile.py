@@ -16,10 +16,11 @@ from mezzotint.names import Ident
 from mezzotint.names.keys import remote_key
 from mezzotint.network.urls import parse_url
 from mezzotint.objects import DirectoryStore, MemoryStore, ObjectStore
-from mezzotint.sources import peers as peers_module
+from mezzotint.sources import peer_client as peers_module
 from mezzotint.sources.peers import Peer
 from mezzotint.sources.records import RemoteRecord, RemoteRecords
-from mezzotint.wiring import Engine, open_peer_client
+from mezzotint.wiring import Engine
+from mezzotint.wiring.sources import open_peer_client
 from tests.cache.caches import open_cache
 from tests.origin import Asked, Origin
 from tests.pictures import jpeg

@@ -15,10 +15,12 @@ import pytest
 
 from mezzotint.errors import InvalidInput, OriginBusy, OriginError, OriginFailed
 from mezzotint.names import Ident
-from mezzotint.sources.peers import Peer, PeerClient, PeerList, PeerRefused, read_peers
+from mezzotint.sources.peer_client import PeerClient, PeerRefused
+from mezzotint.sources.peers import Peer, PeerList, read_peers
 from mezzotint.sources.records import RemoteRecord
 from mezzotint.sources.remote import How
-from mezzotint.wiring import Engine, open_peer_client
+from mezzotint.wiring import Engine
+from mezzotint.wiring.sources import open_peer_client
 from tests.origin import Asked, Origin
 from tests.pictures import jpeg
 from tests.sources.fetching import fetching, get, left_in_incoming, noted, record, stored, whole

@@ -100,8 +100,12 @@ def test_notes_come_in_handfuls_and_none_is_lost_as_they_are_taken(
     notes = Notes(tmp_path / "notes")
     for n in range(7):
         notes.append({"n": n})
-    found = [[[note["n"] for note in handful] for handful in handfuls] for handfuls, _ in notes.take()]
-    assert found == [[[0, 1, 2], [3, 4, 5], [6]]]
+    broken_off = notes.take()
+    assert next(broken_off) == [{"n": 0}, {"n": 1}, {"n": 2}]
+    broken_off.close()
+    found = [[note["n"] for note in handful] for handful in notes.take()]
+    assert found == [[0, 1, 2], [3, 4, 5], [6]]
+    assert list(notes.take()) == []
 
     taken: list[Path] = []
     is_current = notes._is_current
@@ -116,8 +120,7 @@ def test_notes_come_in_handfuls_and_none_is_lost_as_they_are_taken(
     monkeypatch.setattr(notes, "_is_current", moved_away)
     notes.append({"n": 7})
     assert taken
-    handfuls = [handful for one, path in notes.take() for handful in one if "away" not in path.name]
-    assert {"n": 7} in [note for handful in handfuls for note in handful]
+    assert {"n": 7} in [note for handful in notes.take() for note in handful]
 
 
 def test_an_origin_that_answers_is_forgiven_its_failures_and_keeps_its_pause(

@@ -26,7 +26,7 @@ from mezzotint.errors import (
 )
 from mezzotint.names import Ident
 from mezzotint.objects import DirectoryStore, MemoryStore, ObjectStore
-from mezzotint.sources.records import Failure, RemoteRecord, RemoteRecords, seen_again
+from mezzotint.sources.records import Failure, RemoteRecord, RemoteRecords
 from tests.cache.caches import open_cache
 
 KEY, OTHER = "ab" * 32, "cd" * 32
@@ -239,9 +239,3 @@ def test_junk_in_the_cache_is_nothing(records: RemoteRecords, cache: Cache, junk
     cache.put(f"{KEY}-failure.json", junk)
     assert records.find(KEY) is None
     assert records.failure(KEY) is None
-
-
-def test_what_is_still_the_same_keeps_what_the_origin_did_not_say_again() -> None:
-    assert seen_again(RECORD, 10, 20, "", "") == dataclasses.replace(RECORD, checked=10, expires=20)
-    renewed = seen_again(RECORD, 10, 20, '"f"', "later")
-    assert (renewed.etag, renewed.last_modified, renewed.fetched) == ('"f"', "later", RECORD.fetched)

@@ -8,7 +8,7 @@ from pathlib import Path
 import numpy
 from PIL import Image
 
-from mezzotint.names import Facts, Ident, Rendition, RenditionLimits, canonical, parse
+from mezzotint.names import Facts, Ident, Rendition, canonical, parse
 from mezzotint.transforms import geometry, libvips
 from mezzotint.transforms.libvips import Header, Source
 from tests.pictures import opened
@@ -31,7 +31,7 @@ def rendition(text: str, facts: Facts) -> Rendition:
     """The canonical rendition of a name's part after the ident."""
     _, asked = parse(IDENT + text)
     assert asked is not None
-    return canonical(asked, facts, RenditionLimits())
+    return canonical(asked, facts)
 
 
 def made(path: Path, text: str, *, allow_svg: bool = False) -> bytes:

@@ -31,7 +31,6 @@ from mezzotint.names import (
     Mode,
     Region,
     Rendition,
-    RenditionLimits,
     Size,
     canonical,
     parse,
@@ -154,7 +153,7 @@ def test_levels_are_derivatives_like_any_other(scene: Scene) -> None:
     for name in names:
         again, level = parse(name)
         assert again == ident and level is not None and level.size is not None
-        assert canonical(level, facts, RenditionLimits()) == level
+        assert canonical(level, facts) == level
         kept = engine.manager.find(name)
         assert kept is not None
         assert opened(kept.data).size == level.size.sides
@@ -187,7 +186,7 @@ def test_levels_are_few_smaller_and_canonical(facts: Facts) -> None:
     pixels = [level.size.width * level.size.height for level in made_levels if level.size]  # type: ignore[operator]
     assert sum(pixels) < facts.width * facts.height / 1.5
     for level in made_levels:
-        assert canonical(level, facts, RenditionLimits()) == level
+        assert canonical(level, facts) == level
         if facts.format in {"png", "tif"} or facts.alpha:
             assert level.format is Format.PNG
 
@@ -195,7 +194,7 @@ def test_levels_are_few_smaller_and_canonical(facts: Facts) -> None:
 @given(any_facts, st.integers(1, 4000), st.sampled_from([Mode.FIT, Mode.ENLARGE]), st.sampled_from(list(Format)[:-1]))
 def test_a_level_never_serves_what_is_larger_than_itself(facts: Facts, side: int, mode: Mode, output: Format) -> None:
     try:
-        asked = canonical(Rendition(output, size=Size(side, side, mode)), facts, RenditionLimits())
+        asked = canonical(Rendition(output, size=Size(side, side, mode)), facts)
     except InvalidRendition:
         return
     for level in geometry.levels(facts):

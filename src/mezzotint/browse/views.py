@@ -4,16 +4,17 @@ from __future__ import annotations
 
 from collections.abc import Callable
 from functools import wraps
-from typing import Any, Concatenate, ParamSpec
+from typing import Any
 from urllib.parse import urlencode
 
 from django.db import DatabaseError
 from django.http import HttpRequest, HttpResponse, HttpResponseBase
 from django.shortcuts import redirect, render
+from django.template.loader import render_to_string
 from django.views.decorators.http import require_safe
 
-from mezzotint.errors import InvalidInput, MezzotintError, NotFound
-from mezzotint.names import Facts, RenditionLimits, canonical
+from mezzotint.errors import MezzotintError, NotFound
+from mezzotint.names import Facts, canonical
 from mezzotint.names.canonical import output_size
 from mezzotint.names.grammar import parse_rendition
 from mezzotint.problems import problem_headers, status_of
@@ -23,20 +24,17 @@ from mezzotint.repository.links import picture
 from mezzotint.repository.models import Collection, Image
 from mezzotint.wiring import engine
 
-P = ParamSpec("P")
-View = Callable[Concatenate[HttpRequest, P], HttpResponseBase]
-
 PAGE = 48
 _SIZES = (("small", 480), ("medium", 1024), ("large", 2048))
 _THUMBNAIL = "-fit400x400.jpg"
 
 
-def _page_for_people(view: View[P]) -> Callable[..., HttpResponseBase]:
+def _page_for_people(view: Callable[..., HttpResponseBase]) -> Callable[..., HttpResponseBase]:
     """Reading as MEZZOTINT_PUBLIC_READ says; domain errors as pages."""
 
     @require_safe
     @wraps(view)
-    def shown(request: HttpRequest, *args: P.args, **kwargs: P.kwargs) -> HttpResponseBase:
+    def shown(request: HttpRequest, *args: Any, **kwargs: Any) -> HttpResponseBase:
         try:
             if not engine().settings.public_read and not request.user.is_authenticated:
                 return redirect(f"/admin/login/?{urlencode({'next': request.get_full_path()})}")
@@ -53,9 +51,8 @@ def _page_for_people(view: View[P]) -> Callable[..., HttpResponseBase]:
 @_page_for_people
 def front(request: HttpRequest) -> HttpResponse:
     text = request.GET.get("search", "").strip()
-    order = "-added"
-    chosen = queries.images({"search": text} if text else {})
-    found = queries.page(chosen, order, request.GET.get("cursor", ""), PAGE)
+    asked = {"search": text} if text else {}
+    found = queries.page(queries.images(asked), "-added", request.GET.get("cursor", ""), PAGE)
     collections = Collection.objects.all()[:60] if not text else []
     return render(
         request,
@@ -64,9 +61,7 @@ def front(request: HttpRequest) -> HttpResponse:
             "search": text,
             "collections": collections,
             "images": [_card(image) for image in found.items],
-            "next": urlencode({"search": text, "cursor": found.next} if text else {"cursor": found.next})
-            if found.next
-            else "",
+            "next": urlencode(asked | {"cursor": found.next}) if found.next else "",
             "later": bool(request.GET.get("cursor")),
         },
     )
@@ -104,12 +99,9 @@ def not_found(request: HttpRequest, exception: Exception) -> HttpResponse:
 
 
 def _error_page(request: HttpRequest, error: MezzotintError) -> HttpResponse:
-    status = status_of(error)
-    context = {"title": error.title, "detail": str(error) if isinstance(error, InvalidInput) else error.detail}
-    response = render(request, "browse/error.html", context, status=status)
-    for name, value in problem_headers(error, public=engine().settings.public_read).items():
-        response[name] = value
-    return response
+    page = render_to_string("browse/error.html", {"title": error.title, "detail": str(error)}, request)
+    headers = problem_headers(error, public=engine().settings.public_read)
+    return HttpResponse(page, status=status_of(error), headers=headers)
 
 
 def _card(image: Image) -> dict[str, Any]:
@@ -130,5 +122,5 @@ def _size(image: Image, label: str, side: int) -> dict[str, Any]:
 
 def _fitted(image: Image, side: int) -> tuple[int, int]:
     facts = Facts(image.width, image.height, image.format, image.bytes)
-    rendition = canonical(parse_rendition(f"-fit{side}x{side}.jpg"), facts, RenditionLimits())
+    rendition = canonical(parse_rendition(f"-fit{side}x{side}.jpg"), facts)
     return output_size(rendition, facts)

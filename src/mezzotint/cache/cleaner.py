@@ -36,12 +36,12 @@ class Cleaner:
     def is_needed(self) -> bool:
         return self._cache.totals().bytes > self._cache.max_size * HIGH_WATER
 
-    def clean(self, progress: Callable[[Cleaning], None] = lambda done: None) -> Cleaning:
+    def clean(self, progress: Callable[[int], None] = lambda freed: None) -> Cleaning:
         """Clean where it is needed; nothing to do, or another one at work, is no error."""
         return self.clean_to(int(self._cache.max_size * LOW_WATER), progress) if self.is_needed() else Cleaning(0, 0)
 
-    def clean_to(self, size: int, progress: Callable[[Cleaning], None] = lambda done: None) -> Cleaning:
-        """Remove the least recently used until `size` bytes are left."""
+    def clean_to(self, size: int, progress: Callable[[int], None] = lambda freed: None) -> Cleaning:
+        """Remove the least recently used until `size` bytes are left. `progress` is told of bytes."""
         index, done = self._cache.index, Cleaning(0, 0)
         with self._cache.locks.attempt("cleaner") as mine:
             while mine and index.lead() and (excess := self._cache.totals().bytes - size) > 0:
@@ -54,8 +54,9 @@ class Cleaner:
                 if not batch or not index.available:  # what it cannot forget it would name again
                     break
                 gone, forgotten = self._cache.drop(batch)
-                done = Cleaning(done.removed_files + len(gone), done.removed_bytes + sum(e.size for e in gone))
-                progress(done)
+                freed = sum(entry.size for entry in gone)
+                done = Cleaning(done.removed_files + len(gone), done.removed_bytes + freed)
+                progress(freed)
                 if not (gone and forgotten):
                     break
             if mine:

@@ -6,11 +6,11 @@ import hashlib
 import os
 import threading
 import time
-from collections.abc import Callable, Iterator
-from contextlib import contextmanager, suppress
+from collections.abc import Callable
+from contextlib import suppress
 from pathlib import Path
 
-from mezzotint.cache.cached import CachedFile, Receiving
+from mezzotint.cache.cached import CachedFile
 from mezzotint.cache.hits import Hits
 from mezzotint.cache.index import Entry, Index, Totals
 from mezzotint.cache.ledger import Ledger, Verdict, entry_of
@@ -45,15 +45,11 @@ class Cache:
 
     path_of = staticmethod(path_of)
 
-    def open(self, name: str) -> CachedFile | None:
-        """The file of that name, or None. A file that is not as it was written counts as absent."""
-        return self._open(name, seen_only=False)
+    def open(self, name: str, *, seen_only: bool = False) -> CachedFile | None:
+        """The file of that name, or None. A file that is not as it was written counts as absent.
 
-    def open_seen(self, name: str) -> CachedFile | None:
-        """The same, at once: one that this process has not seen yet counts as absent too."""
-        return self._open(name, seen_only=True)
-
-    def _open(self, name: str, *, seen_only: bool) -> CachedFile | None:
+        With `seen_only` at once: one that this process has not seen yet counts as absent too.
+        """
         path = path_of(name)
         try:
             descriptor = os.open(self.directory / path, os.O_RDONLY | os.O_CLOEXEC)
@@ -71,7 +67,7 @@ class Cache:
             os.close(descriptor)
             return None
         self.touch(name)
-        return CachedFile(path, descriptor, status.st_size, digest)
+        return CachedFile(name, descriptor, status.st_size, digest)
 
     def _is_whole(self, path: str, status: os.stat_result) -> bool:
         """What the index does not know counts from now on."""
@@ -124,20 +120,11 @@ class Cache:
                 raise
         self.changed.set()
 
-    @contextmanager
-    def receiving(self, name: str) -> Iterator[Receiving]:
-        """Somewhere to write a large file to, which `keep` gives its name. Gone afterwards, unless it was kept.
-
-        Raises StorageFull.
-        """
-        target = self.directory / self.path_of(name)
-        with temporary(target.parent, durable=False) as (part, stream):
-            yield Receiving(self.place, name, part, stream)
-
     def purge_file(self, name: str) -> None:
-        """Remove one file, whatever the index knows of it."""
-        with self.ledger.alone():
-            self.ledger.forget([path_of(name)])
+        """Remove one file, where it is there, whatever the index knows of it."""
+        if self.has(name):
+            with self.ledger.alone():
+                self.ledger.forget([path_of(name)])
 
     def touch(self, name: str) -> None:
         """Note a use; `flush` takes the notes to the index."""

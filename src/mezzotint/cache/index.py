@@ -41,15 +41,12 @@ class Index(Protocol):
     @property
     def identity(self) -> str:
         """Another one whenever it may have forgotten something; nothing while it is out of reach."""
-        ...
 
     def look(self) -> None:
         """Asked for every few seconds: find out whether it was lost, or is in reach again."""
-        ...
 
     def lead(self) -> bool:
         """Whether this process is the one that cleans, of all that share the index; for a minute, then ask again."""
-        ...
 
     def resign(self) -> None: ...
 
@@ -57,11 +54,9 @@ class Index(Protocol):
 
     def add(self, entry: Entry) -> bool:
         """Record `entry`, replacing what was recorded for its path; returns whether it was taken in."""
-        ...
 
     def touch(self, used: Iterable[tuple[str, int]]) -> None:
         """Record that paths were used at a time."""
-        ...
 
     def least_recently_used(self, count: int) -> list[Entry]: ...
 
@@ -69,7 +64,6 @@ class Index(Protocol):
 
     def remove(self, paths: Iterable[str]) -> bool:
         """Returns whether it was taken in."""
-        ...
 
     def totals(self) -> Totals: ...
 
@@ -77,6 +71,5 @@ class Index(Protocol):
 
     def batches(self, count: int) -> Iterator[list[Entry]]:
         """All entries, about `count` at once, in no order; each at least once."""
-        ...
 
     def close(self) -> None: ...

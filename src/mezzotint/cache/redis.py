@@ -30,6 +30,7 @@ _TIMEOUT = 0.5
 """seconds; whoever waits for a picture waits for this once, and then nobody does until Redis answers again"""
 _LEAD = 60_000
 _AT_ONCE = 500
+_NOT = object()
 _NAME = re.compile("[0-9a-f]{32}")
 
 _LOSE = """
@@ -182,21 +183,13 @@ class RedisIndex:
 
     def batches(self, count: int) -> Iterator[list[Entry]]:
         """In no order, by HSCAN; none where Redis is out of reach."""
-        cursor = 0
-        while True:
-            cursor, found = self._scanned(cursor, count)
-            yield found
-            if not cursor:
-                return
-
-    def _scanned(self, cursor: int, count: int) -> tuple[int, list[Entry]]:
-        def look() -> tuple[int, list[Entry]]:
-            found: Any = self._redis.hscan(self._entries, cursor, count=count)
-            entries = (_entry(path, text, 0.0) for path, text in found[1].items())
-            return int(found[0]), [entry for entry in entries if entry is not None]
-
-        nothing: tuple[int, list[Entry]] = (0, [])
-        return self._try(look, nothing)
+        cursor: int | None = None
+        while cursor != 0:
+            scan: Callable[[], Any] = partial(self._redis.hscan, self._entries, cursor or 0, count=count)
+            nothing: tuple[int, dict[str, str]] = (0, {})
+            cursor, found = self._try(scan, nothing)
+            entries = (_entry(path, text, 0.0) for path, text in found.items())
+            yield [entry for entry in entries if entry is not None]
 
     def _all(self, used: dict[str, float]) -> list[Entry]:
         if not used:
@@ -207,12 +200,7 @@ class RedisIndex:
 
     def _change(self, work: Callable[[], object]) -> bool:
         """Whether it was taken in."""
-
-        def done() -> bool:
-            work()
-            return True
-
-        return self._try(done, False)
+        return self._try(work, _NOT) is not _NOT
 
     def _try(self, work: Callable[[], T], otherwise: T) -> T:
         """Once something went wrong nobody waits for Redis until `look` has found it again."""

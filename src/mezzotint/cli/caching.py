@@ -3,19 +3,16 @@
 from __future__ import annotations
 
 import json
-import signal
-import threading
 import time
 from typing import Annotated
 
 import typer
 from rich.filesize import decimal
 from rich.markup import escape
-from rich.progress import MofNCompleteColumn, Progress, SpinnerColumn, TextColumn
 from rich.table import Table
 
-from mezzotint.cli.app import app
-from mezzotint.cli.output import bytes_progress, fail, out, say, tell, told
+from mezzotint.cli.app import app, told_to_stop
+from mezzotint.cli.output import bytes_progress, count_progress, fail, out, say, tell
 from mezzotint.errors import InvalidInput, StorageFull
 
 cache_app = typer.Typer(no_args_is_help=True, help="The cache of derivatives and cover art.")
@@ -69,15 +66,7 @@ def cache_clean(
         say(f"would remove about {decimal(excess)}")
         return
     with bytes_progress("clean", excess) as advance:
-        done_bytes = 0
-
-        def step(done: object) -> None:
-            nonlocal done_bytes
-            removed = getattr(done, "removed_bytes", 0)
-            advance(removed - done_bytes)
-            done_bytes = removed
-
-        done = cleaner.clean_to(target, step) if excess else cleaner.clean(step)
+        done = cleaner.clean_to(target, advance) if excess else cleaner.clean(advance)
     say(f"removed {done.removed_files:,} files, {decimal(done.removed_bytes)}")
 
 
@@ -93,26 +82,24 @@ def clean(
     from mezzotint.wiring import engine
 
     cache, interval = engine().cache, engine().settings.cleanup_interval
-    stopped = threading.Event()
-    for number in (signal.SIGINT, signal.SIGTERM):
-        signal.signal(number, lambda number, frame: stopped.set())
-    if loop:
-        tell(f"cleaning {cache.directory} every {interval:g} s  (Ctrl-C stops it)")
     cleaned = -interval
-    while True:
-        try:
-            cache.flush()
-            if cache.look():
-                cache.complete()
-            if time.monotonic() - cleaned >= interval or not loop:
-                cleaned = time.monotonic()
-                done = Cleaner(cache).clean()
-                if done.removed_files or not loop:
-                    say(f"removed {done.removed_files:,} files, {decimal(done.removed_bytes)}")
-        except StorageFull as error:
-            tell(f"[yellow]not now[/]  {escape(str(error))}")
-        if not loop or stopped.wait(min(interval, FLUSH_SECONDS)):
-            return
+    with told_to_stop() as stopped:
+        if loop:
+            tell(f"cleaning {cache.directory} every {interval:g} s  (Ctrl-C stops it)")
+        while True:
+            try:
+                cache.flush()
+                if cache.look():
+                    cache.complete()
+                if time.monotonic() - cleaned >= interval or not loop:
+                    cleaned = time.monotonic()
+                    done = Cleaner(cache).clean()
+                    if done.removed_files or not loop:
+                        say(f"removed {done.removed_files:,} files, {decimal(done.removed_bytes)}")
+            except StorageFull as error:
+                tell(f"[yellow]not now[/]  {escape(str(error))}")
+            if not loop or stopped.wait(min(interval, FLUSH_SECONDS)):
+                return
 
 
 @cache_app.command("rescan")
@@ -124,9 +111,8 @@ def cache_rescan() -> None:
     cache.look()
     if not cache.index.available:
         fail(f"{_UNAVAILABLE[cache.index.kind]}, and the index is there")
-    with Progress(SpinnerColumn(), TextColumn("rescan"), MofNCompleteColumn(), console=told) as progress:
-        task = progress.add_task("rescan", total=None)
-        totals = cache.rescan(lambda count: progress.update(task, completed=count))
+    with count_progress("rescan") as progress:
+        totals = cache.rescan(lambda count: progress(count, None))
     if not cache.index.available:
         fail(f"{_UNAVAILABLE[cache.index.kind]}: the rescan is not complete")
     say(f"{totals.files:,} files, {decimal(totals.bytes)}")

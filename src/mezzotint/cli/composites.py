@@ -7,6 +7,7 @@ import logging
 import threading
 import time
 import uuid
+from dataclasses import asdict
 from pathlib import Path
 from typing import TYPE_CHECKING, Annotated, Any
 
@@ -155,7 +156,7 @@ def take_over(
     with pages_progress("taking over") as progress:
         report = importing.take_over(source, dry_run=dry_run, progress=progress)
     if as_json:
-        print(json.dumps(report.counts()))
+        print(json.dumps(asdict(report)))
         return
     taken = f"{report.collections:,} collections, {report.members:,} members, {report.batches:,} batches"
     say(f"{taken} {'would be ' if dry_run else ''}taken over")

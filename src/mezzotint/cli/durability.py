@@ -13,11 +13,10 @@ from typing import TYPE_CHECKING, Annotated
 import typer
 from rich.filesize import decimal
 from rich.markup import escape
-from rich.progress import BarColumn, DownloadColumn, Progress, TextColumn, TimeRemainingColumn, TransferSpeedColumn
 from rich.table import Table
 
 from mezzotint.cli.app import app, ready_database
-from mezzotint.cli.output import count_progress, out, say, told
+from mezzotint.cli.output import bytes_progress, count_progress, out, say
 from mezzotint.errors import InvalidInput, NotAnImage
 
 if TYPE_CHECKING:
@@ -234,12 +233,6 @@ def _content_type(key: str, path: Path) -> str:
 @contextmanager
 def _objects_progress(what: str, size: int | None) -> Iterator[Callable[[int, int], None]]:
     """A bar over bytes that counts objects beside it."""
-    columns = (TextColumn("{task.description}"), BarColumn(), DownloadColumn(), TransferSpeedColumn())
-    with Progress(*columns, TimeRemainingColumn(), console=told) as progress:
-        task = progress.add_task(what, total=size)
-        objects = itertools.count(1)
-
-        def step(count: int, done: int) -> None:
-            progress.update(task, advance=done, description=f"{what}, {next(objects):,} objects")
-
-        yield step
+    objects = itertools.count(1)
+    with bytes_progress(what, size) as advance:
+        yield lambda count, done: advance(done, f"{what}, {next(objects):,} objects")

@@ -37,8 +37,9 @@ def work() -> None:
     ready_database()
     from mezzotint.composites.worker import PageEngine
     from mezzotint.imagecloud import worker
+    from mezzotint.repository import standing
 
-    _refuse_readers()
+    standing.check_writable()
     tell("working on what is queued  (Ctrl-C stops it)")
 
     async def until_stopped() -> None:
@@ -73,8 +74,9 @@ def prefetch(
     ready_database()
     from mezzotint.imagecloud import prefetching
     from mezzotint.imagecloud.models import PrefetchItem
+    from mezzotint.repository import standing
 
-    _refuse_readers()
+    standing.check_writable()
     if retry:
         again = prefetching.retry(PrefetchItem.objects.all())
         tell(f"{again:,} are tried again")
@@ -103,17 +105,16 @@ def clones(
     facts.ingest()
     if retry:
         tell(f"{leases.retry(CloneRequest.objects.all()):,} are tried again")
-    found: dict[str, dict[str, int]] = {peer.name: {} for peer in engine().peers.all() if peer.clone}
+    none = dict.fromkeys(Job.State.values, 0)
+    found: dict[str, dict[str, int]] = {peer.name: dict(none) for peer in engine().peers.all() if peer.clone}
     for group, state, count in CloneRequest.objects.order_by().values_list("group", "state").annotate(Count("id")):
-        found.setdefault(group, {})[state] = count
+        found.setdefault(group, dict(none))[state] = count
     if as_json:
-        print(
-            json.dumps({group: {s.value: states.get(s.value, 0) for s in Job.State} for group, states in found.items()})
-        )
+        print(json.dumps(found))
         return
-    table = Table("peer", *(state.value for state in Job.State))
+    table = Table("peer", *none)
     for group, states in sorted(found.items()):
-        table.add_row(group, *(f"{states.get(state.value, 0):,}" for state in Job.State))
+        table.add_row(group, *(f"{count:,}" for count in states.values()))
     out.print(table)
     for request in CloneRequest.objects.exclude(reason="").exclude(state=Job.State.DONE)[:20]:
         tell(f"[yellow]{escape(request.group)}[/]  {escape(request.url)}: {escape(request.reason)}")
@@ -131,8 +132,9 @@ def work_through(urls: list[str], *, wait: bool) -> tuple[dict[str, Any], dict[s
     """Queue these and, where whoever asked is to `wait`, load them, or all that is queued where there are none; tell
     what cannot be. Returns what became of the list, and how many are in each state."""
     from mezzotint.imagecloud import prefetching
+    from mezzotint.repository import standing
 
-    _refuse_readers()
+    standing.check_writable()
     accepted = [prefetching.enqueue(urls[at : at + _AT_ONCE], "command line") for at in range(0, len(urls), _AT_ONCE)]
     for one in accepted:
         for refused in one.refused:
@@ -157,12 +159,6 @@ def end_with(given: dict[str, Any], counts: dict[str, int], said: list[str], *, 
             say(line)
     if counts.get("dead") or counts.get("waiting") or given["invalid"]:
         raise SystemExit(1)
-
-
-def _refuse_readers() -> None:
-    from mezzotint.repository import standing
-
-    standing.check_writable()
 
 
 def _loaded(batches: list[Any]) -> dict[str, int]:

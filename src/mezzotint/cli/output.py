@@ -40,12 +40,12 @@ def fail(message: str) -> NoReturn:
 
 
 @contextmanager
-def bytes_progress(what: str, total: int) -> Iterator[Callable[[int], None]]:
-    """A bar that is told of bytes as they are done."""
-    columns = (TextColumn(what), BarColumn(), DownloadColumn(), TransferSpeedColumn(), TimeRemainingColumn())
-    with Progress(*columns, console=told) as progress:
+def bytes_progress(what: str, total: int | None) -> Iterator[Callable[..., None]]:
+    """A bar that is told of bytes as they are done, and what to say beside it."""
+    columns = (TextColumn("{task.description}"), BarColumn(), DownloadColumn(), TransferSpeedColumn())
+    with Progress(*columns, TimeRemainingColumn(), console=told) as progress:
         task = progress.add_task(what, total=total)
-        yield lambda count: progress.advance(task, count)
+        yield lambda count, shown=what: progress.update(task, advance=count, description=shown)
 
 
 @contextmanager
@@ -75,18 +75,7 @@ def count_progress(
 ) -> Iterator[Callable[[int, int | None], None]]:
     """A bar that is told how many are done, and of how many, where that is known."""
     spinner = SpinnerColumn() if total is None else BarColumn()
-    with Progress(
-        spinner,
-        TextColumn("{task.description}"),
-        MofNCompleteColumn(),
-        TimeElapsedColumn(),
-        console=told,
-        transient=passing,
-        disable=passing and not told.is_terminal,
-    ) as p:
-        task = p.add_task(what, total=total)
-
-        def step(done: int, of: int | None) -> None:
-            p.update(task, completed=done, total=of if of is not None else total)
-
-        yield step
+    columns = (spinner, TextColumn("{task.description}"), MofNCompleteColumn(), TimeElapsedColumn())
+    with Progress(*columns, console=told, transient=passing, disable=passing and not told.is_terminal) as progress:
+        task = progress.add_task(what, total=total)
+        yield lambda done, of: progress.update(task, completed=done, total=of)

@@ -131,7 +131,7 @@ def _serve(settings: Settings, host: str, port: int) -> None:
 
 def _server(settings: Settings, host: str, port: int) -> Server[Any]:
     from granian import Granian
-    from granian.constants import HTTPModes, Interfaces, Loops
+    from granian.constants import HTTPModes, Interfaces
 
     return Granian(
         "mezzotint.site.server:Server",
@@ -140,13 +140,11 @@ def _server(settings: Settings, host: str, port: int) -> Server[Any]:
         port=port,
         interface=Interfaces.RSGI,
         workers=settings.worker_count,
-        loop=Loops.auto,
         backlog=2048,
         workers_kill_timeout=3,
         respawn_failed_workers=True,
         http=HTTPModes.http1,
         websockets=False,
-        log_access=False,
         log_level="warning",  # type: ignore[arg-type]
         log_dictconfig=logs.config(settings.log_format, settings.log_level),
     )

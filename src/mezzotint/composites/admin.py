@@ -2,8 +2,6 @@
 
 from __future__ import annotations
 
-from typing import Any
-
 from django.contrib import admin, messages
 from django.db.models import QuerySet
 from django.http import HttpRequest
@@ -13,8 +11,8 @@ from django.utils.safestring import SafeString, mark_safe
 from mezzotint.composites import receiving
 from mezzotint.composites.models import Batch, Collection, Member, Page
 from mezzotint.errors import Conflict
+from mezzotint.repository.admin import ReadOnlyAdmin
 from mezzotint.repository.links import picture
-from mezzotint.repository.looking import LookingAdmin
 
 _MOST_THUMBNAILS = 60
 
@@ -24,38 +22,28 @@ class MemberLines(admin.TabularInline[Member, Collection]):
     fields = readonly_fields = ("id", "status", "pages_done", "pages_total", "error")
     show_change_link = True
     extra = 0
-    can_delete = False
-
-    def has_add_permission(self, request: HttpRequest, obj: Any = None) -> bool:
-        return False
 
 
 class BatchLines(admin.TabularInline[Batch, Member]):
     model = Batch
     fields = readonly_fields = ("number", "state", "uri", "created_date", "last_updated_date")
     extra = 0
-    can_delete = False
-
-    def has_add_permission(self, request: HttpRequest, obj: Any = None) -> bool:
-        return False
 
 
 @admin.register(Collection)
-class CollectionAdmin(LookingAdmin):
+class CollectionAdmin(ReadOnlyAdmin):
     list_display = ["id", "customer", "created_date", "last_updated_date"]
     search_fields = ["id", "customer"]
     date_hierarchy = "created_date"
-    show_full_result_count = False
     inlines = [MemberLines]
 
 
 @admin.register(Member)
-class MemberAdmin(LookingAdmin):
+class MemberAdmin(ReadOnlyAdmin):
     list_display = ["id", "status", "progress", "attempts", "error", "collection", "created_date", "last_updated_date"]
     list_filter = ["status", "target"]
     search_fields = ["id", "place", "error"]
     date_hierarchy = "created_date"
-    show_full_result_count = False
     exclude = ["credentials"]
     readonly_fields = ["progress", "thumbnails"]
     inlines = [BatchLines]
@@ -76,13 +64,13 @@ class MemberAdmin(LookingAdmin):
 
     @admin.action(description="Try again what has failed", permissions=["view"])
     def try_again(self, request: HttpRequest, chosen: QuerySet[Member]) -> None:
-        if self._may(request):
+        if self.may(request):
             count = receiving.retry(chosen)
             self.message_user(request, f"{count} are tried again.")
 
     @admin.action(description="Cancel", permissions=["view"])
     def cancel(self, request: HttpRequest, chosen: QuerySet[Member]) -> None:
-        if not self._may(request):
+        if not self.may(request):
             return
         count = 0
         for member in chosen:
@@ -92,9 +80,3 @@ class MemberAdmin(LookingAdmin):
             except Conflict:
                 self.message_user(request, f"{member.pk} is completed.", messages.WARNING)
         self.message_user(request, f"{count} were cancelled.")
-
-    def _may(self, request: HttpRequest) -> bool:
-        if request.user.has_perm("composites.change_member"):
-            return True
-        self.message_user(request, "You may look, and not change anything.", messages.ERROR)
-        return False

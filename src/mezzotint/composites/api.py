@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import logging
 from datetime import datetime
 from typing import Any
 
@@ -20,12 +19,11 @@ from mezzotint import errors
 from mezzotint.composites import dlcs, receiving
 from mezzotint.composites.models import Batch, Collection, Member, Status, TargetKind
 from mezzotint.composites.receiving import RequestRefused
-from mezzotint.problems import CONTENT_TYPE
+from mezzotint.problems import CONTENT_TYPE, status_of
 from mezzotint.repository.api import problems
 from mezzotint.repository.api.auth import ReadOrWrite, who
 from mezzotint.wiring import engine
 
-log = logging.getLogger(__name__)
 _LONGEST_AUTHORIZATION = 10_000
 
 
@@ -133,15 +131,14 @@ def collection_json(collection: Collection) -> dict[str, Any]:
     members = collection.members.order_by("position").defer("json_data", "facts").prefetch_related(uris).iterator(1000)
     return {
         "id": f"{address()}/collections/{collection.pk}",
-        "members": [member_json(member, collection.pk) for member in members],
+        "members": [member_json(member) for member in members],
     }
 
 
-def member_json(member: Member, collection: Any = None) -> dict[str, Any]:
+def member_json(member: Member) -> dict[str, Any]:
     """The documented members in their order, then ours."""
-    of = collection or member.collection_id
     said: dict[str, Any] = {
-        "id": f"{address()}/collections/{of}/members/{member.pk}",
+        "id": f"{address()}/collections/{member.collection_id}/members/{member.pk}",
         "status": member.status,
         "created": _moment(member.created_date),
         "last_updated": _moment(member.last_updated_date),
@@ -167,10 +164,8 @@ def _told(error: Exception, context: dict[str, Any]) -> Response | None:
     """As the existing handler says it: `detail`, or `json_data`."""
     if isinstance(error, RequestRefused):
         return _refused(error)
-    if isinstance(error, errors.Conflict):
-        return Response({"detail": str(error)}, 409)
-    if isinstance(error, errors.Forbidden):
-        return Response({"detail": str(error)}, 403)
+    if isinstance(error, errors.Conflict | errors.Forbidden):
+        return Response({"detail": str(error)}, status_of(error))
     if isinstance(error, errors.OriginError):
         status = 503 if isinstance(error, errors.OriginTimedOut) else 502
         return Response({"detail": error.reason}, status, headers={"Retry-After": "30"} if status == 503 else None)

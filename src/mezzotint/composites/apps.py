@@ -6,9 +6,6 @@ from django.db.models.signals import post_migrate
 
 class CompositesConfig(AppConfig):
     name = "mezzotint.composites"
-    label = "composites"
-    verbose_name = "Composites"
-    default_auto_field = "django.db.models.BigAutoField"
 
     def ready(self) -> None:
         from mezzotint.composites.references import PageReferences

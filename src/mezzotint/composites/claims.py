@@ -22,7 +22,7 @@ from django.utils import timezone
 
 from mezzotint.composites.models import Collection, Member, Status
 from mezzotint.errors import MezzotintError
-from mezzotint.repository.owners import Owner, is_gone, this_host
+from mezzotint.repository.owners import Owner, is_gone
 from mezzotint.wiring import engine
 
 log = logging.getLogger(__name__)
@@ -208,6 +208,6 @@ def take_over() -> int:
     """Free what workers had who are gone; returns how many."""
     owned = Member.objects.filter(ended=False).exclude(owner="")
     names = set(owned.values_list("owner", flat=True))
-    dead = [name for name in names if name.startswith(f"{this_host()}:") and is_gone(name.rpartition(":")[0])]
+    dead = [name for name in names if is_gone(name)]
     gone = owned.filter(Q(owner__in=dead) | Q(lease__lt=time.time()))
     return gone.update(owner="", queued=0.0)

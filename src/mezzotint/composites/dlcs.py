@@ -34,13 +34,9 @@ _HAS_NONE = {400, 404, 405, 501}
 class DlcsRefuses(MezzotintError):
     """It has said no, and would say so again."""
 
-    title = "The DLCS refuses"
-
 
 class DlcsUnavailable(MezzotintError):
     """Nothing was done. `retry_after` is in seconds, where the DLCS says so."""
-
-    title = "The DLCS does not answer"
 
     def __init__(self, detail: str, retry_after: float | None = None) -> None:
         super().__init__(detail)
@@ -49,8 +45,6 @@ class DlcsUnavailable(MezzotintError):
 
 class OutcomeUnknown(MezzotintError):
     """The batch may have been taken, or not."""
-
-    title = "The DLCS does not say"
 
 
 class NameUnknown(OutcomeUnknown):
@@ -140,7 +134,8 @@ def check_caller(customer: int, authorization: str) -> None:
     except requests.RequestException as error:
         raise OriginFailed(f"the DLCS cannot be reached: {type(error).__name__}") from None
     if answer.status_code == 200:
-        _remember(seal)
+        with suppress(Exception):
+            cache.set(f"dlcs-yes:{seal}", True, _YES)
         return
     if answer.status_code in {401, 403} or 200 < answer.status_code < 300:
         raise Forbidden("You do not have permission to perform this action.")
@@ -165,11 +160,6 @@ def _remembered(seal: str) -> bool:
     except Exception as error:  # each backend has errors of its own
         log.warning("the cache does not answer: %s", error)
         return False
-
-
-def _remember(seal: str) -> None:
-    with suppress(Exception):
-        cache.set(f"dlcs-yes:{seal}", True, _YES)
 
 
 def _json(answer: requests.Response) -> dict[str, Any]:

@@ -57,7 +57,7 @@ class DlcsTarget:
 
     def keep(self, page: Rendered) -> dict[str, Any]:
         key = self._key(page.page)
-        self._bucket.put(key, page.path, FORMATS[self._settings.page_format].media_type)
+        self._bucket.put(key, page.path, FORMATS[self._settings.page_format])
         return {"key": key}
 
     def register(self, done: set[int]) -> None:
@@ -94,7 +94,7 @@ class DlcsTarget:
         a day."""
         for batch in self._claim.member.batches.filter(state=Batch.State.SENT, uri=""):
             try:
-                self._sent(batch, self._taken(batch))
+                self._mark(batch, Batch.State.SENT, self._taken(batch))
             except (OutcomeUnknown, DlcsUnavailable):
                 if (timezone.now() - batch.created_date).total_seconds() < _GIVEN_UP:
                     raise
@@ -105,12 +105,9 @@ class DlcsTarget:
 
     def _said(self, page: int) -> dict[str, Any]:
         """What the DLCS is told of a page."""
-        media_type = FORMATS[self._settings.page_format].media_type
-        return wording.of_page(self._asked, page) | {
-            "mediaType": media_type,
-            "family": "I",
-            "origin": self._bucket.origin_of(self._key(page)),
-        }
+        media_type = FORMATS[self._settings.page_format]
+        origin = self._bucket.origin_of(self._key(page))
+        return wording.of_page(self._asked, page) | {"mediaType": media_type, "family": "I", "origin": origin}
 
     def _noted(self, number: int, first: int, last: int) -> Batch:
         """Written down before it is posted, with what the DLCS says of its first image now."""
@@ -140,22 +137,19 @@ class DlcsTarget:
         try:
             uri = self._dlcs.post(batch.json_data["member"])
         except NameUnknown:
-            self._sent(batch, "")  # it is there, whatever it is called
+            self._mark(batch, Batch.State.SENT, "")  # it is there, whatever it is called
             with suppress(OutcomeUnknown, DlcsUnavailable):
-                self._sent(batch, self._looked_up(batch))
+                self._mark(batch, Batch.State.SENT, self._looked_up(batch))
             return
         except OutcomeUnknown as error:
             log.warning("%s: batch %d: %s", self._claim.member.pk, batch.number, error)
-            with transaction.atomic():
-                self._claim.own()
-                batch.state, batch.last_updated_date = Batch.State.UNKNOWN, timezone.now()
-                batch.save(update_fields=["state", "last_updated_date"])
+            self._mark(batch, Batch.State.UNKNOWN)
             self._settle(batch)
             return
         except (DlcsRefuses, DlcsUnavailable):  # nothing was done: nothing is to be found out
             batch.delete()
             raise
-        self._sent(batch, uri)
+        self._mark(batch, Batch.State.SENT, uri)
 
     def _settle(self, batch: Batch) -> None:
         """Find out what became of a batch; post it where it was not taken, once nobody can be about it any more.
@@ -163,16 +157,13 @@ class DlcsTarget:
         Raises DlcsUnavailable until then."""
         uri = self._looked_up(batch)
         if uri:
-            self._sent(batch, uri)
+            self._mark(batch, Batch.State.SENT, uri)
             return
         # whoever was killed as it posted would have waited for so long
         window = UNDER_WAY if batch.state == Batch.State.UNKNOWN else UNDER_WAY + LONGEST
         if (timezone.now() - batch.last_updated_date).total_seconds() < window:
             raise DlcsUnavailable("the DLCS did not say whether it has taken a batch; it is looked up again")
-        with transaction.atomic():
-            self._claim.own()
-            batch.state, batch.last_updated_date = Batch.State.SENDING, timezone.now()
-            batch.save(update_fields=["state", "last_updated_date"])
+        self._mark(batch, Batch.State.SENDING)
         self._send(batch)
 
     def _looked_up(self, batch: Batch) -> str:
@@ -197,7 +188,8 @@ class DlcsTarget:
             return ""
         return found.batch
 
-    def _sent(self, batch: Batch, uri: str) -> None:
+    def _mark(self, batch: Batch, state: Batch.State, uri: str = "") -> None:
+        batch.state, batch.uri, batch.last_updated_date = state, uri, timezone.now()
         with transaction.atomic():
             self._claim.own()
-            Batch.objects.filter(pk=batch.pk).update(uri=uri, state=Batch.State.SENT, last_updated_date=timezone.now())
+            batch.save(update_fields=["state", "uri", "last_updated_date"])

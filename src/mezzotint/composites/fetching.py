@@ -11,36 +11,26 @@ from contextlib import contextmanager
 from pathlib import Path
 from typing import BinaryIO
 
-from mezzotint.errors import (
-    DocumentRefused,
-    InvalidInput,
-    MezzotintError,
-    OriginBusy,
-    OriginError,
-    OriginFailed,
-    OriginLacks,
-    OriginTimedOut,
-)
+from mezzotint import errors
 from mezzotint.host.files import CHUNK, full_is_told
 from mezzotint.network.client import Times
 from mezzotint.network.urls import parse_url
-from mezzotint.wiring import engine, open_client
+from mezzotint.wiring import engine
+from mezzotint.wiring.sources import open_client
 
 log = logging.getLogger(__name__)
 _PATIENCE = 600.0
 _GAP, _LOOK = 60.0, 0.5
 _HEADERS = {"Accept": "application/pdf, */*;q=0.5"}
 _TOLD = {
-    OriginLacks: "the origin has no such document",
-    OriginTimedOut: "the origin took too long",
-    OriginBusy: "the origin wants to be left alone for a while",
+    errors.OriginLacks: "the origin has no such document",
+    errors.OriginTimedOut: "the origin took too long",
+    errors.OriginBusy: "the origin wants to be left alone for a while",
 }
 
 
-class NotFetched(MezzotintError):
+class NotFetched(errors.MezzotintError):
     """What may be told to whoever has sent the address. `retry_after` in seconds."""
-
-    title = "The origin failed"
 
     def __init__(self, detail: str, retry_after: float | None = None) -> None:
         super().__init__(detail)
@@ -54,12 +44,12 @@ def fetch(url: str, path: Path, check: Callable[[], None]) -> str:
     """
     try:
         return asyncio.run(_watched(url, path, check))
-    except OriginError as error:
+    except errors.OriginError as error:
         log.warning("a document was not fetched from %s: %s", url, error.reason)
         told = _TOLD.get(type(error), "the document could not be had from its origin")
-        raise NotFetched(told, error.retry_after if isinstance(error, OriginBusy) else None) from None
-    except InvalidInput as error:
-        raise DocumentRefused(f"origin: {error.what}") from None
+        raise NotFetched(told, error.retry_after if isinstance(error, errors.OriginBusy) else None) from None
+    except errors.InvalidInput as error:
+        raise errors.DocumentRefused(f"origin: {error.what}") from None
 
 
 def take(source: Path, path: Path, check: Callable[[], None]) -> str:
@@ -67,7 +57,7 @@ def take(source: Path, path: Path, check: Callable[[], None]) -> str:
     try:
         stream = open(source, "rb")  # noqa: SIM115  closed below
     except OSError as error:
-        raise DocumentRefused(f"{source.name} cannot be read: {error.strerror}") from None
+        raise errors.DocumentRefused(f"{source.name} cannot be read: {error.strerror}") from None
     with stream:
         _check_size(os.fstat(stream.fileno()).st_size)
         with _copying(path, check) as copy:
@@ -119,7 +109,7 @@ async def _fetched(url: str, path: Path, check: Callable[[], None]) -> str:
                 async for chunk in response.chunks:
                     copy.add(chunk)
             if response.length is not None and copy.size != response.length:
-                raise OriginFailed(f"{copy.size} bytes came of {response.length}", again=True)
+                raise errors.OriginFailed(f"{copy.size} bytes came of {response.length}", again=True)
             return copy.digest.hexdigest()
     finally:
         await client.close()
@@ -128,4 +118,4 @@ async def _fetched(url: str, path: Path, check: Callable[[], None]) -> str:
 def _check_size(size: int) -> None:
     limit = engine().settings.max_upload
     if size > limit:
-        raise DocumentRefused(f"it is larger than {limit} bytes, MEZZOTINT_MAX_UPLOAD")
+        raise errors.DocumentRefused(f"it is larger than {limit} bytes, MEZZOTINT_MAX_UPLOAD")

@@ -9,7 +9,7 @@ from __future__ import annotations
 import json
 import uuid
 from collections.abc import Callable, Iterable, Iterator
-from dataclasses import asdict, dataclass
+from dataclasses import dataclass
 from datetime import UTC, datetime
 from itertools import islice
 from pathlib import Path
@@ -34,30 +34,23 @@ class ImportReport:
     known: int = 0
     unfinished: int = 0
 
-    def counts(self) -> dict[str, int]:
-        return asdict(self)
-
 
 def take_over(
     source: str, *, dry_run: bool = False, progress: Callable[[int, int | None], None] = lambda done, of: None
 ) -> ImportReport:
     """All at once or not at all. What is here already stays as it is. Raises InvalidInput."""
+    report, done = ImportReport(), 0
     try:
-        return _taken_over(source, dry_run, progress)
+        with transaction.atomic():
+            for table, write in zip(_TABLES, (_collections, _members, _batches), strict=True):
+                rows = _rows(source, table)
+                while some := list(islice(rows, _AT_ONCE)):
+                    write(some, report)
+                    done += len(some)
+                    progress(done, None)
+            transaction.set_rollback(dry_run)
     except (KeyError, ValueError, TypeError, AttributeError) as error:
         raise InvalidInput("source", f"has a row that is none of a composite handler's: {error!r}") from None
-
-
-def _taken_over(source: str, dry_run: bool, progress: Callable[[int, int | None], None]) -> ImportReport:
-    report, done = ImportReport(), 0
-    with transaction.atomic():
-        for table, write in zip(_TABLES, (_collections, _members, _batches), strict=True):
-            rows = _rows(source, table)
-            while some := list(islice(rows, _AT_ONCE)):
-                write(some, report)
-                done += len(some)
-                progress(done, None)
-        transaction.set_rollback(dry_run)
     return report
 
 
@@ -122,16 +115,12 @@ def _members(rows: list[Row], report: ImportReport) -> None:
     here = _here(Member, rows)
     collections = {uuid.UUID(str(row["collection_id"])) for row in rows}
     collections &= set(Collection.objects.filter(pk__in=collections).values_list("pk", flat=True))
-    positions: dict[Any, int] = {}
+    positions = {pk: Member.objects.filter(collection_id=pk).count() for pk in collections}
     fresh = []
     for row in rows:
-        if _uuid(row) in here:
-            continue
         collection = uuid.UUID(str(row["collection_id"]))
-        if collection not in collections:
+        if _uuid(row) in here or collection not in collections:
             continue
-        if collection not in positions:
-            positions[collection] = Member.objects.filter(collection_id=collection).count()
         ended = row["status"] in {Status.COMPLETED, Status.ERROR}
         report.unfinished += not ended
         count = row.get("image_count")
@@ -174,8 +163,6 @@ def _batches(rows: list[Row], report: ImportReport) -> None:
             Batch(
                 member_id=member,
                 number=numbers[member],
-                first=0,
-                last=0,
                 json_data=said if isinstance(said.get("member"), list) else {"member": []},
                 uri=row["uri"] or "",
                 state=Batch.State.SENT,

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import uuid
 from typing import Any
 
 from django.db import transaction
@@ -51,8 +50,8 @@ def accept(customer: int, request: Any, authorization: str, by: str) -> Collecti
     for index, asked in enumerate(request["member"]):
         try:
             members.append(_member(collection, index, asked, by))
-        except RequestRefused as error:
-            wrong += error.wrong
+        except InvalidInput as error:
+            wrong.append(Wrong(index, "origin" if error.field == "url" else "compositeId", error.what))
     if wrong:
         raise RequestRefused(wrong[:100])
     _check_places(members)
@@ -111,24 +110,18 @@ def retry(chosen: QuerySet[Member]) -> int:
 def _member(collection: Collection, index: int, asked: dict[str, Any], by: str) -> Member:
     now = collection.created_date
     member = Member(
-        id=uuid.uuid4(), collection=collection, position=index, json_data=asked, created_date=now,
+        collection=collection, position=index, json_data=asked, created_date=now,
         last_updated_date=now, target=target(), by=by,
     )  # fmt: skip
     name = place_name(asked.get("compositeId")) or str(member.pk)
-    try:
-        engine().policy.check(parse_url(asked["origin"]))
-    except InvalidInput as error:
-        raise RequestRefused([Wrong(index, "origin", error.what)]) from None
+    engine().policy.check(parse_url(asked["origin"]))
     if member.target == TargetKind.DLCS:
         parts = (engine().settings.dlcs_prefix.strip("/"), str(collection.customer), str(int(asked["space"])), name)
         member.place = "/".join(part for part in parts if part)
     else:
-        try:
-            member.place = f"repository:{slug_of(member)}"
-        except InvalidInput as error:
-            raise RequestRefused([Wrong(index, "compositeId", error.what)]) from None
+        member.place = f"repository:{slug_of(member)}"
     if len(member.place) > _LONGEST_PLACE or len(member.place.encode()) > _MOST_BYTES:
-        raise RequestRefused([Wrong(index, "compositeId", f"makes a key of more than {_MOST_BYTES} bytes")])
+        raise InvalidInput("compositeId", f"makes a key of more than {_MOST_BYTES} bytes")
     return member
 
 

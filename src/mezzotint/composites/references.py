@@ -6,8 +6,7 @@ from collections.abc import Iterator
 from typing import Any
 
 from mezzotint.composites.models import Page
-
-_CHUNK = 5000
+from mezzotint.repository.references import each_ident
 
 
 class PageReferences:
@@ -21,12 +20,7 @@ class PageReferences:
         return bool(self._pages().filter(ident=ident).exists())
 
     def idents(self) -> Iterator[str]:
-        last = ""
-        while page := list(
-            self._pages().filter(ident__gt=last).order_by("ident").values_list("ident", flat=True).distinct()[:_CHUNK]
-        ):
-            yield from page
-            last = page[-1]
+        return each_ident(self._pages())
 
     @staticmethod
     def _pages() -> Any:

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+import re
 from collections.abc import Callable, Iterator
 from dataclasses import dataclass
 from functools import partial
@@ -40,7 +41,7 @@ MEMBER: dict[str, Any] = {
         "number1": _NUMBER,
         "number2": _NUMBER,
         "number3": _NUMBER,
-        "roles": {"type": "array", "items": _TEXT},
+        "roles": {"type": "array", "items": _TEXT, "uniqueItems": True},
         "family": _TEXT,
         "text": _TEXT,
         "compositeId": _TEXT,
@@ -57,6 +58,8 @@ COLLECTION: dict[str, Any] = {
         "member": {"type": "array", "maxItems": MOST_MEMBERS},
     },
 }
+_UNSTORABLE = re.compile(r"(?<!\\)(?:\\\\)*\\u0000|[\ud800-\udfff]")
+"""a NUL as JSON spells it, and half a surrogate pair"""
 _COLLECTION = jsonschema.Draft7Validator(COLLECTION)
 _MEMBER = jsonschema.Draft7Validator(MEMBER)
 
@@ -96,26 +99,10 @@ def _wrong(request: Any) -> Iterator[Wrong]:
 def _storable(value: Any, index: int | None) -> Iterator[Wrong]:
     """What no database and no UTF-8 holds, and what is more than one member should be."""
     text = json.dumps(value, ensure_ascii=False)
-    if not all(map(_is_storable, _texts(value))):
+    if _UNSTORABLE.search(text):
         yield Wrong(index, "body", "has a NUL or half a surrogate pair in a text")
     elif len(text) > MOST_BYTES:
         yield Wrong(index, "body", f"has {len(text)} characters as JSON (limit: {MOST_BYTES})")
-
-
-def _is_storable(text: str) -> bool:
-    return "\0" not in text and not any("\ud800" <= one <= "\udfff" for one in text)
-
-
-def _texts(value: Any) -> Iterator[str]:
-    if isinstance(value, str):
-        yield value
-    elif isinstance(value, dict):
-        yield from value
-        for member in value.values():
-            yield from _texts(member)
-    elif isinstance(value, list):
-        for member in value:
-            yield from _texts(member)
 
 
 def _told(error: Any, index: int | None) -> Wrong:
@@ -129,27 +116,17 @@ def _told(error: Any, index: int | None) -> Wrong:
 
 def _beyond(member: dict[str, Any], index: int) -> Iterator[Wrong]:
     """What a schema does not say."""
+    texts = [name for name in wording.FIELDS if isinstance(member.get(name), str)]
     checks: tuple[tuple[str, Callable[[], object]], ...] = (
         ("origin", partial(parse_url, member["origin"])),
-        ("roles", partial(_check_roles, member.get("roles", ()))),
         ("compositeId", partial(place_name, member.get("compositeId"))),
-        *((name, partial(_check_wording, name, member.get(name))) for name in wording.FIELDS),
+        *((name, partial(wording.check, name, member[name])) for name in texts),
     )
     for field, check in checks:
         try:
             check()
         except InvalidInput as error:
             yield Wrong(index, field, error.what)
-
-
-def _check_roles(roles: list[str]) -> None:
-    if len(set(roles)) < len(roles):
-        raise InvalidInput("roles", "has a role twice")
-
-
-def _check_wording(name: str, value: Any) -> None:
-    if isinstance(value, str):
-        wording.check(name, value)
 
 
 def place_name(composite: Any) -> str | None:

@@ -1,8 +1,7 @@
 from __future__ import annotations
 
-import uuid
-
 from django.urls import include, path, register_converter
+from django.urls.converters import IntConverter, UUIDConverter
 from health_check.views import HealthCheckView
 
 from mezzotint.composites import api
@@ -10,28 +9,17 @@ from mezzotint.composites import api
 _MOST = 2**63 - 1
 
 
-class Uuid:
+class Uuid(UUIDConverter):
     """With dashes or without, in letters of either case."""
 
     regex = "[0-9a-fA-F-]{32,36}"
 
-    def to_python(self, value: str) -> uuid.UUID:
-        return uuid.UUID(value)
 
-    def to_url(self, value: uuid.UUID) -> str:
-        return str(value)
-
-
-class Digits:
-    regex = "[0-9]+"
-
+class Digits(IntConverter):
     def to_python(self, value: str) -> int:
         if len(value) > len(str(_MOST)) or int(value) > _MOST:
             raise ValueError
         return int(value)
-
-    def to_url(self, value: int) -> str:
-        return str(value)
 
 
 register_converter(Uuid, "any_uuid")

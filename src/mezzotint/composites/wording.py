@@ -41,15 +41,11 @@ def check(field: str, text: str) -> None:
         raise InvalidInput(field, f"is no format: {error}", _LIMIT) from None
 
 
-def filled(text: str, number: int) -> str:
-    return text.format(number)
-
-
 def of_page(asked: dict[str, Any], page: int) -> dict[str, Any]:
     """What is said of page `page`, from 1, in the words of the request and in their order."""
     number = int(asked["incrementSeed"]) + page - 1
     said = {}
     for name, value in asked.items():
         if name not in {"@type", "originFormat", "incrementSeed", "compositeId"}:
-            said[name] = filled(value, number) if name in FIELDS and isinstance(value, str) else value
+            said[name] = value.format(number) if name in FIELDS and isinstance(value, str) else value
     return said

@@ -26,12 +26,12 @@ from mezzotint.composites.claims import Claim, Interrupted
 from mezzotint.composites.dlcs import DlcsRefuses
 from mezzotint.composites.dlcstarget import DlcsTarget
 from mezzotint.composites.fetching import fetch, take
-from mezzotint.composites.models import Batch, Member, Page, Status, TargetKind
+from mezzotint.composites.models import Batch, Page, Status, TargetKind
 from mezzotint.composites.repositorytarget import RepositoryTarget
 from mezzotint.composites.targets import Target
 from mezzotint.errors import DocumentRefused, InvalidInput, MezzotintError, RendererEnded
 from mezzotint.host.files import FULL, make_directory
-from mezzotint.repository.owners import is_gone, this_host
+from mezzotint.repository.owners import is_gone
 from mezzotint.transforms.pdf import Document, PageSpec, Rasteriser, Rendered
 from mezzotint.wiring import engine
 
@@ -54,17 +54,17 @@ def work(claim: Claim, stop: threading.Event) -> None:
     except Interrupted:
         claim.give_back()
     except (DocumentRefused, InvalidInput, DlcsRefuses) as error:
-        _log(member, error)
+        log.warning("member %s: %s", member.pk, error)
         claim.refuse(str(error))
     except DataError as error:
         claim.refuse(f"the database does not take what is said of it: {str(error).splitlines()[0]}")
     except DatabaseFailure:
         raise
     except RendererEnded as error:
-        _log(member, error)
+        log.warning("member %s: %s", member.pk, error)
         (claim.refuse if member.attempts >= _KILLED else claim.fail)(str(error))
     except MezzotintError as error:
-        _log(member, error)
+        log.warning("member %s: %s", member.pk, error)
         claim.fail(str(error), getattr(error, "retry_after", None))
     except OSError as error:
         log.exception("member %s", member.pk)
@@ -73,10 +73,6 @@ def work(claim: Claim, stop: threading.Event) -> None:
     except Exception:
         log.exception("member %s", member.pk)
         claim.fail("an error in this program; its log says more")
-
-
-def _log(member: Member, error: MezzotintError) -> None:
-    log.warning("member %s: %s", member.pk, error)
 
 
 @contextmanager
@@ -92,18 +88,14 @@ def _scratch(claim: Claim) -> Iterator[Path]:
         shutil.rmtree(directory, ignore_errors=True)
 
 
-def sweep_scratch() -> int:
-    """Remove what killed workers have left; returns how many directories. Of other hosts' after two days."""
-    count = 0
+def sweep_scratch() -> None:
+    """Remove what killed workers have left; of other hosts' after two days."""
     for directory in engine().settings.scratch.glob(f"{_PREFIX}*"):
         with suppress(OSError):
             owner = (directory / _OWNER).read_text() if (directory / _OWNER).exists() else ""
-            here = owner.startswith(f"{this_host()}:")
             old = time.time() - directory.stat().st_mtime > _ABANDONED
-            if old or (here and is_gone(owner.rpartition(":")[0])):
+            if old or is_gone(owner):
                 shutil.rmtree(directory, ignore_errors=True)
-                count += 1
-    return count
 
 
 class _Work:
@@ -151,9 +143,8 @@ class _Work:
         )
 
     def _target(self, path: Path) -> Target:
-        return (
-            DlcsTarget(self._claim) if self._member.target == TargetKind.DLCS else RepositoryTarget(self._claim, path)
-        )
+        dlcs = self._member.target == TargetKind.DLCS
+        return DlcsTarget(self._claim) if dlcs else RepositoryTarget(self._claim, path)
 
     def _begin_with(self, digest: str) -> None:
         """Where the origin has another document now, or pages are made otherwise, what was done before is nothing."""
@@ -199,11 +190,9 @@ class _Work:
     def _collect(self, registrar: ThreadPoolExecutor, target: Target, *, full: bool) -> None:
         """Write down which pages are kept; wait for one where there are so many."""
         finished, _ = wait(self._pushing, None if full else 0, FIRST_COMPLETED)
-        for one in finished:
-            if _failed(one):
-                one.result()
-        if finished:
-            self._write([(self._pushing.pop(one), one.result()) for one in finished])
+        kept = [(one, one.result()) for one in finished]  # raises before any is taken out: others are salvaged
+        if kept:
+            self._write([(self._pushing.pop(one), where) for one, where in kept])
             self._register(registrar, target)
         for registered in [one for one in self._registering if one.done()]:
             self._registering.remove(registered)
@@ -211,21 +200,15 @@ class _Work:
 
     def _salvage(self) -> None:
         """What was kept before something else failed need not be done again."""
-        kept = [(page, one.result()) for one, page in self._pushing.items() if one.done() and not _failed(one)]
+        ended = [(one, page) for one, page in self._pushing.items() if not (one.cancelled() or one.exception())]
+        kept = [(page, one.result()) for one, page in ended]
         if kept:
             with suppress(Interrupted, DatabaseFailure):
                 self._write(kept)
 
     def _write(self, kept: list[tuple[Rendered, dict[str, Any]]]) -> None:
         rows = [
-            Page(
-                member=self._member,
-                number=page.page,
-                width=page.width,
-                height=page.height,
-                bytes=page.bytes,
-                **where,
-            )
+            Page(member=self._member, number=page.page, width=page.width, height=page.height, bytes=page.bytes, **where)
             for page, where in kept
         ]
         done = self._done | {page.page for page, _ in kept}
@@ -238,10 +221,6 @@ class _Work:
     def _register(self, registrar: ThreadPoolExecutor, target: Target) -> None:
         if not self._registering:  # the next one sees what this one does not
             self._registering.append(registrar.submit(target.register, set(self._done)))
-
-
-def _failed(one: Future[dict[str, Any]]) -> bool:
-    return one.cancelled() or one.exception() is not None
 
 
 def _kept(target: Target, page: Rendered) -> dict[str, Any]:

@@ -84,16 +84,11 @@ class FileBody:
             yield chunk
 
     def close(self) -> None:
-        os.close(self._file.descriptor)
+        self._file.close()
 
 
 def headers(**values: str) -> Headers:
     return [(name.replace("_", "-").encode(), value.encode()) for name, value in values.items()] + COMMON
-
-
-def quoted(digest: str) -> str:
-    """An entity tag."""
-    return f'"{digest}"'
 
 
 def unstored(content_type: str, body: bytes) -> Answer:

@@ -12,7 +12,6 @@ from mezzotint.delivery.coverart import CoverDoor
 from mezzotint.delivery.door import Door
 from mezzotint.delivery.images import ImageDoor
 from mezzotint.delivery.metrics import Tally
-from mezzotint.delivery.network import Network
 from mezzotint.delivery.operations import OperationsDoor
 from mezzotint.delivery.pictures import Pictures
 from mezzotint.delivery.remote import GET, CloneDoor, RemoteDoor
@@ -20,6 +19,7 @@ from mezzotint.delivery.request import Receive, Request, Scope
 from mezzotint.delivery.respond import Responder, Send, Unsent, nginx_word
 from mezzotint.errors import MezzotintError, NotFound, Unauthorized
 from mezzotint.wiring import Engine
+from mezzotint.wiring.sources import open_sources
 
 _TALLY_SECONDS = 1.0
 
@@ -41,15 +41,15 @@ class Delivery:
         self._engine = engine
         self._tally = Tally()
         self._pictures = Pictures(engine, self._tally)
-        self._network = Network(engine)
+        self._sources = open_sources(engine)
         self._public = engine.settings.public_read
         self._word = nginx_word(engine.settings.secret_key)
         self.respond = Responder(self._tally, self._word).respond
         self._doors: tuple[Door, ...] = (
             ImageDoor(self._pictures, public=self._public),
-            RemoteDoor(engine, self._pictures, self._network),
-            CoverDoor(engine, self._pictures, self._network),
-            CloneDoor(engine, self._network),
+            RemoteDoor(engine, self._pictures, self._sources),
+            CoverDoor(engine, self._pictures, self._sources),
+            CloneDoor(engine, self._sources),
             OperationsDoor(engine, self._tally),
         )
 
@@ -59,10 +59,15 @@ class Delivery:
     async def __call__(self, scope: Scope, receive: Receive, send: Send) -> None:
         request = Request(scope, receive)
         door = next(door for door in self._doors if door.takes(request.path))
-        try:
-            await self.respond(await self._answer(door, request), request, send)
-        except Unsent as unsent:  # what was found is gone as it is read, or cannot be read
-            await self._respond_again(door, request, send, unsent.error)
+        for _ in range(2):
+            try:
+                await self.respond(await self._answer(door, request), request, send)
+                return
+            except Unsent as unsent:  # what was found is gone as it is read, or cannot be read
+                error = unsent.error
+            if not isinstance(error, NotFound):
+                break
+        await self.respond(await self._refused(door, request, error), request, send)
 
     def plain_hit(self, path: str, method: str, query: str, headers: SpelledNames) -> tuple[Texts, bytes] | None:
         """What is in memory, headers and bytes, for a GET by everybody without conditions: most requests, so it is
@@ -91,16 +96,7 @@ class Delivery:
                 await asyncio.sleep(_TALLY_SECONDS)
                 self._tally.flush(self._engine.pool.under_way)
         finally:
-            await self._network.close()
-
-    async def _respond_again(self, door: Door, request: Request, send: Send, error: MezzotintError) -> None:
-        if isinstance(error, NotFound):
-            try:
-                await self.respond(await self._answer(door, request), request, send)
-                return
-            except Unsent as unsent:
-                error = unsent.error
-        await self.respond(await self._refused(door, request, error), request, send)
+            await self._sources.close()
 
     async def _answer(self, door: Door, request: Request) -> Answer:
         if request.method == "OPTIONS" and "GET" in door.methods:

@@ -11,15 +11,16 @@ from dataclasses import replace
 from mezzotint.delivery.answer import Answer, Headers, headers, unstored
 from mezzotint.delivery.door import Door
 from mezzotint.delivery.freshness import DAY, Freshness, lasting
-from mezzotint.delivery.network import Network
 from mezzotint.delivery.pictures import Pictures
 from mezzotint.delivery.request import Request
 from mezzotint.errors import MezzotintError, printable
 from mezzotint.problems import problem_headers, status_of
 from mezzotint.sources.coverart import CoverRequest, Given, parse_path
+from mezzotint.sources.coverart.keeping import MEDIA
 from mezzotint.sources.coverart.listing import led_to_host
 from mezzotint.sources.remote import How
 from mezzotint.wiring import Engine
+from mezzotint.wiring.sources import Sources
 
 STATUS = "/cache-status"
 PREFIXES = ("/release/", "/release-group/")
@@ -29,9 +30,9 @@ _HOST = re.compile(r"(?:[A-Za-z0-9._-]+|\[[0-9A-Fa-f:.]+\])(?::[0-9]{1,5})?")
 
 
 class CoverDoor(Door):
-    def __init__(self, engine: Engine, pictures: Pictures, network: Network) -> None:
+    def __init__(self, engine: Engine, pictures: Pictures, sources: Sources) -> None:
         super().__init__(public=engine.settings.public_read)
-        self._engine, self._pictures, self._network = engine, pictures, network
+        self._engine, self._pictures, self._sources = engine, pictures, sources
         self._lasting = lasting(self.public)
         self._for_a_day = Freshness(self.public, DAY, stale_while_revalidate=DAY, stale_if_error=7 * DAY)
 
@@ -44,7 +45,7 @@ class CoverDoor(Door):
         asked = parse_path(request.path)
         if (kept := self._pictures.remembered(request.path, request)) is not None:
             return kept
-        given = await self._network.opened().cover_art.get(asked)
+        given = await self._sources.cover_art.get(asked)
         return self._listing(given, request) if given.listing is not None else self._picture(asked, given, request.path)
 
     def refused(self, request: Request, error: MezzotintError) -> Answer:
@@ -62,26 +63,21 @@ class CoverDoor(Door):
 
     def _picture(self, asked: CoverRequest, given: Given, path: str) -> Answer:
         assert given.picture is not None and given.place is not None
-        said = [
-            (b"content-type", given.picture.media_type.encode()),
-            (b"x-cache-status", given.how.encode()),
-        ]
+        media_type = MEDIA[given.picture.name.rpartition(".")[2]]
+        said = [(b"content-type", media_type.encode()), (b"x-cache-status", given.how.encode())]
         if given.place.lasting and not asked.by_id:
             said.append((b"link", f'<{given.place.path(asked.size)}>; rel="canonical"'.encode()))
         until = time.monotonic() + (DAY if asked.by_id else _IN_MEMORY)
         kept = (path, until) if given.how is not How.MISS else None
         fresh = self._lasting if given.place.lasting and asked.by_id else self._for_a_day
-        return self._pictures.file(given.picture.name, given.picture.file, said, kept, fresh)
+        return self._pictures.file(given.picture, said, kept, fresh)
 
     def _listing(self, given: Given, request: Request) -> Answer:
         listing, base = given.listing, _base(self._engine, request)
         assert listing is not None
         if base is not None:
             listing = led_to_host(listing, base)
-        said: Headers = [
-            (b"content-type", b"application/json"),
-            (b"x-cache-status", given.how.encode()),
-        ]
+        said: Headers = [(b"content-type", b"application/json"), (b"x-cache-status", given.how.encode())]
         return self._pictures.data(json.dumps(listing).encode(), said, self._for_a_day)
 
 

@@ -9,6 +9,7 @@ from __future__ import annotations
 
 import os
 from pathlib import Path
+from textwrap import indent
 
 from mezzotint.cache.hits import FORMAT
 from mezzotint.delivery.answer import COMMON
@@ -57,7 +58,7 @@ http {{
     default_type application/octet-stream;
 {temporary}
 
-{_indented(site(settings, listen))}}}
+{indent(site(settings, listen), "    ")}}}
 """
 
 
@@ -93,7 +94,7 @@ server {{
     proxy_request_buffering off;
     proxy_max_temp_file_size 0;
     proxy_read_timeout 300s;
-{_indented(_asked_for(nginx_word(settings.secret_key)))}
+{indent(_asked_for(nginx_word(settings.secret_key)), "    ")}
     location / {{
         proxy_pass http://mezzotint;
     }}
@@ -105,9 +106,9 @@ server {{
     # the file was there a moment ago
     location @mezzotint_again {{
         proxy_pass http://mezzotint$request_uri;
-{_indented(_indented(_asked_for(None)))}    }}
+{indent(_asked_for(None), "        ")}    }}
 
-{_indented(chr(10).join(locations))}}}
+{indent(chr(10).join(locations), "    ")}}}
 """
 
 
@@ -136,7 +137,7 @@ location ~ "{pattern}" {{
     access_log {_quoted(settings.nginx / "hits.log")} mezzotint_hits buffer=64k flush=2s;
     add_header Cache-Control "public, max-age=31536000, immutable";
     add_header X-Cache-Status HIT;
-{_indented(_common())}}}
+{indent(_common(), "    ")}}}
 """
 
 
@@ -151,7 +152,7 @@ location {place} {{
     etag off;
     add_header Cache-Control $upstream_http_x_cache_control;
     error_page 403 404 = @mezzotint_again;
-{said}{_indented(_common())}}}
+{said}{indent(_common(), "    ")}}}
 """
 
 
@@ -159,10 +160,6 @@ def _common() -> str:
     given = [("X-Served-By", "nginx-cache"), *((name.decode().title(), value.decode()) for name, value in COMMON)]
     said = "".join(f'add_header {name} "{value}";\n' for name, value in given)
     return f"{said}add_header X-Request-Id $request_id always;\n"
-
-
-def _indented(text: str) -> str:
-    return "".join(f"    {line}" if line.strip() else line for line in text.splitlines(keepends=True))
 
 
 def _quoted(path: Path) -> str:

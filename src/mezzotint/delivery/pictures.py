@@ -11,7 +11,7 @@ from dataclasses import dataclass, replace
 
 from mezzotint.cache import CachedFile
 from mezzotint.cache.places import path_of
-from mezzotint.delivery.answer import COMMON, Answer, Body, Counts, FileBody, Headers, quoted
+from mezzotint.delivery.answer import COMMON, Answer, Body, Counts, FileBody, Headers
 from mezzotint.delivery.conditional import ByteRange
 from mezzotint.delivery.freshness import Freshness, lasting
 from mezzotint.delivery.metrics import Tally
@@ -114,7 +114,7 @@ class Pictures:
         if file is not None:
             digest = file.digest
             if file.size > _WHOLE:
-                return _answer(said, digest, FileBody(file), CACHE + file.place, "hit", fresh)
+                return _answer(said, digest, FileBody(file), CACHE + path_of(name), "hit", fresh)
             data = file.read()
         else:
             made = await asyncio.wrap_future(self._manager.request(ident, rendition))
@@ -146,20 +146,18 @@ class Pictures:
             body.close()
             raise
 
-    def file(
-        self, name: str, file: CachedFile, said: Headers, kept: tuple[str, float] | None, fresh: Freshness
-    ) -> Answer:
+    def file(self, file: CachedFile, said: Headers, kept: tuple[str, float] | None, fresh: Freshness) -> Answer:
         """A cached file. `said` is what its answers say beside its tag; it may be `kept` in memory under a key until a
         moment of the monotonic clock, or has come just now."""
         generation = self._cache.generation.now()
-        place = CACHE + file.place
+        place = CACHE + path_of(file.name)
         if file.size > _WHOLE:
             return _answer(said, file.digest, FileBody(file), place, "hit", fresh)
         data = file.read()
         answer = _answer(said, file.digest, data, place, "hit", fresh)
         if kept is None:
             return replace(answer, counts="miss")
-        self._keep(kept[0], name, answer, kept[1], generation)
+        self._keep(kept[0], file.name, answer, kept[1], generation)
         return answer
 
     def data(self, data: bytes, said: Headers, fresh: Freshness) -> Answer:
@@ -172,7 +170,7 @@ class Pictures:
 
     async def _opened(self, name: str) -> CachedFile | None:
         """In a thread where it has to be looked at: others are not to wait."""
-        return self._cache.open_seen(name) or await asyncio.to_thread(self._cache.open, name)
+        return self._cache.open(name, seen_only=True) or await asyncio.to_thread(self._cache.open, name)
 
     def _canonical(self, ident: Ident, rendition: Rendition, *, strict: bool) -> Rendition:
         """Where the client leaves the format open and the chosen one cannot hold the picture, JPEG does."""
@@ -209,7 +207,7 @@ class BaseBody:
 def _answer(
     said: Headers, digest: str, body: bytes | Body, place: str | None, counts: Counts, fresh: Freshness
 ) -> Answer:
-    return Answer(200, [*said, *COMMON], body, quoted(digest), place, counts, fresh)
+    return Answer(200, [*said, *COMMON], body, f'"{digest}"', place, counts, fresh)
 
 
 def _text(found: Headers) -> list[tuple[str, str]]:

@@ -10,32 +10,31 @@ from mezzotint import tokens
 from mezzotint.delivery import query
 from mezzotint.delivery.answer import COMMON, Answer, Headers
 from mezzotint.delivery.door import Door
-from mezzotint.delivery.freshness import UNSTORED, Freshness
-from mezzotint.delivery.network import Network
+from mezzotint.delivery.freshness import DAY, UNSTORED, Freshness
 from mezzotint.delivery.pictures import Alias, Pictures
 from mezzotint.delivery.query import PictureRequest
 from mezzotint.delivery.request import Request
 from mezzotint.errors import InvalidInput, NotFound, ReadOnly, Unauthorized
 from mezzotint.names import Ident, is_ident, print_name
 from mezzotint.names.formats import WORDS
-from mezzotint.sources.peers import IDENT_HEADER, RECORD_HEADER
+from mezzotint.sources.peer_client import IDENT_HEADER, RECORD_HEADER
 from mezzotint.sources.records import RemoteRecord
 from mezzotint.sources.remote import How, Lookup, RemoteImages
 from mezzotint.wiring import Engine
+from mezzotint.wiring.sources import Sources
 
 GET, THUMBNAIL, CLONE = "/get_image", "/get_thumbnail", "/clone_image"
 _IN_MEMORY = 1.0
 """seconds until what became of the URL elsewhere is seen"""
-_REVALIDATE, _ON_ERROR = 86_400, 604_800
 _TRIES = 2
 
 
 class RemoteDoor(Door):
     """`/get_image` and `/get_thumbnail`."""
 
-    def __init__(self, engine: Engine, pictures: Pictures, network: Network) -> None:
+    def __init__(self, engine: Engine, pictures: Pictures, sources: Sources) -> None:
         super().__init__(public=engine.settings.public_read)
-        self._engine, self._pictures, self._network = engine, pictures, network
+        self._engine, self._pictures, self._sources = engine, pictures, sources
 
     def takes(self, path: str) -> bool:
         return path in {GET, THUMBNAIL}
@@ -43,7 +42,7 @@ class RemoteDoor(Door):
     async def answer(self, request: Request) -> Answer:
         default = WORDS[self._engine.settings.resize_format]
         asked = (query.thumbnail if request.path == THUMBNAIL else query.image)(request.query, default)
-        remote = self._network.opened().remote
+        remote = self._sources.remote
         may_fetch = request.token is not None or self._engine.settings.fetch_for_all
         lost = False
         for _ in range(_TRIES):
@@ -95,9 +94,7 @@ class RemoteDoor(Door):
 
     def _freshness(self, found: Lookup) -> Freshness:
         left = max(0, int(found.record.expires - time.time()))
-        return Freshness(
-            self._engine.settings.public_read, left, stale_while_revalidate=_REVALIDATE, stale_if_error=_ON_ERROR
-        )
+        return Freshness(self.public, left, stale_while_revalidate=DAY, stale_if_error=7 * DAY)
 
 
 class CloneDoor(Door):
@@ -105,9 +102,9 @@ class CloneDoor(Door):
 
     methods = ("POST",)
 
-    def __init__(self, engine: Engine, network: Network) -> None:
+    def __init__(self, engine: Engine, sources: Sources) -> None:
         super().__init__(public=False)
-        self._engine, self._network = engine, network
+        self._engine, self._sources = engine, sources
 
     def takes(self, path: str) -> bool:
         return path == CLONE
@@ -122,7 +119,7 @@ class CloneDoor(Door):
         record = RemoteRecord.from_json(request.header(RECORD_HEADER.lower().encode()) or "")
         if record is None or record.url != target.url:
             raise InvalidInput(RECORD_HEADER, "is missing, or is of another URL", "the record as the peer has it")
-        new = await self._network.opened().remote.receive(target, record, request.body())
+        new = await self._sources.remote.receive(target, record, request.body())
         return Answer(201 if new else 200, [*COMMON, _ident(record.ident)], freshness=UNSTORED)
 
 

@@ -32,10 +32,6 @@ class Request:
         self._receive = receive
 
     @property
-    def head(self) -> bool:
-        return self.method == "HEAD"
-
-    @property
     def lost(self) -> bool:
         """nginx did not find the file that it was pointed to"""
         return b"x-sendfile-lost" in self.headers
@@ -56,15 +52,9 @@ class Request:
                 yield event["body"]
 
     async def drain(self) -> None:
-        if not self.ended:
-            await drain(self._receive)
-
-
-async def drain(receive: Receive) -> None:
-    """Read what is still coming, up to a point: who is cut off while sending does not see the answer."""
-    left = _DRAINED
-    while left > 0:
-        event = await receive()
-        left -= len(event.get("body", b""))
-        if event["type"] == "http.disconnect" or not event.get("more_body"):
-            return
+        """Read what is still coming, up to a point: who is cut off while sending does not see the answer."""
+        left = _DRAINED
+        while left > 0 and not self.ended:
+            event = await self._receive()
+            left -= len(event.get("body", b""))
+            self.ended = event["type"] == "http.disconnect" or not event.get("more_body")

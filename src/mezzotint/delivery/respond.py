@@ -48,14 +48,17 @@ class Responder:
             return
         status, found, part = _in_part(answer, request) if not held else (304, _of_304(answer), None)
         length = 0 if status == 416 else part.length if part else answer.size
-        sent = 0 if held or request.head else length
+        sent = 0 if held or request.method == "HEAD" else length
         chunk: bytes | None = None
         rest: Iterator[bytes] = iter(())
         if sent and isinstance(answer.body, bytes):
             chunk = answer.body[part.start : part.start + part.length] if part else answer.body
         elif sent and not isinstance(answer.body, bytes):
             rest = answer.body.chunks(part)
-            chunk = await _first(rest)
+            try:
+                chunk = await asyncio.to_thread(next, rest, None)
+            except MezzotintError as error:
+                raise Unsent(error) from error
         self._count("not_modified" if held and answer.counts else answer.counts, sent)
         await _start(send, status, found if status in _WITHOUT_LENGTH else with_length(found, length))
         if isinstance(answer.body, bytes):
@@ -91,20 +94,13 @@ def with_length(found: Headers, size: int) -> Headers:
     return [*found, (b"content-length", b"%d" % size)]
 
 
-async def _first(chunks: Iterator[bytes]) -> bytes | None:
-    try:
-        return await asyncio.to_thread(next, chunks, None)
-    except MezzotintError as error:
-        raise Unsent(error) from error
-
-
 def _of_304(answer: Answer) -> Headers:
     return [header for header in answer.said if header[0] != b"content-type"]
 
 
 def _in_part(answer: Answer, request: Request) -> tuple[int, Headers, ByteRange | None]:
     """Status, headers and part after Range and If-Range have been looked at."""
-    if answer.etag is None or request.head:
+    if answer.etag is None or request.method == "HEAD":
         return answer.status, answer.said, None
     try:
         part = byte_range(request.header(b"range"), request.header(b"if-range"), answer.etag, answer.size)

@@ -5,6 +5,7 @@ from __future__ import annotations
 import hashlib
 import json
 import os
+import sys
 import threading
 from collections import OrderedDict
 from collections.abc import Iterable, Iterator
@@ -14,6 +15,7 @@ from pathlib import Path
 from typing import BinaryIO
 
 from mezzotint.cache import Cache
+from mezzotint.cache.places import NATIVE
 from mezzotint.derivatives.life_cycle import LifeCycle
 from mezzotint.errors import DamagedBase, NotAnImage, NotFound, StorageFull, TooManyBytes
 from mezzotint.failpoints import failpoint
@@ -22,6 +24,7 @@ from mezzotint.host.files import CHUNK, full_is_told, temporary
 from mezzotint.names import FORMATS, Facts, Ident, base_key
 from mezzotint.objects import ObjectReader, ObjectStore
 from mezzotint.objects.filesystem import FileReader
+from mezzotint.objects.protocol import find
 from mezzotint.transforms import libvips
 from mezzotint.transforms.complete import check_complete
 from mezzotint.transforms.exif import read_exif
@@ -55,6 +58,12 @@ class Spool:
         self._hash.update(chunk)
         with full_is_told("a picture"):
             self._stream.write(chunk)
+
+    def opened(self) -> int:
+        """A descriptor to read it by, whatever becomes of its name. Raises StorageFull."""
+        with full_is_told("a picture"):
+            self._stream.flush()
+        return os.open(f"/proc/self/fd/{self._stream.fileno()}", os.O_RDONLY | os.O_CLOEXEC)
 
     def digest(self) -> str:
         """Of what was written so far."""
@@ -119,10 +128,10 @@ class Bases:
         ident, header = self.verified(spool)
         new = not self.is_here(ident)
         if new:
-            with self._cache.receiving(ident) as received, spool.path.open("rb") as stream:
+            with self._copying() as copy, spool.path.open("rb") as stream:
                 while chunk := stream.read(CHUNK):
-                    received.write(chunk)
-                os.close(received.keep())
+                    copy.write(chunk)
+                os.close(self._placed(ident, copy))
         self._remember(ident, header.facts)
         return Base(ident, header.facts, read_exif(header.exif), new)
 
@@ -141,20 +150,18 @@ class Bases:
 
     def facts(self, ident: Ident) -> Facts:
         """From memory, from the cache, or from the base's own header. Raises NotFound."""
-        facts = self._facts.get(ident)
-        if facts is None:
-            kept = self._host.facts.recall(ident)
-            if kept is not None:
-                facts = Facts(**json.loads(kept))
-                self._remember(ident, facts, keep=False)
-        return facts if facts is not None else self._read_facts(ident)
+        if (facts := self._facts.get(ident)) is not None:
+            return facts
+        if (kept := self._host.facts.recall(ident)) is not None:
+            facts = Facts(**json.loads(kept))
+        else:
+            with self.on_disk(ident) as path:
+                facts = self.header(path).facts
+        self._remember(ident, facts, keep=kept is None)
+        return facts
 
     def exists(self, ident: Ident) -> bool:
-        try:
-            self._store.stat(base_key(ident))
-        except NotFound:
-            return False
-        return True
+        return find(self._store, base_key(ident)) is not None
 
     def is_here(self, ident: Ident) -> bool:
         """In the store, or in this host's cache."""
@@ -234,11 +241,28 @@ class Bases:
         with self._host.locks.hold(ident):
             if (kept := self._kept_copy(ident)) is not None:
                 return kept
-            with self._store.get(base_key(ident)) as reader, self._cache.receiving(ident) as received:
+            with self._store.get(base_key(ident)) as reader, self._copying() as copy:
                 for chunk in reader.chunks():
-                    received.write(chunk)
-                self._check(ident, received.digest())
-                return received.keep()
+                    copy.write(chunk)
+                self._check(ident, copy.digest())
+                return self._placed(ident, copy)
+
+    @contextmanager
+    def _copying(self) -> Iterator[Spool]:
+        """Somewhere in the cache to write a copy to, for `_placed`. Gone afterwards."""
+        with temporary(self._cache.directory / NATIVE, durable=False) as (path, stream):
+            yield Spool(path, stream, sys.maxsize)
+
+    def _placed(self, ident: Ident, copy: Spool) -> int:
+        """Give a copy its name; returns a descriptor to read it by. Raises StorageFull."""
+        descriptor = copy.opened()
+        try:
+            with suppress(FileNotFoundError):  # somebody removes everything: it is read this once
+                self._cache.place(ident, copy.path, copy.size, copy.digest())
+        except BaseException:
+            os.close(descriptor)
+            raise
+        return descriptor
 
     def _kept_copy(self, ident: Ident) -> int | None:
         file = self._cache.open(ident)
@@ -260,12 +284,6 @@ class Bases:
         except DamagedBase:
             self._store.put(base_key(ident), spool.path, content_type)
         self._host.digests.forget(ident)
-
-    def _read_facts(self, ident: Ident) -> Facts:
-        with self.on_disk(ident) as path:
-            facts = self.header(path).facts
-        self._remember(ident, facts)
-        return facts
 
     def _remember(self, ident: Ident, facts: Facts, *, keep: bool = True) -> None:
         with self._facts_lock:

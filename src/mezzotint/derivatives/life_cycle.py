@@ -7,13 +7,13 @@ lock, and act only on a definite answer.
 from __future__ import annotations
 
 from collections.abc import Callable, Iterator
-from contextlib import suppress
 
 from mezzotint.cache import Cache
 from mezzotint.errors import NotFound
 from mezzotint.names import Ident, base_key, is_ident, trash_key
 from mezzotint.names.keys import TRASH, damaged_key
 from mezzotint.objects import ObjectStore
+from mezzotint.objects.protocol import find
 
 
 class LifeCycle:
@@ -29,8 +29,7 @@ class LifeCycle:
     def discard(self, ident: Ident) -> int:
         """To the trash, and forgotten here: nobody finds it under its ident any more. No error where it is gone
         already. Returns how many files the cache had of it."""
-        with suppress(NotFound):
-            self._store.move(base_key(ident), trash_key(ident))
+        self._moved(base_key(ident), trash_key(ident))
         return self.forget(ident)
 
     def recover(self, ident: Ident) -> bool:
@@ -38,7 +37,7 @@ class LifeCycle:
         return self._moved(trash_key(ident), base_key(ident))
 
     def is_in_trash(self, ident: Ident) -> bool:
-        return self._dated(trash_key(ident)) is not None
+        return find(self._store, trash_key(ident)) is not None
 
     def expired(self, limit: float) -> Iterator[Ident]:
         """Those that are in the trash since `limit` or longer, in seconds since the epoch by the store's clock."""
@@ -58,8 +57,8 @@ class LifeCycle:
 
     def is_over(self, ident: Ident, limit: float) -> bool:
         """Whether it has been in the trash since `limit` or longer, or nothing is left of it."""
-        since = self._dated(trash_key(ident))
-        return since <= limit if since is not None else self._dated(base_key(ident)) is None
+        there = find(self._store, trash_key(ident))
+        return there.modified <= limit if there is not None else find(self._store, base_key(ident)) is None
 
     def quarantine(self, ident: Ident) -> None:
         """A base whose bytes are damaged goes where nothing serves it."""
@@ -76,9 +75,3 @@ class LifeCycle:
         except NotFound:
             return False
         return True
-
-    def _dated(self, key: str) -> float | None:
-        try:
-            return self._store.stat(key).modified
-        except NotFound:
-            return None

@@ -16,7 +16,7 @@ from mezzotint.derivatives.bases import Bases
 from mezzotint.derivatives.pool import RenderPool
 from mezzotint.errors import NotFound, StorageFull
 from mezzotint.host import Host
-from mezzotint.names import Facts, Ident, Rendition, RenditionLimits, canonical, print_name
+from mezzotint.names import Facts, Ident, Rendition, canonical, print_name
 from mezzotint.transforms import geometry, libvips
 from mezzotint.transforms.libvips import Source
 
@@ -48,15 +48,15 @@ class StoreManager:
         cache: Cache,
         host: Host,
         pool: RenderPool[Derivative],
-        limits: RenditionLimits,
+        max_pixels: int,
         observer: Observer,
     ) -> None:
-        self._bases, self._cache, self._host, self._pool, self._limits = bases, cache, host, pool, limits
+        self._bases, self._cache, self._host, self._pool, self._max_pixels = bases, cache, host, pool, max_pixels
         self.observer = observer
 
     def canonical(self, ident: Ident, rendition: Rendition) -> Rendition:
         """Raises NotFound, InvalidRendition."""
-        return canonical(rendition, self._bases.facts(ident), self._limits)
+        return canonical(rendition, self._bases.facts(ident), self._max_pixels)
 
     def find(self, name: str) -> Derivative | None:
         """What the cache holds under a canonical name. Does not wait for anything but the disk."""
@@ -116,7 +116,7 @@ class StoreManager:
 
     def _make_level(self, ident: Ident, level: Rendition, name: str, facts: Facts) -> Source:
         generation = self._cache.generation.now()
-        with self._source(ident, level, facts) as larger, self._pool.slot():
+        with self._source(ident, level, facts) as larger, self._pool.slots:
             self._observe(larger)
             pixels = libvips.reduce(larger, geometry.plan(level, facts, larger.stored))
         source = Source(pixels, geometry.level_stored(level), level.format)
@@ -124,7 +124,7 @@ class StoreManager:
         return source
 
     def _render(self, source: Source, rendition: Rendition, facts: Facts) -> bytes:
-        with self._pool.slot():
+        with self._pool.slots:
             self._observe(source)
             started = time.perf_counter()
             data = libvips.render(source, geometry.plan(rendition, facts, source.stored))

@@ -14,7 +14,6 @@ class Sized(Protocol):
     @property
     def weight(self) -> int:
         """Bytes that it takes."""
-        ...
 
 
 V = TypeVar("V", bound=Sized)

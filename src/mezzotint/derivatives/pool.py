@@ -3,10 +3,10 @@
 from __future__ import annotations
 
 import threading
-from collections.abc import Callable, Iterator
+from collections.abc import Callable
 from concurrent.futures import Future, ThreadPoolExecutor
-from contextlib import contextmanager
 from contextvars import copy_context
+from functools import partial
 from typing import Generic, TypeVar
 
 from mezzotint.errors import Busy
@@ -23,7 +23,8 @@ class RenderPool(Generic[T]):
 
     def __init__(self, renders: int, queue: int) -> None:
         self._threads = ThreadPoolExecutor(queue, thread_name_prefix="render")
-        self._slots = threading.Semaphore(renders)
+        self.slots = threading.Semaphore(renders)
+        """to hold while rendering"""
         self._flights: dict[str, Future[T]] = {}
         self._lock = threading.Lock()
         self._queue = queue
@@ -48,25 +49,14 @@ class RenderPool(Generic[T]):
         self._threads.submit(copy_context().run, self._fly, name, flight, work)  # log lines know their request
         return flight
 
-    @contextmanager
-    def slot(self) -> Iterator[None]:
-        """Hold one of the places to render in."""
-        with self._slots:
-            yield
-
     def close(self) -> None:
         self._threads.shutdown(wait=True, cancel_futures=True)
 
     def _fly(self, name: str, flight: Future[T], work: Callable[[], T]) -> None:
         try:
-            result = work()
+            land: Callable[[], None] = partial(flight.set_result, work())
         except BaseException as error:
-            self._land(name)
-            flight.set_exception(error)
-        else:
-            self._land(name)
-            flight.set_result(result)
-
-    def _land(self, name: str) -> None:
+            land = partial(flight.set_exception, error)
         with self._lock:
-            del self._flights[name]
+            del self._flights[name]  # first: whoever asks from now on begins a new one
+        land()

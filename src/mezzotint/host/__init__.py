@@ -1,4 +1,4 @@
-"""What the processes of one host share: locks, a generation, facts, digests, marks; and files that appear whole.
+"""What the processes of one host share: locks, a generation, facts, digests; and files that appear whole.
 
 A host is all processes that have the same `MEZZOTINT_DATA`. What lies here may be lost while nothing runs: that costs
 time, and nothing else.
@@ -16,9 +16,8 @@ from mezzotint.host.digests import Digests
 from mezzotint.host.facts import HostFacts
 from mezzotint.host.generation import Generation
 from mezzotint.host.locks import HostLocks
-from mezzotint.host.mark import Mark
 
-__all__ = ["Boots", "Digests", "Generation", "Host", "HostDatabase", "HostFacts", "HostLocks", "Mark"]
+__all__ = ["Boots", "Digests", "Generation", "Host", "HostDatabase", "HostFacts", "HostLocks"]
 
 
 class Host:
@@ -36,9 +35,6 @@ class Host:
         """Of all who have these locks, as long as the machine runs."""
         status = self._directory.stat()
         return f"{status.st_dev:x}.{status.st_ino:x}.{boot_id()[:8] or '-'}"
-
-    def mark(self, name: str) -> Mark:
-        return Mark(self._directory / f"{name}.mark")
 
     def look(self) -> None:
         """Asked for every few seconds: begin the database anew where it was lost, and remember what could wait."""

@@ -9,7 +9,7 @@ import sqlite3
 import threading
 import uuid
 from collections.abc import Iterable, Iterator
-from contextlib import ExitStack, closing, contextmanager, suppress
+from contextlib import ExitStack, closing, contextmanager
 from pathlib import Path
 from typing import Any
 
@@ -85,8 +85,9 @@ class HostDatabase:
             if not self.available:
                 return False
             try:
-                with _full_is_told():
-                    self._transact(statement, rows)
+                with _full_is_told(), self._connection:  # commits, or rolls back
+                    self._connection.execute("BEGIN IMMEDIATE")
+                    self._connection.executemany(statement, rows)  # type: ignore[arg-type]
             except sqlite3.DatabaseError as error:
                 self._judge(error)
                 return False
@@ -150,17 +151,6 @@ class HostDatabase:
         log.warning("%s was damaged and begins anew: %s", self._path.name, why)
         for end in ("", "-wal", "-shm"):
             self._path.with_name(self._path.name + end).unlink(missing_ok=True)
-
-    def _transact(self, statement: str, rows: list[Iterable[object]]) -> None:
-        self._connection.execute("BEGIN IMMEDIATE")
-        try:
-            self._connection.executemany(statement, rows)  # type: ignore[arg-type]
-            self._connection.execute("COMMIT")
-        except BaseException:
-            with suppress(sqlite3.Error):
-                if self._connection.in_transaction:
-                    self._connection.execute("ROLLBACK")
-            raise
 
 
 @contextmanager

@@ -17,7 +17,7 @@ from collections.abc import Iterator
 from contextlib import contextmanager
 from pathlib import Path
 
-from mezzotint.host.files import make_directory, open_shared
+from mezzotint.host.files import open_shared
 
 _FLOCK = "hhqqi4x"
 _POLL_FIRST, _POLL_MOST = 0.001, 0.02
@@ -25,7 +25,6 @@ _POLL_FIRST, _POLL_MOST = 0.001, 0.02
 
 class HostLocks:
     def __init__(self, path: Path) -> None:
-        make_directory(path.parent, durable=False)
         self._path = path
 
     @contextmanager
@@ -34,7 +33,7 @@ class HostLocks:
 
         Raises TimeoutError after `patience` seconds.
         """
-        descriptor, until = self._open(), time.monotonic() + patience
+        descriptor, until = open_shared(self._path), time.monotonic() + patience
         try:
             waited, pause = False, _POLL_FIRST
             while not self._try(descriptor, name):
@@ -59,14 +58,11 @@ class HostLocks:
 
     def take(self, name: str) -> int | None:
         """The lock as a descriptor, to be closed, where it is free; None where somebody holds it."""
-        descriptor = self._open()
+        descriptor = open_shared(self._path)
         if self._try(descriptor, name):
             return descriptor
         os.close(descriptor)
         return None
-
-    def _open(self) -> int:
-        return open_shared(self._path)
 
     @staticmethod
     def _try(descriptor: int, name: str) -> bool:

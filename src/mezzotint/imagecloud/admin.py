@@ -14,46 +14,39 @@ from mezzotint.errors import MezzotintError
 from mezzotint.imagecloud import deleting, leases, prefetching
 from mezzotint.imagecloud.models import CloneRequest, PrefetchBatch, PrefetchItem, RemoteImage
 from mezzotint.network.urls import parse_url
+from mezzotint.repository.admin import ReadOnlyAdmin
 from mezzotint.repository.links import picture
-from mezzotint.repository.looking import LookingAdmin
 
 
-class RetryingAdmin(LookingAdmin):
+class RetryingAdmin(ReadOnlyAdmin):
     actions = ["try_again"]
 
     @admin.action(description="Try the dead ones again", permissions=["view"])
     def try_again(self, request: HttpRequest, chosen: QuerySet[Any]) -> None:
-        if not request.user.has_perm(f"imagecloud.change_{self.opts.model_name}"):
-            self.message_user(request, "You may look, and not change anything.", messages.ERROR)
-            return
-        self.message_user(request, f"{self.retry(chosen)} are tried again.")
+        if self.may(request):
+            self.message_user(request, f"{self.retry(chosen)} are tried again.")
 
     def retry(self, chosen: QuerySet[Any]) -> int:
         return leases.retry(chosen)
 
 
 @admin.register(RemoteImage)
-class RemoteImageAdmin(LookingAdmin):
+class RemoteImageAdmin(ReadOnlyAdmin):
     list_display = ["thumbnail", "url", "format", "width", "height", "bytes", "via", "fetched", "failures", "failure"]
     list_display_links = ["url"]
     list_filter = ["kept", "format", "via"]
     search_fields = ["url", "host", "ident", "failure"]
     date_hierarchy = "fetched"
-    show_full_result_count = False
     actions = ["delete_pictures"]
 
     @admin.display(description="")
     def thumbnail(self, image: RemoteImage) -> SafeString:
-        return (
-            format_html('<img src="{}" alt="">', picture(image.ident, "-fit80x80.jpg"))
-            if image.ident
-            else mark_safe("")
-        )
+        address = picture(image.ident, "-fit80x80.jpg")
+        return format_html('<img src="{}" alt="">', address) if image.ident else mark_safe("")
 
     @admin.action(description="Delete the pictures, here and on the peers", permissions=["view"])
     def delete_pictures(self, request: HttpRequest, chosen: QuerySet[RemoteImage]) -> None:
-        if not request.user.has_perm("imagecloud.delete_remoteimage"):
-            self.message_user(request, "You may look, and not delete anything.", messages.ERROR)
+        if not self.may(request, "delete"):
             return
         count = 0
         for image in chosen:
@@ -70,14 +63,13 @@ class PrefetchItemAdmin(RetryingAdmin):
     list_display = ["url", "state", "attempts", "reason", "batch"]
     list_filter = ["state"]
     search_fields = ["url", "group", "batch__id"]
-    show_full_result_count = False
 
     def retry(self, chosen: QuerySet[Any]) -> int:
         return prefetching.retry(chosen)
 
 
 @admin.register(PrefetchBatch)
-class PrefetchBatchAdmin(LookingAdmin):
+class PrefetchBatchAdmin(ReadOnlyAdmin):
     list_display = ["id", "by", "at"]
 
 
@@ -86,4 +78,3 @@ class CloneRequestAdmin(RetryingAdmin):
     list_display = ["url", "group", "task", "state", "attempts", "reason"]
     list_filter = ["state", "task", "group"]
     search_fields = ["url", "ident", "group"]
-    show_full_result_count = False

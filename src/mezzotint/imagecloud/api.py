@@ -18,12 +18,12 @@ from rest_framework.views import APIView
 from mezzotint import tokens
 from mezzotint.errors import InvalidInput, Unauthorized
 from mezzotint.imagecloud import deleting, gauges, prefetching
-from mezzotint.imagecloud.models import PrefetchBatch
 from mezzotint.network.urls import parse_url
 from mezzotint.repository import standing
 from mezzotint.repository.api.auth import ReadOrWrite, who
 from mezzotint.settings.parsing import parse_flag
-from mezzotint.wiring import engine, open_peer_client
+from mezzotint.wiring import engine
+from mezzotint.wiring.sources import open_peer_client
 
 log = logging.getLogger(__name__)
 
@@ -126,17 +126,9 @@ class FireAndForgetView(APIView):
         urls = request.data.get("urls") if isinstance(request.data, dict) else None
         if not isinstance(urls, list) or not urls:
             raise InvalidInput("urls", "are missing", 'a list: {"urls": ["https://...", ...]}')
-        accepted = prefetching.enqueue(urls, who(request) or "somebody")
-        pk = accepted.batch.pk
-        body = {
-            "id": pk,
-            "status": f"/fire_and_forget/batches/{pk}",
-            "given": accepted.given,
-            "queued": accepted.queued,
-            "duplicates": accepted.duplicates,
-            "invalid": accepted.invalid,
-            "refused": accepted.refused,
-        }
+        accepted = dict(vars(prefetching.enqueue(urls, who(request) or "somebody")))
+        pk = accepted.pop("batch").pk
+        body = {"id": pk, "status": f"/fire_and_forget/batches/{pk}"} | accepted
         return Response(body, 202, headers={"Location": str(body["status"])})
 
 
@@ -147,19 +139,11 @@ class BatchView(APIView):
 
     @extend_schema(operation_id="batch", responses=_Batch)
     def get(self, request: Request, pk: Any) -> Response:
-        found: PrefetchBatch = prefetching.batch(pk)
+        found = prefetching.batch(pk)
         counts = prefetching.counts(found)
         finished = not counts["waiting"] and not counts["running"]
-        return Response(
-            {
-                "id": found.pk,
-                "by": found.by,
-                "at": found.at,
-                "finished": finished,
-                "counts": counts,
-                "dead": prefetching.dead(found),
-            }
-        )
+        about = {"id": found.pk, "by": found.by, "at": found.at, "finished": finished}
+        return Response(about | {"counts": counts, "dead": prefetching.dead(found)})
 
 
 class PeersView(APIView):

@@ -17,7 +17,8 @@ from mezzotint.imagecloud.threads import in_database
 from mezzotint.objects import ObjectReader
 from mezzotint.repository import owners
 from mezzotint.repository.owners import Owner
-from mezzotint.sources.peers import Peer, PeerClient, PeerList, PeerRefused
+from mezzotint.sources.peer_client import PeerClient, PeerRefused
+from mezzotint.sources.peers import Peer, PeerList
 from mezzotint.sources.records import RemoteRecords
 
 log = logging.getLogger(__name__)

@@ -5,17 +5,21 @@ from __future__ import annotations
 
 import logging
 from collections.abc import Iterable, Iterator
-from dataclasses import dataclass, field
+from dataclasses import asdict, dataclass, field
 from datetime import UTC, datetime
+from heapq import merge
+from itertools import groupby
+from operator import itemgetter
 from typing import Any
 
 from django.db import DataError, IntegrityError, transaction
 
-from mezzotint.errors import MezzotintError, NotFound
+from mezzotint.errors import MezzotintError
 from mezzotint.imagecloud import unreferenced
 from mezzotint.imagecloud.models import CloneRequest, Indexed, Job, RemoteImage
 from mezzotint.names.keys import REMOTE, remote_key, remote_key_of
 from mezzotint.network.urls import parse_url
+from mezzotint.objects.protocol import find
 from mezzotint.repository import owners
 from mezzotint.wiring import engine
 
@@ -34,11 +38,9 @@ def ingest() -> int:
     """Take in what was noted; returns how many notes. Nothing is lost where it is broken off: then it is done again."""
     count = 0
     with engine().host.locks.hold("notes"):
-        for notes, taken in engine().notes.take():
-            for chunk in notes:
-                _take_in_what_can_be(chunk)
-                count += len(chunk)
-            engine().notes.done(taken)
+        for chunk in engine().notes.take():
+            _take_in_what_can_be(chunk)
+            count += len(chunk)
     return count
 
 
@@ -130,22 +132,13 @@ def _fail(key: str, failures: list[dict[str, Any]]) -> None:
         row.save(update_fields=["failures", "failure", "failed"])
 
 
+_AS_TOLD = ("key", "url", "ident", "kept", "format", "width", "height", "bytes")
+
+
 def _image(note: dict[str, Any]) -> RemoteImage:
-    return RemoteImage(
-        key=note["key"],
-        url=note["url"],
-        host=note["host"][:255],
-        ident=note["ident"],
-        kept=note["kept"],
-        format=note["format"],
-        width=note["width"],
-        height=note["height"],
-        bytes=note["bytes"],
-        via=note["via"][:100],
-        fetched=_moment(note["fetched"]),
-        checked=_moment(note["checked"]),
-        expires=_moment(note["expires"]),
-    )
+    said: dict[str, Any] = {name: note[name] for name in _AS_TOLD}
+    said |= {name: _moment(note[name]) for name in ("fetched", "checked", "expires")}
+    return RemoteImage(**said, host=note["host"][:255], via=note["via"][:100])
 
 
 def _clone(images: Iterable[RemoteImage]) -> None:
@@ -173,21 +166,13 @@ def reread() -> tuple[int, int]:
     listings in the same order are merged as they come; returns how many entries were read anew, and dropped."""
     ingest()
     read = dropped = 0
-    keys, rows = _stored(), _known()
-    stored, row = next(keys, None), next(rows, None)
     anew: list[str] = []
-    while stored is not None or row is not None:
-        if stored is not None and row is not None and stored[0] == row[0]:
-            if stored[1] > row[1] + _SLACK:
-                anew.append(stored[0])
-            stored, row = next(keys, None), next(rows, None)
-        elif row is None or (stored is not None and stored[0] < row[0]):
-            assert stored is not None
-            anew.append(stored[0])
-            stored = next(keys, None)
-        else:
-            dropped += _drop(row[0])
-            row = next(rows, None)
+    for key, found in groupby(merge(_stored(), _known()), itemgetter(0)):
+        at = {side: moment for _, side, moment in found}
+        if "store" not in at:
+            dropped += _drop(key)
+        elif at["store"] > at.get("table", float("-inf")) + _SLACK:
+            anew.append(key)
         if len(anew) >= _CHUNK:
             read += _read(anew)
             anew = []
@@ -203,32 +188,30 @@ def be_complete() -> None:
         reread()
 
 
-def _stored() -> Iterator[tuple[str, float]]:
+def _stored() -> Iterator[tuple[str, str, float]]:
     """Keys, and when their records were written."""
     for info in engine().store.list(REMOTE):
         key = remote_key_of(info.key)
         if key is not None:
-            yield key, info.modified
+            yield key, "store", info.modified
 
 
-def _known() -> Iterator[tuple[str, float]]:
+def _known() -> Iterator[tuple[str, str, float]]:
     """Keys, and when what is known of them was last found to be so."""
     last = ""
     while page := list(
         RemoteImage.objects.filter(key__gt=last, kept=True).order_by("key").values_list("key", "checked")[:_PAGE]
     ):
         for key, checked in page:
-            yield key, checked.timestamp() if checked else 0.0
+            yield key, "table", checked.timestamp() if checked else 0.0
         last = page[-1][0]
 
 
 def _drop(key: str) -> int:
     """Only where the store itself says that it is not there: a listing may be late."""
-    try:
-        engine().store.stat(remote_key(key))
-    except NotFound:
-        return RemoteImage.objects.filter(key=key).delete()[0]
-    return 0
+    if find(engine().store, remote_key(key)) is not None:
+        return 0
+    return RemoteImage.objects.filter(key=key).delete()[0]
 
 
 def _read(keys: list[str]) -> int:
@@ -241,13 +224,7 @@ def _read(keys: list[str]) -> int:
             host, facts = parse_url(record.url).host, engine().bases.facts(record.ident)
         except MezzotintError:
             continue  # it will be fetched again when somebody asks
-        found.append(
-            RemoteImage(
-                key=key, url=record.url, host=host[:255], ident=record.ident, kept=True, via=record.via[:100],
-                format=facts.format, width=facts.width, height=facts.height, bytes=facts.bytes,
-                fetched=_moment(record.fetched), checked=_moment(record.checked), expires=_moment(record.expires),
-            )
-        )  # fmt: skip
+        found.append(_image(asdict(record) | asdict(facts) | {"key": key, "host": host, "kept": True}))
     _save(found)  # the store is right, whatever was known
     return len(found)
 

@@ -15,11 +15,10 @@ from django.db import connection, transaction
 from django.db.models import F, Q
 
 from mezzotint.imagecloud.models import Job
-from mezzotint.repository.owners import Owner, is_gone, this_host
+from mezzotint.repository.owners import Owner, is_gone
 
 LEASE = 60.0
 """seconds; it is renewed as long as its worker lives"""
-_CHUNK = 500
 J = TypeVar("J", bound=Job)
 
 
@@ -38,10 +37,8 @@ def claim(model: type[J], owner: Owner, room: Callable[[str], int], most: int, o
                 continue
             due = jobs.filter(only or Q(), state=Job.State.WAITING, group=group, due__lte=now)
             claimed += due.select_for_update(skip_locked=True).order_by("due", "id")[:wanted]
-        for chunk in _chunks([job.pk for job in claimed]):
-            jobs.filter(pk__in=chunk).update(
-                state=Job.State.RUNNING, owner=name, lease=now + LEASE, attempts=F("attempts") + 1
-            )
+        mine = jobs.filter(pk__in=[job.pk for job in claimed])
+        mine.update(state=Job.State.RUNNING, owner=name, lease=now + LEASE, attempts=F("attempts") + 1)
     for job in claimed:
         job.attempts, job.owner = job.attempts + 1, name
     return claimed
@@ -50,10 +47,8 @@ def claim(model: type[J], owner: Owner, room: Callable[[str], int], most: int, o
 def renew(model: type[Job], owner: Owner, pks: Iterable[int]) -> None:
     """Those that are still being worked on."""
     jobs: Any = model._default_manager
-    for chunk in _chunks(list(pks)):
-        jobs.filter(pk__in=chunk, state=Job.State.RUNNING, owner__startswith=f"{owner.name}:").update(
-            lease=time.time() + LEASE
-        )
+    mine = jobs.filter(pk__in=list(pks), state=Job.State.RUNNING, owner__startswith=f"{owner.name}:")
+    mine.update(lease=time.time() + LEASE)
 
 
 def finish(model: type[Job], done: Sequence[Job]) -> int:
@@ -61,8 +56,8 @@ def finish(model: type[Job], done: Sequence[Job]) -> int:
     jobs: Any = model._default_manager
     count = 0
     for name in {job.owner for job in done}:
-        for chunk in _chunks([job.pk for job in done if job.owner == name]):
-            count += jobs.filter(pk__in=chunk, owner=name).update(state=Job.State.DONE, owner="", reason="")
+        mine = jobs.filter(pk__in=[job.pk for job in done if job.owner == name], owner=name)
+        count += mine.update(state=Job.State.DONE, owner="", reason="")
     return count
 
 
@@ -90,10 +85,9 @@ def take_over(model: type[Job]) -> int:
     jobs: Any = model._default_manager
     running = jobs.filter(state=Job.State.RUNNING)
     owners = running.order_by().values_list("owner", flat=True).distinct()
-    dead = [name for name in owners if name.startswith(f"{this_host()}:") and is_gone(name.rpartition(":")[0])]
-    waiting = {"state": Job.State.WAITING, "owner": ""}
-    freed: int = running.filter(owner__in=dead).update(**waiting)
-    return freed + int(running.filter(lease__lt=time.time()).update(**waiting))
+    dead = [name for name in owners if is_gone(name)]
+    gone = running.filter(Q(owner__in=dead) | Q(lease__lt=time.time()))
+    return int(gone.update(state=Job.State.WAITING, owner=""))
 
 
 def retry(jobs: Any) -> int:
@@ -120,7 +114,3 @@ def _groups(model: type[Job], now: float) -> list[str]:
             [now, now],
         )
         return [name for (name,) in cursor.fetchall()]
-
-
-def _chunks(pks: Sequence[int]) -> Iterable[Sequence[int]]:
-    return (pks[start : start + _CHUNK] for start in range(0, len(pks), _CHUNK))

@@ -6,22 +6,14 @@ import asyncio
 import logging
 from collections import Counter, deque
 
-from mezzotint.errors import (
-    InvalidInput,
-    MezzotintError,
-    OriginBusy,
-    OriginError,
-    OriginLacks,
-    StorageFull,
-    StoreUnavailable,
-)
+from mezzotint import errors
 from mezzotint.imagecloud import leases
 from mezzotint.imagecloud.models import PrefetchItem
 from mezzotint.imagecloud.threads import in_database
 from mezzotint.network.limits import DomainLimits
 from mezzotint.network.urls import parse_url
 from mezzotint.repository.owners import Owner
-from mezzotint.wiring import Sources
+from mezzotint.wiring.sources import Sources
 
 log = logging.getLogger(__name__)
 MOST_ATTEMPTS = 5
@@ -45,7 +37,7 @@ class Loader:
         self._loading: Counter[str] = Counter()
         self._under_way: set[asyncio.Task[None]] = set()
         self._done: list[PrefetchItem] = []
-        self._failed: deque[tuple[PrefetchItem, MezzotintError]] = deque()
+        self._failed: deque[tuple[PrefetchItem, errors.MezzotintError]] = deque()
 
     async def run(self) -> None:
         """Until it is cancelled, or fails; begun again it begins with what was left."""
@@ -96,11 +88,11 @@ class Loader:
         try:
             await self._sources.load(parse_url(item.url))
             self._done.append(item)
-        except MezzotintError as error:
+        except errors.MezzotintError as error:
             self._failed.append((item, error))
         except Exception as error:
             log.exception("a picture could not be loaded: %s", item.url)
-            self._failed.append((item, MezzotintError(repr(error))))
+            self._failed.append((item, errors.MezzotintError(repr(error))))
         finally:
             self._held.pop(item.pk, None)
             self._loading[item.group] -= 1
@@ -118,13 +110,13 @@ class Loader:
             self._failed.popleft()
 
 
-def _judge(item: PrefetchItem, error: MezzotintError) -> None:
-    reason = error.reason if isinstance(error, OriginError) else str(error)
-    if isinstance(error, OriginBusy):
+def _judge(item: PrefetchItem, error: errors.MezzotintError) -> None:
+    reason = error.reason if isinstance(error, errors.OriginError) else str(error)
+    if isinstance(error, errors.OriginBusy):
         leases.again(item, error.retry_after, reason, counts=False)
-    elif isinstance(error, StoreUnavailable | StorageFull):  # none of its own doing
+    elif isinstance(error, errors.StoreUnavailable | errors.StorageFull):  # none of its own doing
         leases.again(item, _STORE_PAUSE, reason, counts=False)
-    elif isinstance(error, OriginLacks | InvalidInput) or item.attempts >= MOST_ATTEMPTS:
+    elif isinstance(error, errors.OriginLacks | errors.InvalidInput) or item.attempts >= MOST_ATTEMPTS:
         leases.bury(item, reason)
     else:
         leases.again(item, min(_LONGEST_PAUSE, FIRST_PAUSE * 4 ** (item.attempts - 1)), reason)

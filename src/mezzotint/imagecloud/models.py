@@ -107,10 +107,7 @@ class CloneRequest(Job):
     class Meta:
         ordering = ["id"]
         constraints = [models.UniqueConstraint(fields=["key", "group"], name="one_clone_a_peer")]
-        indexes = [
-            models.Index(fields=["state", "group", "due", "id"]),
-            models.Index(fields=["state", "lease"]),
-        ]
+        indexes = [models.Index(fields=["state", "group", "due", "id"]), models.Index(fields=["state", "lease"])]
 
     def __str__(self) -> str:
         return f"{self.task} {self.url} ({self.group})"

@@ -15,7 +15,6 @@ from django.utils import timezone
 from mezzotint.errors import InvalidInput, NotFound, printable
 from mezzotint.imagecloud import leases
 from mezzotint.imagecloud.models import Job, PrefetchBatch, PrefetchItem, RemoteImage
-from mezzotint.network.addresses import Policy
 from mezzotint.network.urls import Url, parse_url
 from mezzotint.wiring import engine
 
@@ -51,21 +50,21 @@ def enqueue(urls: Sequence[Any], by: str) -> Accepted:
     with transaction.atomic():
         accepted = Accepted(PrefetchBatch.objects.create(by=by), len(urls))
         items = []
-        for target in _targets(urls, accepted, engine().policy):
+        for target in _targets(urls, accepted):
             items.append(PrefetchItem(batch=accepted.batch, url=target.url, group=target.host[:255]))
             accepted.queued += 1
         PrefetchItem.objects.bulk_create(items, batch_size=_CHUNK)
     return accepted
 
 
-def _targets(urls: Iterable[Any], accepted: Accepted, policy: Policy) -> Iterable[Url]:
+def _targets(urls: Iterable[Any], accepted: Accepted) -> Iterable[Url]:
     seen: set[str] = set()
     for place, url in enumerate(urls):
         try:
             if not isinstance(url, str):
                 raise InvalidInput("url", "is no text", "a picture's address")
             target = parse_url(url)
-            policy.check(target)
+            engine().policy.check(target)
         except InvalidInput as error:
             accepted.invalid += 1
             if len(accepted.refused) < _SHOWN:

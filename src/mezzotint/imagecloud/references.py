@@ -6,8 +6,7 @@ from collections.abc import Iterator
 
 from mezzotint.imagecloud import facts
 from mezzotint.imagecloud.models import DeletedBase, RemoteImage
-
-_PAGE = 5000
+from mezzotint.repository.references import each_ident
 
 
 class RemoteReferences:
@@ -25,11 +24,4 @@ class RemoteReferences:
         return DeletedBase.objects.filter(ident=ident, superseded=True).exists()
 
     def idents(self) -> Iterator[str]:
-        """In order, each once."""
-        last = ""
-        kept = RemoteImage.objects.filter(kept=True)
-        while page := list(
-            kept.filter(ident__gt=last).order_by("ident").values_list("ident", flat=True).distinct()[:_PAGE]
-        ):
-            yield from page
-            last = page[-1]
+        return each_ident(RemoteImage.objects.filter(kept=True))

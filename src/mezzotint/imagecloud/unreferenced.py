@@ -72,8 +72,8 @@ def _purge(one: DeletedBase, limit: float) -> bool:
 
 def purge_here() -> None:
     """Have this host's cache forget what was deleted on another one since it was last asked to."""
-    mark = engine().host.mark("deleted")
-    last = mark.read()
+    facts = engine().host.facts
+    last = int(facts.recall("deleted") or 0)
     newest = DeletedBase.objects.order_by("-id").values_list("id", flat=True).first()
     if last > (newest or 0):
         last = 0  # another database, whose numbers begin anew
@@ -81,4 +81,4 @@ def purge_here() -> None:
     for _, ident in new:
         engine().bases.life.forget(Ident(ident))
     if new:
-        mark.set(new[-1][0])
+        facts.remember("deleted", str(new[-1][0]))

@@ -17,7 +17,8 @@ from mezzotint.imagecloud.loader import Loader
 from mezzotint.imagecloud.models import CloneRequest, PrefetchItem
 from mezzotint.repository.owners import Owner
 from mezzotint.repository.upkeep import background
-from mezzotint.wiring import engine, open_sources
+from mezzotint.wiring import engine
+from mezzotint.wiring.sources import open_sources
 
 log = logging.getLogger(__name__)
 INGEST, RENEW, PURGE = 1.0, 15.0, 3600.0

@@ -18,6 +18,7 @@ from mezzotint.journal.checkpoint import Checkpoint, CheckpointReader
 from mezzotint.journal.segment import FIRST, Change, Segment, decode, encode, fingerprint
 from mezzotint.names.keys import CHECKPOINTS, LATEST_KEY, checkpoint_key, checkpoint_seq, journal_key
 from mezzotint.objects import ObjectInfo, ObjectStore
+from mezzotint.objects.protocol import find
 
 _ATTEMPTS = 3
 
@@ -133,15 +134,8 @@ class Journal:
                 found[key] = self._store.stat(key)
         return sorted(found.values(), key=lambda info: (checkpoint_seq(info.key) or 0, info.modified), reverse=True)
 
-    def remove_checkpoint(self, key: str) -> None:
-        self._store.delete(key)
-
     def has(self, seq: int) -> bool:
-        try:
-            self._store.stat(journal_key(seq))
-        except NotFound:
-            return False
-        return True
+        return find(self._store, journal_key(seq)) is not None
 
     def is_empty(self) -> bool:
         """Whether nothing was ever committed here, nor a checkpoint made."""

@@ -8,7 +8,6 @@ from __future__ import annotations
 
 import json
 import uuid
-from dataclasses import dataclass
 
 from mezzotint.errors import JournalBroken, NotFound
 from mezzotint.journal.segment import FORMAT_VERSION
@@ -16,26 +15,21 @@ from mezzotint.names.keys import MARKER_KEY
 from mezzotint.objects import ObjectStore
 
 
-@dataclass(frozen=True, slots=True)
-class Marker:
-    """`store` is a random name that no other store has."""
+def read_marker(store: ObjectStore) -> str | None:
+    """The store's random name, which no other store has; None where it has no marker.
 
-    store: str
-
-
-def read_marker(store: ObjectStore) -> Marker | None:
-    """None where the store has none. Raises JournalBroken for one that cannot be read."""
+    Raises JournalBroken for one that cannot be read.
+    """
     try:
-        data = json.loads(store.read(MARKER_KEY))
-        return Marker(str(data["store"]))
+        return str(json.loads(store.read(MARKER_KEY))["store"])
     except NotFound:
         return None
     except (ValueError, KeyError, TypeError) as error:
         raise JournalBroken(f"the store's marker, {MARKER_KEY}, is damaged") from error
 
 
-def claim_marker(store: ObjectStore) -> Marker:
-    """The store's marker, made now where it has none."""
+def claim_marker(store: ObjectStore) -> str:
+    """The store's name, made now where it has none."""
     body = json.dumps({"mezzotint": "store", "format": FORMAT_VERSION, "store": uuid.uuid4().hex}).encode()
     store.put_if_absent(MARKER_KEY, body, "application/json")
     found = read_marker(store)

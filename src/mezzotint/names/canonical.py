@@ -11,7 +11,7 @@ import math
 from dataclasses import dataclass, replace
 
 from mezzotint.errors import InvalidRendition
-from mezzotint.names.formats import FORMATS, OUTPUTS
+from mezzotint.names.formats import OUTPUTS
 from mezzotint.names.rendition import SQUARE, WHITE, Box, Mode, Quality, Region, Rendition, Rotation, Size
 
 
@@ -32,21 +32,10 @@ class Facts:
     def animated(self) -> bool:
         return self.frames > 1
 
-    @property
-    def lossless(self) -> bool:
-        """Its format kept every pixel, so whoever stored it cares for single pixels."""
-        return FORMATS[self.format].lossless
 
-
-@dataclass(frozen=True, slots=True)
-class RenditionLimits:
-    """How large a derivative may be made, in pixels; natural size is always allowed."""
-
-    output_pixels: int = 64_000_000
-
-
-def canonical(rendition: Rendition, facts: Facts, limits: RenditionLimits) -> Rendition:
-    """The one rendition that stands for all requests for these pixels of this base.
+def canonical(rendition: Rendition, facts: Facts, max_pixels: int = 64_000_000) -> Rendition:
+    """The one rendition that stands for all requests for these pixels of this base. `max_pixels` is how large a
+    derivative may be made; natural size is always allowed.
 
     `canonical(canonical(r)) == canonical(r)`. `rendition.format` must have been
     negotiated already (not AUTO). Raises InvalidRendition.
@@ -67,7 +56,7 @@ def canonical(rendition: Rendition, facts: Facts, limits: RenditionLimits) -> Re
         quality=Quality.COLOR if gray_already else rendition.quality,
         encoding=_encoding(rendition),
     )
-    _check_output(result, width, height, region, facts, limits)
+    _check_output(result, width, height, region, facts, max_pixels)
     return result
 
 
@@ -174,9 +163,7 @@ def _nearest(length: float) -> int:
     return max(1, math.floor(length + 0.5))
 
 
-def _check_output(
-    rendition: Rendition, width: int, height: int, region: Region, facts: Facts, limits: RenditionLimits
-) -> None:
+def _check_output(rendition: Rendition, width: int, height: int, region: Region, facts: Facts, max_pixels: int) -> None:
     out_width, out_height = _rotated(rendition, width, height)
     side = OUTPUTS[rendition.format].max_side
     if max(out_width, out_height) > side:
@@ -184,9 +171,9 @@ def _check_output(
             "size", f"{out_width}x{out_height} is more than {rendition.format} holds", f"{side} pixels a side"
         )
     frames = facts.frames if OUTPUTS[rendition.format].animation else 1
-    if out_width * out_height * frames > max(limits.output_pixels, region.width * region.height * frames):
+    if out_width * out_height * frames > max(max_pixels, region.width * region.height * frames):
         raise InvalidRendition(
             "size",
             f"{out_width}x{out_height}{f' x {frames} frames' if frames > 1 else ''} is too large",
-            f"{limits.output_pixels} pixels, MEZZOTINT_MAX_OUTPUT_PIXELS",
+            f"{max_pixels} pixels, MEZZOTINT_MAX_OUTPUT_PIXELS",
         )

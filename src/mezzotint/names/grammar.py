@@ -14,17 +14,7 @@ from typing import Literal
 from mezzotint.errors import InvalidName
 from mezzotint.names.formats import Format
 from mezzotint.names.ident import Ident, parse_ident
-from mezzotint.names.rendition import (
-    SQUARE,
-    WHITE,
-    Box,
-    Mode,
-    Quality,
-    Region,
-    Rendition,
-    Rotation,
-    Size,
-)
+from mezzotint.names.rendition import SQUARE, WHITE, Box, Mode, Quality, Region, Rendition, Rotation, Size
 
 MAX_NUMBER = 9_999_999
 _N = "[0-9]{1,7}"

@@ -31,7 +31,6 @@ _CLOSED_6 = [
     for network in ("2001::/23", "2001:db8::/32", "2620:4f:8000::/48", "3fff::/20")
 ]  # fmt: skip
 _LAST_32 = [ipaddress.IPv6Network(network) for network in ("::/96", "::ffff:0:0/96", "64:ff9b::/96")]
-_6TO4, _TEREDO = ipaddress.IPv6Network("2002::/16"), ipaddress.IPv6Network("2001::/32")
 _MASK = 0xFFFFFFFF
 _ISATAP = (0x00005EFE, 0x02005EFE)
 
@@ -50,17 +49,10 @@ def carried(address: Address) -> list[ipaddress.IPv4Address]:
     """The IPv4 addresses that one of IPv6 may lead to: mapped, compatible, NAT64, 6to4, Teredo, ISATAP."""
     if isinstance(address, ipaddress.IPv4Address):
         return []
-    number = int(address)
-    found = []
-    if any(address in network for network in _LAST_32):
-        found.append(number & _MASK)
-    if address in _6TO4:
-        found.append((number >> 80) & _MASK)
-    if address in _TEREDO:
-        found += [(number >> 64) & _MASK, ~number & _MASK]
-    if (number >> 32) & _MASK in _ISATAP:
-        found.append(number & _MASK)
-    return [ipaddress.IPv4Address(one) for one in found]
+    found, number = [address.sixtofour, *(address.teredo or ())], int(address)
+    if any(address in network for network in _LAST_32) or (number >> 32) & _MASK in _ISATAP:
+        found.append(ipaddress.IPv4Address(number & _MASK))
+    return [one for one in found if one is not None]
 
 
 @dataclass(frozen=True, slots=True)

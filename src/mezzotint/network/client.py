@@ -10,6 +10,7 @@ from __future__ import annotations
 
 import asyncio
 import ipaddress
+import re
 import ssl
 import time
 from collections.abc import AsyncIterator, Callable, Iterator, Mapping
@@ -97,10 +98,7 @@ class Client:
 
     @asynccontextmanager
     async def get(
-        self,
-        target: Url,
-        headers: Mapping[str, str],
-        enough: Callable[[Url], bool] = lambda place: False,
+        self, target: Url, headers: Mapping[str, str], enough: Callable[[Url], bool] = lambda place: False
     ) -> AsyncIterator[Response]:
         """One GET, redirects followed: 200 or 304. No retry.
 
@@ -148,12 +146,11 @@ class Client:
             try:
                 location = self._judged(target, answer, not _CONDITIONS.isdisjoint(headers))
                 if location is not None and 0 < (answer.content_length or 0) <= PIECE:
-                    await self._drained(target, answer)
+                    async for _ in self._chunks(target, answer):
+                        pass  # words that nobody reads, but the connection stays good for the next one
                 said = {name.lower(): value for name, value in answer.headers.items()}
-                yield (
-                    Response(answer.status, target, said, answer.content_length, self._chunks(target, answer)),
-                    location,
-                )
+                response = Response(answer.status, target, said, answer.content_length, self._chunks(target, answer))
+                yield response, location
             finally:
                 answer.close()  # of a body that was read to its end nothing is left to close
 
@@ -189,11 +186,6 @@ class Client:
                 yield chunk
         self._breaker.answered(target.host)
 
-    async def _drained(self, target: Url, answer: aiohttp.ClientResponse) -> None:
-        """What a redirect says in words nobody reads, but the connection stays good for the next one."""
-        async for _ in self._chunks(target, answer):
-            pass
-
     def _open_slot(self) -> tuple[Gate, aiohttp.ClientSession]:
         gate = Gate(self._names)
         connector = aiohttp.TCPConnector(
@@ -219,11 +211,7 @@ class Client:
 
 def _location(text: str) -> str:
     """Bytes that are no UTF-8 are escaped."""
-    try:
-        text.encode()
-    except UnicodeEncodeError:
-        return "".join(chr(b) if b < 128 else f"%{b:02X}" for b in text.encode("utf-8", "surrogateescape"))
-    return text
+    return re.sub(r"[\udc80-\udcff]", lambda match: f"%{ord(match[0]) - 0xDC00:02X}", text)
 
 
 class _Deadline:

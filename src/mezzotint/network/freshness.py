@@ -53,13 +53,8 @@ def cache_control(text: str) -> dict[str, str]:
 
 def retry_after(text: str | None, now: float) -> float | None:
     """Seconds, from a number or a date (RFC 9110 section 10.2.3)."""
-    if not text:
-        return None
-    seconds = _number(text)
-    if seconds is not None:
-        return seconds
-    at = moment(text)
-    return None if at is None else max(0.0, at - now)
+    seconds, at = _number(text or ""), moment(text)
+    return max(0.0, at - now) if seconds is None and at is not None else seconds
 
 
 def moment(text: str | None) -> float | None:

@@ -67,10 +67,6 @@ class _Room:
     wish: int | None = None
     """the lock by which other processes see that a slot is waited for here"""
 
-    @property
-    def taken(self) -> int:
-        return len(self.own)
-
     def wish_no_more(self) -> None:
         if self.wish is not None:
             os.close(self.wish)
@@ -137,20 +133,20 @@ class Slots:
                 slot = room.idle.pop()
                 if slot.expiry:
                     slot.expiry.cancel()
-                busy = room.taken - len(room.idle) - 1
+                busy = len(room.own) - len(room.idle) - 1
                 if slot.number < limit and busy < limit:
                     return slot
                 await self._let_go(room, slot)
             room.freed.clear()
-            fresh = self._free_one(room, limit) if room.taken < limit else None
+            fresh = self._free_one(room, limit) if len(room.own) < limit else None
             if fresh is not None:
                 room.own.add(fresh.number)
                 return fresh
-            if room.taken < limit and room.wish is None:
+            if len(room.own) < limit and room.wish is None:
                 room.wish = self._locks.take(_wish(room.domain))
             # where all slots are this process's own, one of its own has to become free
             with suppress(TimeoutError):
-                async with asyncio.timeout(None if room.taken >= limit else _POLL):
+                async with asyncio.timeout(None if len(room.own) >= limit else _POLL):
                     await room.freed.wait()
 
     def _free_one(self, room: _Room, limit: int) -> Slot | None:
@@ -196,7 +192,7 @@ class Slots:
         finally:
             room.own.discard(slot.number)
             room.freed.set()
-            if not room.taken and not room.turn.locked():
+            if not len(room.own) and not room.turn.locked():
                 self._rooms = {domain: one for domain, one in self._rooms.items() if one is not room}
 
 

@@ -11,7 +11,7 @@ from mezzotint.errors import StoreUnavailable
 from mezzotint.objects.protocol import ObjectInfo, ObjectReader, ObjectStore
 
 
-class Bounded:
+class Bounded(ObjectStore):
     """As `store`; whoever is one too many waits, for `patience` seconds at the most.
 
     A reader counts until it is closed. Raises StoreUnavailable where nobody made room.
@@ -39,10 +39,6 @@ class Bounded:
         except BaseException:
             self._room.release()
             raise
-
-    def read(self, key: str) -> bytes:
-        with self._connection():
-            return self._store.read(key)
 
     def stat(self, key: str) -> ObjectInfo:
         with self._connection():
@@ -75,7 +71,7 @@ class Bounded:
             raise StoreUnavailable("all connections to the store are busy")
 
 
-class _Counted:
+class _Counted(ObjectReader):
     def __init__(self, reader: ObjectReader, room: threading.BoundedSemaphore) -> None:
         self._reader, self._room = reader, room
         self.size, self.version = reader.size, reader.version
@@ -91,9 +87,3 @@ class _Counted:
                 self._reader.close()
             finally:
                 self._room.release()
-
-    def __enter__(self) -> _Counted:
-        return self
-
-    def __exit__(self, *error: object) -> None:
-        self.close()

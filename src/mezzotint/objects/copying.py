@@ -13,7 +13,7 @@ from mezzotint.errors import Conflict, DamagedBase, NotFound
 from mezzotint.host.files import temporary
 from mezzotint.names import is_ident
 from mezzotint.names.keys import COPYING_KEY, IMAGES, JOURNAL, LATEST_KEY, MARKER_KEY, TRASH
-from mezzotint.objects.protocol import ObjectInfo, ObjectStore
+from mezzotint.objects.protocol import ObjectInfo, ObjectStore, digest_of, find
 
 _BATCH = 256
 _ROUNDS = 10
@@ -89,7 +89,7 @@ def _follow_to_the_trash(source: ObjectStore, target: ObjectStore) -> None:
     """What was removed while it was copied is not public over there either."""
     for info in source.list(TRASH):
         base = IMAGES + info.key.removeprefix(TRASH)
-        if _digest(target, base) is not None and _digest(source, base) is None:
+        if find(target, base) is not None and find(source, base) is None:
             target.delete(base)
 
 
@@ -144,25 +144,12 @@ class _Copier:
             if info.key.startswith(IMAGES) and is_ident(name) and found != name:
                 return "damaged"
             self.target.put(info.key, path, self.content_type(info.key, path))
-        if _digest(self.target, info.key) != found:
+        if digest_of(self.target, info.key) != found:
             raise DamagedBase(f"{info.key} does not come back from the target as it went in")
         return "copied"
 
     def _is_there(self, info: ObjectInfo) -> bool:
-        try:
-            if self.target.stat(info.key).size != info.size:
-                return False
-        except NotFound:
+        there = find(self.target, info.key)
+        if there is None or there.size != info.size:
             return False
-        return not self.doubtful or _digest(self.source, info.key) == _digest(self.target, info.key)
-
-
-def _digest(store: ObjectStore, key: str) -> str | None:
-    digest = hashlib.sha256()
-    try:
-        with store.get(key) as reader:
-            for chunk in reader.chunks():
-                digest.update(chunk)
-    except NotFound:
-        return None
-    return digest.hexdigest()
+        return not self.doubtful or digest_of(self.source, info.key) == digest_of(self.target, info.key)

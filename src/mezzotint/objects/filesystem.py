@@ -9,6 +9,7 @@ more, so the two kinds of directory cannot be confused.
 
 from __future__ import annotations
 
+import io
 import os
 import shutil
 from collections.abc import Iterator
@@ -29,13 +30,13 @@ from mezzotint.host.files import (
     version_of,
 )
 from mezzotint.names import check_key
-from mezzotint.objects.protocol import ObjectInfo, clip
+from mezzotint.objects.protocol import ObjectInfo, ObjectReader, ObjectStore, clip
 from mezzotint.settings import Settings
 
 _SPOOL = ".incoming"
 
 
-class FileReader:
+class FileReader(ObjectReader):
     def __init__(self, stream: BinaryIO, start: int, length: int | None) -> None:
         self._stream = stream
         status = os.fstat(stream.fileno())
@@ -57,14 +58,8 @@ class FileReader:
     def close(self) -> None:
         self._stream.close()
 
-    def __enter__(self) -> FileReader:
-        return self
 
-    def __exit__(self, *error: object) -> None:
-        self.close()
-
-
-class DirectoryStore:
+class DirectoryStore(ObjectStore):
     """Objects as files below `root`, durable when a write returns."""
 
     def __init__(self, root: Path) -> None:
@@ -86,10 +81,6 @@ class DirectoryStore:
     def get(self, key: str, start: int = 0, length: int | None = None) -> FileReader:
         with _answering(key):
             return FileReader(open(self.local_path(key), "rb"), start, length)
-
-    def read(self, key: str) -> bytes:
-        with _answering(key):
-            return self.local_path(key).read_bytes()
 
     def stat(self, key: str) -> ObjectInfo:
         with _answering(key):
@@ -131,7 +122,8 @@ class DirectoryStore:
                     os.fsync(stream.fileno())
                 return self._adopt(body, target, only_if_absent)
             with temporary(self.root / _SPOOL) as (part, stream):
-                _copy(body, stream)
+                with open(body, "rb") if isinstance(body, Path) else io.BytesIO(body) as source:
+                    shutil.copyfileobj(source, stream, CHUNK)
                 sync(stream)
                 return place(part, target, only_if_absent=only_if_absent)
 
@@ -191,11 +183,3 @@ def _may_hold(beginning: str, prefix: str, start_after: str) -> bool:
 
 def open_directory(host: str, path: str, settings: Settings) -> DirectoryStore:
     return DirectoryStore(Path(path))
-
-
-def _copy(body: bytes | Path, stream: BinaryIO) -> None:
-    if isinstance(body, bytes):
-        stream.write(body)
-        return
-    with open(body, "rb") as source:
-        shutil.copyfileobj(source, stream, CHUNK)

@@ -9,10 +9,10 @@ from pathlib import Path
 
 from mezzotint.errors import NotFound
 from mezzotint.names import check_key
-from mezzotint.objects.protocol import ObjectInfo, clip
+from mezzotint.objects.protocol import ObjectInfo, ObjectReader, ObjectStore, clip
 
 
-class MemoryReader:
+class MemoryReader(ObjectReader):
     def __init__(self, data: bytes, size: int, version: str) -> None:
         self._data = data
         self.size, self.version = size, version
@@ -24,14 +24,8 @@ class MemoryReader:
     def close(self) -> None:
         pass
 
-    def __enter__(self) -> MemoryReader:
-        return self
 
-    def __exit__(self, *error: object) -> None:
-        self.close()
-
-
-class MemoryStore:
+class MemoryStore(ObjectStore):
     """Objects are lost with the process."""
 
     def __init__(self) -> None:
@@ -59,9 +53,6 @@ class MemoryStore:
     def arbitrates(self) -> bool:
         return True
 
-    def read(self, key: str) -> bytes:
-        return self._find(key)[0]
-
     def stat(self, key: str) -> ObjectInfo:
         data, modified = self._find(key)
         return ObjectInfo(key, len(data), modified, str(modified))
@@ -82,9 +73,6 @@ class MemoryStore:
                 raise NotFound(f"there is no object {source}")
             check_key(target)
             self._objects[target] = (self._objects.pop(source)[0], time.time())
-
-    def local_path(self, key: str) -> Path | None:
-        return None
 
     def _find(self, key: str) -> tuple[bytes, float]:
         with self._lock:

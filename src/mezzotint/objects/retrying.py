@@ -18,7 +18,7 @@ _FIRST_PAUSE, _LONGEST_PAUSE = 0.1, 5.0
 """seconds"""
 
 
-class Retrying:
+class Retrying(ObjectStore):
     """As `store`, asking up to `attempts` times. Every operation may be repeated: see
     the protocol on what `put_if_absent` then says, and a `move` whose source is gone
     the second time has been done. What breaks off as it is read goes on where it stopped."""
@@ -99,7 +99,7 @@ class Retrying:
                 self.rest(failures, error)
 
 
-class _Resuming:
+class _Resuming(ObjectReader):
     def __init__(self, store: Retrying, key: str, start: int, length: int | None, reader: ObjectReader) -> None:
         self._store, self._key, self._at, self._length, self._reader = store, key, start, length, reader
         self.size, self.version = reader.size, reader.version
@@ -128,9 +128,3 @@ class _Resuming:
 
     def close(self) -> None:
         self._reader.close()
-
-    def __enter__(self) -> _Resuming:
-        return self
-
-    def __exit__(self, *error: object) -> None:
-        self.close()

@@ -20,13 +20,13 @@ from obstore.store import S3Store as Bucket
 from mezzotint.errors import InvalidInput, NotFound, StorageFull, StoreUnavailable, first_line
 from mezzotint.host.files import CHUNK
 from mezzotint.names import check_key
-from mezzotint.objects.protocol import ObjectInfo, clip
+from mezzotint.objects.protocol import ObjectInfo, ObjectReader, ObjectStore, clip, find
 from mezzotint.settings import Settings
 from mezzotint.settings.parsing import credential
 
 _ONE_PIECE = 16 << 20
 """bytes; what is larger goes in parts, which is not conditional"""
-_PART, _PARTS_AT_ONCE = 8 << 20, 4
+_IN_PARTS: dict[str, Any] = {"chunk_size": 8 << 20, "max_concurrency": 4}
 _RACERS, _ROUNDS = 8, 3
 _AWS = frozenset(
     {
@@ -38,7 +38,7 @@ _FULL = re.compile(r"\b507 Insufficient|<Code>[^<]*(?:InsufficientStorage|QuotaE
 
 
 @dataclass
-class S3Reader:
+class S3Reader(ObjectReader):
     stream: Iterator[Any]
     size: int
     version: str
@@ -56,14 +56,8 @@ class S3Reader:
     def close(self) -> None:
         self.stream = iter(())
 
-    def __enter__(self) -> S3Reader:
-        return self
 
-    def __exit__(self, *error: object) -> None:
-        self.close()
-
-
-class S3Store:
+class S3Store(ObjectStore):
     """Objects in `bucket`, which has its own prefix, time limits, and no retries of its own."""
 
     def __init__(self, bucket: Bucket) -> None:
@@ -71,34 +65,20 @@ class S3Store:
 
     def put(self, key: str, body: bytes | Path, content_type: str | None = None) -> None:
         with _storing(check_key(key)):
-            obstore.put(
-                self._bucket,
-                key,
-                body,
-                attributes=_attributes(content_type),
-                chunk_size=_PART,
-                max_concurrency=_PARTS_AT_ONCE,
-            )
+            obstore.put(self._bucket, key, body, attributes=_attributes(content_type), **_IN_PARTS)
 
     def put_if_absent(self, key: str, body: bytes | Path, content_type: str | None = None) -> bool:
         """Servers that ignore conditions are asked first. A file of more than 16 MB goes
         in parts and without a condition: such bodies are named by their hash."""
-        with suppress(NotFound):
-            self.stat(key)
+        if find(self, key) is not None:
             return False
         if isinstance(body, Path) and body.stat().st_size > _ONE_PIECE:
             self.put(key, body, content_type)
             return True
         with _storing(key):
             try:
-                obstore.put(
-                    self._bucket,
-                    key,
-                    body if isinstance(body, bytes) else body.read_bytes(),
-                    attributes=_attributes(content_type),
-                    mode="create",
-                    use_multipart=False,
-                )
+                whole: dict[str, Any] = {"mode": "create", "use_multipart": False}
+                obstore.put(self._bucket, key, body, attributes=_attributes(content_type), **whole)
             except s3_errors.AlreadyExistsError:
                 return False
         return True
@@ -143,10 +123,6 @@ class S3Store:
             stream = iter(found.stream(min_chunk_size=CHUNK))
             return S3Reader(stream, found.meta["size"], found.meta["e_tag"] or "", left)
 
-    def read(self, key: str) -> bytes:
-        with self.get(key) as reader:
-            return b"".join(reader.chunks())
-
     def stat(self, key: str) -> ObjectInfo:
         with _answering(check_key(key)):
             return _info(obstore.head(self._bucket, key))
@@ -176,9 +152,6 @@ class S3Store:
             obstore.copy(self._bucket, source, target)
         if target != source:
             self.delete(source)
-
-    def local_path(self, key: str) -> Path | None:
-        return None
 
 
 def open_s3(bucket: str, prefix: str, settings: Settings) -> S3Store:

@@ -10,7 +10,7 @@ from contextlib import contextmanager, suppress
 from dataclasses import dataclass, field
 from datetime import UTC, datetime
 from pathlib import Path
-from typing import IO, Any, Protocol, TypeVar, cast
+from typing import IO, Any, TypeVar, cast
 from urllib.parse import quote
 
 import requests
@@ -23,20 +23,14 @@ from urllib3.exceptions import HTTPError as BrokenOff
 from mezzotint.errors import NotFound, StorageFull, StoreUnavailable
 from mezzotint.host.files import CHUNK
 from mezzotint.names import check_key
-from mezzotint.objects.protocol import ObjectInfo, clip
+from mezzotint.objects.protocol import ObjectInfo, ObjectReader, ObjectStore, clip, find
 
 T = TypeVar("T")
 _PAGE, _LARGE = 10_000, 8 << 20  # names, bytes
 
 
-class SwiftLogin(Protocol):
-    """Makes connections that will log in by themselves. `timeout` in seconds."""
-
-    def __call__(self, timeout: float) -> Connection: ...
-
-
 @dataclass
-class SwiftReader:
+class SwiftReader(ObjectReader):
     """One object on its way; the connection goes back when it is read to its end."""
 
     body: Any
@@ -62,22 +56,16 @@ class SwiftReader:
                 self.body.close()
             self.give_back(self.left == 0)
 
-    def __enter__(self) -> SwiftReader:
-        return self
 
-    def __exit__(self, *error: object) -> None:
-        self.close()
-
-
-class SwiftStore:
+class SwiftStore(ObjectStore):
     """Objects below `prefix` in `container`, which is made when the first is put.
 
     Swift looks at `If-None-Match` before the body has arrived and not again, so
     two who create at once may both succeed: it does not arbitrate.
     """
 
-    def __init__(self, container: str, prefix: str, login: SwiftLogin, timeout: float) -> None:
-        self._container, self._login, self._timeout = container, login, timeout
+    def __init__(self, container: str, prefix: str, login: Callable[[], Connection]) -> None:
+        self._container, self._login = container, login
         self._prefix = f"{prefix.strip('/')}/" if prefix.strip("/") else ""
         self._idle: list[Connection] = []
         self._access: tuple[str, str] | None = None
@@ -88,20 +76,17 @@ class SwiftStore:
 
     def put_if_absent(self, key: str, body: bytes | Path, content_type: str | None = None) -> bool:
         """A large body is not sent before Swift was asked whether the key is there."""
-        if isinstance(body, Path) and body.stat().st_size > _LARGE and self._has(key):
+        if isinstance(body, Path) and body.stat().st_size > _LARGE and find(self, key) is not None:
             return False
         try:
             self._put(key, body, content_type, {"If-None-Match": "*"})
         except _Exists:
             return False
         except StoreUnavailable:
-            if self._has(key):  # Swift may hang up on a body that it does not want
+            if find(self, key) is not None:  # Swift may hang up on a body that it does not want
                 return False
             raise
         return True
-
-    def arbitrates(self) -> bool:
-        return False
 
     def get(self, key: str, start: int = 0, length: int | None = None) -> SwiftReader:
         name, headers = self._name(key), {}
@@ -126,10 +111,6 @@ class SwiftStore:
         size = int(found["content-range"].rpartition("/")[2]) if length is not None else int(found["content-length"])
         left = length if length is not None else size
         return SwiftReader(body, size, found["etag"], left, lambda whole: self._give_back(connection, whole))
-
-    def read(self, key: str) -> bytes:
-        with self.get(key) as reader:
-            return b"".join(reader.chunks())
 
     def stat(self, key: str) -> ObjectInfo:
         name = self._name(key)
@@ -156,9 +137,6 @@ class SwiftStore:
         self._ask(source, lambda connection: connection.copy_object(self._container, old, quote(destination)))
         if new != old:
             self.delete(source)
-
-    def local_path(self, key: str) -> Path | None:
-        return None
 
     def _put(self, key: str, body: bytes | Path, content_type: str | None, headers: dict[str, str]) -> None:
         """Raises _Exists where the headers' condition is not met, StoreUnavailable where Swift has received other
@@ -188,13 +166,6 @@ class SwiftStore:
         except NotFound:
             self._ask(key, lambda connection: connection.put_container(self._container))
             self._ask(key, send)
-
-    def _has(self, key: str) -> bool:
-        try:
-            self.stat(key)
-        except NotFound:
-            return False
-        return True
 
     def _page(self, prefix: str, marker: str) -> Sequence[dict[str, Any]]:
         try:
@@ -228,14 +199,11 @@ class SwiftStore:
             connection.get_auth()
         try:
             return work(connection)
-        except ClientException as error:
-            if error.http_status != 401 and connection.token is not None:  # which a 401 to a body takes away
+        except ClientException:
+            if connection.token is not None:  # which a 401 takes away
                 raise
         with self._lock:
             self._access = None
-        if connection.session is not None:
-            connection.session.invalidate()
-        connection.url = connection.token = None
         connection.close()
         connection.get_auth()
         return work(connection)
@@ -245,7 +213,7 @@ class SwiftStore:
             if self._idle:
                 return self._idle.pop()
             access = self._access
-        connection = self._login(self._timeout)
+        connection = self._login()
         if access is not None:
             connection.url, connection.token = access
         return connection

@@ -40,11 +40,10 @@ class CommittingAdmin(admin.ModelAdmin[Any]):
     def log_change(self, *args: Any, **kwargs: Any) -> Any:
         """The journal has the history."""
 
-    def log_deletions(self, *args: Any, **kwargs: Any) -> Any:
-        """The journal has the history."""
+    log_addition = log_deletions = log_change
 
-    def log_addition(self, *args: Any, **kwargs: Any) -> Any:
-        """The journal has the history."""
+    def delete_model(self, request: HttpRequest, obj: Any) -> None:
+        self.delete_queryset(request, self.model._default_manager.filter(pk=obj.pk))
 
 
 class ImageForm(forms.ModelForm[Image]):
@@ -106,9 +105,6 @@ class ImageAdmin(CommittingAdmin):
         if fields:
             self.commit(request, lambda s: services.edit_image(s, obj.ident, version, fields))
 
-    def delete_model(self, request: HttpRequest, obj: Image) -> None:
-        self.commit(request, lambda s: services.remove_image(s, obj.ident))
-
     def delete_queryset(self, request: HttpRequest, queryset: QuerySet[Image]) -> None:
         idents = list(queryset.values_list("ident", flat=True))
         self.commit(request, lambda s: _each(services.remove_image, s, idents))
@@ -142,9 +138,6 @@ class CollectionAdmin(CommittingAdmin):
         self.commit(request, lambda s: services.put_collection(s, slug, fields, version))
         obj.pk = obj.pk or Collection.objects.filter(slug=slug).values_list("pk", flat=True).first()
 
-    def delete_model(self, request: HttpRequest, obj: Collection) -> None:
-        self.commit(request, lambda s: services.remove_collection(s, obj.slug))
-
     def delete_queryset(self, request: HttpRequest, queryset: QuerySet[Collection]) -> None:
         slugs = list(queryset.values_list("slug", flat=True))
         self.commit(request, lambda s: _each(services.remove_collection, s, slugs))
@@ -156,13 +149,19 @@ def _each(work: Callable[[UpdateSession, str], None], session: UpdateSession, ke
 
 
 class ReadOnlyAdmin(admin.ModelAdmin[Any]):
-    def has_add_permission(self, request: HttpRequest) -> bool:
-        return False
+    """Of what nobody writes by hand."""
+
+    show_full_result_count = False
 
     def has_change_permission(self, request: HttpRequest, obj: Any = None) -> bool:
         return False
 
-    def has_delete_permission(self, request: HttpRequest, obj: Any = None) -> bool:
+    has_add_permission = has_delete_permission = has_change_permission
+
+    def may(self, request: HttpRequest, action: str = "change") -> bool:
+        if request.user.has_perm(f"{self.opts.app_label}.{action}_{self.opts.model_name}"):
+            return True
+        self.message_user(request, f"You may look, and not {action} anything.", messages.ERROR)
         return False
 
 
@@ -178,7 +177,7 @@ class UpdateSessionAdmin(ReadOnlyAdmin):
 
 
 @admin.register(Removal)
-class RemovalAdmin(ReadOnlyAdmin):
+class RemovalAdmin(ReadOnlyAdmin, CommittingAdmin):
     list_display = ["ident", "at", "by", "seq"]
     search_fields = ["ident"]
     actions = ["bring_back"]
@@ -186,12 +185,8 @@ class RemovalAdmin(ReadOnlyAdmin):
     @admin.action(description="Bring the selected images back")
     def bring_back(self, request: HttpRequest, queryset: QuerySet[Removal]) -> None:
         idents = list(queryset.values_list("ident", flat=True))
-        try:
-            services.at_once(request.user.get_username(), lambda s: _each(services.bring_back, s, idents))
-        except MezzotintError as error:
-            self.message_user(request, f"Nothing was changed: {error}", messages.ERROR)
-        else:
-            self.message_user(request, f"{len(idents)} images are back.")
+        self.commit(request, lambda s: _each(services.bring_back, s, idents))
+        self.message_user(request, f"{len(idents)} images are back.")
 
 
 @admin.register(Snapshot)

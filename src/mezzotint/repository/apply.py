@@ -7,9 +7,8 @@ applying a segment twice leaves what applying it once left.
 from __future__ import annotations
 
 import uuid
-from collections.abc import Iterator
-from itertools import groupby
-from typing import Any
+from collections.abc import Sequence
+from itertools import groupby, islice
 
 from django.db import connection, transaction
 
@@ -27,25 +26,14 @@ def apply(segment: Segment, head: Head, records: Records | None = None) -> None:
     """Make one segment live, in one transaction. Raises JournalBroken for changes of an unknown kind."""
     records = records or Records(connection)
     with transaction.atomic(), capture.silenced():
-        counts = {"added": 0, "edited": 0, "removed": 0}
         for (verb, kind), run in groupby(segment.changes, key=_verb):
-            for chunk in _chunks(list(run)):
+            while chunk := list(islice(run, _CHUNK)):
                 _apply(records, verb, kind, chunk, segment)
-        for change in segment.changes:
-            _count(change, counts)
         failpoint("apply.before-commit")
         _end_session(segment)
-        row = {
-            "seq": segment.seq,
-            "fingerprint": head.fingerprint,
-            "transaction": segment.transaction,
-            "at": segment.at,
-            "by": segment.by,
-            "note": segment.note,
-            "epoch": segment.epoch,
-            "bytes": head.bytes,
-        }
-        records.put("commit", [row | counts])
+        said = {name: getattr(segment, name) for name in ("seq", "transaction", "at", "by", "note", "epoch")}
+        found = {"fingerprint": head.fingerprint, "bytes": head.bytes}
+        records.table("commit").put([said | found | _counts(segment.changes)])
 
 
 def _end_session(segment: Segment) -> None:
@@ -59,14 +47,14 @@ def _end_session(segment: Segment) -> None:
 
 def _apply(records: Records, verb: str, kind: str, changes: list[Change], segment: Segment) -> None:
     if verb == "put":
-        records.put(kind, changes)
+        records.table(kind).put(changes)
         if kind == "image":
-            records.remove("removal", changes)
+            records.table("removal").remove(changes)
         return
     if kind == "image":
-        states = records.rows("image", [(change["ident"],) for change in changes])
-        records.put("removal", [_removal(state, segment) for state in states])
-    records.remove(kind, changes)
+        states = records.table("image").rows([(change["ident"],) for change in changes])
+        records.table("removal").put([_removal(state, segment) for state in states])
+    records.table(kind).remove(changes)
 
 
 def _removal(state: Change, segment: Segment) -> Change:
@@ -74,11 +62,10 @@ def _removal(state: Change, segment: Segment) -> Change:
     return {"ident": state["ident"], "state": state, "seq": segment.seq, "at": segment.at, "by": segment.by}
 
 
-def _count(change: Change, counts: dict[str, int]) -> None:
-    if change.get("put") == "image":
-        counts["added" if change.get("version") == 1 else "edited"] += 1
-    elif change.get("remove") == "image":
-        counts["removed"] += 1
+def _counts(changes: Sequence[Change]) -> dict[str, int]:
+    versions = [change.get("version") for change in changes if change.get("put") == "image"]
+    removed = sum(change.get("remove") == "image" for change in changes)
+    return {"added": versions.count(1), "edited": len(versions) - versions.count(1), "removed": removed}
 
 
 def _verb(change: Change) -> tuple[str, str]:
@@ -87,7 +74,3 @@ def _verb(change: Change) -> tuple[str, str]:
     if "remove" in change:
         return "remove", change["remove"]
     raise JournalBroken("the journal has a change that neither puts nor removes: a later version wrote it")
-
-
-def _chunks(changes: list[Any]) -> Iterator[list[Any]]:
-    return (changes[start : start + _CHUNK] for start in range(0, len(changes), _CHUNK))

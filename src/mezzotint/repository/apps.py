@@ -6,8 +6,6 @@ from django.db.models.signals import post_migrate, pre_migrate
 
 class RepositoryConfig(AppConfig):
     name = "mezzotint.repository"
-    label = "repository"
-    default_auto_field = "django.db.models.BigAutoField"
 
     def ready(self) -> None:
         pre_migrate.connect(_uninstall, sender=self)

@@ -48,7 +48,10 @@ def commit(session: UpdateSession) -> Commit:
         _reopen(session.pk)
         raise
     if done.removed:
-        _settle_soon()
+        try:
+            removals.settle(catch_up)
+        except (MezzotintError, DatabaseError) as error:  # what was committed is committed, whatever comes of this
+            log.warning("what was removed is let go of later: %s", error)
     return done
 
 
@@ -77,14 +80,6 @@ def _close(pk: uuid.UUID) -> None:
 def _reopen(pk: uuid.UUID) -> None:
     """It was refused, and is not in the journal."""
     UpdateSession.objects.filter(pk=pk, state=UpdateSession.State.COMMITTING).update(state=UpdateSession.State.OPEN)
-
-
-def _settle_soon() -> None:
-    """At once if it can be; what was committed is committed, whatever comes of this."""
-    try:
-        removals.settle(catch_up)
-    except (MezzotintError, DatabaseError) as error:
-        log.warning("what was removed is let go of later: %s", error)
 
 
 def flush(by: str) -> Commit | None:
@@ -138,9 +133,9 @@ def _follow(segment: Segment, head: Head) -> None:
     with capture.silenced():
         for change in mine:
             if "put" in change:
-                records.put(change["put"], [change])
+                records.table(change["put"]).put([change])
             else:
-                records.remove(change["remove"], [change])
+                records.table(change["remove"]).remove([change])
     for change in segment.changes:
         if change.get("remove") == "image":
             engine().bases.life.forget(Ident(change["ident"]))

@@ -13,7 +13,7 @@ class Owner:
     """A worker's name, and a lock of this host that tells whether it still lives. Close it at the end."""
 
     def __init__(self) -> None:
-        self.name = f"{this_host()}:{uuid.uuid4().hex}"
+        self.name = f"{engine().host.name}:{uuid.uuid4().hex}"
         self._lock = engine().host.locks.take(f"owner:{self.name}")
         self._claims = itertools.count(1)
 
@@ -27,18 +27,14 @@ class Owner:
             self._lock = None
 
 
-def is_gone(name: str) -> bool:
-    """Whether a worker of this host has ended, however it did."""
+def is_gone(claim: str) -> bool:
+    """Whether it is a claim of this host's, and its worker has ended, however it did."""
+    name = claim.rpartition(":")[0]
     with engine().host.locks.attempt(f"owner:{name}") as free:
-        return free
+        return free and name.startswith(f"{engine().host.name}:")
 
 
 def this_cache() -> str:
     """Where files lie that no other host has; it outlives a boot."""
     status = engine().cache.directory.stat()
     return f"{status.st_dev:x}.{status.st_ino:x}"
-
-
-def this_host() -> str:
-    """Who has the locks by which workers know of each other."""
-    return engine().host.name

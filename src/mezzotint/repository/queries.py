@@ -19,12 +19,11 @@ from mezzotint.errors import InvalidInput, NotFound
 from mezzotint.names import parse_ident
 from mezzotint.repository import references
 from mezzotint.repository.metadata import FIELDS, SEARCHED, clean_text
-from mezzotint.repository.models import Collection, Commit, Image, SessionChange, UpdateSession
+from mezzotint.repository.models import Collection, Image, SessionChange, UpdateSession
 
 ORDERINGS = ("added", *(name for name, field in FIELDS.items() if field.ordered), "bytes", "width", "height")
 DEFAULT_PAGE, MAX_PAGE = 50, 500
 _RANGES = {"width": "width", "height": "height", "bytes": "bytes"}
-_CHUNK = 500
 FILTERS = (
     "search", "collection", "tag", "format", "creator", "captured_after", "captured_before",
     *(f"{side}_{name}" for name in _RANGES for side in ("min", "max")),
@@ -70,17 +69,8 @@ def session(pk: Any) -> UpdateSession:
     return found
 
 
-def last_commit() -> Commit | None:
-    return Commit.objects.order_by("-seq").first()
-
-
-def live_idents(idents: Iterable[str]) -> list[str]:
-    wanted = list(idents)
-    found: list[str] = []
-    for start in range(0, len(wanted), _CHUNK):
-        chunk = wanted[start : start + _CHUNK]
-        found += Image.objects.filter(ident__in=chunk).values_list("ident", flat=True)
-    return found
+def live_idents(idents: Iterable[str]) -> set[str]:
+    return set(Image.objects.only("ident").in_bulk(list(idents), field_name="ident"))
 
 
 def is_wanted(ident: str) -> bool:
@@ -172,7 +162,7 @@ def page(chosen: QuerySet[M], ordering: str, cursor: str, size: int, tie: str = 
     if len(items) <= size:
         return ResultPage(items, None)
     last = items[size - 1]
-    return ResultPage(items[:size], _write_cursor(_plain(_value(last, field)), _plain(_value(last, tie))))
+    return ResultPage(items[:size], _write_cursor(getattr(last, field), getattr(last, tie)))
 
 
 def page_size(text: str) -> int:
@@ -189,21 +179,8 @@ def ordering(text: str) -> str:
     return text or "-added"
 
 
-def _value(item: Model, path: str) -> Any:
-    value: Any = item
-    for name in path.split("__"):
-        value = getattr(value, name)
-    return value
-
-
-def _plain(value: Any) -> Any:
-    if isinstance(value, int):
-        return value
-    return value.isoformat() if hasattr(value, "isoformat") else str(value)
-
-
 def _write_cursor(value: Any, key: Any) -> str:
-    return base64.urlsafe_b64encode(json.dumps([value, key]).encode()).decode().rstrip("=")
+    return base64.urlsafe_b64encode(json.dumps([value, key], default=str).encode()).decode().rstrip("=")
 
 
 def _read_cursor(cursor: str) -> tuple[str | int, str | int]:

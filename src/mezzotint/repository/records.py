@@ -36,42 +36,31 @@ class Records:
 
     def __init__(self, connection: BaseDatabaseWrapper, apps: Any = current_apps) -> None:
         self.connection, self.apps = connection, apps
-        self._tables: dict[str, _Table] = {}
+        self._tables: dict[str, Table] = {}
 
-    def table(self, name: str) -> _Table:
+    def table(self, name: str) -> Table:
         """Raises JournalBroken for a kind that is not known."""
         if name not in self._tables:
             if name not in KINDS:
                 raise JournalBroken(f"the journal has a change of the unknown kind {name!r}: a later version wrote it")
-            self._tables[name] = _Table(self, KINDS[name])
+            self._tables[name] = Table(self, KINDS[name])
         return self._tables[name]
 
-    def put(self, name: str, changes: Sequence[Change]) -> None:
-        """Write whole states, new ones and over old ones. Raises JournalBroken for what does not fit the schema."""
-        self.table(name).put(changes)
 
-    def remove(self, name: str, changes: Sequence[Change]) -> None:
-        """Remove rows by their keys, with what belongs to them. What is not there is no error."""
-        self.table(name).remove(changes)
-
-    def rows(self, name: str, keys: Iterable[tuple[str, ...]] | None = None) -> Iterator[Change]:
-        """Whole states as the journal has them: all in the order of their keys, or those of some keys."""
-        return self.table(name).rows(keys)
-
-
-class _Table:
+class Table:
     def __init__(self, records: Records, kind: Kind) -> None:
         self._connection, self._apps, self._kind = records.connection, records.apps, kind
         self.model: type[models.Model] = records.apps.get_model(*kind.model)
         self._fields = [
             f
             for f in self.model._meta.concrete_fields
-            if f.name not in kind.omitted and f.name not in kind.references and not _is_number(f)
+            if f.name not in kind.omitted and f.name not in kind.references and not isinstance(f, models.AutoField)
         ]
         self._members = {f.name for f in self._fields} | set(kind.key) | set(kind.lists) | {"put"}
         self._name = _quoted(self.model._meta.db_table)
 
     def put(self, changes: Sequence[Change]) -> None:
+        """Write whole states, new ones and over old ones. Raises JournalBroken for what does not fit the schema."""
         try:
             rows = [self._row(change) for change in changes]
         except (KeyError, ValueError, TypeError, AttributeError) as error:
@@ -98,6 +87,7 @@ class _Table:
         ]
 
     def remove(self, changes: Sequence[Change]) -> None:
+        """Remove rows by their keys, with what belongs to them. What is not there is no error."""
         kind = self._kind
         if not kind.references:
             (key,) = kind.key
@@ -107,7 +97,8 @@ class _Table:
         for change in changes:
             self.model._default_manager.filter(**{path: change[member] for member, path in paths.items()}).delete()
 
-    def rows(self, keys: Iterable[tuple[str, ...]] | None) -> Iterator[Change]:
+    def rows(self, keys: Iterable[tuple[str, ...]] | None = None) -> Iterator[Change]:
+        """Whole states as the journal has them: all in the order of their keys, or those of some keys."""
         if keys is None:
             yield from self._read(f"{self._select} ORDER BY {', '.join(self._key_columns)}", [])
             return
@@ -211,11 +202,6 @@ class _Table:
             if len(found) < len(change.get(name, [])):
                 log.warning("of %s of %s only %d are known here", name, row, len(found))
             related.set(found)
-
-
-def _is_number(f: Any) -> bool:
-    """Whether it is the database's own number for the row."""
-    return bool(f.primary_key and isinstance(f, models.AutoField))
 
 
 def _writer(f: Any, connection: BaseDatabaseWrapper) -> _Convert:

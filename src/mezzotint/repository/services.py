@@ -46,19 +46,12 @@ def open_session(by: str, note: str = "") -> UpdateSession:
     return UpdateSession.objects.create(by=by, note=metadata.clean_text("note", note, 2000))
 
 
-def add_image(
-    session: UpdateSession, base: Base, fields: Mapping[str, object], collections: Mapping[str, str] | None = None
-) -> Upload:
-    """Have the session add a stored base; `collections` maps slug to title.
+def add_images(session: UpdateSession, additions: Sequence[Addition]) -> list[Upload]:
+    """Have the session add stored bases, with checked fields, at the cost of a few queries.
 
     One that is live already keeps its metadata and only joins the collections.
     """
-    return add_images(session, [Addition(base, metadata.clean_image(fields), dict(collections or {}))])[0]
-
-
-def add_images(session: UpdateSession, additions: Sequence[Addition]) -> list[Upload]:
-    """`add_image` for many, with checked fields, at the cost of a few queries."""
-    live = set(queries.live_idents(addition.base.ident for addition in additions))
+    live = queries.live_idents(addition.base.ident for addition in additions)
     steps = [
         SessionChange(session=session, kind=Kind.ADD, key=addition.base.ident, fields=_addition_fields(addition))
         for addition in additions
@@ -71,9 +64,9 @@ def _addition_fields(addition: Addition) -> dict[str, Any]:
     facts, exif = addition.base.facts, addition.base.exif
     said_by_the_file = {
         "captured": _valid_date(captured(exif)),
-        "creator": _short(exif.get("Artist"), "creator"),
-        "rights": _short(exif.get("Copyright"), "rights"),
-        "description": _short(exif.get("ImageDescription"), "description"),
+        "creator": short(exif.get("Artist"), "creator"),
+        "rights": short(exif.get("Copyright"), "rights"),
+        "description": short(exif.get("ImageDescription"), "description"),
     }
     return {
         "fields": {name: value for name, value in said_by_the_file.items() if value} | addition.fields,
@@ -93,14 +86,14 @@ def edit_image(session: UpdateSession, ident: str, version: object, fields: Mapp
     cleaned = metadata.clean_image(fields)
     if not cleaned:
         raise InvalidInput("fields", "are missing", " ".join(metadata.IMAGE_FIELDS))
-    seen = _seen(session, parse_ident(ident), version)
+    live = _is_live(session, ident)
+    seen = metadata.clean_version(version) if live or version is not None else None
     _write(session, [SessionChange(session=session, kind=Kind.EDIT, key=ident, fields=cleaned, seen_version=seen)])
 
 
 def remove_image(session: UpdateSession, ident: str, version: object = None) -> None:
     """Have the session remove an image; with a version, only if nobody changes it until then."""
-    if not _is_live(ident) and not _is_added(session, parse_ident(ident)):
-        raise NotFound(f"there is no image {ident}")
+    _is_live(session, ident)
     seen = None if version is None else metadata.clean_version(version)
     _write(session, [SessionChange(session=session, kind=Kind.REMOVE, key=ident, seen_version=seen)])
 
@@ -184,19 +177,13 @@ def _check_open(session: UpdateSession) -> None:
         raise Conflict(f"session {session.pk} is {session.state}")
 
 
-def _is_live(ident: str) -> bool:
-    return Image.objects.filter(ident=ident).exists()
-
-
-def _is_added(session: UpdateSession, ident: str) -> bool:
-    return session.changes.filter(kind=Kind.ADD, key=ident).exists()
-
-
-def _seen(session: UpdateSession, ident: Ident, version: object) -> int | None:
-    live = _is_live(ident)
-    if not live and not _is_added(session, ident):
+def _is_live(session: UpdateSession, ident: str) -> bool:
+    """False where only the session adds it. Raises NotFound where neither has it."""
+    if Image.objects.filter(ident=parse_ident(ident)).exists():
+        return True
+    if not session.changes.filter(kind=Kind.ADD, key=ident).exists():
         raise NotFound(f"there is no image {ident}")
-    return metadata.clean_version(version) if live or version is not None else None
+    return False
 
 
 def _member_idents(session: UpdateSession, images: object) -> list[str]:
@@ -207,7 +194,7 @@ def _member_idents(session: UpdateSession, images: object) -> list[str]:
         raise InvalidInput("images", "has an image twice", "each image once")
     missing = (
         set(idents)
-        - set(queries.live_idents(idents))
+        - queries.live_idents(idents)
         - set(session.changes.filter(kind=Kind.ADD).values_list("key", flat=True))
     )
     if missing:
@@ -223,6 +210,6 @@ def _valid_date(text: str) -> str:
         return ""
 
 
-def _short(value: object, field: str) -> str:
+def short(value: object, field: str) -> str:
     text = "".join(c for c in str(value or "") if c.isprintable())
     return text[: metadata.TEXT_LIMITS[field]].strip()

@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 from collections import defaultdict
-from collections.abc import Iterable
 from dataclasses import dataclass, field
 from typing import Any
 
@@ -65,26 +64,14 @@ def fold(session: UpdateSession) -> Work:
 def changes_of(session: UpdateSession, at: str) -> list[Change]:
     """The journal changes that make the session live. Raises Conflict."""
     work = fold(session)
-    live = live_images(work.images)
+    live = Image.objects.in_bulk(work.images, field_name="ident")
     conflicts: dict[str, list[str]] = {}
-    images: list[Change] = []
-    for ident, pending in work.images.items():
-        change = _image_change(ident, pending, live.get(ident), at, conflicts)
-        if change is not None:
-            images.append(change)
+    images = [_image_change(ident, pending, live.get(ident), at, conflicts) for ident, pending in work.images.items()]
     collections = _collection_changes(work, conflicts)
     if conflicts:
         named = "; ".join(f"{key[:12]}: {', '.join(fields)}" for key, fields in list(conflicts.items())[:5])
         raise Conflict(f"somebody else has changed this meanwhile ({named}); nothing was committed", conflicts)
-    return images + collections
-
-
-def live_images(idents: Iterable[str]) -> dict[str, Image]:
-    wanted = list(idents)
-    found: dict[str, Image] = {}
-    for start in range(0, len(wanted), _CHUNK):
-        found |= {image.ident: image for image in Image.objects.filter(ident__in=wanted[start : start + _CHUNK])}
-    return found
+    return [change for change in images if change is not None] + collections
 
 
 def state_of(image: Image) -> Change:
@@ -100,23 +87,21 @@ def _image_change(
 ) -> Change | None:
     if pending.removed:
         if live is not None and pending.removed_seen is not None and live.version != pending.removed_seen:
-            conflicts[ident] = _changed_since(live, pending.removed_seen) or ["version"]
+            seen = pending.removed_seen
+            conflicts[ident] = [name for name, version in live.field_versions.items() if version > seen] or ["version"]
         return None if live is None else {"remove": "image", "ident": ident}
     if live is None:
         if pending.added is None:
             conflicts[ident] = ["removed"]
             return None
         return _new_image(ident, pending, at)
+    edited = {name: value for name, value in pending.edited.items() if getattr(live, name) != value}
     overwritten = [
-        name
-        for name, value in pending.edited.items()
-        if not live.field_versions.get(name, 1) <= pending.seen.get(name, 0) <= live.version
-        and getattr(live, name) != value
+        name for name in edited if not live.field_versions.get(name, 1) <= pending.seen.get(name, 0) <= live.version
     ]
     if overwritten:
         conflicts[ident] = overwritten
         return None
-    edited = {name: value for name, value in pending.edited.items() if getattr(live, name) != value}
     if not edited:
         return None
     version = live.version + 1
@@ -130,10 +115,6 @@ def _new_image(ident: str, pending: Pending, at: str) -> Change:
     facts: dict[str, Any] = {name: pending.added[name] for name in FACTS}
     state: Change = {"put": "image", "ident": ident, "added": at, "version": 1, "field_versions": {}}
     return state | fields | facts
-
-
-def _changed_since(image: Image, version: int) -> list[str]:
-    return [name for name, changed in image.field_versions.items() if changed > version]
 
 
 def _collection_changes(work: Work, conflicts: dict[str, list[str]]) -> list[Change]:
@@ -155,7 +136,7 @@ def _collection_changes(work: Work, conflicts: dict[str, list[str]]) -> list[Cha
             changes += [{"remove": "collection", "slug": slug}] if existing else []
             continue
         changes += _put_collection(slug, step, existing, titles.get(slug, slug))
-        changes += _memberships(slug, step, existing, joining[slug])
+        changes += _memberships(slug, step, joining[slug])
     return changes
 
 
@@ -181,24 +162,18 @@ def _put_collection(slug: str, step: SessionChange | None, existing: Collection 
     return [{"put": "collection", "slug": slug} | state | fields]
 
 
-def _memberships(
-    slug: str, step: SessionChange | None, existing: Collection | None, joining: list[str]
-) -> list[Change]:
+def _memberships(slug: str, step: SessionChange | None, joining: list[str]) -> list[Change]:
     if step is not None and "images" in step.fields:
-        return _reorder(slug, step.fields["images"], existing)
-    members = Membership.objects.filter(collection=existing) if existing is not None else Membership.objects.none()
+        return _reorder(slug, step.fields["images"])
+    members = Membership.objects.filter(collection__slug=slug)
     last = members.order_by("-position").values_list("position", flat=True).first() or 0
-    known: set[str] = set()
-    for start in range(0, len(joining), _CHUNK):
-        chunk = joining[start : start + _CHUNK]
-        known |= set(members.filter(image__ident__in=chunk).values_list("image__ident", flat=True))
+    known = Image.objects.filter(collections__slug=slug).only("ident").in_bulk(joining, field_name="ident")
     new = [ident for ident in joining if ident not in known]
     return [{"put": "member", "slug": slug, "ident": ident, "position": last + 1 + i} for i, ident in enumerate(new)]
 
 
-def _reorder(slug: str, idents: list[str], existing: Collection | None) -> list[Change]:
-    members = Membership.objects.filter(collection=existing) if existing is not None else Membership.objects.none()
-    before = dict(members.values_list("image__ident", "position"))
+def _reorder(slug: str, idents: list[str]) -> list[Change]:
+    before = dict(Membership.objects.filter(collection__slug=slug).values_list("image__ident", "position"))
     after = {ident: position for position, ident in enumerate(idents, start=1)}
     gone = [{"remove": "member", "slug": slug, "ident": ident} for ident in before if ident not in after]
     moved = [

@@ -4,17 +4,16 @@ from __future__ import annotations
 
 from django.utils import timezone
 
-from mezzotint.errors import JournalBroken, MezzotintError, NotFound, ReadOnly, StoreUnavailable
+from mezzotint.errors import JournalBroken, MezzotintError, ReadOnly, StoreUnavailable
 from mezzotint.journal import Head, claim_marker, read_marker
 from mezzotint.names.keys import COPYING_KEY
-from mezzotint.objects import ObjectStore
+from mezzotint.objects.protocol import find
 from mezzotint.repository.models import Commit, Installation
 from mezzotint.wiring import engine
 
 
 def installation() -> Installation:
-    found = Installation.objects.order_by("pk").first()
-    return found if found is not None else Installation.objects.create()
+    return Installation.objects.order_by("pk").first() or Installation.objects.create()
 
 
 def head() -> Head:
@@ -78,7 +77,7 @@ def _difference(found: Installation) -> str:
     store, journal = engine().store, engine().journal
     marker = read_marker(store)
     mine = head()
-    if _copying(store):
+    if find(store, COPYING_KEY) is not None:
         return "a copy into this store was not finished: run `mezzotint copy-store` again, to its end"
     if found.store:
         if marker is None:
@@ -86,9 +85,9 @@ def _difference(found: Installation) -> str:
                 f"the store has no marker, and this database belongs to store {found.store[:8]}: is the right bucket "
                 "or disk there? Nothing is written. Bring the store back, or start with an empty database"
             )
-        if marker.store != found.store:
+        if marker != found.store:
             return (
-                f"this is store {marker.store[:8]}, and the database belongs to store {found.store[:8]}. Nothing is "
+                f"this is store {marker[:8]}, and the database belongs to store {found.store[:8]}. Nothing is "
                 "written. Set MEZZOTINT_STORE right, or start with an empty database"
             )
     if mine.seq:
@@ -100,18 +99,7 @@ def _difference(found: Installation) -> str:
                 "database, or another one. Nothing is written. Bring back the newer store, or start with an empty "
                 "database to go on from where the store is"
             )
-    if not found.store and not engine().settings.read_only:
-        found.store = claim_marker(store).store
-        found.save(update_fields=["store"])
-    elif not found.store and marker is not None:
-        found.store = marker.store
+    if not found.store:
+        found.store = (marker or "") if engine().settings.read_only else claim_marker(store)
         found.save(update_fields=["store"])
     return ""
-
-
-def _copying(store: ObjectStore) -> bool:
-    try:
-        store.stat(COPYING_KEY)
-    except NotFound:
-        return False
-    return True

@@ -6,7 +6,6 @@ Every field names its environment variable, how it is read and its default;
 
 from __future__ import annotations
 
-import contextlib
 import os
 import socket
 from collections.abc import Callable, Mapping
@@ -20,18 +19,21 @@ from dotenv import dotenv_values
 
 from mezzotint import __version__
 from mezzotint.errors import InvalidInput
-from mezzotint.host.files import make_directory, sync, temporary
-from mezzotint.settings.composites import CompositeSettings
+from mezzotint.host.files import place, sync, temporary
 from mezzotint.settings.parsing import (
     one_of,
     parse_bind,
     parse_bool,
     parse_bytes,
     parse_count,
+    parse_dpi,
     parse_duration,
+    parse_host,
     parse_hosts,
     parse_http_url,
     parse_megabytes,
+    parse_natural,
+    parse_page_format,
     parse_path,
     parse_patterns,
     parse_ports,
@@ -47,7 +49,7 @@ __all__ = ["Settings"]
 
 
 @dataclass(frozen=True)
-class Settings(CompositeSettings):
+class Settings:
     """All that can be set. Sizes are in bytes, areas in pixels."""
 
     data: Path = setting("MEZZOTINT_DATA", parse_path, "./data")
@@ -92,6 +94,31 @@ class Settings(CompositeSettings):
     resize_format: str = setting("MEZZOTINT_RESIZE_FORMAT", parse_resize_format, "jpeg")
     log_format: str = setting("MEZZOTINT_LOG_FORMAT", one_of("logfmt", "json"), "logfmt")
     log_level: str = setting("MEZZOTINT_LOG_LEVEL", one_of("debug", "info", "warning", "error"), "info")
+    # The existing composite handler's, with its defaults.
+    debug: bool = setting("DJANGO_DEBUG", parse_bool, "false")
+    cache_url: str | None = setting("CACHE_URL", str, None)
+    scratch: Path = setting("SCRATCH_DIRECTORY", parse_path, "/tmp/scratch")  # noqa: S108  its documented place
+    web_scheme: str = setting("WEB_SERVER_SCHEME", one_of("http", "https"), "http")
+    web_host: str = setting("WEB_SERVER_HOSTNAME", parse_host, "localhost:8000")
+    origin_chunk_size: int = setting("ORIGIN_CHUNK_SIZE", parse_positive, "8192")
+    page_renderers: int = setting("PDF_RASTERIZER_THREAD_COUNT", parse_positive, "3")
+    page_dpi: int = setting("PDF_RASTERIZER_DPI", parse_dpi, "500")
+    page_fallback_dpi: int = setting("PDF_RASTERIZER_FALLBACK_DPI", parse_dpi, "200")
+    page_format: str = setting("PDF_RASTERIZER_FORMAT", parse_page_format, "jpg")
+    page_max_length: int = setting("PDF_RASTERIZER_MAX_LENGTH", parse_natural, "0")
+    page_crop: bool = setting("PDF_RASTERIZER_USE_CROPBOX", parse_bool, "false")
+    dlcs_root: str | None = setting("DLCS_API_ROOT", parse_http_url, None)
+    dlcs_bucket: str = setting("DLCS_S3_BUCKET_NAME", str, "dlcs-composite-images")
+    dlcs_prefix: str = setting("DLCS_S3_OBJECT_KEY_PREFIX", str, "composites")
+    dlcs_origin: str | None = setting("DLCS_S3_ORIGIN", parse_http_url, None)
+    dlcs_upload_threads: int = setting("DLCS_S3_UPLOAD_THREADS", parse_positive, "8")
+    dlcs_batch_size: int = setting("DLCS_BATCH_SIZE", parse_positive, "100")
+    engine_workers: int = setting("ENGINE_WORKER_COUNT", parse_natural, "2")
+    engine_timeout: float = setting("ENGINE_WORKER_TIMEOUT", parse_seconds, "3600")
+    engine_retry: float = setting("ENGINE_WORKER_RETRY", parse_seconds, "4500")
+    engine_max_attempts: int = setting("ENGINE_WORKER_MAX_ATTEMPTS", parse_natural, "0")
+    sqs_queue: str | None = setting("SQS_BROKER_QUEUE_NAME", str, None)
+
     credentials: Mapping[str, str] = field(default_factory=dict, repr=False)
     """the variables of other systems that open the store: OS_*, ST_*, AWS_*"""
 
@@ -184,12 +211,10 @@ def _value(metadata: Mapping[str, Any], environment: Mapping[str, str]) -> Any:
 def _kept_secret(path: Path) -> str:
     import secrets
 
-    make_directory(path.parent)
     if not path.exists():
         with temporary(path.parent) as (part, stream):
             part.chmod(0o600)
             stream.write(secrets.token_urlsafe(48).encode())
             sync(stream)
-            with contextlib.suppress(FileExistsError):
-                os.link(part, path)
+            place(part, path, only_if_absent=True)
     return path.read_text()

@@ -67,7 +67,6 @@ def parse_megabytes(text: str) -> int:
 
 
 def parse_redis_url(text: str) -> str:
-    """Raises ValueError."""
     parts = urlsplit(text.strip())
     if parts.scheme not in {"redis", "rediss", "unix"} or not (parts.hostname or parts.path) or parts.port == 0:
         raise ValueError("redis://host:port/number, rediss://... or unix:///path")
@@ -106,13 +105,6 @@ def parse_bind(text: str) -> tuple[str, int]:
     if not colon or not host or not port.isdecimal() or not 0 <= int(port) <= 65535:
         raise ValueError("host:port")
     return host.strip("[]"), int(port)
-
-
-def parse_workers(text: str) -> int:
-    count = int(text) if text.strip().isdecimal() else 0
-    if not 1 <= count <= 256:
-        raise ValueError("a whole number from 1 to 256")
-    return count
 
 
 def parse_http_url(text: str) -> str:
@@ -154,18 +146,20 @@ def parse_ports(text: str) -> frozenset[int] | None:
 parse_resize_format = one_of("jpeg", "png", "webp", "avif", "gif", "tiff", "bmp")
 
 
-def parse_natural(text: str) -> int:
-    """A whole number from 0. Raises ValueError."""
-    if not text.strip().isdecimal():
-        raise ValueError("a whole number from 0")
-    return int(text)
+def whole(least: int, most: int | None = None) -> Callable[[str], int]:
+    """For a number in digits."""
+
+    def parse(text: str) -> int:
+        if not text.strip().isdecimal() or not least <= int(text) <= (most or int(text)):
+            raise ValueError(f"a whole number from {least}" + (f" to {most}" if most else ""))
+        return int(text)
+
+    return parse
 
 
-def parse_dpi(text: str) -> int:
-    """Dots to an inch. Raises ValueError."""
-    if not text.strip().isdecimal() or not 1 <= int(text) <= 4800:
-        raise ValueError("a whole number from 1 to 4800")
-    return int(text)
+parse_workers = whole(1, 256)
+parse_dpi = whole(1, 4800)
+parse_natural = whole(0)
 
 
 def parse_page_format(text: str) -> str:
@@ -174,12 +168,6 @@ def parse_page_format(text: str) -> str:
     if text.strip().lower() not in formats:
         raise ValueError("ppm jpeg jpg png tiff")
     return formats[text.strip().lower()]
-
-
-def parse_scheme(text: str) -> str:
-    if text.strip().lower() not in {"http", "https"}:
-        raise ValueError("http or https")
-    return text.strip().lower()
 
 
 def parse_host(text: str) -> str:

@@ -24,7 +24,7 @@ from mezzotint import tokens, wiring
 from mezzotint.delivery import Delivery
 from mezzotint.delivery.answer import problem
 from mezzotint.delivery.metrics import PrometheusObserver
-from mezzotint.delivery.request import Receive, Request, Scope, drain
+from mezzotint.delivery.request import Receive, Request, Scope
 from mezzotint.delivery.respond import Send
 from mezzotint.errors import InvalidInput, MezzotintError, TooManyBytes, Unauthorized
 from mezzotint.host.files import full_is_told, make_directory
@@ -161,9 +161,10 @@ class Site:
         except MezzotintError as error:
             refusal = error
         if refusal is not None and not started:
-            if not complete:
-                await drain(receive)
-            await self.delivery.respond(problem(refusal, public=False), Request(scope, receive), send)
+            request = Request(scope, receive)
+            request.ended = complete
+            await request.drain()
+            await self.delivery.respond(problem(refusal, public=False), request, send)
 
     def _limit(self, scope: Scope) -> int:
         """The bytes that this body may have: few where its sender is nobody known, as it is written to disk before

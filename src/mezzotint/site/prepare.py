@@ -6,6 +6,7 @@ import logging
 import os
 import secrets
 from collections.abc import Callable
+from contextlib import suppress
 from dataclasses import dataclass
 
 log = logging.getLogger(__name__)
@@ -62,11 +63,9 @@ def _prepare(progress: Callable[[str, int], None]) -> Ready:
     from mezzotint.wiring import engine
 
     restored = None
-    try:
+    with suppress(StoreUnavailable):  # compare() raises the alarm
         if restoring.is_fresh() and not engine().journal.is_empty():
             restored = restoring.restore(progress=progress)
-    except StoreUnavailable:
-        pass  # compare() raises the alarm
     call_command("migrate", verbosity=0, interactive=False)
     _make_cache_table()
     pinned = standing.installation().pinned

@@ -41,7 +41,7 @@ class Arriving:
 
         return await in_thread(self._threads, done)
 
-    async def close(self) -> None:
+    async def aclose(self) -> None:
         """What was spooled of a picture that did not arrive goes."""
         if self._spool is not None:
             await in_thread(self._threads, self._stack.close)

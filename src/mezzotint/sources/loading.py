@@ -4,13 +4,13 @@ from __future__ import annotations
 
 import logging
 import time
-from collections.abc import AsyncIterator, Callable
 from concurrent.futures import ThreadPoolExecutor
-from contextlib import asynccontextmanager
-from dataclasses import replace
-from typing import Any, TypeVar
+from contextlib import aclosing
+from dataclasses import asdict, replace
+from functools import partial
+from typing import Any
 
-from mezzotint.derivatives import Base, Bases
+from mezzotint.derivatives import Bases
 from mezzotint.derivatives.bases import Spool
 from mezzotint.errors import InvalidInput, OriginError, OriginFailed, OriginLacks
 from mezzotint.names import Ident
@@ -20,12 +20,12 @@ from mezzotint.network.urls import Url
 from mezzotint.sources.arriving import Arriving
 from mezzotint.sources.attempts import conditions, origins_fault, patiently, remember_failure, validators
 from mezzotint.sources.notes import Notes
-from mezzotint.sources.peers import Peer, PeerClient, PeerList
-from mezzotint.sources.records import RemoteRecord, RemoteRecords, seen_again
+from mezzotint.sources.peer_client import PeerClient
+from mezzotint.sources.peers import PeerList
+from mezzotint.sources.records import RemoteRecord, RemoteRecords
 from mezzotint.sources.threads import in_thread
 
 log = logging.getLogger(__name__)
-T = TypeVar("T")
 
 
 class Loading:
@@ -41,11 +41,10 @@ class Loading:
         notes: Notes,
         lifetimes: Lifetimes,
         threads: ThreadPoolExecutor,
-        clock: Callable[[], float] = time.time,
     ) -> None:
         self._bases, self._records, self._client, self._notes = bases, records, client, notes
         self._peers, self._peer_client, self._lifetimes = peers, peer_client, lifetimes
-        self._threads, self._clock = threads, clock
+        self._threads = threads
 
     def close(self) -> None:
         self._threads.shutdown(wait=False)
@@ -62,15 +61,11 @@ class Loading:
         """From the first that has it. One that fails is as one that has it not."""
         for peer in self._peers.all():
             try:
-                async with self._peer_client.ask(peer, target) as offer, self._arriving() as arriving:
+                async with self._peer_client.ask(peer, target) as (said, chunks), aclosing(self.arriving()) as arriving:
                     with origins_fault():
-                        await arriving.receive(offer.chunks)
-                        offered = replace(self._bounded(offer.record), url=target.url, via=peer.origin)
-                        return await arriving.finish(
-                            lambda spool, peer=peer, offered=offered: self._offered(  # type: ignore[misc]
-                                target, peer, offered, spool
-                            )
-                        )
+                        await arriving.receive(chunks)
+                        offered = replace(self._bounded(said), url=target.url, via=peer.origin)
+                        return await arriving.finish(partial(self._stored, target, offered))
             except OriginLacks:
                 continue
             except OriginError as error:
@@ -79,53 +74,41 @@ class Loading:
 
     async def from_clone(self, target: Url, record: RemoteRecord, arriving: Arriving) -> bool:
         """What a peer has sent; whether it was new. Raises InvalidInput where the bytes are not its record's."""
-        return await arriving.finish(
-            lambda spool: self._received(target, replace(self._bounded(record), via="clone"), spool)
-        )
+        return await arriving.finish(partial(self._received, target, replace(self._bounded(record), via="clone")))
 
     def failed(self, target: Url, error: OriginError) -> None:
         """Remember it for a while, and note it."""
-        now = self._clock()
+        now = time.time()
         remember_failure(self._records, target, error, now)
         self._notes.append(
             {"at": now, "key": target.key, "url": target.url, "host": target.host, "failure": error.reason}
         )
 
-    @asynccontextmanager
-    async def _arriving(self) -> AsyncIterator[Arriving]:
-        arriving = self.arriving()
-        try:
-            yield arriving
-        finally:
-            await arriving.close()
-
     async def _attempt(self, target: Url, record: RemoteRecord | None) -> RemoteRecord:
         headers = conditions(record.etag, record.last_modified) if record is not None else {}
-        async with self._arriving() as arriving:
+        async with aclosing(self.arriving()) as arriving:
             async with self._client.get(target, headers) as response:
-                now = self._clock()
+                now = time.time()
                 expires = now + self._lifetimes.of(response.headers, now)
                 etag, modified = validators(response.headers)
                 if response.status == 200:
-                    self._check_length(response.length)
+                    if (response.length or 0) > self._bases.max_bytes:
+                        raise OriginFailed(f"the origin announces {response.length} bytes")
                     with origins_fault():
                         await arriving.receive(response.chunks)
             if response.status == 200:  # its turn at the origin is for others now
                 fresh = RemoteRecord(target.url, Ident(""), now, now, expires, etag, modified)
                 with origins_fault():
-                    return await arriving.finish(lambda spool: self._stored(target, fresh, spool))
+                    return await arriving.finish(partial(self._stored, target, fresh))
         assert record is not None  # or no 304 would be taken
-        again = seen_again(record, now, expires, etag, modified)
+        etag, modified = etag or record.etag, modified or record.last_modified
+        again = replace(record, checked=now, expires=expires, etag=etag, last_modified=modified)
         await in_thread(self._threads, self._checked, target, again)
         return again
 
-    def _check_length(self, length: int | None) -> None:
-        if length is not None and length > self._bases.max_bytes:
-            raise OriginFailed(f"the origin announces {length} bytes")
-
     def _bounded(self, record: RemoteRecord) -> RemoteRecord:
         """What another host takes for fresh is so for no longer than is allowed here."""
-        now = self._clock()
+        now = time.time()
         return replace(
             record,
             fetched=min(record.fetched, now),
@@ -133,43 +116,32 @@ class Loading:
             expires=min(record.expires, now + self._lifetimes.ceiling),
         )
 
-    def _offered(self, target: Url, peer: Peer, record: RemoteRecord, spool: Spool) -> RemoteRecord:
-        if spool.digest() != record.ident:
-            raise OriginFailed(f"{peer.name} sent other bytes than it said")
-        return self._stored(target, record, spool)
-
     def _received(self, target: Url, record: RemoteRecord, spool: Spool) -> bool:
-        if spool.digest() != record.ident:
-            raise InvalidInput("body", "has other bytes than its name says", record.ident)
         before = self._records.find(target.key)
         self._stored(target, record, spool)
         return before is None or before.ident != record.ident
 
     def _stored(self, target: Url, record: RemoteRecord, spool: Spool) -> RemoteRecord:
-        """Base first, then what leads to it; the note of it before, so that nothing is there that nobody knows of."""
+        """Base first, then what leads to it; the note of it before, so that nothing is there that nobody knows of.
+
+        Raises InvalidInput where the record names other bytes.
+        """
+        if record.ident and spool.digest() != record.ident:
+            raise InvalidInput("body", "has other bytes than its name says", record.ident)
         kept = self._records.keeps(target.host)
         base = self._bases.keep(spool) if kept else self._bases.keep_copy(spool)
         record = replace(record, ident=base.ident)
-        facts = base.facts
-        self._note(
-            target,
-            record,
-            {"kept": kept, "format": facts.format, "width": facts.width, "height": facts.height, "bytes": facts.bytes},
-        )
+        self._note(target, record, {"kept": kept} | asdict(base.facts))
         self._records.put(target.key, record, kept=kept)
-        self._hold(base, kept)
-        return record
-
-    def _hold(self, base: Base, kept: bool) -> None:
-        """What was found to be there may have been moved to the trash meanwhile."""
-        if kept and not base.new and not self._bases.exists(base.ident):
+        if kept and not base.new and not self._bases.exists(base.ident):  # it was moved to the trash meanwhile
             self._bases.life.recover(base.ident)
+        return record
 
     def _checked(self, target: Url, record: RemoteRecord) -> None:
         self._note(target, record, {})
         self._records.put(target.key, record, kept=self._records.is_kept(target.key))
 
     def _note(self, target: Url, record: RemoteRecord, facts: dict[str, Any]) -> None:
-        said = {"at": self._clock(), "key": target.key, "url": target.url, "host": target.host}
+        said = {"at": time.time(), "key": target.key, "url": target.url, "host": target.host}
         known = {name: getattr(record, name) for name in ("ident", "via", "fetched", "checked", "expires")}
         self._notes.append(said | known | facts)

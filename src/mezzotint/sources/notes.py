@@ -10,7 +10,7 @@ import fcntl
 import json
 import os
 import uuid
-from collections.abc import Iterator
+from collections.abc import Generator, Iterator
 from contextlib import suppress
 from pathlib import Path
 from typing import Any
@@ -42,9 +42,9 @@ class Notes:
                 finally:
                     os.close(descriptor)
 
-    def take(self) -> Iterator[tuple[Iterator[list[dict[str, Any]]], Path]]:
-        """Everything that was written, a file at a time and in handfuls; `done` with it when the database has it.
-        For one at a time."""
+    def take(self) -> Generator[list[dict[str, Any]]]:
+        """Everything that was written, in handfuls. A file goes when the handful after its last is asked for, or
+        none is left: whoever gives up before finds it again. For one at a time."""
         with suppress(FileNotFoundError):
             descriptor = os.open(self._current, os.O_RDONLY | os.O_CLOEXEC)
             try:
@@ -53,11 +53,8 @@ class Notes:
             finally:
                 os.close(descriptor)
         for path in sorted(self._directory.glob(_TAKEN), key=lambda path: path.stat().st_mtime):
-            yield _read(path), path
-
-    @staticmethod
-    def done(path: Path) -> None:
-        path.unlink(missing_ok=True)
+            yield from _read(path)
+            path.unlink(missing_ok=True)
 
     def _is_current(self, descriptor: int) -> bool:
         try:

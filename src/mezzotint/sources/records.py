@@ -8,8 +8,8 @@ import threading
 import time
 from collections import OrderedDict
 from collections.abc import Callable
-from contextlib import suppress
-from dataclasses import asdict, dataclass, replace
+from contextlib import nullcontext, suppress
+from dataclasses import asdict, dataclass
 from typing import Any
 
 from mezzotint.cache import Cache
@@ -17,6 +17,7 @@ from mezzotint.errors import (
     MezzotintError,
     NotFound,
     OriginBusy,
+    OriginError,
     OriginFailed,
     OriginLacks,
     OriginTimedOut,
@@ -26,6 +27,7 @@ from mezzotint.errors import (
 from mezzotint.names import Ident, is_ident
 from mezzotint.names.keys import remote_key
 from mezzotint.objects import ObjectStore
+from mezzotint.objects.protocol import find
 
 FORMAT = 1
 _FRESH_IN_MEMORY = 1.0
@@ -87,16 +89,11 @@ class Failure:
     def of(cls, error: MezzotintError, until: float) -> Failure:
         return cls(type(error).__name__, getattr(error, "reason", str(error))[:500], until)
 
-    def error(self, now: float) -> MezzotintError:
-        left = max(1.0, self.until - now)
-        match self.kind:
-            case "OriginLacks":
-                return OriginLacks(self.reason)
-            case "OriginTimedOut":
-                return OriginTimedOut(self.reason)
-            case "OriginBusy":
-                return OriginBusy("it", left)
-        return OriginFailed(self.reason)
+    def error(self, now: float) -> OriginError:
+        if self.kind == "OriginBusy":
+            return OriginBusy("it", max(1.0, self.until - now))
+        known = {"OriginLacks": OriginLacks, "OriginTimedOut": OriginTimedOut}
+        return known.get(self.kind, OriginFailed)(self.reason)
 
 
 class RemoteRecords:
@@ -153,7 +150,7 @@ class RemoteRecords:
         if not kept or not self._is_near(key):
             self._put_here(key, record, kept)
         else:
-            self._drop_file(_record_name(key))  # from when it was only cached
+            self._cache.purge_file(_record_name(key))  # from when it was only cached
         self._remember(key, record, self._cache.generation.now())
         self.forget_failure(key)
 
@@ -167,11 +164,7 @@ class RemoteRecords:
         return was
 
     def is_kept(self, key: str) -> bool:
-        try:
-            self._store.stat(remote_key(key))
-        except NotFound:
-            return False
-        return True
+        return find(self._store, remote_key(key)) is not None
 
     def failure(self, key: str) -> Failure | None:
         """One that is still to be heeded."""
@@ -182,16 +175,17 @@ class RemoteRecords:
             return None
         return failure if failure.until > self._clock() else None
 
+    def check(self, key: str) -> None:
+        """Raises the OriginError that is still to be heeded."""
+        if (failure := self.failure(key)) is not None:
+            raise failure.error(self._clock())
+
     def fail(self, key: str, failure: Failure) -> None:
         with suppress(StorageFull):
             self._cache.put(_failure_name(key), json.dumps(asdict(failure)).encode())
 
     def forget_failure(self, key: str) -> None:
-        self._drop_file(_failure_name(key))
-
-    def _drop_file(self, name: str) -> None:
-        if (self._cache.directory / self._cache.path_of(name)).exists():
-            self._cache.purge_file(name)
+        self._cache.purge_file(_failure_name(key))
 
     def _is_near(self, key: str) -> bool:
         return self._store.local_path(remote_key(key)) is not None
@@ -222,7 +216,7 @@ class RemoteRecords:
         if record is not None and not near:
             self._put_here(key, record, kept=True)
         elif here is not None:
-            self._drop_file(_record_name(key))
+            self._cache.purge_file(_record_name(key))
         return record
 
     def _read_here(self, key: str) -> tuple[RemoteRecord, bool, float] | None:
@@ -236,10 +230,7 @@ class RemoteRecords:
 
     def _put_here(self, key: str, record: RemoteRecord, kept: bool) -> None:
         body = json.dumps({"record": record.to_json().decode(), "kept": kept, "seen": self._clock()}).encode()
-        if kept:
-            with suppress(StorageFull):
-                self._cache.put(_record_name(key), body)
-        else:
+        with suppress(StorageFull) if kept else nullcontext():
             self._cache.put(_record_name(key), body)
 
     def _read_file(self, name: str) -> dict[str, Any]:
@@ -257,17 +248,6 @@ class RemoteRecords:
             self._memory.move_to_end(key)
             if len(self._memory) > _REMEMBERED:
                 self._memory.popitem(last=False)
-
-
-def seen_again(record: RemoteRecord, now: float, expires: float, etag: str, last_modified: str) -> RemoteRecord:
-    """The origin said that it is still the same."""
-    return replace(
-        record,
-        checked=now,
-        expires=expires,
-        etag=etag or record.etag,
-        last_modified=last_modified or record.last_modified,
-    )
 
 
 def _record_name(key: str) -> str:

@@ -4,7 +4,8 @@ from __future__ import annotations
 
 import asyncio
 import time
-from collections.abc import AsyncIterator, Callable
+from collections.abc import AsyncIterator
+from contextlib import aclosing
 from dataclasses import dataclass
 from enum import StrEnum
 
@@ -16,7 +17,7 @@ from mezzotint.network.client import Client
 from mezzotint.network.urls import Url
 from mezzotint.sources.flights import Flights
 from mezzotint.sources.loading import Loading
-from mezzotint.sources.peers import PeerClient
+from mezzotint.sources.peer_client import PeerClient
 from mezzotint.sources.records import RemoteRecord, RemoteRecords
 
 
@@ -47,11 +48,10 @@ class RemoteImages:
         client: Client,
         peer_client: PeerClient,
         loading: Loading,
-        clock: Callable[[], float] = time.time,
     ) -> None:
         self._bases, self._records, self._policy = bases, records, policy
         self._client, self.peer_client, self._loading = client, peer_client, loading
-        self._flights, self._clock = flights, clock
+        self._flights = flights
 
     async def close(self) -> None:
         await self._flights.close()
@@ -69,7 +69,7 @@ class RemoteImages:
             record = await self._flights.in_thread(self._records.look_again, target.key)
         if record is None:
             return None
-        if record.expires > self._clock():
+        if record.expires > time.time():
             return Lookup(record, How.HIT)
         if renew and self._policy.permits(target) and await self._flights.in_thread(self._may_renew, target.key):
             self._fly(target, ask_peers=False)
@@ -97,15 +97,12 @@ class RemoteImages:
 
         Raises InvalidInput where they are not, NotAnImage and the like, StorageFull, StoreUnavailable.
         """
-        arriving = self._loading.arriving()
-        try:
+        async with aclosing(self._loading.arriving()) as arriving:
             await arriving.receive(chunks)
             async with self._flights.alone(target.key, self._records.look_again) as here:
                 if here is not None and here.fetched > record.fetched:
                     return False
                 return await self._loading.from_clone(target, record, arriving)
-        finally:
-            await arriving.close()
 
     def _fly(self, target: Url, ask_peers: bool) -> asyncio.Task[Lookup]:
         return self._flights.fly(target.key, lambda: self._load(target, ask_peers))
@@ -131,11 +128,9 @@ class RemoteImages:
         # bytes that are only in the trash are wanted again
         if record is not None and not self._bases.is_here(record.ident) and not self._bases.life.recover(record.ident):
             record = None
-        if record is not None and record.expires > self._clock():
+        if record is not None and record.expires > time.time():
             return record, True
-        failure = self._records.failure(key)
-        if failure is not None:
-            raise failure.error(self._clock())
+        self._records.check(key)
         return record, False
 
     def _may_renew(self, key: str) -> bool:

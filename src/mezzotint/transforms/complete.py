@@ -55,8 +55,7 @@ def _jpg(data: Buffer) -> bool:
 
 def _png(data: Buffer) -> bool:
     at = 8
-    view = memoryview(data)
-    try:
+    with memoryview(data) as view:
         while True:
             length, kind = struct.unpack_from(">I4s", data, at)
             body_end = at + 8 + length
@@ -66,8 +65,6 @@ def _png(data: Buffer) -> bool:
             if kind == b"IEND":
                 return True
             at = body_end + 4
-    finally:
-        view.release()
 
 
 def _gif(data: Buffer) -> bool:
@@ -132,9 +129,7 @@ def _bmp(data: Buffer) -> bool:
 
 
 def _svg(data: Buffer) -> bool:
-    parser = expat.ParserCreate()
-    parser.Parse(data[:], True)
-    return True
+    return bool(expat.ParserCreate().Parse(data[:], True))
 
 
 _STRIP_OFFSETS, _STRIP_COUNTS, _TILE_OFFSETS, _TILE_COUNTS, _SUB_DIRECTORIES = 273, 279, 324, 325, 330

@@ -50,8 +50,6 @@ def captured(exif: dict[str, str | float]) -> str:
 
 
 def _plain(value: Any) -> str | float | None:
-    if value is None:
-        return None
     if isinstance(value, bytes):
         value = value.decode("latin-1", "replace")
     if isinstance(value, str):

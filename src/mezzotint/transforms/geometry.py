@@ -12,7 +12,7 @@ from dataclasses import dataclass, replace
 
 from mezzotint.names import Box, Facts, Format, Quality, Region, Rendition, Rotation, Size
 from mezzotint.names.canonical import picture_size, region_size
-from mezzotint.names.formats import OUTPUTS
+from mezzotint.names.formats import FORMATS, OUTPUTS
 
 OVERSAMPLE = 1.2
 """A level that is derived from has at least this many of its pixels for each output pixel, each way."""
@@ -146,7 +146,7 @@ def levels(facts: Facts) -> list[Rendition]:
     across, down = _within(LEVEL_SIDES[0], facts).sides
     if facts.width * facts.height < across * down * LEVEL_WORTH**2:
         return []
-    lossless = facts.lossless or facts.alpha
+    lossless = FORMATS[facts.format].lossless or facts.alpha
     return [
         Rendition(
             format=Format.PNG if lossless else Format.JPG,

@@ -34,6 +34,7 @@ from tests import pictures
 from tests.ageing import age
 from tests.durability.oracle import rows
 from tests.faults import FaultyStore, Rates
+from tests.repository.adding import add_image
 from tests.repository.keeping import put_in
 from tests.repository.test_standing import contents
 from tests.servers import run
@@ -91,7 +92,7 @@ def test_what_an_open_session_has_uploaded_is_no_stray(keeping: Engine) -> None:
     put_in(keeping, 1)
     session = services.open_session("tester")
     base = keeping.bases.add([pictures.png(seed=2)])
-    services.add_image(session, base, {"title": "Later"})
+    add_image(session, base, {"title": "Later"})
     reconciling.plan()
     age(keeping)
     plan = reconciling.plan()
@@ -101,7 +102,7 @@ def test_what_an_open_session_has_uploaded_is_no_stray(keeping: Engine) -> None:
     age(keeping)
     again = services.open_session("tester")
     found = reconciling.plan()
-    services.add_image(again, base, {})
+    add_image(again, base, {})
     assert found.strays.idents == [base.ident]
     assert reconciling.carry_out(found).trashed == 0, "somebody wants it since the plan was made"
     commits.commit(again)

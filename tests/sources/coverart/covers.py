@@ -13,8 +13,10 @@ from typing import Any, TypeVar
 from mezzotint.errors import MezzotintError
 from mezzotint.network.urls import parse_url
 from mezzotint.sources.coverart import CoverArt, parse_path
+from mezzotint.sources.coverart.keeping import MEDIA
 from mezzotint.sources.remote import How
-from mezzotint.wiring import Engine, open_sources
+from mezzotint.wiring import Engine
+from mezzotint.wiring.sources import open_sources
 from tests.archive import Archive
 from tests.archive.faults import Fault
 from tests.archive.replies import Reply, Request
@@ -66,7 +68,7 @@ async def ask(covers: CoverArt, path: str) -> Seen:
     if given.picture is None:
         return Seen(given.how, listing=given.listing)
     picture = given.picture
-    return Seen(given.how, picture.file.read(), picture.name, picture.media_type)
+    return Seen(given.how, picture.read(), picture.name, MEDIA[picture.name.rpartition(".")[2]])
 
 
 async def outcome(covers: CoverArt, path: str) -> bytes | MezzotintError:

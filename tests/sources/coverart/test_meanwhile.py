@@ -12,7 +12,8 @@ from mezzotint.network.urls import parse_url
 from mezzotint.sources.coverart import parse_path
 from mezzotint.sources.coverart.keeping import Keeping
 from mezzotint.sources.remote import How
-from mezzotint.wiring import Engine, open_sources
+from mezzotint.wiring import Engine
+from mezzotint.wiring.sources import open_sources
 from tests.archive import ITEMS, Archive, Art
 from tests.pictures import jpeg
 from tests.sources.coverart.covers import get, run

@@ -23,8 +23,6 @@ class Machine:
 
     name: str
     is_authenticated: bool = True
-    is_active: bool = True
-    is_staff: bool = False
 
     def __str__(self) -> str:
         return f"token {self.name}"

@@ -14,7 +14,7 @@ from mezzotint.errors import NotFound, StoreUnavailable
 from mezzotint.repository import queries, services, standing
 from mezzotint.repository.api import serializers as s
 from mezzotint.repository.api.auth import who
-from mezzotint.repository.api.views import PAGING, PROBLEMS, View, committed, paged, paging
+from mezzotint.repository.api.views import PROBLEMS, View, committed, listing, paged, paging
 from mezzotint.repository.intake import capture
 from mezzotint.repository.models import Collection, Commit, Image, Removal, Snapshot, UpdateSession
 from mezzotint.repository.upkeep import checkpointing
@@ -22,22 +22,16 @@ from mezzotint.wiring import engine
 
 
 class CommitsView(View):
-    @extend_schema(
-        operation_id="commits_list", parameters=PAGING, responses={200: s.page_of(s.CommitSerializer)} | PROBLEMS
-    )
+    @listing("commits_list", s.CommitSerializer)
     def get(self, request: Request) -> Response:
-        found = queries.page(Commit.objects.all(), "-seq", **paging(request), tie="seq")
-        return paged(request, found, s.CommitSerializer)
+        return paged(queries.page(Commit.objects.all(), "-seq", **paging(request), tie="seq"), s.CommitSerializer)
 
 
 class RemovalsView(View):
-    @extend_schema(
-        operation_id="removals_list", parameters=PAGING, responses={200: s.page_of(s.RemovalSerializer)} | PROBLEMS
-    )
+    @listing("removals_list", s.RemovalSerializer)
     def get(self, request: Request) -> Response:
         """Images that were removed and can still be had back."""
-        found = queries.page(Removal.objects.all(), "-seq", **paging(request))
-        return paged(request, found, s.RemovalSerializer)
+        return paged(queries.page(Removal.objects.all(), "-seq", **paging(request)), s.RemovalSerializer)
 
 
 class BringBackView(View):
@@ -51,12 +45,9 @@ class BringBackView(View):
 class SnapshotsView(View):
     durable = False
 
-    @extend_schema(
-        operation_id="snapshots_list", parameters=PAGING, responses={200: s.page_of(s.SnapshotSerializer)} | PROBLEMS
-    )
+    @listing("snapshots_list", s.SnapshotSerializer)
     def get(self, request: Request) -> Response:
-        found = queries.page(Snapshot.objects.all(), "-asked", **paging(request), tie="id")
-        return paged(request, found, s.SnapshotSerializer)
+        return paged(queries.page(Snapshot.objects.all(), "-asked", **paging(request), tie="id"), s.SnapshotSerializer)
 
     @extend_schema(request=None, responses={202: s.SnapshotSerializer} | PROBLEMS)
     def post(self, request: Request) -> Response:

@@ -18,6 +18,7 @@ from mezzotint.repository.api.views import (
     View,
     committed,
     json_object,
+    listing,
     paged,
     paging,
     put_collection,
@@ -32,13 +33,11 @@ _LISTING = [
 
 
 class ImagesView(UploadView):
-    @extend_schema(
-        operation_id="images_list", parameters=_LISTING, responses={200: s.page_of(s.ImageSerializer)} | PROBLEMS
-    )
+    @listing("images_list", s.ImageSerializer, _LISTING)
     def get(self, request: Request) -> Response:
         chosen = queries.images(request.query_params).prefetch_related("collections")
         order = queries.ordering(request.query_params.get("ordering", ""))
-        return paged(request, queries.page(chosen, order, **paging(request)), s.ImageSerializer)
+        return paged(queries.page(chosen, order, **paging(request)), s.ImageSerializer)
 
     @extend_schema(request={"multipart/form-data": s.UploadSerializer}, responses={201: s.ImageSerializer} | PROBLEMS)
     def post(self, request: Request) -> Response:
@@ -72,14 +71,10 @@ class ImageView(View):
 
 
 class CollectionsView(View):
-    @extend_schema(
-        operation_id="collections_list",
-        parameters=PAGING,
-        responses={200: s.page_of(s.CollectionSerializer)} | PROBLEMS,
-    )
+    @listing("collections_list", s.CollectionSerializer)
     def get(self, request: Request) -> Response:
         found = queries.page(Collection.objects.all(), "slug", **paging(request), tie="slug")
-        return paged(request, found, s.CollectionSerializer)
+        return paged(found, s.CollectionSerializer)
 
     @extend_schema(request=s.CollectionInputSerializer, responses={201: s.CollectionSerializer} | PROBLEMS)
     def post(self, request: Request) -> Response:

@@ -32,7 +32,8 @@ def handle(error: Exception, context: dict[str, Any]) -> Response | None:
             problem(known), status_of(known), headers=problem_headers(known, public=engine().settings.public_read)
         )
     elif isinstance(error, exceptions.APIException):
-        response = Response(_members(error.status_code, str(error.default_detail), error.detail), error.status_code)
+        members = {"type": "about:blank", "title": str(error.default_detail).rstrip("."), "status": error.status_code}
+        response = Response(members | {"detail": str(error.detail)}, error.status_code)
     else:
         return None
     response.content_type = CONTENT_TYPE
@@ -79,19 +80,3 @@ def as_domain(error: Exception) -> errors.MezzotintError | None:
         case RecursionError():
             return errors.InvalidInput("body", "is nested too deeply")
     return None
-
-
-def _members(status: int, title: str, detail: Any) -> dict[str, Any]:
-    members: dict[str, Any] = {"type": "about:blank", "title": title.rstrip("."), "status": status}
-    if isinstance(detail, dict):
-        members["detail"] = "; ".join(f"{field}: {_first(messages)}" for field, messages in detail.items())
-        members["errors"] = [{"field": field, "detail": _first(messages)} for field, messages in detail.items()]
-    else:
-        members["detail"] = _first(detail)
-    return members
-
-
-def _first(messages: Any) -> str:
-    while isinstance(messages, list | dict) and messages:
-        messages = messages[0] if isinstance(messages, list) else next(iter(messages.values()))
-    return str(messages)

@@ -10,8 +10,6 @@ from mezzotint.names import Ident, base_key
 from mezzotint.repository import metadata
 from mezzotint.repository.models import Collection, Commit, Image, Removal, SessionChange, Snapshot, UpdateSession
 
-THUMBNAIL = "fit400x400"
-
 
 class ImageSerializer(serializers.ModelSerializer[Image]):
     collections: serializers.SlugRelatedField[Collection] = serializers.SlugRelatedField(
@@ -31,7 +29,7 @@ class ImageSerializer(serializers.ModelSerializer[Image]):
         return f"/{base_key(Ident(image.ident))}"
 
     def get_thumbnail(self, image: Image) -> str:
-        return f"/images/{image.ident}-{THUMBNAIL}.jpg"
+        return f"/images/{image.ident}-fit400x400.jpg"
 
 
 class MetadataSerializer(serializers.Serializer[Any]):

@@ -22,6 +22,7 @@ from mezzotint.repository.api.views import (
     committed,
     form_fields,
     json_object,
+    listing,
     paged,
     paging,
     put_collection,
@@ -35,12 +36,10 @@ class SessionsView(View):
 
     durable = False
 
-    @extend_schema(
-        operation_id="sessions_list", parameters=PAGING, responses={200: s.page_of(s.SessionSerializer)} | PROBLEMS
-    )
+    @listing("sessions_list", s.SessionSerializer)
     def get(self, request: Request) -> Response:
         found = queries.page(UpdateSession.objects.all(), "-opened", **paging(request), tie="id")
-        return paged(request, found, s.SessionSerializer)
+        return paged(found, s.SessionSerializer)
 
     @extend_schema(request=s.SessionSerializer, responses={201: s.SessionSerializer} | PROBLEMS)
     def post(self, request: Request) -> Response:

@@ -2,11 +2,12 @@
 
 from __future__ import annotations
 
+from collections.abc import Callable
 from contextlib import ExitStack
 from typing import Any
 
 from django.http import HttpRequest, HttpResponseBase, QueryDict
-from drf_spectacular.utils import OpenApiParameter
+from drf_spectacular.utils import F, OpenApiParameter, extend_schema
 from rest_framework.parsers import MultiPartParser
 from rest_framework.permissions import SAFE_METHODS
 from rest_framework.request import Request
@@ -39,7 +40,12 @@ class View(APIView):
         return answer
 
 
-def paged(request: Request, found: queries.ResultPage[Any], shape: type[Any]) -> Response:
+def listing(name: str, shape: type[Any], parameters: list[OpenApiParameter] = PAGING) -> Callable[[F], F]:
+    """For the schema: such shapes, in pages."""
+    return extend_schema(operation_id=name, parameters=parameters, responses={200: s.page_of(shape)} | PROBLEMS)
+
+
+def paged(found: queries.ResultPage[Any], shape: type[Any]) -> Response:
     return Response({"results": shape(found.items, many=True).data, "next": found.next})
 
 
@@ -101,7 +107,7 @@ class UploadView(View):
         return services.Addition(file.keep(), fields, collections)
 
     def add(self, session: UpdateSession, addition: services.Addition) -> dict[str, Any]:
-        upload = services.add_image(session, addition.base, addition.fields, addition.collections)
+        (upload,) = services.add_images(session, [addition])
         url = f"/{base_key(upload.ident)}"
         return {"ident": upload.ident, "known": upload.known, "url": url, "durable": self.durable} | upload.fields
 

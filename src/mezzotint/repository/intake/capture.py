@@ -119,7 +119,7 @@ def captured(records: Records) -> tuple[list[int], list[Change]]:
     for name in KINDS:
         for key in sorted(key for kind, key in wanted if kind == name):
             parts = tuple(key.split("/")) if name == "member" else (key,)
-            found = list(records.rows(name, [parts]))
+            found = list(records.table(name).rows([parts]))
             puts += found
             if not found:
                 removals.append({"remove": name} | dict(zip(KINDS[name].key, parts, strict=True)))
@@ -133,19 +133,19 @@ def forget(numbers: list[int]) -> None:
         Captured.objects.filter(id__in=numbers[start : start + 500]).delete()
 
 
+_NOTED = "INSERT INTO repository_captured (kind, key)"
+
+
 def _note(kind: str, key: str, row: str) -> str:
     value = key.format(row=row)
     source = f"SELECT '{kind}', k FROM (SELECT {value} AS k) n WHERE k IS NOT NULL"
-    return f"INSERT INTO repository_captured (kind, key) {source};"
+    return f"{_NOTED} {source};"
 
 
 def _on_sqlite(table: str, kind: str, key: str, noted: list[str]) -> Iterator[str]:
     old, new = _note(kind, key, "OLD"), _note(kind, key, "NEW")
     # INSERT OR REPLACE takes the row of the same number away, and no trigger for deletion hears of it
-    replaced = (
-        f"INSERT INTO repository_captured (kind, key) SELECT '{kind}', {key.format(row='r')} FROM {table} r "
-        "WHERE r.id = NEW.id;"
-    )
+    replaced = f"{_NOTED} SELECT '{kind}', {key.format(row='r')} FROM {table} r WHERE r.id = NEW.id;"
     events = {
         "add": ("AFTER INSERT", new),
         "change": (f"AFTER UPDATE OF {', '.join(noted)}", old + new),
@@ -154,11 +154,8 @@ def _on_sqlite(table: str, kind: str, key: str, noted: list[str]) -> Iterator[st
     }
     if table in _REFERRING:
         column, referring = _REFERRING[table]
-        referring = f"INSERT INTO repository_captured (kind, key) {referring};"
-        events |= {
-            "named": (f"AFTER UPDATE OF {column}", referring),
-            "refilled": ("AFTER INSERT", referring),
-        }
+        referring = f"{_NOTED} {referring};"
+        events |= {"named": (f"AFTER UPDATE OF {column}", referring), "refilled": ("AFTER INSERT", referring)}
     for name, (event, body) in events.items():
         trigger = f"capture_{table}_{name}"
         yield f"DROP TRIGGER IF EXISTS {trigger}"
@@ -166,11 +163,11 @@ def _on_sqlite(table: str, kind: str, key: str, noted: list[str]) -> Iterator[st
 
 
 def _on_postgresql(table: str, kind: str, key: str, noted: list[str]) -> Iterator[str]:
-    every = f"INSERT INTO repository_captured (kind, key) SELECT '{kind}', {key.format(row='r')} FROM {table} r;"
+    every = f"{_NOTED} SELECT '{kind}', {key.format(row='r')} FROM {table} r;"
     renamed = ""
     if table in _REFERRING:
         column, referring = _REFERRING[table]
-        referring = f"INSERT INTO repository_captured (kind, key) {referring};"
+        referring = f"{_NOTED} {referring};"
         renamed = f"IF TG_OP = 'UPDATE' THEN IF OLD.{column} <> NEW.{column} THEN {referring} END IF; END IF;"
     yield f"""
         CREATE OR REPLACE FUNCTION capture_{table}() RETURNS trigger LANGUAGE plpgsql AS $$ BEGIN

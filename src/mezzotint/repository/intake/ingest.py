@@ -44,6 +44,7 @@ class Table:
                 reader = csv.DictReader(stream, strict=True)
                 columns = [name.strip().lower() for name in reader.fieldnames or []]
                 self._check_columns(columns)
+                reader.fieldnames = columns
                 self._rows: dict[str, dict[str, str]] = {}
                 for values in reader:
                     if None in values:
@@ -52,11 +53,7 @@ class Table:
                             f"line {reader.line_num} has more columns than the header",
                             "quote what has commas in it",
                         )
-                    row = {
-                        name: (value or "").strip()
-                        for name, value in zip(columns, values.values(), strict=False)
-                        if isinstance(value, str)
-                    }
+                    row = {name: (value or "").strip() for name, value in values.items()}
                     self._rows[row.pop("file", "")] = row
         except (OSError, UnicodeDecodeError, csv.Error) as error:
             raise InvalidInput(
@@ -126,7 +123,8 @@ def _take(
 ) -> Addition | Refusal:
     """Store one file's bytes and check its metadata."""
     try:
-        fields = {"title": _title(path)} | (table.fields(path, root) if table else {})
+        named = {"title": services.short(path.stem.replace("_", " "), "title")}
+        fields = named | (table.fields(path, root) if table else {})
         with open(path, "rb") as stream:
             base = engine().bases.add(_chunks(stream, progress))
     except InvalidInput as error:
@@ -134,12 +132,6 @@ def _take(
     except OSError as error:
         return Refusal(path, f"file: cannot be read, {error.strerror}")
     return Addition(base, fields, collections)
-
-
-def _title(path: Path) -> str:
-    """A picture that nobody has named yet is called as its file is."""
-    printable = "".join(c for c in path.stem.replace("_", " ") if c.isprintable())
-    return printable[: metadata.TEXT_LIMITS["title"]].strip()
 
 
 def _chunks(stream: BinaryIO, progress: Callable[[int], None]) -> Iterator[bytes]:
@@ -151,7 +143,7 @@ def _chunks(stream: BinaryIO, progress: Callable[[int], None]) -> Iterator[bytes
 def _commit(taken: list[Addition | Refusal], by: str, report: IngestReport) -> None:
     report.refused += [one for one in taken if isinstance(one, Refusal)]
     additions = [one for one in taken if isinstance(one, Addition)]
-    live = set(queries.live_idents(addition.base.ident for addition in additions))
+    live = queries.live_idents(addition.base.ident for addition in additions)
     if all(addition.base.ident in live and not addition.collections for addition in additions):
         report.known += len(additions)
         return

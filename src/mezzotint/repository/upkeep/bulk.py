@@ -7,7 +7,6 @@ gets its name. A process that is killed leaves a file that the next one removes.
 
 from __future__ import annotations
 
-import os
 from collections.abc import Iterator
 from contextlib import contextmanager
 from pathlib import Path
@@ -15,7 +14,7 @@ from pathlib import Path
 from django.db import connection
 
 from mezzotint.failpoints import failpoint
-from mezzotint.host.files import place
+from mezzotint.host.files import place, sync
 
 _SEARCH = "repository_image_search"
 _QUICKLY = (
@@ -43,11 +42,8 @@ def filling() -> Iterator[None]:
     try:
         yield
         connection.close()
-        descriptor = os.open(part, os.O_RDONLY)
-        try:
-            os.fsync(descriptor)
-        finally:
-            os.close(descriptor)
+        with open(part, "rb") as file:
+            sync(file)
         failpoint("restore.before-place")
         for suffix in _BESIDE:  # of the empty database, or of one that was deleted: not this one's
             Path(name + suffix).unlink(missing_ok=True)

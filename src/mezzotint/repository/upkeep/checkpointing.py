@@ -2,11 +2,9 @@
 
 from __future__ import annotations
 
-import logging
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager
 from datetime import UTC, datetime
-from typing import Any
 
 from django.db import connection, connections
 from django.db.backends.base.base import BaseDatabaseWrapper
@@ -14,16 +12,15 @@ from django.db.models import Sum
 
 from mezzotint.errors import Conflict, MezzotintError
 from mezzotint.failpoints import failpoint
-from mezzotint.journal import Change, Checkpoint, Head
+from mezzotint.journal import Change, Checkpoint
 from mezzotint.names.keys import checkpoint_seq
 from mezzotint.objects import ObjectInfo
 from mezzotint.repository import commits, standing
 from mezzotint.repository.kinds import KINDS
-from mezzotint.repository.models import Commit, Snapshot
+from mezzotint.repository.models import Captured, Commit, Snapshot
 from mezzotint.repository.records import Records
 from mezzotint.wiring import engine
 
-log = logging.getLogger(__name__)
 _ATTEMPTS = 20
 KEPT = 3
 """the newest checkpoints; of older ones the last of each month stays"""
@@ -55,15 +52,14 @@ def newest() -> int | None:
 
 def make(snapshot: Snapshot, progress: Progress = lambda done, total: None) -> Snapshot:
     """Make the checkpoint that `snapshot` asks for; its row says how that ended."""
-    Snapshot.objects.filter(pk=snapshot.pk).update(state=Snapshot.State.RUNNING)
+    mine = Snapshot.objects.filter(pk=snapshot.pk)
+    mine.update(state=Snapshot.State.RUNNING)
     try:
         kept = _keep(snapshot.by, progress)
     except MezzotintError as error:
-        Snapshot.objects.filter(pk=snapshot.pk).update(state=Snapshot.State.FAILED, error=str(error))
+        mine.update(state=Snapshot.State.FAILED, error=str(error))
         raise
-    Snapshot.objects.filter(pk=snapshot.pk).update(
-        state=Snapshot.State.DONE, seq=checkpoint_seq(kept.key), key=kept.key, bytes=kept.size
-    )
+    mine.update(state=Snapshot.State.DONE, seq=checkpoint_seq(kept.key), key=kept.key, bytes=kept.size)
     remove_old()
     snapshot.refresh_from_db()
     return snapshot
@@ -89,7 +85,7 @@ def remove_old() -> list[str]:
         month = datetime.fromtimestamp(info.modified, UTC).timetuple()[:2]
         if place >= KEPT and month in months:
             failpoint("checkpoint.before-removal")
-            engine().journal.remove_checkpoint(info.key)
+            engine().store.delete(info.key)
             gone.append(info.key)
         months.add((month[0], month[1]))
     Snapshot.objects.filter(key__in=gone).delete()
@@ -115,24 +111,24 @@ def _keep(by: str, progress: Progress) -> ObjectInfo:
     for _ in range(_ATTEMPTS):
         commits.flush(by)
         with _still() as still:
-            records = Records(still)
-            if _waiting(still):
+            if Captured.objects.using(still.alias).exists():
                 continue  # the state would have what no segment has
-            head = _head(still)
-            if head.seq == 0:
+            last = Commit.objects.using(still.alias).order_by("-seq").first()
+            if last is None:
                 raise Conflict("there is nothing to keep yet: no commit was made")
             checkpoint = Checkpoint(
-                head.seq, head.fingerprint, datetime.now(UTC).isoformat(), _epoch(still), commits.schema()
+                last.seq, last.fingerprint, datetime.now(UTC).isoformat(), last.epoch, commits.schema()
             )
-            return engine().journal.keep_checkpoint(checkpoint, _rows(records, progress))
+            return engine().journal.keep_checkpoint(checkpoint, _rows(Records(still), progress))
     raise Conflict("the database is written to all the time; the checkpoint is made later")
 
 
 def _rows(records: Records, progress: Progress) -> Iterator[Change]:
-    total = sum(_count(records, name) for name in KINDS)
+    still = records.connection.alias
+    total = sum(records.table(name).model._default_manager.using(still).count() for name in KINDS)
     done = 0
     for name in KINDS:
-        for change in records.rows(name):
+        for change in records.table(name).rows():
             yield change
             done += 1
             if done % 1000 == 0:
@@ -156,26 +152,3 @@ def _still() -> Iterator[BaseDatabaseWrapper]:
     finally:
         still.close()
         del connections["still"]
-
-
-def _one(still: BaseDatabaseWrapper, statement: str) -> tuple[Any, ...]:
-    with still.cursor() as cursor:
-        cursor.execute(statement)
-        return cursor.fetchone() or ()
-
-
-def _waiting(still: BaseDatabaseWrapper) -> bool:
-    return bool(_one(still, "SELECT 1 FROM repository_captured LIMIT 1"))
-
-
-def _head(still: BaseDatabaseWrapper) -> Head:
-    return Head(*_one(still, "SELECT seq, fingerprint, bytes FROM repository_commit ORDER BY seq DESC LIMIT 1"))
-
-
-def _epoch(still: BaseDatabaseWrapper) -> int:
-    return int(_one(still, "SELECT epoch FROM repository_commit ORDER BY seq DESC LIMIT 1")[0])
-
-
-def _count(records: Records, name: str) -> int:
-    table = records.table(name).model._meta.db_table
-    return int(_one(records.connection, f'SELECT count(*) FROM "{table}"')[0])

@@ -4,7 +4,6 @@ checkpoints, the trash. One process of a host does it at a time."""
 from __future__ import annotations
 
 import logging
-import threading
 import time
 
 from django.db import DatabaseError, close_old_connections, connections
@@ -15,6 +14,7 @@ from mezzotint.repository import commits, fulltext, standing
 from mezzotint.repository.intake import capture
 from mezzotint.repository.models import Removal, Snapshot
 from mezzotint.repository.upkeep import checkpointing, removals
+from mezzotint.repository.upkeep.background import Background
 from mezzotint.wiring import engine
 
 log = logging.getLogger(__name__)
@@ -27,31 +27,27 @@ that the trash is emptied of what is old enough, and after a checkpoint that cou
 follows at every turn"""
 
 
-class Maintenance:
+class Maintenance(Background):
     def __init__(self) -> None:
-        self._stopped = threading.Event()
-        self._thread = threading.Thread(target=self._run, name="maintenance", daemon=True)
+        super().__init__("maintenance")
         self._last: dict[str, float] = {}
         self._told = ""
         self._tidied = -1
         self._first: tuple[int | None, float] = (None, 0.0)
 
-    def start(self) -> None:
-        self._thread.start()
+    def may_begin(self) -> bool:
+        """A database that does not answer is told of by the turns."""
+        return True
 
-    def stop(self) -> None:
-        self._stopped.set()
-        if self._thread.is_alive():
-            self._thread.join(5)
-
-    def _run(self) -> None:
+    def work(self) -> None:
         try:
             while not self._stopped.wait(TURN):
-                with engine().host.locks.attempt("maintenance") as mine:
-                    if mine:
-                        self._guarded_turn()
+                self._guarded_turn()
         finally:
             connections.close_all()
+
+    def interrupt(self) -> None:
+        """It looks at `_stopped` itself."""
 
     def _guarded_turn(self) -> None:
         close_old_connections()
@@ -78,7 +74,7 @@ class Maintenance:
             self._follow()
         else:
             self._write()
-        purge_here()
+        removals.purge_here()
         self._tidy()
 
     def _tidy(self) -> None:
@@ -127,12 +123,3 @@ class Maintenance:
             return False
         self._last[what] = now
         return True
-
-
-def purge_here() -> None:
-    """Have this host's cache forget what was removed since it was last asked to: others commit too."""
-    mark = engine().host.mark("purged")
-    before = mark.read()
-    last = removals.purge_on_this_host(before)
-    if last != before:
-        mark.set(last)

@@ -141,7 +141,7 @@ def _guard() -> None:
 def _merged(found: RepairPlan, progress: Progress) -> Iterator[ObjectInfo]:
     """The objects that have no entry. Entries that have no object go into the plan."""
     objects = _bases(found)
-    entries = _each_once(merge(_entries(), *references.idents()))
+    entries = (ident for ident, _ in groupby(merge(references.each_ident(Image.objects.all()), *references.idents())))
     info, entry = next(objects, None), next(entries, None)
     while info is not None or entry is not None:
         ident = _LAST if info is None else info.key[len(IMAGES) :]
@@ -159,18 +159,6 @@ def _merged(found: RepairPlan, progress: Progress) -> Iterator[ObjectInfo]:
             _look_for(Ident(entry), found)
             entry = next(entries, None)
     progress(found.entries)
-
-
-def _entries() -> Iterator[str]:
-    """In pages of their own: a cursor that stays open would keep others', and our own, writes out."""
-    last = ""
-    while page := list(Image.objects.filter(ident__gt=last).order_by("ident").values_list("ident", flat=True)[:_PAGE]):
-        yield from page
-        last = page[-1]
-
-
-def _each_once(idents: Iterator[str]) -> Iterator[str]:
-    return (ident for ident, _ in groupby(idents))
 
 
 def _bases(found: RepairPlan) -> Iterator[ObjectInfo]:

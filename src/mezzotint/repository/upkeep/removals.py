@@ -38,7 +38,7 @@ def settle(catch_up: CatchUp) -> None:
             idents = list(Removal.objects.filter(settled=False).values_list("ident", flat=True)[:_AT_ONCE])
             if not idents:
                 return
-            for ident in set(idents) - set(queries.live_idents(idents)):
+            for ident in set(idents) - queries.live_idents(idents):
                 if not reads_only and not references.want(ident):
                     failpoint("settle.before-trash")
                     engine().bases.life.discard(Ident(ident))
@@ -57,13 +57,14 @@ def _look_again(idents: list[str], catch_up: CatchUp) -> None:
             engine().bases.life.recover(Ident(ident))
 
 
-def purge_on_this_host(after: int) -> int:
-    """Have this host's cache forget what was removed after commit `after`; returns the last commit."""
-    last = Commit.objects.order_by("-seq").values_list("seq", flat=True).first() or 0
-    if last > after:
-        for ident in Removal.objects.filter(seq__gt=after).values_list("ident", flat=True):
+def purge_here() -> None:
+    """Have this host's cache forget what was removed since it was last asked to: others commit too."""
+    facts, last = engine().host.facts, Commit.objects.order_by("-seq").values_list("seq", flat=True).first() or 0
+    before = int(facts.recall("purged") or 0)
+    if last != before:
+        for ident in Removal.objects.filter(seq__gt=before).values_list("ident", flat=True):
             engine().bases.life.forget(Ident(ident))
-    return last
+        facts.remember("purged", str(last))
 
 
 def removal(ident: str) -> Removal:

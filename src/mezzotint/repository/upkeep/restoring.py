@@ -8,6 +8,7 @@ from contextlib import ExitStack
 from itertools import groupby, islice
 from typing import Any
 
+from django.contrib.auth.models import User
 from django.core.management import call_command
 from django.db import connection, transaction
 from django.db.migrations.executor import MigrationExecutor
@@ -20,6 +21,7 @@ from mezzotint.names.keys import checkpoint_seq
 from mezzotint.repository import standing
 from mezzotint.repository.apply import apply
 from mezzotint.repository.intake import capture
+from mezzotint.repository.models import Commit, Image, UpdateSession
 from mezzotint.repository.records import Records
 from mezzotint.repository.upkeep import bulk
 from mezzotint.wiring import engine
@@ -37,12 +39,7 @@ def is_fresh() -> bool:
     """Whether the database holds nothing yet: no tables, or empty ones."""
     if "repository_commit" not in connection.introspection.table_names():
         return True
-    with connection.cursor() as cursor:
-        for table in ("repository_commit", "repository_image", "repository_updatesession", "auth_user"):
-            cursor.execute(f'SELECT 1 FROM "{table}" LIMIT 1')
-            if cursor.fetchone():
-                return False
-    return True
+    return not any(model._default_manager.exists() for model in (Commit, Image, UpdateSession, User))
 
 
 def restore(at: int | None = None, progress: Progress = lambda what, count: None) -> int:
@@ -119,7 +116,7 @@ def _load(key: str, leg: _Leg, progress: Progress) -> Head:
         with transaction.atomic(), capture.silenced():
             for kind, rows in groupby(reader.rows(), key=lambda row: str(row["put"])):
                 while batch := list(islice(rows, _ROWS)):
-                    records.put(kind, batch)
+                    records.table(kind).put(batch)
                     done += len(batch)
                     progress("rows", done)
             failpoint("restore.before-commit")

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import hashlib
 import json
 import logging
 import time
@@ -14,11 +13,12 @@ from pathlib import Path
 
 from django.db.models import Sum
 
-from mezzotint.errors import NotFound, StoreUnavailable
+from mezzotint.errors import StoreUnavailable
 from mezzotint.host.files import place, sync, temporary
 from mezzotint.names import Ident, is_ident
 from mezzotint.names.keys import IMAGES, damaged_key, trash_key
 from mezzotint.objects import ObjectInfo
+from mezzotint.objects.protocol import digest_of
 from mezzotint.repository import queries, standing
 from mezzotint.repository.locks import committing
 from mezzotint.repository.models import Image
@@ -101,7 +101,8 @@ def quick(progress: Progress = lambda objects, size: None) -> VerifyReport:
     report, last = VerifyReport(), ""
     objects = (info for info in engine().store.list(IMAGES) if is_ident(info.key[len(IMAGES) :]))
     while batch := list(islice(objects, _BATCH)):
-        sizes = _sizes([info.key[len(IMAGES) :] for info in batch])
+        idents = [info.key[len(IMAGES) :] for info in batch]
+        sizes = dict(Image.objects.filter(ident__in=idents).values_list("ident", "bytes"))
         for info in batch:
             ident = info.key[len(IMAGES) :]
             report.objects += 1
@@ -118,18 +119,7 @@ def quick(progress: Progress = lambda objects, size: None) -> VerifyReport:
 def _is_whole(info: ObjectInfo) -> bool:
     """Read it, and once more where it does not match: memory errs too. What has gone meanwhile is no damage."""
     ident = info.key[len(IMAGES) :]
-    return any(_digest(info.key) in {ident, None} for _ in range(2))
-
-
-def _digest(key: str) -> str | None:
-    digest = hashlib.sha256()
-    try:
-        with engine().store.get(key) as reader:
-            for chunk in reader.chunks():
-                digest.update(chunk)
-    except NotFound:
-        return None
-    return digest.hexdigest()
+    return any(digest_of(engine().store, info.key) in {ident, None} for _ in range(2))
 
 
 def _quarantine(ident: Ident, report: VerifyReport) -> None:
@@ -140,10 +130,10 @@ def _quarantine(ident: Ident, report: VerifyReport) -> None:
     life = engine().bases.life
     with committing():
         life.quarantine(ident)
-        if _digest(damaged_key(ident)) == ident:  # somebody has put the right bytes there meanwhile
+        if digest_of(engine().store, damaged_key(ident)) == ident:  # somebody has put the right bytes there meanwhile
             life.release(ident)
             return
-    if _digest(trash_key(ident)) == ident and life.recover(ident):
+    if digest_of(engine().store, trash_key(ident)) == ident and life.recover(ident):
         report.healed.append(ident)
     else:
         report.damaged.append(ident)
@@ -159,10 +149,6 @@ def _find_missing(after: str, until: str, batch: list[ObjectInfo], report: Verif
         if ident in there or ident in report.damaged or engine().bases.exists(Ident(ident)):
             continue
         report.missing += queries.live_idents([ident])
-
-
-def _sizes(idents: list[str]) -> dict[str, int]:
-    return dict(Image.objects.filter(ident__in=idents).values_list("ident", "bytes"))
 
 
 class _Place:

@@ -4,21 +4,20 @@ from __future__ import annotations
 
 import re
 import time
-from collections.abc import AsyncIterator, Callable, Mapping
+from collections.abc import Mapping
 from concurrent.futures import Executor
-from contextlib import asynccontextmanager, suppress
+from contextlib import aclosing, suppress
 from dataclasses import replace
 
-from mezzotint.errors import OriginError, OriginFailed, StorageFull
+from mezzotint.errors import OriginFailed, StorageFull
 from mezzotint.network.client import Client, Response
 from mezzotint.network.freshness import Lifetimes
 from mezzotint.network.urls import Url
 from mezzotint.sources.arriving import Arriving
-from mezzotint.sources.attempts import ATTEMPTS, conditions, origins_fault, patiently, remember_failure, validators
+from mezzotint.sources.attempts import ATTEMPTS, conditions, origins_fault, patiently, validators
 from mezzotint.sources.coverart.asking import CoverRequest, Place, led_to
 from mezzotint.sources.coverart.keeping import Keeping, Listing, Pointer
 from mezzotint.sources.coverart.listing import normalised, parse_listing
-from mezzotint.sources.records import RemoteRecords
 from mezzotint.sources.threads import in_thread
 
 MOST_LISTING = 8 << 20
@@ -29,29 +28,9 @@ _JSON = {"Accept": "application/json, */*;q=0.5"}
 class Fetching:
     """Of one event loop. It asks nobody whether it is there already."""
 
-    def __init__(
-        self,
-        keeping: Keeping,
-        records: RemoteRecords,
-        client: Client,
-        lifetimes: Lifetimes,
-        threads: Executor,
-        clock: Callable[[], float] = time.time,
-    ) -> None:
-        self._keeping, self._records, self._client = keeping, records, client
-        self._lifetimes, self._threads, self._clock = lifetimes, threads, clock
-
-    def check(self, target: Url) -> None:
-        """Raises the OriginError that is remembered."""
-        failure = self._records.failure(target.key)
-        if failure is not None:
-            raise failure.error(self._clock())
-
-    def may_ask(self, target: Url) -> bool:
-        return self._records.failure(target.key) is None
-
-    def failed(self, target: Url, error: OriginError) -> None:
-        remember_failure(self._records, target, error, self._clock())
+    def __init__(self, keeping: Keeping, client: Client, lifetimes: Lifetimes, threads: Executor) -> None:
+        self._keeping, self._client = keeping, client
+        self._lifetimes, self._threads = lifetimes, threads
 
     async def listing(self, asked: CoverRequest, target: Url) -> None:
         """Have the listing, or that it is still the one that is here. Raises OriginError, StorageFull."""
@@ -71,13 +50,13 @@ class Fetching:
         asked = _JSON | (conditions(before.etag, before.last_modified) if before is not None else {})
         async with self._client.get(target, asked) as response:
             if response.status == 304:
-                return self._clock(), response.headers, None
+                return time.time(), response.headers, None
             body = b""
             async for chunk in response.chunks:
                 body += chunk
                 if len(body) > MOST_LISTING:
                     raise OriginFailed(f"the archive sends a listing of more than {MOST_LISTING} bytes")
-            return self._clock(), response.headers, body
+            return time.time(), response.headers, body
 
     async def picture(self, asked: CoverRequest, target: Url, pointer: Pointer | None) -> Place:
         """Have the picture, or know where it is here already; returns its place. `pointer` is what was known of it.
@@ -91,15 +70,11 @@ class Fetching:
 
     async def _picture(self, asked: CoverRequest, target: Url, pointer: Pointer | None) -> Place:
         headers: dict[str, str] = {}
-        if (
-            pointer is not None
-            and pointer.path == asked.path
-            and await in_thread(self._threads, self._keeping.has, pointer.place, asked.size)
-        ):
+        if pointer is not None and await in_thread(self._threads, self._keeping.has, pointer.place, asked.size):
             headers = conditions(pointer.etag, pointer.last_modified)
-        async with self._arriving() as arriving:
+        async with aclosing(Arriving(self._keeping.spool, self._threads)) as arriving:
             async with self._client.get(target, headers, lambda place: self._is_enough(asked, place)) as response:
-                now = self._clock()
+                now = time.time()
                 said = response.hops[0].headers if response.hops else response.headers
                 found = self._pointer(asked, response, now + self._lifetimes.of(said, now))
                 if response.status == 200:
@@ -119,9 +94,7 @@ class Fetching:
     def _is_enough(self, asked: CoverRequest, hop: Url) -> bool:
         """Where a redirect leads to what is here already, nothing is downloaded."""
         place = led_to(hop.url)
-        if place is None or asked.by_id:
-            return False
-        return self._keeping.may_have(place, asked.size)
+        return place is not None and not asked.by_id and self._keeping.may_have(place, asked.size)
 
     def _pointer(self, asked: CoverRequest, response: Response, expires: float) -> Pointer:
         """Where the picture is, by the redirects, or by what another cache says of it."""
@@ -134,14 +107,6 @@ class Fetching:
         if place is not None:
             return Pointer(place, asked.path, expires)
         return Pointer(Place(asked.mbid, asked.what, asked.entity), asked.path, expires, *validators(response.headers))
-
-    @asynccontextmanager
-    async def _arriving(self) -> AsyncIterator[Arriving]:
-        arriving = Arriving(self._keeping.spool, self._threads)
-        try:
-            yield arriving
-        finally:
-            await arriving.close()
 
 
 _CANONICAL = re.compile(r'<([^>]*)>; *rel="canonical"')

@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import json
-import os
 from collections.abc import Iterator
 from contextlib import contextmanager, suppress
 from dataclasses import asdict, dataclass, replace
@@ -47,21 +46,6 @@ class Listing:
     last_modified: str = ""
 
 
-@dataclass(frozen=True, slots=True)
-class Picture:
-    """An open file, and what it is called. Whoever has it closes it."""
-
-    name: str
-    file: CachedFile
-
-    @property
-    def media_type(self) -> str:
-        return MEDIA[self.name.rpartition(".")[2]]
-
-    def close(self) -> None:
-        os.close(self.file.descriptor)
-
-
 class Keeping:
     """Every method touches the disk."""
 
@@ -96,8 +80,7 @@ class Keeping:
         else:
             names = [name for name in _pointer_names(asked) if self._read(name).get("path") == asked.path]
         for name in names:
-            if self._cache.has(name):
-                self._cache.purge_file(name)
+            self._cache.purge_file(name)
 
     def listing(self, asked: CoverRequest) -> Listing | None:
         members = self._read(_listing_name(asked))
@@ -118,19 +101,17 @@ class Keeping:
 
     def _is_good(self, name: str) -> bool:
         """A file that is there, but not as it was written, goes: it would be in the way."""
-        if not self._cache.has(name):
-            return False
         file = self._cache.open(name)
         if file is None:
             self._cache.purge_file(name)
             return False
-        os.close(file.descriptor)
+        file.close()
         return True
 
-    def picture(self, place: Place, size: int | None) -> Picture | None:
+    def picture(self, place: Place, size: int | None) -> CachedFile | None:
         for name in _names(place, size):
-            if self._cache.has(name) and (file := self._cache.open(name)) is not None:
-                return Picture(name, file)
+            if (file := self._cache.open(name)) is not None:
+                return file
         return None
 
     @contextmanager
@@ -154,22 +135,18 @@ class Keeping:
         return place
 
     def _verified(self, spool: Spool) -> str:
-        if self._is_pdf(spool):
-            return PDF
+        spool.finish()
+        with spool.path.open("rb") as stream:
+            if stream.read(len(_PDF)) == _PDF:
+                return PDF
         image_format = self._bases.verified(spool)[1].facts.format
         if image_format not in MEDIA:
             raise NotAnImage("file", f"is a {image_format}", " ".join(MEDIA))
         return image_format
 
-    @staticmethod
-    def _is_pdf(spool: Spool) -> bool:
-        spool.finish()
-        with spool.path.open("rb") as stream:
-            return stream.read(len(_PDF)) == _PDF
-
     def _read(self, name: str) -> dict[str, Any]:
         """Nothing, where there is none, or where it is none of ours."""
-        file = self._cache.open(name) if self._cache.has(name) else None
+        file = self._cache.open(name)
         try:
             members = json.loads(file.read()) if file is not None else {}
         except (ValueError, RecursionError):

@@ -9,6 +9,7 @@ from __future__ import annotations
 import json
 import math
 import re
+from contextlib import suppress
 from typing import Any
 
 from mezzotint.errors import InvalidInput, NotFound
@@ -87,12 +88,9 @@ def _image(image: dict[str, Any], base: str = ARCHIVE) -> dict[str, Any]:
 def _led(address: str, base: str) -> str:
     """A picture's address at `base`; what is none of the archive's pictures is left where it is, but https."""
     match = _ADDRESS.fullmatch(address)
-    if match is not None:
-        try:
-            if parse_path(match["path"]).by_id:
-                return base + match["path"]
-        except (InvalidInput, NotFound):
-            pass
+    with suppress(InvalidInput, NotFound):
+        if match is not None and parse_path(match["path"]).by_id:
+            return base + match["path"]
     return _secure(address)
 
 

@@ -4,17 +4,19 @@ from __future__ import annotations
 
 import asyncio
 import time
-from collections.abc import Callable
 from dataclasses import dataclass, replace
 from typing import Any
 
-from mezzotint.errors import Busy, InvalidInput, NotFound, OriginError, OriginFailed, OriginLacks
+from mezzotint.cache.cached import CachedFile
+from mezzotint.errors import Busy, InvalidInput, NotFound, OriginError, OriginLacks
 from mezzotint.network.addresses import Policy
 from mezzotint.network.urls import Url, parse_url
+from mezzotint.sources.attempts import origins_fault, remember_failure
 from mezzotint.sources.coverart.asking import CoverRequest, Place, parse_path
 from mezzotint.sources.coverart.fetching import Fetching
-from mezzotint.sources.coverart.keeping import Keeping, Picture, Pointer
+from mezzotint.sources.coverart.keeping import Keeping, Pointer
 from mezzotint.sources.flights import Flights
+from mezzotint.sources.records import RemoteRecords
 from mezzotint.sources.remote import How
 
 _TRIES = 5
@@ -26,7 +28,7 @@ class Given:
     """A picture, open, for whoever asked to close; or a listing."""
 
     how: How
-    picture: Picture | None = None
+    picture: CachedFile | None = None
     place: Place | None = None
     listing: dict[str, Any] | None = None
 
@@ -38,13 +40,13 @@ class CoverArt:
         self,
         upstream: str,
         policy: Policy,
+        records: RemoteRecords,
         keeping: Keeping,
         fetching: Fetching,
         flights: Flights,
-        clock: Callable[[], float] = time.time,
     ) -> None:
-        self._upstream, self._policy, self._keeping = upstream, policy, keeping
-        self._fetching, self._flights, self._clock = fetching, flights, clock
+        self._upstream, self._policy, self._records = upstream, policy, records
+        self._keeping, self._fetching, self._flights = keeping, fetching, flights
 
     def target(self, asked: CoverRequest) -> Url:
         return parse_url(self._upstream + asked.path)
@@ -66,7 +68,7 @@ class CoverArt:
         for _ in range(_TRIES):
             given = await self._flights.in_thread(self._find, asked)
             if given is not None and not (fresh and given.how is How.STALE):
-                if given.how is How.STALE and await self._flights.in_thread(self._fetching.may_ask, self.target(asked)):
+                if given.how is How.STALE and await self._flights.in_thread(self._may_ask, asked):
                     self._fly(asked)
                 return given if how is How.HIT else replace(given, how=how)
             if given is not None and given.picture is not None:
@@ -80,28 +82,22 @@ class CoverArt:
         if given.picture is not None:
             given.picture.close()
 
-    def _check(self, target: Url) -> None:
-        """Raises OriginFailed where nothing may be fetched from the archive: nothing that whoever asks did wrong."""
-        try:
-            self._policy.check(target)
-        except InvalidInput as error:
-            raise OriginFailed(str(error)) from None
-
     def _find(self, asked: CoverRequest) -> Given | None:
         """What is here."""
         if asked.what is None:
             listing = self._keeping.listing(asked)
-            if listing is None:
-                return None
-            return Given(self._how(listing.expires), listing=listing.document)
+            return None if listing is None else Given(self._how(listing.expires), listing=listing.document)
         for pointer in self._keeping.pointers(asked):
             picture = self._keeping.picture(pointer.place, asked.size)
             if picture is not None:
                 return Given(self._how(pointer.expires), picture, pointer.place)
         return None
 
+    def _may_ask(self, asked: CoverRequest) -> bool:
+        return self._records.failure(self.target(asked).key) is None
+
     def _how(self, expires: float) -> How:
-        return How.HIT if expires > self._clock() else How.STALE
+        return How.HIT if expires > time.time() else How.STALE
 
     def _fly(self, asked: CoverRequest) -> asyncio.Task[How]:
         return self._flights.fly(asked.path, lambda: self._load(asked))
@@ -113,14 +109,15 @@ class CoverArt:
             if good:
                 return How.HIT
             known = await self._flights.in_thread(self._known, asked)
-            await self._flights.in_thread(self._fetching.check, target)
+            await self._flights.in_thread(self._records.check, target.key)
             await self._fetch(asked, target, known)
         return How.MISS
 
     async def _fetch(self, asked: CoverRequest, target: Url, known: Pointer | None) -> None:
         """Raises OriginError, which is remembered."""
         try:
-            self._check(target)
+            with origins_fault():
+                self._policy.check(target)
             if asked.what is None:
                 await self._fetching.listing(asked, target)
                 return
@@ -129,7 +126,7 @@ class CoverArt:
                 by_id = CoverRequest(place.entity, place.mbid, place.what, asked.size)
                 await self._fetching.picture(by_id, self.target(by_id), None)
         except OriginError as error:
-            await self._flights.in_thread(self._fetching.failed, target, error)
+            await self._flights.in_thread(remember_failure, self._records, target, error, time.time())
             if isinstance(error, OriginLacks):
                 await self._flights.in_thread(self._keeping.forget, asked)
             raise

@@ -84,16 +84,14 @@ def _on_canvas(image: Any, canvas: Box) -> Any:
     background = _background(image, canvas.colour)
     if image.hasalpha():
         image = image.flatten(background=background)
-    left, top = (canvas.width - image.width) // 2, (canvas.height - image.height) // 2
-    return image.embed(left, top, canvas.width, canvas.height, extend="background", background=background)
+    return image.gravity("centre", canvas.width, canvas.height, extend="background", background=background)
 
 
 def _rotated(image: Any, rotation: Rotation, keeps_alpha: bool) -> Any:
     if rotation.mirror:
         image = image.fliphor()
     if rotation.hundredths % 9000 == 0:
-        quarter = rotation.hundredths // 9000
-        return (image, image.rot90(), image.rot180(), image.rot270())[quarter] if quarter else image
+        return image.rot(f"d{rotation.hundredths // 100}")
     if keeps_alpha and not image.hasalpha():
         image = image.addalpha()
     background = [0] * image.bands if image.hasalpha() else _background(image, WHITE)

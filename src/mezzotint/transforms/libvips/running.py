@@ -19,17 +19,10 @@ T = TypeVar("T")
 
 
 @dataclass(frozen=True, slots=True)
-class Pixels:
-    """A reduced copy of a base in memory: oriented, 8-bit, sRGB or gray."""
-
-    image: Any
-
-
-@dataclass(frozen=True, slots=True)
 class Source:
     """What a rendition is made from: a base's file, a level's file, or a level's pixels."""
 
-    data: Path | Pixels
+    data: Path | pyvips.Image
     stored: Stored
     format: str
     is_base: bool = False
@@ -40,12 +33,12 @@ def render(source: Source, plan: Plan) -> bytes:
     return _decoding(lambda with_profile: encode(_run(source, plan, with_profile), plan))
 
 
-def reduce(source: Source, plan: Plan) -> Pixels:
-    """The pixels that `plan` describes, kept in memory to derive from. Raises DamagedImage.
+def reduce(source: Source, plan: Plan) -> Any:
+    """The pixels that `plan` describes, oriented, 8-bit, sRGB or gray, in memory to derive from. Raises DamagedImage.
 
     What is made of them is reduced again, so the decoder may reduce all the way.
     """
-    return _decoding(lambda with_profile: Pixels(_run(source, plan, with_profile, oversample=1.0).copy_memory()))
+    return _decoding(lambda with_profile: _run(source, plan, with_profile, oversample=1.0).copy_memory())
 
 
 def _decoding(work: Callable[[bool], T]) -> T:
@@ -63,8 +56,8 @@ def _decoding(work: Callable[[bool], T]) -> T:
 
 def _run(source: Source, plan: Plan, with_profile: bool, oversample: float = SHRINK_OVERSAMPLE) -> Any:
     """The finished pixels, 8-bit sRGB or gray, with alpha where the plan keeps it."""
-    if isinstance(source.data, Pixels):
-        return transform(source.data.image, 1.0, plan, with_profile)
+    if not isinstance(source.data, Path):
+        return transform(source.data, 1.0, plan, with_profile)
     if not plan.animated:
         return transform(*open_reduced(source.data, source.format, plan, oversample), plan, with_profile)
     strip = open_image(source.data, source.format, n=-1).copy_memory()

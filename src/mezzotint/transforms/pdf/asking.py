@@ -13,21 +13,10 @@ _ROUNDING = 2e-7
 """PDFium's points are single floats: what is a whole number but for their rounding is that number"""
 
 
-@dataclass(frozen=True, slots=True)
-class PageFormat:
-    """`longest` is the most pixels that a side of this format may have."""
-
-    media_type: str
-    longest: int
-
-
-FORMATS = {
-    "jpg": PageFormat("image/jpeg", 65_500),
-    "png": PageFormat("image/png", 1 << 30),
-    "tif": PageFormat("image/tiff", 1 << 30),
-    "ppm": PageFormat("image/x-portable-pixmap", 1 << 30),
-}
+FORMATS = {"jpg": "image/jpeg", "png": "image/png", "tif": "image/tiff", "ppm": "image/x-portable-pixmap"}
 """by their file name extensions"""
+_LONGEST = {"jpg": 65_500}
+"""the most pixels that a side may have, where `max_pixels` is not less"""
 
 
 @dataclass(frozen=True, slots=True)
@@ -77,12 +66,12 @@ def _size(width: float, height: float, dpi: float, max_length: int) -> PageSize:
 
 def _fits(size: PageSize, asked: PageSpec) -> bool:
     longest = max(size.width, size.height)
-    return size.width * size.height <= asked.max_pixels and longest <= FORMATS[asked.format].longest
+    return size.width * size.height <= asked.max_pixels and longest <= _LONGEST.get(asked.format, math.inf)
 
 
 def _lower(width: float, height: float, asked: PageSpec) -> list[int]:
     """Whole resolutions from the highest that may fit; what rounds up may need the next."""
     by_area = math.sqrt(asked.max_pixels / (width * height))
-    by_side = FORMATS[asked.format].longest / max(width, height)
+    by_side = _LONGEST.get(asked.format, math.inf) / max(width, height)
     highest = min(int(min(by_area, by_side) * POINTS), asked.fallback_dpi)
     return [dpi for dpi in range(highest, highest - 3, -1) if dpi > 0]

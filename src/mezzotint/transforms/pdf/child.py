@@ -13,7 +13,6 @@ import resource
 import signal
 import sys
 from contextlib import closing
-from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
@@ -29,21 +28,12 @@ _DESCRIPTORS = 64
 Image.MAX_IMAGE_PIXELS = None  # what a page may have is known before it is made
 
 
-@dataclass(frozen=True, slots=True)
-class PageLimits:
-    """Of one renderer: `memory` and `file_bytes` in bytes, `seconds` of CPU for each page."""
-
-    memory: int
-    file_bytes: int
-    seconds: int
-
-
 def main() -> None:
     signal.signal(signal.SIGINT, signal.SIG_IGN)  # Ctrl-C is for whoever this renders for
     answers = os.fdopen(os.dup(1), "w")
     os.dup2(2, 1)  # nothing that a library prints is taken for an answer
     order = json.loads(sys.stdin.readline())
-    asked, limits = PageSpec(**order["asked"]), PageLimits(**order["limits"])
+    asked, limits = PageSpec(**order["asked"]), order["limits"]
     _limit(limits)
 
     def answer(members: dict[str, Any]) -> None:
@@ -58,7 +48,7 @@ def main() -> None:
         return
     for line in sys.stdin:
         told = json.loads(line)
-        _grant(limits.seconds)
+        _grant(limits["seconds"])
         try:
             pdf.renew()
             answer(_written(pdf, told["page"], asked, Path(told["path"])))
@@ -100,21 +90,21 @@ def _save(picture: Image.Image, path: Path, image_format: str, dpi: float) -> No
             picture.save(encoded, "TIFF", compression="tiff_adobe_deflate", dpi=(dpi, dpi))
         else:
             picture.save(encoded, "PPM")
-    with open(path, "wb") as stream:
-        stream.write(encoded.getbuffer())
+    path.write_bytes(encoded.getbuffer())
 
 
-def _limit(limits: PageLimits) -> None:
+def _limit(limits: dict[str, int]) -> None:
+    """Of one renderer: `memory` and `file_bytes` in bytes, `seconds` of CPU for each page."""
     for what, most in (
-        (resource.RLIMIT_AS, limits.memory),
-        (resource.RLIMIT_FSIZE, limits.file_bytes),
+        (resource.RLIMIT_AS, limits["memory"]),
+        (resource.RLIMIT_FSIZE, limits["file_bytes"]),
         (resource.RLIMIT_NOFILE, _DESCRIPTORS),
         (resource.RLIMIT_CORE, 0),
     ):
         _, hard = resource.getrlimit(what)
         most = most if hard == resource.RLIM_INFINITY else min(most, hard)
         resource.setrlimit(what, (most, most))
-    _grant(limits.seconds)
+    _grant(limits["seconds"])
 
 
 def _grant(seconds: int) -> None:

@@ -37,7 +37,11 @@ def only_scan(page: Any, size: PageSize) -> bytes | None:
         return None
     if c.FPDFPageObj_HasTransparency(found) or c.FPDFClipPath_CountPaths(c.FPDFPageObj_GetClipPath(found)) > 0:
         return None
-    if c.FPDFImageObj_GetImageFilterCount(found) != 1 or _filter(found) != b"DCTDecode\0":
+    if c.FPDFImageObj_GetImageFilterCount(found) != 1:
+        return None
+    name = ctypes.create_string_buffer(32)
+    c.FPDFImageObj_GetImageFilter(found, 0, name, 32)
+    if name.value != b"DCTDecode":
         return None
     length = c.FPDFImageObj_GetImageDataRaw(found, None, 0)
     buffer = ctypes.create_string_buffer(length)
@@ -124,12 +128,6 @@ def _fills(found: Any, page: Any, size: PageSize) -> bool:
     wanted = (right - left, 0, 0, top - bottom, left, bottom)
     placed = (matrix.a, matrix.b, matrix.c, matrix.d, matrix.e, matrix.f)
     return all(abs(one - other) <= _OFF * pixel for one, other in zip(placed, wanted, strict=True))
-
-
-def _filter(found: Any) -> bytes:
-    buffer = ctypes.create_string_buffer(32)
-    c.FPDFImageObj_GetImageFilter(found, 0, buffer, 32)
-    return buffer.raw[: buffer.raw.index(b"\0") + 1] if b"\0" in buffer.raw else buffer.raw
 
 
 def _fits(jpeg: bytes, size: PageSize) -> bool:

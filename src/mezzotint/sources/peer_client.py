@@ -1,0 +1,126 @@
+"""Asking a peer for a picture, giving it one, having it delete one."""
+
+from __future__ import annotations
+
+import asyncio
+from collections.abc import AsyncIterator, Mapping
+from contextlib import asynccontextmanager
+from typing import Any
+
+import aiohttp
+from yarl import URL
+
+from mezzotint.errors import OriginBusy, OriginFailed, OriginLacks
+from mezzotint.network.breaker import CircuitBreaker
+from mezzotint.network.client import told
+from mezzotint.network.urls import Url
+from mezzotint.sources.peers import SENDING, Peer
+from mezzotint.sources.records import RemoteRecord
+
+RECORD_HEADER = "X-Remote-Record"
+IDENT_HEADER = "X-Image-Ident"
+_CONNECT, _GAP = 3.0, 15.0
+_PROBE = 3.0
+_REFUSALS = {400, 413, 415, 422}
+
+
+class PeerRefused(OriginFailed):
+    """It answered, and does not want what it is sent; asking again brings nothing else."""
+
+
+class PeerClient:
+    """Of one event loop. Close it at the end. The operator named the peers, so their addresses are as they are."""
+
+    def __init__(self, breaker: CircuitBreaker, agent: str) -> None:
+        self._breaker, self._agent = breaker, agent
+        self._session: aiohttp.ClientSession | None = None
+
+    async def close(self) -> None:
+        if self._session is not None:
+            await self._session.close()
+
+    @asynccontextmanager
+    async def ask(self, peer: Peer, target: Url) -> AsyncIterator[tuple[RemoteRecord, AsyncIterator[bytes]]]:
+        """What it has itself, and its bytes; it asks nobody else. Raises OriginError, and so do the bytes."""
+        params = {"url": target.url, "only_send_if_local": "true"}
+        async with self._send("GET", peer, "/get_image", params) as answer:
+            if answer.status == 404:
+                raise OriginLacks(f"{peer.name} has no such picture")
+            record = RemoteRecord.from_json(answer.headers.get(RECORD_HEADER, ""))
+            if answer.status != 200 or record is None or answer.headers.get(IDENT_HEADER) != record.ident:
+                raise OriginFailed(f"{peer.name} answered {answer.status}")
+            yield record, self._chunks(peer, answer)
+
+    async def push(self, peer: Peer, record: RemoteRecord, chunks: AsyncIterator[bytes], size: int) -> None:
+        """Give it a picture; it looks at the bytes before it says yes. Raises OriginError."""
+        headers = {
+            RECORD_HEADER: record.to_json().decode(),
+            IDENT_HEADER: record.ident,
+            "Content-Length": str(size),
+            "Content-Type": "application/octet-stream",
+        }
+        async with self._send("POST", peer, "/clone_image", {"url": record.url}, headers, chunks) as answer:
+            if answer.status in _REFUSALS:
+                raise PeerRefused(f"{peer.name} answered {answer.status}: {(await answer.text())[:200]}")
+            if answer.status not in {200, 201} or answer.headers.get(IDENT_HEADER) != record.ident:
+                raise OriginFailed(f"{peer.name} answered {answer.status}: {(await answer.text())[:200]}")
+
+    async def delete(self, peer: Peer, url: str) -> None:
+        """There and nowhere else. Raises OriginError."""
+        async with self._send("DELETE", peer, "/delete_image", {"url": url, "only_here": "true"}) as answer:
+            if answer.status not in {200, 404}:
+                raise OriginFailed(f"{peer.name} answered {answer.status}: {(await answer.text())[:200]}")
+
+    async def probe(self, peer: Peer) -> str:
+        """Nothing where it answers, otherwise why not."""
+        try:
+            async with asyncio.timeout(_PROBE), self._opened().get(f"{peer.url}/health") as answer:
+                return "" if answer.status == 200 else f"answered {answer.status}"
+        except TimeoutError:
+            return f"no answer within {_PROBE:g} s"
+        except (aiohttp.ClientError, OSError, ValueError) as error:
+            return str(error) or type(error).__name__
+
+    @asynccontextmanager
+    async def _send(
+        self,
+        method: str,
+        peer: Peer,
+        path: str,
+        params: Mapping[str, str],
+        headers: Mapping[str, str] | None = None,
+        body: Any = None,
+    ) -> AsyncIterator[aiohttp.ClientResponse]:
+        self._breaker.check(peer.origin)
+        given = {"Authorization": f"Bearer {peer.token}"} if peer.token else {}
+        with told(lambda: self._breaker.failed(peer.origin)):
+            answer = await self._opened().request(
+                method,
+                URL(peer.url + path).with_query(params),
+                headers={**given, **(headers or {}), "Accept-Encoding": "identity"},
+                data=body,
+                allow_redirects=False,
+            )
+        try:
+            if answer.status >= 500 and answer.status != 507:
+                self._breaker.failed(peer.origin)
+                raise OriginBusy(peer.name, 5) if answer.status == 503 else OriginFailed(f"answered {answer.status}")
+            self._breaker.answered(peer.origin)
+            yield answer
+        finally:
+            answer.close()
+
+    async def _chunks(self, peer: Peer, answer: aiohttp.ClientResponse) -> AsyncIterator[bytes]:
+        with told(lambda: self._breaker.failed(peer.origin)):
+            async for chunk in answer.content.iter_any():
+                yield chunk
+
+    def _opened(self) -> aiohttp.ClientSession:
+        if self._session is None:
+            self._session = aiohttp.ClientSession(
+                headers={"User-Agent": self._agent},
+                timeout=aiohttp.ClientTimeout(total=SENDING, sock_connect=_CONNECT, sock_read=_GAP),
+                auto_decompress=False,
+                cookie_jar=aiohttp.DummyCookieJar(),
+            )
+        return self._session

@@ -1,0 +1,69 @@
+"""What goes out to the network, on an engine. Apart from it: most commands never do, and need not import it."""
+
+from __future__ import annotations
+
+from concurrent.futures import ThreadPoolExecutor
+from dataclasses import dataclass
+
+from mezzotint.network.client import PIECE, Client, Times
+from mezzotint.network.freshness import Lifetimes
+from mezzotint.network.urls import Url
+from mezzotint.sources.coverart import CoverArt
+from mezzotint.sources.coverart.fetching import Fetching
+from mezzotint.sources.coverart.keeping import Keeping
+from mezzotint.sources.flights import Flights
+from mezzotint.sources.loading import Loading
+from mezzotint.sources.peer_client import PeerClient
+from mezzotint.sources.remote import RemoteImages
+from mezzotint.wiring import Engine
+
+_PATIENCE = 30.0
+_STORING, _LOOKING = 4, 4
+"""threads: what is here is not to wait for what comes in"""
+
+
+@dataclass(frozen=True)
+class Sources:
+    """What comes over the network. Of one event loop; close it at the end."""
+
+    remote: RemoteImages
+    cover_art: CoverArt
+
+    async def load(self, target: Url) -> None:
+        """Have what is there, ahead of need: cover art, or a picture by its address. Raises MezzotintError."""
+        asked = self.cover_art.asked_by(target)
+        if asked is None:
+            await self.remote.load(target)
+        else:
+            await self.cover_art.load(asked)
+
+    async def close(self) -> None:
+        await self.remote.close()
+
+
+def open_sources(engine: Engine, *, patience: float = _PATIENCE) -> Sources:
+    """For one event loop, which has to be running. `patience` in seconds, for a turn at a busy domain."""
+    settings = engine.settings
+    client = open_client(engine, Times(settings.fetch_timeout, patience))
+    peer_client = open_peer_client(engine)
+    storing = ThreadPoolExecutor(_STORING, thread_name_prefix="storing")
+    looking = ThreadPoolExecutor(_LOOKING, thread_name_prefix="looking")
+    flights = Flights(engine.host.locks, looking, patience)
+    lifetimes = Lifetimes(settings.fetch_min_age, settings.fetch_max_age)
+    loading = Loading(engine.bases, engine.records, client, engine.peers, peer_client, engine.notes, lifetimes, storing)
+    remote = RemoteImages(engine.bases, engine.records, flights, engine.policy, client, peer_client, loading)
+    keeping = Keeping(engine.cache, engine.bases)
+    fetching = Fetching(keeping, client, lifetimes, storing)
+    upstream = settings.cover_art_upstream
+    return Sources(remote, CoverArt(upstream, engine.policy, engine.records, keeping, fetching, flights))
+
+
+def open_client(engine: Engine, times: Times, *, piece: int = PIECE) -> Client:
+    """For one event loop; `piece` in bytes. Close it at the end."""
+    agent = engine.settings.agent
+    return Client(engine.policy, engine.limits, engine.host.locks, engine.breaker, times, agent, piece=piece)
+
+
+def open_peer_client(engine: Engine) -> PeerClient:
+    """For one event loop."""
+    return PeerClient(engine.breaker, engine.settings.agent)
