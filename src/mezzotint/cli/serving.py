@@ -7,9 +7,9 @@ import os
 import shutil
 import socket
 import time
+import uuid
 from collections import deque
 from multiprocessing.connection import Connection
-from pathlib import Path
 from typing import TYPE_CHECKING, Annotated, Any
 
 import typer
@@ -19,6 +19,7 @@ from mezzotint import __version__
 from mezzotint.cli.app import app, raise_descriptors, reporting_errors
 from mezzotint.cli.output import count_progress, fail, tell
 from mezzotint.errors import InvalidInput
+from mezzotint.host import HostLocks
 from mezzotint.host.files import make_directory
 from mezzotint.settings import Settings
 from mezzotint.site import logs
@@ -68,19 +69,17 @@ def serve(
 
 def _preload(settings: Settings) -> None:
     """Import once what all workers run: they are forks of this process."""
-    metrics = settings.data / "metrics" / str(os.getpid())
-    for other in metrics.parent.glob("*"):
-        if not _is_alive(other.name):
-            shutil.rmtree(other, ignore_errors=True) if other.is_dir() else other.unlink(missing_ok=True)
+    locks, metrics = HostLocks(settings.data / "host" / "locks"), settings.data / "metrics" / uuid.uuid4().hex
+    for other in metrics.parent.glob("*"):  # of servers that share this data, in containers of their own perhaps
+        with locks.attempt(f"metrics:{other.name}") as ended:
+            if ended:
+                shutil.rmtree(other, ignore_errors=True) if other.is_dir() else other.unlink(missing_ok=True)
+    locks.take(f"metrics:{metrics.name}")  # held until this process and all of its workers have ended
     make_directory(metrics)
     os.environ["PROMETHEUS_MULTIPROC_DIR"] = str(metrics)  # it is read as its library is imported
     from mezzotint.site import server
 
     server.preload()
-
-
-def _is_alive(pid: str) -> bool:
-    return pid.isdecimal() and Path(f"/proc/{pid}").exists() and int(pid) != os.getpid()
 
 
 def _prepared_apart() -> Ready:

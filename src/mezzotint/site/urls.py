@@ -1,6 +1,8 @@
 from django.contrib import admin
 from django.urls import include, path
 
+from mezzotint.repository.readiness import ready
+
 admin.autodiscover()
 
 urlpatterns = [
@@ -9,6 +11,7 @@ urlpatterns = [
     path("", include("mezzotint.composites.urls")),
     path("api/", include("mezzotint.repository.api.urls")),
     path("admin/", admin.site.urls),
+    path("ready", ready),
 ]
 
 handler404 = "mezzotint.browse.views.not_found"

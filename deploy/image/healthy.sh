@@ -1,0 +1,11 @@
+#!/bin/sh
+# Whether the server of this container answers. A container that is no server has no health of this kind: say
+# `healthcheck: {disable: true}` there.
+set -eu
+exec python - <<'PYTHON'
+import os
+import urllib.request
+
+port = os.environ.get("MEZZOTINT_BIND", "127.0.0.1:8000").rpartition(":")[2]
+urllib.request.urlopen(f"http://127.0.0.1:{port}/health", timeout=2).close()
+PYTHON
