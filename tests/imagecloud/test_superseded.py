@@ -146,6 +146,18 @@ def test_what_was_deleted_elsewhere_is_forgotten_here_and_once(here: Engine) -> 
     assert [has_derivative(here, ident) for ident in (deleted, other, stays)] == [True, False, True]
 
 
+def test_where_it_cannot_be_remembered_nothing_is_forgotten_again_and_again(here: Engine) -> None:
+    """The host's database is lost, and the disk too full to begin it anew."""
+    DeletedBase.objects.create(ident="ab" * 32)
+    unreferenced.purge_here()
+    keep_derivative(here, "ab" * 32)
+    here.host.database.available = False
+    for _ in range(2):
+        unreferenced.purge_here()
+        removals.purge_here()
+    assert has_derivative(here, "ab" * 32)
+
+
 def test_what_was_let_go_after_its_grace_is_forgotten_by_other_hosts(here: Engine, origin: Origin) -> None:
     old = shown(here, origin, 15)
     shown(here, origin, 16)

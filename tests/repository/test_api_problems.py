@@ -72,6 +72,10 @@ def test_every_filter_of_the_list_is_the_lists_own(client: APIClient, repository
     assert client.get("/api/images/", {"format": "bmp"}).json()["results"] == []
 
 
+def test_the_schema_can_be_had_as_json(client: APIClient) -> None:
+    assert client.get("/api/schema/?format=json").json()["info"]["title"] == "Mezzotint"
+
+
 def test_a_request_takes_five_hundred_files(client: APIClient) -> None:
     session = new_session(client)
     files = [SimpleUploadedFile(f"{n}.png", b"none") for n in range(500)]

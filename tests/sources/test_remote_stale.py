@@ -76,6 +76,15 @@ def test_304_keeps_the_picture_and_renews_it(engine: Engine, origin: Origin) -> 
     assert "failure" not in note
 
 
+def test_304_with_other_validators_has_them_sent_the_next_time(engine: Engine, origin: Origin) -> None:
+    url = old(origin, etag='"1"', last_modified=DATE)
+    get(engine, url)
+    origin.answers["/a"] = status(304, 0.3, etag='"2"', cache_control="max-age=1000")
+    run(engine, lambda remote: looked_after(engine, url, remote))
+    now = record(engine, url)
+    assert now is not None and (now.etag, now.last_modified) == ('"2"', DATE)
+
+
 def test_other_bytes_are_another_picture(engine: Engine, origin: Origin) -> None:
     url = old(origin, etag='"1"')
     first = get(engine, url).record

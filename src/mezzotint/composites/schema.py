@@ -41,7 +41,7 @@ MEMBER: dict[str, Any] = {
         "number1": _NUMBER,
         "number2": _NUMBER,
         "number3": _NUMBER,
-        "roles": {"type": "array", "items": _TEXT, "uniqueItems": True},
+        "roles": {"type": "array", "items": _TEXT},
         "family": _TEXT,
         "text": _TEXT,
         "compositeId": _TEXT,
@@ -119,6 +119,7 @@ def _beyond(member: dict[str, Any], index: int) -> Iterator[Wrong]:
     texts = [name for name in wording.FIELDS if isinstance(member.get(name), str)]
     checks: tuple[tuple[str, Callable[[], object]], ...] = (
         ("origin", partial(parse_url, member["origin"])),
+        ("roles", partial(_check_roles, member.get("roles", ()))),
         ("compositeId", partial(place_name, member.get("compositeId"))),
         *((name, partial(wording.check, name, member[name])) for name in texts),
     )
@@ -127,6 +128,11 @@ def _beyond(member: dict[str, Any], index: int) -> Iterator[Wrong]:
             check()
         except InvalidInput as error:
             yield Wrong(index, field, error.what)
+
+
+def _check_roles(roles: list[str]) -> None:
+    if len(set(roles)) < len(roles):  # jsonschema's uniqueItems compares each with each where they are of two types
+        raise InvalidInput("roles", "has a role twice")
 
 
 def place_name(composite: Any) -> str | None:

@@ -73,6 +73,8 @@ def _purge(one: DeletedBase, limit: float) -> bool:
 def purge_here() -> None:
     """Have this host's cache forget what was deleted on another one since it was last asked to."""
     facts = engine().host.facts
+    if not engine().host.database.available:
+        return  # it could not be remembered that it was done
     last = int(facts.recall("deleted") or 0)
     newest = DeletedBase.objects.order_by("-id").values_list("id", flat=True).first()
     if last > (newest or 0):

@@ -7,6 +7,7 @@ under flat keys. A range is read, never written; nothing is changed in place.
 from __future__ import annotations
 
 import hashlib
+from abc import abstractmethod
 from collections.abc import Iterator
 from dataclasses import dataclass
 from pathlib import Path
@@ -34,12 +35,14 @@ class ObjectReader(Protocol):
     version: str
     """as in ObjectInfo"""
 
+    @abstractmethod
     def chunks(self) -> Iterator[bytes]:
         """The bytes that were asked for, in order, about a megabyte at a time.
 
         Raises StoreUnavailable where they break off.
         """
 
+    @abstractmethod
     def close(self) -> None: ...
 
     def __enter__(self) -> Self:
@@ -58,9 +61,11 @@ class ObjectStore(Protocol):
     change afterwards: the store may take the file over where that saves a copy.
     """
 
+    @abstractmethod
     def put(self, key: str, body: bytes | Path, content_type: str | None = None) -> None:
         """Store the whole of `body` under `key`, replacing what was there, all at once."""
 
+    @abstractmethod
     def put_if_absent(self, key: str, body: bytes | Path, content_type: str | None = None) -> bool:
         """As `put`, but False, and nothing changed, where `key` exists.
 
@@ -73,6 +78,7 @@ class ObjectStore(Protocol):
         """Whether several may create the same key at once and exactly one succeeds. May try it out."""
         return False
 
+    @abstractmethod
     def get(self, key: str, start: int = 0, length: int | None = None) -> ObjectReader:
         """Open `key` for reading `length` bytes from `start`; to the end without a length.
 
@@ -84,9 +90,11 @@ class ObjectStore(Protocol):
         with self.get(key) as reader:
             return b"".join(reader.chunks())
 
+    @abstractmethod
     def stat(self, key: str) -> ObjectInfo:
         """Raises NotFound, and only on the store's own definite word."""
 
+    @abstractmethod
     def list(self, prefix: str = "", start_after: str = "") -> Iterator[ObjectInfo]:
         """What begins with `prefix` and comes after `start_after`, in the order of
         the keys' code points, in memory that does not grow with the whole.
@@ -94,9 +102,11 @@ class ObjectStore(Protocol):
         A remote store may be late to show what was put or deleted a moment ago.
         """
 
+    @abstractmethod
     def delete(self, key: str) -> None:
         """Gone when it returns; deleting what is not there is no error."""
 
+    @abstractmethod
     def move(self, source: str, target: str) -> None:
         """Rename; `target` is replaced and counts as modified now. Raises NotFound
         where `source` does not exist.

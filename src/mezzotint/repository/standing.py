@@ -100,6 +100,8 @@ def _difference(found: Installation) -> str:
                 "database to go on from where the store is"
             )
     if not found.store:
-        found.store = (marker or "") if engine().settings.read_only else claim_marker(store)
-        found.save(update_fields=["store"])
+        name = marker if engine().settings.read_only else claim_marker(store)
+        if name:
+            found.store = name
+            found.save(update_fields=["store"])
     return ""

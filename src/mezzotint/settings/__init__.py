@@ -20,30 +20,7 @@ from dotenv import dotenv_values
 from mezzotint import __version__
 from mezzotint.errors import InvalidInput
 from mezzotint.host.files import place, sync, temporary
-from mezzotint.settings.parsing import (
-    one_of,
-    parse_bind,
-    parse_bool,
-    parse_bytes,
-    parse_count,
-    parse_dpi,
-    parse_duration,
-    parse_host,
-    parse_hosts,
-    parse_http_url,
-    parse_megabytes,
-    parse_natural,
-    parse_page_format,
-    parse_path,
-    parse_patterns,
-    parse_ports,
-    parse_positive,
-    parse_redis_url,
-    parse_resize_format,
-    parse_seconds,
-    parse_workers,
-    setting,
-)
+from mezzotint.settings import parsing as p
 
 __all__ = ["Settings"]
 
@@ -52,72 +29,72 @@ __all__ = ["Settings"]
 class Settings:
     """All that can be set. Sizes are in bytes, areas in pixels."""
 
-    data: Path = setting("MEZZOTINT_DATA", parse_path, "./data")
-    bind: tuple[str, int] = setting("MEZZOTINT_BIND", parse_bind, "127.0.0.1:8000")
-    public_url: str | None = setting("MEZZOTINT_PUBLIC_URL", parse_http_url, None)
-    workers: int | None = setting("MEZZOTINT_WORKERS", parse_workers, None, GUNICORN_WORKERS=parse_workers)
-    store: str | None = setting("MEZZOTINT_STORE", str, None)
-    database_url: str | None = setting("DATABASE_URL", str, None)
-    secret: str | None = setting("MEZZOTINT_SECRET_KEY", str, None, DJANGO_SECRET_KEY=str)
-    redis_url: str | None = setting("REDIS_URL", parse_redis_url, None)
-    cache_dir: Path | None = setting("MEZZOTINT_CACHE_DIR", parse_path, None, COVER_ART_CACHE_DIR=parse_path)
-    cache_max_size: int = setting(
-        "MEZZOTINT_CACHE_MAX_SIZE", parse_bytes, "10G", COVER_ART_CACHE_MAX_SIZE=parse_megabytes
+    data: Path = p.setting("MEZZOTINT_DATA", p.parse_path, "./data")
+    bind: tuple[str, int] = p.setting("MEZZOTINT_BIND", p.parse_bind, "127.0.0.1:8000")
+    public_url: str | None = p.setting("MEZZOTINT_PUBLIC_URL", p.parse_http_url, None)
+    workers: int | None = p.setting("MEZZOTINT_WORKERS", p.parse_workers, None, GUNICORN_WORKERS=p.parse_workers)
+    store: str | None = p.setting("MEZZOTINT_STORE", str, None)
+    database_url: str | None = p.setting("DATABASE_URL", str, None)
+    secret: str | None = p.setting("MEZZOTINT_SECRET_KEY", str, None, DJANGO_SECRET_KEY=str)
+    redis_url: str | None = p.setting("REDIS_URL", p.parse_redis_url, None)
+    cache_dir: Path | None = p.setting("MEZZOTINT_CACHE_DIR", p.parse_path, None, COVER_ART_CACHE_DIR=p.parse_path)
+    cache_max_size: int = p.setting(
+        "MEZZOTINT_CACHE_MAX_SIZE", p.parse_bytes, "10G", COVER_ART_CACHE_MAX_SIZE=p.parse_megabytes
     )
-    cleanup_interval: float = setting("COVER_ART_CACHE_CLEANUP_INTERVAL", parse_seconds, "300")
-    memory_cache: int = setting("MEZZOTINT_MEMORY_CACHE", parse_bytes, "32M")
-    public_read: bool = setting("MEZZOTINT_PUBLIC_READ", parse_bool, "true")
-    max_pixels: int = setting("MEZZOTINT_MAX_PIXELS", parse_count, "250M")
-    max_output_pixels: int = setting("MEZZOTINT_MAX_OUTPUT_PIXELS", parse_count, "64M")
-    max_upload: int = setting("MEZZOTINT_MAX_UPLOAD", parse_bytes, "2G")
-    render_queue: int = setting("MEZZOTINT_RENDER_QUEUE", parse_positive, "64")
-    allow_svg: bool = setting("MEZZOTINT_ALLOW_SVG", parse_bool, "false")
-    read_only: bool = setting("MEZZOTINT_READ_ONLY", parse_bool, "false")
-    store_timeout: int = setting("MEZZOTINT_STORE_TIMEOUT", parse_positive, "30")
-    store_connections: int = setting("MEZZOTINT_STORE_CONNECTIONS", parse_positive, "16")
-    checkpoint_segments: int = setting("MEZZOTINT_CHECKPOINT_SEGMENTS", parse_positive, "1000")
-    checkpoint_bytes: int = setting("MEZZOTINT_CHECKPOINT_BYTES", parse_bytes, "64M")
-    grace: float = setting("MEZZOTINT_GRACE", parse_duration, "7d")
-    fetch_allow: tuple[str, ...] | None = setting("MEZZOTINT_FETCH_ALLOW", parse_patterns, None)
-    fetch_deny: tuple[str, ...] | None = setting("MEZZOTINT_FETCH_DENY", parse_patterns, None)
-    fetch_ports: frozenset[int] | None = setting("MEZZOTINT_FETCH_PORTS", parse_ports, "80,443")
-    fetch_keep: tuple[str, ...] = setting("MEZZOTINT_FETCH_KEEP", parse_hosts, "*")
-    fetch_for_all: bool = setting("MEZZOTINT_FETCH_FOR_ALL", parse_bool, "false")
-    fetch_timeout: float = setting("MEZZOTINT_FETCH_TIMEOUT", parse_duration, "120s")
-    fetch_min_age: float = setting("MEZZOTINT_FETCH_MIN_AGE", parse_duration, "1h")
-    fetch_max_age: float = setting("MEZZOTINT_FETCH_MAX_AGE", parse_duration, "30d")
-    user_agent: str | None = setting("MEZZOTINT_USER_AGENT", str, None)
-    peers_file: Path | None = setting("MEZZOTINT_PEERS", parse_path, None)
-    max_downloads_file: Path | None = setting("MEZZOTINT_MAX_DOWNLOADS", parse_path, None)
-    cover_art_upstream: str = setting("MEZZOTINT_COVER_ART_UPSTREAM", parse_http_url, "https://coverartarchive.org")
-    cover_art_rewrite: bool = setting("MEZZOTINT_COVER_ART_REWRITE", parse_bool, "true")
-    resize_format: str = setting("MEZZOTINT_RESIZE_FORMAT", parse_resize_format, "jpeg")
-    log_format: str = setting("MEZZOTINT_LOG_FORMAT", one_of("logfmt", "json"), "logfmt")
-    log_level: str = setting("MEZZOTINT_LOG_LEVEL", one_of("debug", "info", "warning", "error"), "info")
+    cleanup_interval: float = p.setting("COVER_ART_CACHE_CLEANUP_INTERVAL", p.parse_seconds, "300")
+    memory_cache: int = p.setting("MEZZOTINT_MEMORY_CACHE", p.parse_bytes, "32M")
+    public_read: bool = p.setting("MEZZOTINT_PUBLIC_READ", p.parse_bool, "true")
+    max_pixels: int = p.setting("MEZZOTINT_MAX_PIXELS", p.parse_count, "250M")
+    max_output_pixels: int = p.setting("MEZZOTINT_MAX_OUTPUT_PIXELS", p.parse_count, "64M")
+    max_upload: int = p.setting("MEZZOTINT_MAX_UPLOAD", p.parse_bytes, "2G")
+    render_queue: int = p.setting("MEZZOTINT_RENDER_QUEUE", p.parse_positive, "64")
+    allow_svg: bool = p.setting("MEZZOTINT_ALLOW_SVG", p.parse_bool, "false")
+    read_only: bool = p.setting("MEZZOTINT_READ_ONLY", p.parse_bool, "false")
+    store_timeout: int = p.setting("MEZZOTINT_STORE_TIMEOUT", p.parse_positive, "30")
+    store_connections: int = p.setting("MEZZOTINT_STORE_CONNECTIONS", p.parse_positive, "16")
+    checkpoint_segments: int = p.setting("MEZZOTINT_CHECKPOINT_SEGMENTS", p.parse_positive, "1000")
+    checkpoint_bytes: int = p.setting("MEZZOTINT_CHECKPOINT_BYTES", p.parse_bytes, "64M")
+    grace: float = p.setting("MEZZOTINT_GRACE", p.parse_duration, "7d")
+    fetch_allow: tuple[str, ...] | None = p.setting("MEZZOTINT_FETCH_ALLOW", p.parse_patterns, None)
+    fetch_deny: tuple[str, ...] | None = p.setting("MEZZOTINT_FETCH_DENY", p.parse_patterns, None)
+    fetch_ports: frozenset[int] | None = p.setting("MEZZOTINT_FETCH_PORTS", p.parse_ports, "80,443")
+    fetch_keep: tuple[str, ...] = p.setting("MEZZOTINT_FETCH_KEEP", p.parse_hosts, "*")
+    fetch_for_all: bool = p.setting("MEZZOTINT_FETCH_FOR_ALL", p.parse_bool, "false")
+    fetch_timeout: float = p.setting("MEZZOTINT_FETCH_TIMEOUT", p.parse_duration, "120s")
+    fetch_min_age: float = p.setting("MEZZOTINT_FETCH_MIN_AGE", p.parse_duration, "1h")
+    fetch_max_age: float = p.setting("MEZZOTINT_FETCH_MAX_AGE", p.parse_duration, "30d")
+    user_agent: str | None = p.setting("MEZZOTINT_USER_AGENT", str, None)
+    peers_file: Path | None = p.setting("MEZZOTINT_PEERS", p.parse_path, None)
+    max_downloads_file: Path | None = p.setting("MEZZOTINT_MAX_DOWNLOADS", p.parse_path, None)
+    cover_art_upstream: str = p.setting("MEZZOTINT_COVER_ART_UPSTREAM", p.parse_http_url, "https://coverartarchive.org")
+    cover_art_rewrite: bool = p.setting("MEZZOTINT_COVER_ART_REWRITE", p.parse_bool, "true")
+    resize_format: str = p.setting("MEZZOTINT_RESIZE_FORMAT", p.parse_resize_format, "jpeg")
+    log_format: str = p.setting("MEZZOTINT_LOG_FORMAT", p.one_of("logfmt", "json"), "logfmt")
+    log_level: str = p.setting("MEZZOTINT_LOG_LEVEL", p.one_of("debug", "info", "warning", "error"), "info")
     # The existing composite handler's, with its defaults.
-    debug: bool = setting("DJANGO_DEBUG", parse_bool, "false")
-    cache_url: str | None = setting("CACHE_URL", str, None)
-    scratch: Path = setting("SCRATCH_DIRECTORY", parse_path, "/tmp/scratch")  # noqa: S108  its documented place
-    web_scheme: str = setting("WEB_SERVER_SCHEME", one_of("http", "https"), "http")
-    web_host: str = setting("WEB_SERVER_HOSTNAME", parse_host, "localhost:8000")
-    origin_chunk_size: int = setting("ORIGIN_CHUNK_SIZE", parse_positive, "8192")
-    page_renderers: int = setting("PDF_RASTERIZER_THREAD_COUNT", parse_positive, "3")
-    page_dpi: int = setting("PDF_RASTERIZER_DPI", parse_dpi, "500")
-    page_fallback_dpi: int = setting("PDF_RASTERIZER_FALLBACK_DPI", parse_dpi, "200")
-    page_format: str = setting("PDF_RASTERIZER_FORMAT", parse_page_format, "jpg")
-    page_max_length: int = setting("PDF_RASTERIZER_MAX_LENGTH", parse_natural, "0")
-    page_crop: bool = setting("PDF_RASTERIZER_USE_CROPBOX", parse_bool, "false")
-    dlcs_root: str | None = setting("DLCS_API_ROOT", parse_http_url, None)
-    dlcs_bucket: str = setting("DLCS_S3_BUCKET_NAME", str, "dlcs-composite-images")
-    dlcs_prefix: str = setting("DLCS_S3_OBJECT_KEY_PREFIX", str, "composites")
-    dlcs_origin: str | None = setting("DLCS_S3_ORIGIN", parse_http_url, None)
-    dlcs_upload_threads: int = setting("DLCS_S3_UPLOAD_THREADS", parse_positive, "8")
-    dlcs_batch_size: int = setting("DLCS_BATCH_SIZE", parse_positive, "100")
-    engine_workers: int = setting("ENGINE_WORKER_COUNT", parse_natural, "2")
-    engine_timeout: float = setting("ENGINE_WORKER_TIMEOUT", parse_seconds, "3600")
-    engine_retry: float = setting("ENGINE_WORKER_RETRY", parse_seconds, "4500")
-    engine_max_attempts: int = setting("ENGINE_WORKER_MAX_ATTEMPTS", parse_natural, "0")
-    sqs_queue: str | None = setting("SQS_BROKER_QUEUE_NAME", str, None)
+    debug: bool = p.setting("DJANGO_DEBUG", p.parse_bool, "false")
+    cache_url: str | None = p.setting("CACHE_URL", str, None)
+    scratch: Path = p.setting("SCRATCH_DIRECTORY", p.parse_path, "/tmp/scratch")  # noqa: S108  its documented place
+    web_scheme: str = p.setting("WEB_SERVER_SCHEME", p.one_of("http", "https"), "http")
+    web_host: str = p.setting("WEB_SERVER_HOSTNAME", p.parse_host, "localhost:8000")
+    origin_chunk_size: int = p.setting("ORIGIN_CHUNK_SIZE", p.parse_positive, "8192")
+    page_renderers: int = p.setting("PDF_RASTERIZER_THREAD_COUNT", p.parse_positive, "3")
+    page_dpi: int = p.setting("PDF_RASTERIZER_DPI", p.parse_dpi, "500")
+    page_fallback_dpi: int = p.setting("PDF_RASTERIZER_FALLBACK_DPI", p.parse_dpi, "200")
+    page_format: str = p.setting("PDF_RASTERIZER_FORMAT", p.parse_page_format, "jpg")
+    page_max_length: int = p.setting("PDF_RASTERIZER_MAX_LENGTH", p.parse_natural, "0")
+    page_crop: bool = p.setting("PDF_RASTERIZER_USE_CROPBOX", p.parse_bool, "false")
+    dlcs_root: str | None = p.setting("DLCS_API_ROOT", p.parse_http_url, None)
+    dlcs_bucket: str = p.setting("DLCS_S3_BUCKET_NAME", str, "dlcs-composite-images")
+    dlcs_prefix: str = p.setting("DLCS_S3_OBJECT_KEY_PREFIX", str, "composites")
+    dlcs_origin: str | None = p.setting("DLCS_S3_ORIGIN", p.parse_http_url, None)
+    dlcs_upload_threads: int = p.setting("DLCS_S3_UPLOAD_THREADS", p.parse_positive, "8")
+    dlcs_batch_size: int = p.setting("DLCS_BATCH_SIZE", p.parse_positive, "100")
+    engine_workers: int = p.setting("ENGINE_WORKER_COUNT", p.parse_natural, "2")
+    engine_timeout: float = p.setting("ENGINE_WORKER_TIMEOUT", p.parse_seconds, "3600")
+    engine_retry: float = p.setting("ENGINE_WORKER_RETRY", p.parse_seconds, "4500")
+    engine_max_attempts: int = p.setting("ENGINE_WORKER_MAX_ATTEMPTS", p.parse_natural, "0")
+    sqs_queue: str | None = p.setting("SQS_BROKER_QUEUE_NAME", str, None)
 
     credentials: Mapping[str, str] = field(default_factory=dict, repr=False)
     """the variables of other systems that open the store: OS_*, ST_*, AWS_*"""
@@ -150,7 +127,7 @@ class Settings:
         if self.database_url is None:
             return self.data / "mezzotint.sqlite3"
         if self.database_url.startswith("sqlite:///"):
-            return parse_path(self.database_url.removeprefix("sqlite:///"))
+            return p.parse_path(self.database_url.removeprefix("sqlite:///"))
         if self.database_url.startswith(("postgresql://", "postgres://", "psql://", "pgsql://")):
             return None
         raise InvalidInput("DATABASE_URL", "names no database that is known", "sqlite:///path or postgresql://...")

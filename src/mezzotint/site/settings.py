@@ -102,7 +102,6 @@ REST_FRAMEWORK = {
     "DEFAULT_PARSER_CLASSES": ["rest_framework.parsers.JSONParser"],
     "DEFAULT_SCHEMA_CLASS": "drf_spectacular.openapi.AutoSchema",
     "EXCEPTION_HANDLER": "mezzotint.repository.api.problems.handle",
-    "URL_FORMAT_OVERRIDE": None,  # `?format=` is a filter of images
 }
 SPECTACULAR_SETTINGS = {
     "TITLE": "Mezzotint",

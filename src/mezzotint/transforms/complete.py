@@ -144,21 +144,17 @@ class _Tiff:
 
     data: Buffer
     order: str
-    big: bool
+    word: str
 
     def read(self, code: str, at: int) -> int:
         return int(struct.unpack_from(self.order + code, self.data, at)[0])
-
-    @property
-    def word(self) -> str:
-        return "Q" if self.big else "I"
 
 
 def _tif(data: Buffer) -> bool:
     """Every directory, with every value, and every strip or tile that one names, lies within the file."""
     order = "<" if data[:2] == b"II" else ">"
-    tiff = _Tiff(data, order, struct.unpack_from(order + "H", data, 2)[0] == 43)
-    pending, seen = [tiff.read(tiff.word, 8 if tiff.big else 4)], set[int]()
+    tiff = _Tiff(data, order, "Q" if struct.unpack_from(order + "H", data, 2)[0] == 43 else "I")
+    pending, seen = [tiff.read(tiff.word, struct.calcsize(tiff.word))], set[int]()
     while pending and len(seen) < _MAX_DIRECTORIES:
         at = pending.pop()
         if at in seen:
@@ -174,7 +170,7 @@ def _tif(data: Buffer) -> bool:
 
 def _tiff_directory(tiff: _Tiff, at: int) -> tuple[dict[int, tuple[int, ...]], int]:
     """The tags of a directory that say where things lie, and where the next one is. Raises where anything overhangs."""
-    count, first, length = (tiff.read("Q", at), at + 8, 20) if tiff.big else (tiff.read("H", at), at + 2, 12)
+    count, first, length = (tiff.read("Q", at), at + 8, 20) if tiff.word == "Q" else (tiff.read("H", at), at + 2, 12)
     tags = {}
     for entry in range(first, first + count * length, length):
         tag, kind = tiff.read("H", entry), tiff.read("H", entry + 2)

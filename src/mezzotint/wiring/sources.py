@@ -42,7 +42,7 @@ class Sources:
 
 
 def open_sources(engine: Engine, *, patience: float = _PATIENCE) -> Sources:
-    """For one event loop, which has to be running. `patience` in seconds, for a turn at a busy domain."""
+    """Of one event loop, which need not run yet. `patience` in seconds, for a turn at a busy domain."""
     settings = engine.settings
     client = open_client(engine, Times(settings.fetch_timeout, patience))
     peer_client = open_peer_client(engine)

@@ -4,10 +4,12 @@ from __future__ import annotations
 
 from collections.abc import Callable
 from contextlib import ExitStack
+from types import SimpleNamespace
 from typing import Any
 
 from django.http import HttpRequest, HttpResponseBase, QueryDict
 from drf_spectacular.utils import F, OpenApiParameter, extend_schema
+from rest_framework.negotiation import DefaultContentNegotiation
 from rest_framework.parsers import MultiPartParser
 from rest_framework.permissions import SAFE_METHODS
 from rest_framework.request import Request
@@ -28,10 +30,17 @@ PAGING = [
 PROBLEMS = dict.fromkeys((400, 401, 403, 404, 409, 413, 415, 422, 507), s.ProblemSerializer)
 
 
+class _Negotiation(DefaultContentNegotiation):
+    """`?format=` is a filter of images, and no choice of a renderer."""
+
+    settings: Any = SimpleNamespace(URL_FORMAT_OVERRIDE=None)
+
+
 class View(APIView):
     """A view whose answers to writing say whether what was written is durable: `X-Durable`."""
 
     durable = True
+    content_negotiation_class = _Negotiation
 
     def finalize_response(self, request: Request, response: Any, *args: Any, **kwargs: Any) -> Any:
         answer = super().finalize_response(request, response, *args, **kwargs)

@@ -27,7 +27,7 @@ from mezzotint.repository.models import Image, Removal, Sighting
 from mezzotint.repository.upkeep import bulk, removals
 from mezzotint.wiring import engine
 
-_CHUNK, _PAGE = 500, 5000
+_CHUNK = 500
 _NAMED = 10_000
 _LAST = "~"
 """comes after every ident"""

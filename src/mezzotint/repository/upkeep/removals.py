@@ -60,6 +60,8 @@ def _look_again(idents: list[str], catch_up: CatchUp) -> None:
 def purge_here() -> None:
     """Have this host's cache forget what was removed since it was last asked to: others commit too."""
     facts, last = engine().host.facts, Commit.objects.order_by("-seq").values_list("seq", flat=True).first() or 0
+    if not engine().host.database.available:
+        return  # it could not be remembered that it was done
     before = int(facts.recall("purged") or 0)
     if last != before:
         for ident in Removal.objects.filter(seq__gt=before).values_list("ident", flat=True):

@@ -105,12 +105,18 @@ class Pdf:
     def pages(self) -> int:
         return len(self._pdf)
 
+    def _language(self) -> str:
+        size = c.FPDFCatalog_GetLanguage(self._pdf, None, 0)
+        buffer = (ctypes.c_ushort * (size // 2))()
+        c.FPDFCatalog_GetLanguage(self._pdf, buffer, size)
+        return bytes(buffer)[:-2].decode("utf-16-le", "replace")
+
     def facts(self) -> dict[str, Any]:
         """What it says of itself: title, author, subject, keywords, created, modified, language, outline, labels."""
         said = {name.lower(): _text(value) for name, value in self._pdf.get_metadata_dict().items()}
         facts: dict[str, Any] = {name: said.get(name, "") for name in ("title", "author", "subject", "keywords")}
         facts["created"], facts["modified"] = _date(said.get("creationdate", "")), _date(said.get("moddate", ""))
-        facts["language"] = _text(_utf16(lambda buffer, size: c.FPDFCatalog_GetLanguage(self._pdf, buffer, size)))
+        facts["language"] = _text(self._language())
         labels = [_text(self._pdf.get_page_label(number)) for number in range(self.pages)]
         facts["labels"] = labels if any(labels) else []
         facts["outline"] = self._outline()
@@ -247,15 +253,6 @@ def _reason(path: Path, code: int) -> str:
     with open(path, "rb") as stream:
         head = stream.read(1024)
     return "it is damaged" if b"%PDF-" in head else "it is not a PDF"
-
-
-def _utf16(read: Any) -> str:
-    size = read(None, 0)
-    if size <= 2:
-        return ""
-    buffer = (ctypes.c_ushort * (size // 2))()
-    read(buffer, size)
-    return bytes(buffer)[: size - 2].decode("utf-16-le", "replace")
 
 
 def _text(value: str | None) -> str:
