@@ -220,7 +220,7 @@ def test_the_collection_itself_is_checked(caller: httpx.Client) -> None:
         ({"number2": None}, "number2"),
         ({"roles": ["a", "a"]}, "roles"),
         ({"roles": "a"}, "roles"),
-        ({"roles": [*map(str, range(5000)), 1]}, "roles.5000"),  # in no more time than any other
+        ({"roles": [*map(str, range(5000)), 1]}, "roles"),  # by its type: each is not compared with each
         ({"further": "\x00"}, "body"),
         ({"further": ["\ud800"]}, "body"),
         ({"id": "{\ud800}"}, "body"),
