@@ -21,6 +21,7 @@ CANNOT_DIFFER = {
     "test_ingest_again.py": "is about files",
     "test_ingest.py": "writes through services alone, as test_sessions does",
     "test_read_nodes.py": "a node applies segments by the code of test_recovery; the rest is between two servers",
+    "test_readiness.py": "asks whether there is a database, not which",
     "test_snapshots.py": "the state is read by what test_restoring reads it by",
     "test_verifying.py": "reads the object store, and names from the database, as test_reconciling does",
 }
