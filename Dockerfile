@@ -4,7 +4,7 @@ ARG BASE=docker.io/library/debian:12-slim
 
 FROM ${BASE} AS build
 RUN apt-get update \
-    && apt-get install -y --no-install-recommends ca-certificates python3 python3-venv \
+    && apt-get install -y --no-install-recommends binutils ca-certificates python3 python3-venv \
     && rm -rf /var/lib/apt/lists/*
 WORKDIR /build
 RUN python3 -m venv /opt/mezzotint
@@ -13,12 +13,21 @@ RUN /opt/mezzotint/bin/pip install --no-cache-dir --disable-pip-version-check --
 COPY pyproject.toml README.md ./
 COPY src src
 RUN /opt/mezzotint/bin/pip install --no-cache-dir --disable-pip-version-check --no-deps --no-build-isolation . \
-    && /opt/mezzotint/bin/pip uninstall --yes --quiet hatchling setuptools pip 2>/dev/null; test -x /opt/mezzotint/bin/mezzotint
+    && /opt/mezzotint/bin/pip uninstall --yes --quiet hatchling setuptools pip
+# What nothing here reads: debugging symbols (but of libraries that were moved into wheels, which strip breaks), AWS's
+# other services, sources of translations, others' tests.
+RUN cd /opt/mezzotint/lib/python3*/site-packages \
+    && find . -name '*.so*' -not -path '*.libs/*' -exec strip --strip-unneeded {} + \
+    && find botocore/data -mindepth 1 -maxdepth 1 -type d \
+        -not -name s3 -not -name sqs -not -name sso -not -name sso-oidc -not -name sts -exec rm -r {} + \
+    && find . -name '*.po' -delete \
+    && find . -type d -name tests -prune -exec rm -r {} +
 
 FROM ${BASE}
 RUN apt-get update \
     && apt-get install -y --no-install-recommends ca-certificates fonts-noto-cjk nginx-light python3 tini \
-    && rm -rf /var/lib/apt/lists/* /var/log/* /etc/nginx/sites-enabled/default \
+    && rm -rf /var/lib/apt/lists/* /var/log/* /usr/share/doc/* /etc/nginx/sites-enabled/default \
+        /usr/share/fonts/opentype/noto/NotoSerifCJK-*.ttc \
     && useradd --uid 1000 --create-home --shell /usr/sbin/nologin mezzotint \
     && install -d -o 1000 -g 1000 /data /srv/dlcs
 COPY --from=build /opt/mezzotint /opt/mezzotint
