@@ -17,6 +17,7 @@ from typer.main import get_command
 from mezzotint.cli import commands
 from mezzotint.cli.app import app
 from mezzotint.settings import Settings
+from tests.servers import run
 
 ROOT = Path(__file__).parent.parent
 IMAGE = ROOT / "deploy" / "image"
@@ -80,6 +81,19 @@ def test_what_a_service_runs_is_there(name: str) -> None:
         assert os.access(IMAGE / word.removeprefix("/srv/dlcs/"), os.X_OK)
     else:
         assert word in get_command(app).commands  # type: ignore[attr-defined]
+
+
+def test_no_variable_is_set_to_nothing() -> None:
+    """An empty AWS_PROFILE is a profile that does not exist."""
+    given = [value for service in SERVICES.values() for value in (service.get("environment") or {}).values()]
+    assert not [value for value in given if str(value).endswith(":-}")]
+
+
+@pytest.mark.processes
+def test_a_variable_of_aws_that_is_empty_is_not_set(tmp_path: Path) -> None:
+    code = "import boto3; print(boto3.client('s3', region_name='eu-west-1').meta.region_name)"
+    done = run(tmp_path / "data", "manage", "shell", "-c", code, AWS_PROFILE="", AWS_ACCESS_KEY_ID="")
+    assert (done.returncode, done.stdout.split()[-1:]) == (0, ["eu-west-1"]), done.stderr
 
 
 @pytest.mark.parametrize("script", sorted(IMAGE.glob("*.sh")), ids=lambda path: path.name)

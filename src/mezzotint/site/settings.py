@@ -16,8 +16,12 @@ django_stubs_ext.monkeypatch()  # generic classes of Django can be subscripted, 
 
 _settings = Settings.read()
 
+_AWS = ("AWS_ACCESS_KEY_ID", "AWS_SECRET_ACCESS_KEY", "AWS_SESSION_TOKEN", "AWS_REGION", "AWS_PROFILE")
+for _name in _AWS:
+    if os.environ.get(_name) == "":
+        del os.environ[_name]  # what is empty is not set, for AWS's own library too
 if "AWS_ACCESS_KEY_ID" not in os.environ:  # those of a `.env`, for libraries that look for their own
-    for _name in ("AWS_ACCESS_KEY_ID", "AWS_SECRET_ACCESS_KEY", "AWS_SESSION_TOKEN", "AWS_REGION", "AWS_PROFILE"):
+    for _name in _AWS:
         if _name in _settings.credentials:
             os.environ[_name] = _settings.credentials[_name]
 
