@@ -17,6 +17,7 @@ MezzotintError
 ├── Busy                    the render queue is full: `retry_after`
 ├── StorageFull             no space left to keep what was sent
 ├── StoreUnavailable        the object store does not answer
+│   └── StoreRefused        or answers that it shall not be asked so: `hint`
 ├── DamagedBase             a base's bytes are not those that its name says
 ├── OriginError             a picture's origin: `reason`, for the operator alone
 │   ├── OriginLacks         has no such picture
@@ -147,6 +148,15 @@ class StorageFull(MezzotintError):
 
 class StoreUnavailable(MezzotintError):
     title = "Store unavailable"
+
+
+class StoreRefused(StoreUnavailable):
+    """What it was asked with is wrong: credentials, or the container's name. `hint` says what to set, and is for the
+    operator alone."""
+
+    def __init__(self, detail: str, hint: str) -> None:
+        super().__init__(detail)
+        self.hint = hint
 
 
 class DamagedBase(MezzotintError):

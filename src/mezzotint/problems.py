@@ -29,6 +29,7 @@ STATUS: dict[type[errors.MezzotintError], int] = {
     errors.Busy: 503,
     errors.StorageFull: 507,
     errors.StoreUnavailable: 503,
+    errors.StoreRefused: 503,
     errors.DamagedBase: 503,
     errors.OriginError: 502,
     errors.OriginLacks: 404,

@@ -37,6 +37,11 @@ def missing_redis() -> str | None:
     return None if redis_binary() else "there is no Redis; on Debian: apt-get install redis-server"
 
 
+def promtool_binary() -> str | None:
+    """On the PATH, or where CI has put it."""
+    return shutil.which("promtool") or shutil.which("promtool", path=Path(__file__).parents[2] / ".tools/usr/bin")
+
+
 def nginx_binary() -> str | None:
     """On the PATH, or where Debian puts it, which is on root's PATH only."""
     return shutil.which("nginx") or shutil.which("nginx", path="/usr/sbin")

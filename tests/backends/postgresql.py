@@ -84,9 +84,14 @@ class PostgreSQL:
 
     def restart(self, *, immediate: bool = False) -> None:
         """As `pg_ctl restart -m fast`, or `-m immediate`, after which it recovers: all connections are cut."""
-        assert self.process
-        self.process.end(signal.SIGQUIT if immediate else signal.SIGINT)
+        self.end(immediate=immediate)
         self._run()
+
+    def end(self, *, immediate: bool = False) -> None:
+        """It is gone, until `restart`; connections are refused."""
+        if self.process:
+            self.process.end(signal.SIGQUIT if immediate else signal.SIGINT)
+            self.process = None
 
     def state(self) -> dict[str, Any]:
         """As JSON takes it, for `attach` in another process."""

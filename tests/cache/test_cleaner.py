@@ -147,7 +147,7 @@ def test_housekeeping_cleans_when_something_was_put_in(cache: OwnCache) -> None:
         return dropped
 
     cache.drop = dropping  # type: ignore[method-assign]
-    housekeeping = Housekeeping(cache, interval=3600)
+    housekeeping = Housekeeping(Cleaner(cache), interval=3600)
     housekeeping.start()
     cache.changed.set()
     assert cleaned.wait(PATIENCE)
@@ -203,7 +203,7 @@ def test_an_empty_cache_has_nothing_to_clean(cache: OwnCache) -> None:
 
 def test_housekeeping_starts_once_however_many_threads_ask_for_it(tmp_path: Path) -> None:
     cache = open_cache(tmp_path)
-    housekeeping = Housekeeping(cache)
+    housekeeping = Housekeeping(Cleaner(cache))
     threads = [threading.Thread(target=housekeeping.start) for _ in range(8)]
     for thread in threads:
         thread.start()

@@ -221,7 +221,7 @@ def test_threads_go_on_through_one_fault_after_another(
 ) -> None:
     """With housekeeping, which makes the index whole by itself."""
     monkeypatch.setattr(cleaner_module, "FLUSH_SECONDS", 0.05)
-    keeping = [Housekeeping(one, interval=0.05) for one in (cache, other)]
+    keeping = [Housekeeping(Cleaner(one), interval=0.05) for one in (cache, other)]
     stop, failures, contents = threading.Event(), list[BaseException](), dict[str, bytes]()
 
     def work(by: Cache, share: range) -> None:

@@ -8,7 +8,7 @@ from pathlib import Path
 import pytest
 
 from mezzotint.cache import Cache
-from mezzotint.cache.cleaner import Housekeeping
+from mezzotint.cache.cleaner import Cleaner, Housekeeping
 from mezzotint.cache.hits import Hits
 from mezzotint.errors import StorageFull
 from mezzotint.host.locks import HostLocks
@@ -38,7 +38,7 @@ def test_a_log_of_hits_that_cannot_be_read_is_told_once(tmp_path: Path, caplog: 
 
 def test_housekeeping_that_fails_is_told_and_goes_on(cache: Cache, monkeypatch: pytest.MonkeyPatch) -> None:
     failures = iter([OSError("no"), OSError("never")])
-    housekeeping, cleaned = Housekeeping(cache, 0.01), []
+    housekeeping, cleaned = Housekeeping(Cleaner(cache), 0.01), []
 
     def clean() -> None:
         for error in failures:
@@ -56,7 +56,7 @@ def test_housekeeping_that_fails_is_told_and_goes_on(cache: Cache, monkeypatch: 
 def test_completing_ends_with_housekeeping_and_is_done_later(cache: Cache, monkeypatch: pytest.MonkeyPatch) -> None:
     for n in range(5):
         cache.put(name_of(n), b"x")
-    housekeeping, counted = Housekeeping(cache, 60), []
+    housekeeping, counted = Housekeeping(Cleaner(cache), 60), []
     complete = cache.complete
 
     def stopped_half_way(progress: object) -> None:
@@ -84,7 +84,7 @@ def test_completing_that_fails_is_told(
         raise OSError("no such disk")
 
     monkeypatch.setattr(cache, "complete", fails)
-    Housekeeping(cache, 60)._complete()
+    Housekeeping(Cleaner(cache), 60)._complete()
     assert any("could not be completed" in line for line in caplog.messages)
 
 

@@ -6,7 +6,7 @@ from collections.abc import Callable
 from dataclasses import dataclass
 from pathlib import Path
 
-from mezzotint.objects import Bounded, DirectoryStore, MemoryStore, ObjectStore, Retrying
+from mezzotint.objects import Bounded, DirectoryStore, MemoryStore, ObjectStore, Observed, Retrying
 from mezzotint.objects.registry import open_store
 from mezzotint.settings import Settings
 from tests.backends.swift import SwiftCluster
@@ -49,7 +49,8 @@ def directory(place: Place) -> DirectoryStore:
 
 def wrapped(store: ObjectStore) -> ObjectStore:
     """As production does, but without waiting between attempts."""
-    return Retrying(Bounded(store, connections=4, patience=60), attempts=10, pause=lambda seconds: None)
+    observed = Observed(Bounded(store, connections=4, patience=60), lambda operation, seconds, failed: None)
+    return Retrying(observed, attempts=10, pause=lambda seconds: None)
 
 
 def failing(place: Place) -> ObjectStore:
@@ -72,7 +73,7 @@ def opened(scheme: str, swift: SwiftCluster, container: str, **variables: str) -
 
 def bare(store: ObjectStore) -> ObjectStore:
     """The same without its wrappers, so that nobody asks a second time."""
-    while isinstance(store, Retrying | Bounded):
+    while isinstance(store, Retrying | Observed | Bounded):
         store = store._store
     return store
 

@@ -11,7 +11,7 @@ from pathlib import Path
 
 import pytest
 
-from mezzotint.errors import NotFound, StoreUnavailable
+from mezzotint.errors import NotFound, StoreRefused, StoreUnavailable
 from mezzotint.objects import ObjectStore
 from mezzotint.objects.registry import open_store
 from mezzotint.settings import Settings
@@ -128,11 +128,14 @@ def test_wrong_credentials_are_said_to_be_wrong(swift: SwiftCluster, scheme: str
 
 
 def test_a_container_that_is_missing_is_no_object_that_is_missing(swift: SwiftCluster, scheme: str) -> None:
-    """Reading there finds nothing. Writing makes it (Swift), or says that it is missing (S3), but never NotFound."""
+    """Reading finds nothing, or S3 says why. Writing makes it (Swift) or says that it is missing, never NotFound."""
     store = bare(opened(scheme, swift, f"never-{uuid.uuid4().hex}"))
-    for ask in (store.get, store.read, store.stat, lambda key: store.get(key, 3, 4)):
+    for ask in (store.stat, lambda key: store.get(key, 3, 4)):
         with pytest.raises(NotFound):
             ask(KEY)
+    for read in (lambda key: store.get(key), lambda key: store.read(key)):
+        with pytest.raises(StoreRefused if scheme == "s3" else NotFound):
+            read(KEY)
     for write in (store.put, store.put_if_absent):
         if scheme == "s3":
             with pytest.raises(StoreUnavailable, match="no such bucket"):

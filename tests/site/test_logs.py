@@ -9,7 +9,8 @@ from collections.abc import Iterator
 
 import pytest
 
-from mezzotint.site.logs import Formatter, RequestIds, config, request_id
+from mezzotint.site.logs import Formatter, RequestIds, config
+from mezzotint.tracing import request_id
 
 
 def record(message: str, *arguments: object, error: bool = False) -> logging.LogRecord:

@@ -25,6 +25,8 @@ def made(error: type[errors.MezzotintError]) -> errors.MezzotintError:
         return error("size", "is wrong", "1 to 10")
     if issubclass(error, errors.Conflict):
         return error("somebody was quicker", {"a": ["title"]})
+    if issubclass(error, errors.StoreRefused):
+        return error("it was asked wrongly", "set it right")
     return error("it went wrong")
 
 

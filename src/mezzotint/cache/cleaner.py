@@ -28,23 +28,23 @@ class Cleaning:
 class Cleaner:
     """Begins above HIGH_WATER of the cache's size and ends at LOW_WATER. One
     cleaner works at a time, of all hosts that share the index. The cost is
-    that of what is removed."""
+    that of what is removed. `evicted` is told of files and bytes."""
 
-    def __init__(self, cache: Cache) -> None:
-        self._cache = cache
+    def __init__(self, cache: Cache, evicted: Callable[[int, int], None] = lambda files, size: None) -> None:
+        self.cache, self._evicted = cache, evicted
 
     def is_needed(self) -> bool:
-        return self._cache.totals().bytes > self._cache.max_size * HIGH_WATER
+        return self.cache.totals().bytes > self.cache.max_size * HIGH_WATER
 
     def clean(self, progress: Callable[[int], None] = lambda freed: None) -> Cleaning:
         """Clean where it is needed; nothing to do, or another one at work, is no error."""
-        return self.clean_to(int(self._cache.max_size * LOW_WATER), progress) if self.is_needed() else Cleaning(0, 0)
+        return self.clean_to(int(self.cache.max_size * LOW_WATER), progress) if self.is_needed() else Cleaning(0, 0)
 
     def clean_to(self, size: int, progress: Callable[[int], None] = lambda freed: None) -> Cleaning:
         """Remove the least recently used until `size` bytes are left. `progress` is told of bytes."""
-        index, done = self._cache.index, Cleaning(0, 0)
-        with self._cache.locks.attempt("cleaner") as mine:
-            while mine and index.lead() and (excess := self._cache.totals().bytes - size) > 0:
+        index, done = self.cache.index, Cleaning(0, 0)
+        with self.cache.locks.attempt("cleaner") as mine:
+            while mine and index.lead() and (excess := self.cache.totals().bytes - size) > 0:
                 batch = []
                 for entry in index.least_recently_used(_BATCH):
                     batch.append(entry)
@@ -53,9 +53,10 @@ class Cleaner:
                         break
                 if not batch or not index.available:  # what it cannot forget it would name again
                     break
-                gone, forgotten = self._cache.drop(batch)
+                gone, forgotten = self.cache.drop(batch)
                 freed = sum(entry.size for entry in gone)
                 done = Cleaning(done.removed_files + len(gone), done.removed_bytes + freed)
+                self._evicted(len(gone), freed)
                 progress(freed)
                 if not (gone and forgotten):
                     break
@@ -74,8 +75,8 @@ class Housekeeping:
     It looks whenever something was put in, and every `interval` seconds.
     """
 
-    def __init__(self, cache: Cache, interval: float = FLUSH_SECONDS) -> None:
-        self._cache, self._cleaner, self._interval = cache, Cleaner(cache), interval
+    def __init__(self, cleaner: Cleaner, interval: float = FLUSH_SECONDS) -> None:
+        self._cache, self._cleaner, self._interval = cleaner.cache, cleaner, interval
         self._stopped = False
         self._starting = threading.Lock()
         self._thread = threading.Thread(target=self._run, name="cache-housekeeping", daemon=True)

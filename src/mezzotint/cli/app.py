@@ -2,10 +2,13 @@
 
 from __future__ import annotations
 
+import os
 import resource
 import signal
 import sys
+import tempfile
 import threading
+import time
 from collections.abc import Iterator
 from contextlib import contextmanager
 from typing import Annotated
@@ -15,9 +18,13 @@ from rich.markup import escape
 
 from mezzotint import __version__
 from mezzotint.cli.output import count_progress, fail, out, tell
-from mezzotint.errors import MezzotintError
+from mezzotint.errors import InvalidInput, MezzotintError
+from mezzotint.host.files import make_directory
+from mezzotint.settings import Settings
 
 _DESCRIPTORS = 65_536
+_LATE = 2.0
+"""seconds between two times that what is late is asked"""
 
 app = typer.Typer(
     no_args_is_help=True,
@@ -82,13 +89,34 @@ def raise_descriptors() -> None:
         resource.setrlimit(resource.RLIMIT_NOFILE, (most, hard))
 
 
-def ready_database(*, to_read: bool = False) -> None:
-    """Bring the database up to date and to the journal's end. Where that cannot be, end the program;
-    or, where it is only `to_read`, say so."""
+def check_directories(settings: Settings) -> None:
+    """Raises InvalidInput for a local directory that cannot be written to, or made, naming the variable."""
+    for variable, directory in (("MEZZOTINT_DATA", settings.data), ("MEZZOTINT_CACHE_DIR", settings.cache)):
+        try:
+            make_directory(directory)
+            with tempfile.TemporaryFile(dir=directory):
+                pass
+        except OSError as error:
+            whose = f"a directory that the user of number {os.getuid()} may write to"
+            raise InvalidInput(variable, f"cannot be {directory}: {error.strerror}", whose) from None
+
+
+def ready_database(*, to_read: bool = False, patient: bool = False) -> None:
+    """Bring the database up to date and to the journal's end. Where that cannot be, end the program; or, where it is
+    only `to_read`, say so; where whoever asks is `patient`, wait for what does not answer yet."""
     from mezzotint.site.prepare import prepare
 
-    with count_progress("getting ready", passing=True) as progress:
-        ready = prepare(lambda what, count: progress(count, None))
+    check_directories(Settings.read())
+    told = ""
+    while True:
+        with count_progress("getting ready", passing=True) as progress:
+            ready = prepare(lambda what, count: progress(count, None))
+        if not (patient and ready.late):
+            break
+        if ready.alarm != told:
+            told = ready.alarm or ""
+            tell(f"waiting: {escape(told)}")
+        time.sleep(_LATE)
     if ready.alarm and not to_read:
         fail(ready.alarm)
     if ready.alarm:

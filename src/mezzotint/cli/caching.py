@@ -12,6 +12,7 @@ from rich.markup import escape
 from rich.table import Table
 
 from mezzotint.cli.app import app, told_to_stop
+from mezzotint.cli.figures import show_figures
 from mezzotint.cli.output import bytes_progress, count_progress, fail, out, say, tell
 from mezzotint.errors import InvalidInput, StorageFull
 
@@ -50,13 +51,11 @@ def cache_clean(
     dry_run: Annotated[bool, typer.Option("--dry-run", help="Only say what would be removed.")] = False,
 ) -> None:
     """Remove the least recently used derivatives, where the cache is too full."""
-    from mezzotint.cache import Cleaner
     from mezzotint.cache.cleaner import LOW_WATER
     from mezzotint.settings.parsing import parse_bytes
     from mezzotint.wiring import engine
 
-    cache = engine().cache
-    cleaner = Cleaner(cache)
+    cache, cleaner = engine().cache, engine().cleaner
     try:
         target = parse_bytes(to) if to is not None else int(cache.max_size * LOW_WATER)
     except ValueError as error:
@@ -77,7 +76,8 @@ def clean(
     ] = False,
 ) -> None:
     """Clean the cache where it is too full: beside `serve`, or on a host of its own that has the directory."""
-    from mezzotint.cache import Cleaner
+    if loop:
+        show_figures("clean")
     from mezzotint.cache.cleaner import FLUSH_SECONDS
     from mezzotint.wiring import engine
 
@@ -93,7 +93,7 @@ def clean(
                     cache.complete()
                 if time.monotonic() - cleaned >= interval or not loop:
                     cleaned = time.monotonic()
-                    done = Cleaner(cache).clean()
+                    done = engine().cleaner.clean()
                     if done.removed_files or not loop:
                         say(f"removed {done.removed_files:,} files, {decimal(done.removed_bytes)}")
             except StorageFull as error:

@@ -19,6 +19,7 @@ from rich.markup import escape
 from rich.table import Table
 
 from mezzotint.cli.app import app, raise_descriptors, ready_database, told_to_stop
+from mezzotint.cli.figures import show_figures
 from mezzotint.cli.output import count_progress, fail, out, say, tell
 from mezzotint.errors import InvalidInput
 
@@ -34,7 +35,8 @@ def work() -> None:
     """Work on what is queued (documents, prefetch lists, clone requests), beside `serve` or on another host, until
     Ctrl-C."""
     raise_descriptors()
-    ready_database()
+    show_figures("work")
+    ready_database(patient=True)
     from mezzotint.composites.worker import PageEngine
     from mezzotint.imagecloud import worker
     from mezzotint.repository import standing

@@ -16,14 +16,13 @@ import typer
 from rich.markup import escape
 
 from mezzotint import __version__
-from mezzotint.cli.app import app, raise_descriptors, reporting_errors
+from mezzotint.cli.app import app, check_directories, raise_descriptors, reporting_errors
 from mezzotint.cli.output import count_progress, fail, tell
 from mezzotint.errors import InvalidInput
 from mezzotint.host import HostLocks
 from mezzotint.host.files import make_directory
 from mezzotint.settings import Settings
-from mezzotint.site import logs
-from mezzotint.site.prepare import Ready
+from mezzotint.site import logs, prepare
 
 if TYPE_CHECKING:
     from granian.server.common import AbstractServer as Server
@@ -44,6 +43,7 @@ def serve(
     settings = Settings.read()
     host, port = settings.bind
     _check_free(host, port)
+    check_directories(settings)
     if settings.store_url.startswith("memory:"):
         raise InvalidInput(
             "MEZZOTINT_STORE", "cannot be memory, which one process alone sees", "a directory, Swift or S3"
@@ -52,18 +52,14 @@ def serve(
     multiprocessing.set_start_method("fork", force=True)  # the server asks for it when it starts its workers
     _preload(settings)
     ready = _prepared_apart()
-    address = settings.public_url or f"http://{f'[{host}]' if ':' in host else host}:{port}"
-    tell(f"Mezzotint {__version__} at [bold]{address}[/]  (Ctrl-C stops it)")
-    if ready.password:
-        tell(f"  admin    {address}/admin/   user: admin   password: {ready.password}")
-        tell(f"  token    {ready.token}")
-        tell("  Both are shown this once. `mezzotint token issue` makes further tokens.")
-    if ready.restored is not None:
-        tell(f"  restored from the object store, up to commit {ready.restored}")
-    if ready.pinned is not None:
-        tell(f"  as it was at commit {ready.pinned}: nothing can be changed here")
+    tell(f"Mezzotint {__version__} at [bold]{settings.address}[/]  (Ctrl-C stops it)")
+    for line in ready.told(settings.address):
+        tell(escape(line))
     if ready.alarm:
         tell(f"[bold red]ALARM[/] {escape(ready.alarm)}")
+    if ready.late:
+        tell("  it is asked again until it answers, and this goes on then")
+        prepare.late = True
     _serve(settings, host, port)
 
 
@@ -82,7 +78,7 @@ def _preload(settings: Settings) -> None:
     server.preload()
 
 
-def _prepared_apart() -> Ready:
+def _prepared_apart() -> prepare.Ready:
     """Get ready in a process of its own: this one forks the workers, and must have nothing open then."""
     receiver, sender = multiprocessing.Pipe(duplex=False)
     child = multiprocessing.get_context("fork").Process(target=_prepare, args=(sender,))
@@ -100,10 +96,8 @@ def _prepared_apart() -> Ready:
 
 
 def _prepare(sender: Connection) -> None:
-    from mezzotint.site.prepare import prepare
-
     with reporting_errors(), count_progress("getting ready", passing=True) as progress:
-        sender.send(prepare(lambda what, count: progress(count, None)))
+        sender.send(prepare.prepare(lambda what, count: progress(count, None)))
 
 
 def _serve(settings: Settings, host: str, port: int) -> None:

@@ -20,6 +20,7 @@ from django.db import IntegrityError, close_old_connections, connections, transa
 from django.db.models import F, Q, QuerySet
 from django.utils import timezone
 
+from mezzotint.composites import gauges
 from mezzotint.composites.models import Collection, Member, Status
 from mezzotint.errors import MezzotintError
 from mezzotint.repository.owners import Owner, is_gone
@@ -90,10 +91,12 @@ class Claim:
 
     def complete(self, **fields: Any) -> None:
         self.update(status=Status.COMPLETED, error="", **_ENDED, **fields)
+        gauges.ENDED.labels(Status.COMPLETED).inc()
 
     def refuse(self, why: str) -> None:
         """It cannot be done, and trying again would not help."""
         self.update(status=Status.ERROR, error=why[:_LONGEST_ERROR], **_ENDED)
+        gauges.ENDED.labels(Status.ERROR).inc()
 
     def fail(self, why: str, pause: float | None = None) -> None:
         """It is tried again: after `pause` seconds, or ever longer; or not, where it was tried often enough."""

@@ -34,6 +34,7 @@ class Collection(models.Model):
     id = models.UUIDField(primary_key=True, default=uuid.uuid4, editable=False)
     customer = models.BigIntegerField(db_index=True, editable=False)
     json_data = models.JSONField(editable=False, help_text="the request, without its members")
+    request = models.CharField(max_length=128, blank=True, editable=False, help_text="id of the request over HTTP")
     created_date = models.DateTimeField(editable=False)
     last_updated_date = models.DateTimeField(editable=False)
 

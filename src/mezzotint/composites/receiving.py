@@ -8,6 +8,7 @@ from django.db import transaction
 from django.db.models import QuerySet
 from django.utils import timezone
 
+from mezzotint import tracing
 from mezzotint.composites import claims, sealing, tasks
 from mezzotint.composites.models import Collection, Member, Page, Status, TargetKind
 from mezzotint.composites.repositorytarget import slug_of
@@ -45,7 +46,9 @@ def accept(customer: int, request: Any, authorization: str, by: str) -> Collecti
         standing.check_writable()
     now = timezone.now()
     about = {name: value for name, value in request.items() if name != "member"}
-    collection = Collection(customer=customer, json_data=about, created_date=now, last_updated_date=now)
+    collection = Collection(
+        customer=customer, json_data=about, request=tracing.request_id.get(), created_date=now, last_updated_date=now
+    )
     members = []
     for index, asked in enumerate(request["member"]):
         try:

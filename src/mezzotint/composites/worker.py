@@ -9,7 +9,7 @@ import time
 
 from django.db import DatabaseError, close_old_connections, connections
 
-from mezzotint.composites import claims, tasks
+from mezzotint.composites import claims, gauges, tasks
 from mezzotint.composites.working import sweep_scratch, work
 from mezzotint.repository.owners import Owner
 from mezzotint.repository.upkeep import background
@@ -46,6 +46,7 @@ class PageEngine:
                         swept = time.monotonic()
                         claims.take_over()
                         sweep_scratch()
+                        gauges.show()
                     self._begin()
                 except Exception as error:
                     if str(error) != told:

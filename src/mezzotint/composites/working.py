@@ -22,6 +22,8 @@ from typing import Any
 from django.db import DataError, connections, transaction
 from django.db import Error as DatabaseFailure
 
+from mezzotint import tracing
+from mezzotint.composites import gauges
 from mezzotint.composites.claims import Claim, Interrupted
 from mezzotint.composites.dlcs import DlcsRefuses
 from mezzotint.composites.dlcstarget import DlcsTarget
@@ -44,8 +46,9 @@ _KILLED = 10
 def work(claim: Claim, stop: threading.Event) -> None:
     """All of it; how it ends is in the database. Raises django.db.Error where that cannot be written."""
     member = claim.member
+    tracing.request_id.set(member.collection.request)  # of this thread alone
     try:
-        with claim.kept(stop), _scratch(claim) as directory:
+        with tracing.span("document"), claim.kept(stop), _scratch(claim) as directory:
             try:
                 _Work(claim, directory).do()
             except Exception:
@@ -216,6 +219,7 @@ class _Work:
         with transaction.atomic():
             self._claim.update(pages_done=len(done), **first)
             Page.objects.bulk_create(rows)
+        gauges.PAGES.inc(len(rows))
         self._done = done
 
     def _register(self, registrar: ThreadPoolExecutor, target: Target) -> None:

@@ -111,7 +111,7 @@ class Delivery:
             return await self._refused(door, request, error)
 
     async def _refused(self, door: Door, request: Request, error: MezzotintError) -> Answer:
-        self._tally.answers["error"] += 1
+        self._tally.refused(error)
         await request.drain()
         return door.refused(request, error)
 

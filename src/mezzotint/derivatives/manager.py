@@ -11,6 +11,7 @@ from concurrent.futures import Future
 from contextlib import contextmanager
 from dataclasses import dataclass
 
+from mezzotint import tracing
 from mezzotint.cache import Cache
 from mezzotint.derivatives.bases import Bases
 from mezzotint.derivatives.pool import RenderPool
@@ -34,11 +35,15 @@ class Derivative:
 
 
 class Observer:
-    """What the manager tells whoever counts; this one does not."""
+    """What the engine tells whoever counts; this one does not."""
 
     def rendered(self, seconds: float) -> None: ...
 
     def decoded_base(self) -> None: ...
+
+    def asked_store(self, operation: str, seconds: float, failed: bool) -> None: ...
+
+    def evicted(self, files: int, size: int) -> None: ...
 
 
 class StoreManager:
@@ -124,7 +129,7 @@ class StoreManager:
         return source
 
     def _render(self, source: Source, rendition: Rendition, facts: Facts) -> bytes:
-        with self._pool.slots:
+        with self._pool.slots, tracing.span("render", format=rendition.format):
             self._observe(source)
             started = time.perf_counter()
             data = libvips.render(source, geometry.plan(rendition, facts, source.stored))

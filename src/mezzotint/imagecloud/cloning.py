@@ -9,6 +9,7 @@ from collections.abc import AsyncIterator
 
 from django.db.models import Q
 
+from mezzotint import tracing
 from mezzotint.derivatives import Bases
 from mezzotint.errors import MezzotintError, NotFound, OriginBusy, OriginError
 from mezzotint.imagecloud import leases
@@ -70,8 +71,10 @@ class Cloner:
         return AT_ONCE * _AHEAD - sum(request.group == group for request in self._held.values())
 
     async def _serve(self, request: CloneRequest) -> None:
+        tracing.request_id.set(request.request)  # of this task alone
         try:
-            await self._attempt(request)
+            with tracing.span("clone", peer=request.group):
+                await self._attempt(request)
         except PeerRefused as error:
             await in_database(leases.bury, request, error.reason)
         except MezzotintError as error:

@@ -30,7 +30,7 @@ _SLACK = 5.0
 """seconds between a note and its record"""
 _UPDATED = [
     "url", "host", "ident", "kept", "format", "width", "height", "bytes", "via", "fetched", "checked", "expires",
-    "failures", "failure",
+    "failures", "failure", "request",
 ]  # fmt: skip
 
 
@@ -138,7 +138,7 @@ _AS_TOLD = ("key", "url", "ident", "kept", "format", "width", "height", "bytes")
 def _image(note: dict[str, Any]) -> RemoteImage:
     said: dict[str, Any] = {name: note[name] for name in _AS_TOLD}
     said |= {name: _moment(note[name]) for name in ("fetched", "checked", "expires")}
-    return RemoteImage(**said, host=note["host"][:255], via=note["via"][:100])
+    return RemoteImage(**said, host=note["host"][:255], via=note["via"][:100], request=note.get("request", ""))
 
 
 def _clone(images: Iterable[RemoteImage]) -> None:
@@ -157,6 +157,7 @@ def _clone(images: Iterable[RemoteImage]) -> None:
                 continue
             request.task, request.ident, request.state = CloneRequest.Task.COPY, one.ident, Job.State.WAITING
             request.attempts, request.due, request.owner, request.reason = 0, 0.0, "", ""
+            request.request = one.request
             request.holder = "" if one.kept else owners.this_cache()
             request.save()
 

@@ -6,7 +6,7 @@ import asyncio
 import logging
 from collections import Counter, deque
 
-from mezzotint import errors
+from mezzotint import errors, tracing
 from mezzotint.imagecloud import leases
 from mezzotint.imagecloud.models import PrefetchItem
 from mezzotint.imagecloud.threads import in_database
@@ -85,8 +85,10 @@ class Loader:
             self._waiting.pop(group, None)
 
     async def _load(self, item: PrefetchItem) -> None:
+        tracing.request_id.set(item.request)  # of this task alone
         try:
-            await self._sources.load(parse_url(item.url))
+            with tracing.span("prefetch", host=item.group):
+                await self._sources.load(parse_url(item.url))
             self._done.append(item)
         except errors.MezzotintError as error:
             self._failed.append((item, error))

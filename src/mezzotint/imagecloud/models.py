@@ -30,6 +30,9 @@ class RemoteImage(models.Model):
     failures = models.PositiveIntegerField(default=0, editable=False, help_text="since it last answered")
     failure = models.TextField(blank=True, editable=False)
     failed = models.DateTimeField(null=True, editable=False)
+    request = models.CharField(
+        max_length=128, blank=True, editable=False, help_text="id of the request that it was fetched for"
+    )
 
     class Meta:
         ordering = ["-id"]
@@ -53,6 +56,7 @@ class Job(models.Model):
     owner = models.CharField(max_length=100, blank=True)
     lease = models.FloatField(default=0.0, help_text="until when nobody else does it")
     reason = models.TextField(blank=True, help_text="why it has not worked so far")
+    request = models.CharField(max_length=128, blank=True, help_text="id of the request that it was queued for")
 
     class Meta:
         abstract = True

@@ -12,6 +12,7 @@ from django.db import transaction
 from django.db.models import Count, Q, QuerySet
 from django.utils import timezone
 
+from mezzotint import tracing
 from mezzotint.errors import InvalidInput, NotFound, printable
 from mezzotint.imagecloud import leases
 from mezzotint.imagecloud.models import Job, PrefetchBatch, PrefetchItem, RemoteImage
@@ -49,9 +50,9 @@ def enqueue(urls: Sequence[Any], by: str) -> Accepted:
         raise InvalidInput("urls", "are too many: the queue is full", f"{MOST_WAITING} waiting")
     with transaction.atomic():
         accepted = Accepted(PrefetchBatch.objects.create(by=by), len(urls))
-        items = []
+        items, asked = [], tracing.request_id.get()
         for target in _targets(urls, accepted):
-            items.append(PrefetchItem(batch=accepted.batch, url=target.url, group=target.host[:255]))
+            items.append(PrefetchItem(batch=accepted.batch, url=target.url, group=target.host[:255], request=asked))
             accepted.queued += 1
         PrefetchItem.objects.bulk_create(items, batch_size=_CHUNK)
     return accepted

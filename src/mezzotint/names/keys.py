@@ -34,6 +34,7 @@ COPYING_KEY = f"{JOURNAL}copying"
 IMAGES = "images/"
 REMOTE = "remote/"
 TRASH = "trash/images/"
+DAMAGED = "trash/damaged/"
 
 
 def remote_key(key: str) -> str:
@@ -48,7 +49,7 @@ def remote_key_of(text: str) -> str | None:
 
 
 def damaged_key(ident: Ident) -> str:
-    return f"trash/damaged/{ident}"
+    return f"{DAMAGED}{ident}"
 
 
 def checkpoint_key(seq: int, name: str) -> str:

@@ -10,6 +10,7 @@ from mezzotint.errors import InvalidInput
 from mezzotint.objects.bounded import Bounded
 from mezzotint.objects.filesystem import open_directory
 from mezzotint.objects.memory import MemoryStore
+from mezzotint.objects.observed import Observe, Observed
 from mezzotint.objects.protocol import ObjectStore
 from mezzotint.objects.retrying import Retrying
 from mezzotint.settings import Settings
@@ -54,8 +55,10 @@ SCHEMES = {
 _FORMS = ", ".join(scheme.form for scheme in SCHEMES.values())
 
 
-def open_store(url: str, settings: Settings) -> ObjectStore:
+def open_store(url: str, settings: Settings, observe: Observe | None = None) -> ObjectStore:
     """The store that an address names. Nothing is asked over the network yet.
+
+    `observe` is told of each request, repeated ones too.
 
     Raises InvalidInput for an address that is none, and where credentials are missing.
     """
@@ -67,7 +70,8 @@ def open_store(url: str, settings: Settings) -> ObjectStore:
     if scheme is None or not scheme.names(parts.netloc, parts.path):
         raise InvalidInput("MEZZOTINT_STORE", f"cannot be {url!r}", _FORMS)
     store = scheme.open(parts.netloc, unquote(parts.path), settings)
-    if not scheme.remote:
-        return store
-    # each single request has its time limit from the client itself
-    return Retrying(Bounded(store, settings.store_connections, patience=settings.store_timeout))
+    if scheme.remote:  # each single request has its time limit from the client itself
+        store = Bounded(store, settings.store_connections, patience=settings.store_timeout)
+    if observe is not None:
+        store = Observed(store, observe)
+    return Retrying(store) if scheme.remote else store

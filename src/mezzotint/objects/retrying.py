@@ -9,11 +9,12 @@ from collections.abc import Callable, Iterator
 from pathlib import Path
 from typing import TypeVar
 
-from mezzotint.errors import NotFound, StoreUnavailable
+from mezzotint.errors import NotFound, StoreRefused, StoreUnavailable
 from mezzotint.objects.protocol import ObjectInfo, ObjectReader, ObjectStore
 
 log = logging.getLogger(__name__)
 T = TypeVar("T")
+_REFUSALS = 2
 _FIRST_PAUSE, _LONGEST_PAUSE = 0.1, 5.0
 """seconds"""
 
@@ -84,9 +85,10 @@ class Retrying(ObjectStore):
 
     def rest(self, failures: int, error: StoreUnavailable) -> None:
         """Pause after this many failures in a row. Raises the error where it was the last attempt."""
-        if failures >= self._attempts:
+        refused = isinstance(error, StoreRefused)  # seldom for a moment only: while Keystone restarts, say
+        if failures >= (_REFUSALS if refused else self._attempts):
             raise error
-        log.info("asking the store again: %s", error)
+        log.log(logging.DEBUG if refused else logging.INFO, "asking the store again: %s", error)
         self._pause(random.uniform(0, min(_LONGEST_PAUSE, _FIRST_PAUSE * 2**failures)))
 
     def _try(self, work: Callable[[], T]) -> T:

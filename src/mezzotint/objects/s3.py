@@ -17,7 +17,7 @@ import obstore
 from obstore import exceptions as s3_errors
 from obstore.store import S3Store as Bucket
 
-from mezzotint.errors import InvalidInput, NotFound, StorageFull, StoreUnavailable, first_line
+from mezzotint.errors import InvalidInput, NotFound, StorageFull, StoreRefused, StoreUnavailable, first_line
 from mezzotint.host.files import CHUNK
 from mezzotint.names import check_key
 from mezzotint.objects.protocol import ObjectInfo, ObjectReader, ObjectStore, clip, find
@@ -34,6 +34,8 @@ _AWS = frozenset(
         "AWS_ENDPOINT_URL",
     }
 )  # fmt: skip
+_CREDENTIALS = "set AWS_ACCESS_KEY_ID and AWS_SECRET_ACCESS_KEY right"
+_BUCKET = "make the bucket that MEZZOTINT_STORE names, or name another one"
 _FULL = re.compile(r"\b507 Insufficient|<Code>[^<]*(?:InsufficientStorage|QuotaExceeded)")
 
 
@@ -201,15 +203,17 @@ def _answering(key: str) -> Iterator[None]:
     """S3's answers as domain errors. Only a 404 says that something is not there."""
     try:
         yield
-    except (s3_errors.NotFoundError, FileNotFoundError):
+    except (s3_errors.NotFoundError, FileNotFoundError) as error:
+        if "NoSuchBucket" in str(error):
+            raise StoreRefused("S3 has no such bucket", _BUCKET) from error
         raise NotFound(f"there is no object {key}") from None
     except (s3_errors.PermissionDeniedError, s3_errors.UnauthenticatedError, PermissionError) as error:
-        raise StoreUnavailable("S3 refuses the credentials") from error
+        raise StoreRefused("S3 refuses the credentials", _CREDENTIALS) from error
     except s3_errors.AlreadyExistsError:
         raise
     except (s3_errors.BaseError, OSError) as error:
         if "403 Forbidden" in str(error) or "401 Unauthorized" in str(error):  # as listings have it
-            raise StoreUnavailable("S3 refuses the credentials") from error
+            raise StoreRefused("S3 refuses the credentials", _CREDENTIALS) from error
         raise StoreUnavailable(f"S3 does not answer as it should: {first_line(error)[:300]}") from error
 
 
@@ -220,7 +224,7 @@ def _storing(key: str) -> Iterator[None]:
         with _answering(key):
             yield
     except NotFound:
-        raise StoreUnavailable("S3 has no such bucket") from None
+        raise StoreRefused("S3 has no such bucket", _BUCKET) from None
     except StoreUnavailable as error:
         if is_full(error.detail):
             raise StorageFull(f"S3 has no room for {key}") from error

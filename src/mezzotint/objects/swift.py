@@ -20,7 +20,7 @@ from swiftclient.client import Connection
 from swiftclient.exceptions import ClientException
 from urllib3.exceptions import HTTPError as BrokenOff
 
-from mezzotint.errors import NotFound, StorageFull, StoreUnavailable
+from mezzotint.errors import NotFound, StorageFull, StoreRefused, StoreUnavailable
 from mezzotint.host.files import CHUNK
 from mezzotint.names import check_key
 from mezzotint.objects.protocol import ObjectInfo, ObjectReader, ObjectStore, clip, find
@@ -244,6 +244,9 @@ class _Sent:
         return chunk
 
 
+_CREDENTIALS = "set ST_USER and ST_KEY right (or OS_USERNAME and OS_PASSWORD, or the application credential)"
+
+
 class _Exists(Exception):
     """The key is there already (412)."""
 
@@ -260,9 +263,11 @@ def _answering(key: str) -> Iterator[None]:
             raise _Exists from None
         if error.http_status in {413, 507}:
             raise StorageFull(f"Swift has no room for {key}, or it is larger than Swift takes") from error
-        refused = "refuses the credentials" if error.http_status in {401, 403} else "does not answer as it should"
-        raise StoreUnavailable(f"Swift {refused}: {error.http_status or ''} {error.msg}".strip()) from error
+        said = f"{error.http_status or ''} {error.msg}".strip()
+        if error.http_status in {401, 403}:
+            raise StoreRefused(f"Swift refuses the credentials: {said}", _CREDENTIALS) from error
+        raise StoreUnavailable(f"Swift does not answer as it should: {said}") from error
     except KeystoneRefusal as error:
-        raise StoreUnavailable("Keystone refuses the credentials") from error
+        raise StoreRefused("Keystone refuses the credentials", _CREDENTIALS) from error
     except (requests.RequestException, BrokenOff, KeystoneError, OSError) as error:
         raise StoreUnavailable(f"Swift does not answer: {type(error).__name__}") from error

@@ -69,6 +69,7 @@ class Settings:
     cover_art_upstream: str = p.setting("MEZZOTINT_COVER_ART_UPSTREAM", p.parse_http_url, "https://coverartarchive.org")
     cover_art_rewrite: bool = p.setting("MEZZOTINT_COVER_ART_REWRITE", p.parse_bool, "true")
     resize_format: str = p.setting("MEZZOTINT_RESIZE_FORMAT", p.parse_resize_format, "jpeg")
+    metrics_bind: tuple[str, int] | None = p.setting("MEZZOTINT_METRICS_BIND", p.parse_bind, None)
     log_format: str = p.setting("MEZZOTINT_LOG_FORMAT", p.one_of("logfmt", "json"), "logfmt")
     log_level: str = p.setting("MEZZOTINT_LOG_LEVEL", p.one_of("debug", "info", "warning", "error"), "info")
     # The existing composite handler's, with its defaults.
@@ -98,6 +99,8 @@ class Settings:
 
     credentials: Mapping[str, str] = field(default_factory=dict, repr=False)
     """the variables of other systems that open the store: OS_*, ST_*, AWS_*"""
+    telemetry: Mapping[str, str] = field(default_factory=dict)
+    """OpenTelemetry's own: OTEL_*"""
 
     @classmethod
     def read(cls, environment: Mapping[str, str] | None = None) -> Settings:
@@ -108,8 +111,9 @@ class Settings:
         if environment is None:
             environment = {**{k: v for k, v in dotenv_values(".env").items() if v is not None}, **os.environ}
         given = {k: v for k, v in environment.items() if k.startswith(("OS_", "ST_", "AWS_")) and v}
+        telemetry = {k: v for k, v in environment.items() if k.startswith("OTEL_") and v}
         own = {f.name: _value(f.metadata, environment) for f in fields(cls) if f.metadata}
-        return cls(**own, credentials=given)
+        return cls(**own, credentials=given, telemetry=telemetry)
 
     @property
     def store_url(self) -> str:
@@ -120,6 +124,12 @@ class Settings:
         """Where the store is a directory: which."""
         parts = urlsplit(self.store_url)
         return Path(unquote(parts.path)) if parts.scheme == "file" else None
+
+    @property
+    def directories(self) -> Mapping[str, Path]:
+        """Everything on local disk that grows, by what it is called."""
+        places = {"data": self.data, "cache": self.cache, "scratch": self.scratch}
+        return places | ({"store": self.store_directory} if self.store_directory else {})
 
     @property
     def sqlite(self) -> Path | None:
@@ -148,6 +158,12 @@ class Settings:
     @property
     def max_downloads(self) -> Path:
         return self.max_downloads_file or self.data / "max_downloads.json"
+
+    @property
+    def address(self) -> str:
+        """Where people reach the server, as far as is known here."""
+        host, port = self.bind
+        return self.public_url or f"http://{f'[{host}]' if ':' in host else host}:{port}"
 
     @property
     def agent(self) -> str:

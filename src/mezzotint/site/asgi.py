@@ -28,7 +28,9 @@ from mezzotint.delivery.request import Receive, Request, Scope
 from mezzotint.delivery.respond import Send
 from mezzotint.errors import InvalidInput, MezzotintError, TooManyBytes, Unauthorized
 from mezzotint.host.files import full_is_told, make_directory
-from mezzotint.site.logs import RequestIds, request_id
+from mezzotint.site import prepare, traces
+from mezzotint.site.logs import RequestIds
+from mezzotint.tracing import request_id
 
 _COLLECT = 700, 10, 10
 """Python's own thresholds; the program raises them while it starts"""
@@ -70,6 +72,7 @@ def _check_closed(body: IO[bytes], length: int, content_type: str) -> None:
 class Site:
     def __init__(self) -> None:
         self._engine = wiring.engine(PrometheusObserver())
+        traces.begin("serve", self._engine.settings.telemetry)
         incoming = self._engine.settings.data / "incoming"
         make_directory(incoming)
         tempfile.tempdir = str(incoming)
@@ -80,7 +83,11 @@ class Site:
         from mezzotint.imagecloud import worker as imagecloud
         from mezzotint.repository.upkeep.maintenance import Maintenance
 
-        self._background = (Maintenance(), imagecloud.Background(), composites.Background())
+        self._background = (
+            Maintenance(prepare.again if prepare.late else None),
+            imagecloud.Background(),
+            composites.Background(),
+        )
         files = StaticFiles(packages=[(package, "static") for package in _STATIC])
         self._static = Starlette(routes=[Mount("/static", files)])
         self._max_body = self._engine.settings.max_upload + _FORM_ROOM
@@ -88,14 +95,18 @@ class Site:
     async def __call__(self, scope: Scope, receive: Receive, send: Send) -> None:
         if scope["type"] == "http":
             send = self._named(scope, send)
-            if self.delivery.takes(scope["path"]):
-                await self.delivery(scope, receive, send)
-            elif scope["path"].startswith("/static/"):
-                await self._static(scope, receive, send)
-            else:
-                await self._managed(scope, receive, send)
+            with traces.request_span(scope):
+                await self._answer(scope, receive, send)
         elif scope["type"] == "lifespan":
             await self._lifespan(receive, send)
+
+    async def _answer(self, scope: Scope, receive: Receive, send: Send) -> None:
+        if self.delivery.takes(scope["path"]):
+            await self.delivery(scope, receive, send)
+        elif scope["path"].startswith("/static/"):
+            await self._static(scope, receive, send)
+        else:
+            await self._managed(scope, receive, send)
 
     def _named(self, scope: Scope, send: Send) -> Send:
         """Have the request's id in its log lines and in its answer."""
@@ -105,6 +116,7 @@ class Site:
 
         async def named(event: MutableMapping[str, Any]) -> None:
             if event["type"] == "http.response.start":
+                traces.note_status(event["status"])
                 event["headers"] = [*event.get("headers", ()), (b"x-request-id", identity.encode())]
             await send(event)
 
@@ -123,6 +135,7 @@ class Site:
         for one in self._background:
             one.stop()
         wiring.close_engine()
+        traces.end()
 
     async def _lifespan(self, receive: Receive, send: Send) -> None:
         await receive()

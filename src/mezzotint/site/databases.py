@@ -5,7 +5,9 @@ from __future__ import annotations
 from typing import Any
 from urllib.parse import parse_qsl, unquote, urlsplit
 
-from mezzotint.errors import InvalidInput
+from django.db.utils import DatabaseError, OperationalError
+
+from mezzotint.errors import InvalidInput, first_line
 from mezzotint.settings import Settings
 
 _LATER = 120
@@ -50,6 +52,17 @@ def database(settings: Settings) -> dict[str, Any]:
         }
         | options,
     }
+
+
+_REFUSALS = ("authentication failed", "does not exist", "no pg_hba.conf entry", "no password supplied")
+"""PostgreSQL's words, which has no codes for refusing a connection"""
+
+
+def check_refusal(error: DatabaseError) -> None:
+    """Raises InvalidInput where PostgreSQL answers that it is not to be asked so; one that is late does not answer."""
+    said = first_line(error)
+    if isinstance(error, OperationalError) and any(word in str(error) for word in _REFUSALS):
+        raise InvalidInput("DATABASE_URL", f"cannot be used: {said}", "the user, password and database that are there")
 
 
 def cache(settings: Settings) -> dict[str, Any]:

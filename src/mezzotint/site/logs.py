@@ -7,14 +7,12 @@ import logging
 import re
 import secrets
 from collections.abc import MutableMapping
-from contextvars import ContextVar
 from typing import Any
 
-_GIVEN = re.compile(r"[A-Za-z0-9._:/+=@-]{1,128}")
-_ORDER = ["timestamp", "level", "logger", "request", "event"]
+from mezzotint.tracing import LONGEST_ID, request_id
 
-request_id: ContextVar[str] = ContextVar("request_id", default="")
-"""of the request that is worked on, where it is one"""
+_GIVEN = re.compile(rf"[A-Za-z0-9._:/+=@-]{{1,{LONGEST_ID}}}")
+_ORDER = ["timestamp", "level", "logger", "request", "event"]
 
 
 class RequestIds:

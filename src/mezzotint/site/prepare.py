@@ -5,23 +5,41 @@ from __future__ import annotations
 import logging
 import os
 import secrets
-from collections.abc import Callable
-from contextlib import suppress
+import sys
+from collections.abc import Callable, Iterator
 from dataclasses import dataclass
 
+from mezzotint import __version__
+from mezzotint.errors import InvalidInput
+
 log = logging.getLogger(__name__)
+late = False
+"""in the workers of `serve`: whether something did not answer when it started"""
 
 
 @dataclass(frozen=True, slots=True)
 class Ready:
     """`password` and `token` are there at the very first start only; `restored` is the commit that an
-    empty database was brought to, `pinned` the one that it shows to look at; `alarm` says what is not ready."""
+    empty database was brought to, `pinned` the one that it shows to look at; `alarm` says what is not ready, and `late`
+    whether that may pass by itself: something does not answer yet."""
 
     password: str | None = None
     token: str | None = None
     restored: int | None = None
     pinned: int | None = None
     alarm: str | None = None
+    late: bool = False
+
+    def told(self, address: str = "") -> Iterator[str]:
+        """What a person has to be told, a line each."""
+        if self.password:
+            yield f"  admin    {address}/admin/   user: admin   password: {self.password}"
+            yield f"  token    {self.token}"
+            yield "  Both are shown this once. `mezzotint token issue` makes further tokens."
+        if self.restored is not None:
+            yield f"  restored from the object store, up to commit {self.restored}"
+        if self.pinned is not None:
+            yield f"  as it was at commit {self.pinned}: nothing can be changed here"
 
 
 def django_setup() -> None:
@@ -32,12 +50,13 @@ def django_setup() -> None:
 
 
 def prepare(progress: Callable[[str, int], None] = lambda what, count: None) -> Ready:
-    """Bring the database up to date and to the journal's end, from nothing if need be. A
-    database that does not answer is an alarm and no error: pictures are served without it."""
+    """Bring the database up to date and to the journal's end, from nothing if need be. A database or store that does
+    not answer is an alarm and no error: pictures are served without. Raises InvalidInput for what is set wrong."""
     django_setup()
     from django.db import DatabaseError, connections
 
     from mezzotint.errors import MezzotintError
+    from mezzotint.site.databases import check_refusal
     from mezzotint.wiring import engine
 
     locks = engine().host.locks  # raises what is wrong with the settings: an error, and no alarm
@@ -45,7 +64,10 @@ def prepare(progress: Callable[[str, int], None] = lambda what, count: None) -> 
         with locks.hold("prepare"):  # of two who start at once one finds all done
             return _prepare(progress)
     except DatabaseError as error:
-        return Ready(alarm=f"the database does not answer ({error}); pictures are served, the rest is not")
+        check_refusal(error)
+        return Ready(alarm=f"the database does not answer ({error}); pictures are served, the rest is not", late=True)
+    except InvalidInput:
+        raise
     except MezzotintError as error:
         return Ready(
             alarm=f"the journal cannot be followed ({error}); what is shown may be old, and nothing can be committed"
@@ -54,18 +76,30 @@ def prepare(progress: Callable[[str, int], None] = lambda what, count: None) -> 
         connections.close_all()
 
 
+def again() -> bool:
+    """What could not be done at the start, where it can be now; a person is told. False where it is to be tried again.
+    Raises InvalidInput."""
+    from mezzotint.wiring import engine
+
+    ready = prepare()
+    if ready.late:
+        return False
+    log.info("what was late answers now")
+    print(*ready.told(engine().settings.address), sep="\n", file=sys.stderr, flush=True)  # noqa: T201  no log line
+    return True
+
+
 def _prepare(progress: Callable[[str, int], None]) -> Ready:
     from django.core.management import call_command
 
-    from mezzotint.errors import StoreUnavailable
     from mezzotint.repository import commits, standing
     from mezzotint.repository.upkeep import checkpointing, removals, restoring
     from mezzotint.wiring import engine
 
-    restored = None
-    with suppress(StoreUnavailable):  # compare() raises the alarm
-        if restoring.is_fresh() and not engine().journal.is_empty():
-            restored = restoring.restore(progress=progress)
+    _check_version()
+    restored, answers = None, _store_answers()
+    if answers and restoring.is_fresh() and not engine().journal.is_empty():
+        restored = restoring.restore(progress=progress)
     call_command("migrate", verbosity=0, interactive=False)
     _make_cache_table()
     pinned = standing.installation().pinned
@@ -73,7 +107,7 @@ def _prepare(progress: Callable[[str, int], None]) -> Ready:
         return Ready(pinned=pinned)
     alarm = standing.compare()
     if alarm:
-        return Ready(alarm=alarm)
+        return Ready(alarm=alarm, late=not answers)
     commits.catch_up()
     removals.settle(commits.catch_up)
     if engine().settings.read_only:
@@ -84,6 +118,39 @@ def _prepare(progress: Callable[[str, int], None]) -> Ready:
     ready = _first_person(restored)
     commits.flush("setup")
     return ready
+
+
+def _check_version() -> None:
+    """Raises InvalidInput for a database that a newer version has brought further."""
+    from django.apps import apps
+    from django.db import connection
+    from django.db.migrations.loader import MigrationLoader
+
+    loader = MigrationLoader(connection)
+    own = {app.label for app in apps.get_app_configs() if app.name.startswith("mezzotint.")}
+    unknown = set(loader.applied_migrations) - set(loader.disk_migrations)
+    newer = sorted(f"{app}.{name}" for app, name in unknown if app in own)
+    if newer:
+        raise InvalidInput(
+            "DATABASE_URL",
+            f"names a database of a newer version of Mezzotint than {__version__}, which did {newer[-1]}",
+            "that version, or a fresh database, which is filled from the object store",
+        )
+
+
+def _store_answers() -> bool:
+    """Raises InvalidInput where it says that it is not to be asked so."""
+    from mezzotint.errors import StoreRefused, StoreUnavailable
+    from mezzotint.journal import read_marker
+    from mezzotint.wiring import engine
+
+    try:
+        read_marker(engine().store)
+    except StoreRefused as error:
+        raise InvalidInput("MEZZOTINT_STORE", f"cannot be used: {error}", error.hint) from None
+    except StoreUnavailable:
+        return False
+    return True
 
 
 def _make_cache_table() -> None:

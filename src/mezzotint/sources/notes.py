@@ -15,6 +15,7 @@ from contextlib import suppress
 from pathlib import Path
 from typing import Any
 
+from mezzotint import tracing
 from mezzotint.host.files import make_directory
 
 _CURRENT = "notes.jsonl"
@@ -29,7 +30,8 @@ class Notes:
 
     def append(self, note: dict[str, Any]) -> None:
         """It is there after a kill -9. No error where the disk is full: the pictures matter more."""
-        line = b"\n" + json.dumps(note).encode() + b"\n"  # so that one which a full disk cut off ends there
+        asked = {"request": tracing.request_id.get()}
+        line = b"\n" + json.dumps(asked | note).encode() + b"\n"  # so that one which a full disk cut off ends there
         with suppress(OSError):
             make_directory(self._directory, durable=False)
             while True:

@@ -10,6 +10,7 @@ from typing import Any
 import aiohttp
 from yarl import URL
 
+from mezzotint import tracing
 from mezzotint.errors import OriginBusy, OriginFailed, OriginLacks
 from mezzotint.network.breaker import CircuitBreaker
 from mezzotint.network.client import told
@@ -93,6 +94,8 @@ class PeerClient:
     ) -> AsyncIterator[aiohttp.ClientResponse]:
         self._breaker.check(peer.origin)
         given = {"Authorization": f"Bearer {peer.token}"} if peer.token else {}
+        if asked := tracing.request_id.get():
+            given["X-Request-Id"] = asked
         with told(lambda: self._breaker.failed(peer.origin)):
             answer = await self._opened().request(
                 method,

@@ -6,7 +6,7 @@ import threading
 from dataclasses import dataclass
 
 from mezzotint.cache import Cache, Index, SqliteIndex
-from mezzotint.cache.cleaner import Housekeeping
+from mezzotint.cache.cleaner import Cleaner, Housekeeping
 from mezzotint.derivatives import Bases, Derivative, StoreManager
 from mezzotint.derivatives.manager import Observer
 from mezzotint.derivatives.pool import RenderPool
@@ -36,6 +36,7 @@ class Engine:
     journal: Journal
     pool: RenderPool[Derivative]
     manager: StoreManager
+    cleaner: Cleaner
     housekeeping: Housekeeping
     policy: Policy
     records: RemoteRecords
@@ -53,7 +54,8 @@ class Engine:
 
 
 def open_engine(settings: Settings, observer: Observer | None = None) -> Engine:
-    store = open_store(settings.store_url, settings)
+    observer = observer or Observer()
+    store = open_store(settings.store_url, settings, observer.asked_store)
     remove_abandoned(settings.data / "incoming")
     host = Host(settings.data / "host")
     cache = Cache(settings.cache, _index(settings, host), settings.cache_max_size, host, settings.nginx / "hits.log")
@@ -67,7 +69,8 @@ def open_engine(settings: Settings, observer: Observer | None = None) -> Engine:
         allow_svg=settings.allow_svg,
     )
     pool: RenderPool[Derivative] = RenderPool(settings.render_threads, settings.render_queue)
-    manager = StoreManager(bases, cache, host, pool, settings.max_output_pixels, observer or Observer())
+    manager = StoreManager(bases, cache, host, pool, settings.max_output_pixels, observer)
+    cleaner = Cleaner(cache, observer.evicted)
     keeps = Patterns(hosts=settings.fetch_keep)
     return Engine(
         settings,
@@ -78,7 +81,8 @@ def open_engine(settings: Settings, observer: Observer | None = None) -> Engine:
         Journal(store, settings.data / "incoming"),
         pool,
         manager,
-        Housekeeping(cache, settings.cleanup_interval),
+        cleaner,
+        Housekeeping(cleaner, settings.cleanup_interval),
         Policy(Patterns.of(settings.fetch_allow or ()), Patterns.of(settings.fetch_deny or ()), settings.fetch_ports),
         RemoteRecords(store, cache, keeps.name, read_only=settings.read_only),
         DomainLimits(settings.max_downloads),

@@ -5,12 +5,13 @@ from __future__ import annotations
 
 import logging
 import time
+from collections.abc import Callable
 
 from django.db import DatabaseError, close_old_connections, connections
 
 from mezzotint.errors import JournalBroken, MezzotintError
 from mezzotint.objects.clock import store_time
-from mezzotint.repository import commits, fulltext, standing
+from mezzotint.repository import commits, fulltext, gauges, standing
 from mezzotint.repository.intake import capture
 from mezzotint.repository.models import Removal, Snapshot
 from mezzotint.repository.upkeep import checkpointing, removals
@@ -21,15 +22,18 @@ log = logging.getLogger(__name__)
 TURN = 1.0
 GRACE = 3.0
 """seconds that a change has been waiting for its commit before it is committed here"""
-FOLLOW, LOOK_AGAIN, PURGE, CHECKPOINT_AGAIN = 10.0, 10.0, 3600.0, 600.0
+FOLLOW, LOOK_AGAIN, PURGE, CHECKPOINT_AGAIN, SHOW, SHOW_STORE = 10.0, 10.0, 3600.0, 600.0, 5.0, 30.0
 """seconds between two times that a writer looks for others' commits, that an alarm is looked into again,
-that the trash is emptied of what is old enough, and after a checkpoint that could not be made; a read node
-follows at every turn"""
+that the trash is emptied of what is old enough, and after a checkpoint that could not be made; and that figures
+are shown, the database's and the store's. A read node follows at every turn"""
 
 
 class Maintenance(Background):
-    def __init__(self) -> None:
+    """`begin` does what could not be done when the server started, and returns whether that is done now."""
+
+    def __init__(self, begin: Callable[[], bool] | None = None) -> None:
         super().__init__("maintenance")
+        self._begin = begin
         self._last: dict[str, float] = {}
         self._told = ""
         self._tidied = -1
@@ -53,6 +57,7 @@ class Maintenance(Background):
         close_old_connections()
         try:
             self.turn()
+            self._show()
             self._told = ""
         except JournalBroken as error:
             standing.raise_alarm(error)
@@ -64,6 +69,10 @@ class Maintenance(Background):
 
     def turn(self) -> None:
         """Everything that is due now. Raises MezzotintError, DatabaseError; the rest waits for the next turn."""
+        if self._begin is not None:
+            if not self._is_due("begin", LOOK_AGAIN) or not self._begin():
+                return
+            self._begin = None
         if standing.installation().pinned is not None:
             return
         if standing.installation().alarm:
@@ -76,6 +85,12 @@ class Maintenance(Background):
             self._write()
         removals.purge_here()
         self._tidy()
+
+    def _show(self) -> None:
+        if self._is_due("show", SHOW):
+            gauges.show()
+        if self._is_due("show store", SHOW_STORE):
+            gauges.show_store()
 
     def _tidy(self) -> None:
         seq = standing.head().seq
