@@ -31,7 +31,7 @@ def origin() -> Iterator[Origin]:
 
 @pytest.fixture(scope="module")
 def server(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Server]:
-    started = start_server(tmp_path_factory.mktemp("errors") / "data", **OPEN, MEZZOTINT_FETCH_TIMEOUT="2s")
+    started = start_server(tmp_path_factory.mktemp("errors") / "data", **OPEN, MEZZOTINT_FETCH_TIMEOUT="8s")
     yield started
     started.stop()
 

@@ -14,14 +14,16 @@ from mezzotint.sources.remote import Lookup, RemoteImages
 from mezzotint.wiring import Engine
 from mezzotint.wiring.sources import open_sources
 from tests.conftest import engine_on
+from tests.waiting import IN_TIME, PATIENCE
 
 T = TypeVar("T")
 
 
 @contextmanager
 def fetching(data: Path, **variables: str) -> Iterator[Engine]:
-    allowed = {"MEZZOTINT_FETCH_ALLOW": "127.0.0.0/8", "MEZZOTINT_FETCH_PORTS": "*", "MEZZOTINT_FETCH_TIMEOUT": "2s"}
-    with engine_on(data, **(allowed | variables)) as engine:
+    """What takes long is given up after `IN_TIME`, unless a test that waits for that says otherwise."""
+    allowed = {"MEZZOTINT_FETCH_ALLOW": "127.0.0.0/8", "MEZZOTINT_FETCH_PORTS": "*"}
+    with engine_on(data, **(allowed | {"MEZZOTINT_FETCH_TIMEOUT": f"{IN_TIME:g}s"} | variables)) as engine:
         yield engine
 
 
@@ -29,7 +31,7 @@ def run(engine: Engine, work: Callable[[RemoteImages], Awaitable[T]]) -> T:
     """In an event loop of its own, as a process would."""
 
     async def main() -> T:
-        remote = open_sources(engine, patience=3).remote
+        remote = open_sources(engine, patience=PATIENCE).remote
         try:
             return await work(remote)
         finally:

@@ -30,8 +30,9 @@ class Notes:
 
     def append(self, note: dict[str, Any]) -> None:
         """It is there after a kill -9. No error where the disk is full: the pictures matter more."""
-        asked = {"request": tracing.request_id.get()}
-        line = b"\n" + json.dumps(asked | note).encode() + b"\n"  # so that one which a full disk cut off ends there
+        if asked := tracing.request_id.get():
+            note = note | {"request": asked}
+        line = b"\n" + json.dumps(note).encode() + b"\n"  # so that one which a full disk cut off ends there
         with suppress(OSError):
             make_directory(self._directory, durable=False)
             while True:

@@ -21,6 +21,7 @@ from tests.archive import Archive
 from tests.archive.faults import Fault
 from tests.archive.replies import Reply, Request
 from tests.sources.fetching import fetching
+from tests.waiting import PATIENCE
 
 T = TypeVar("T")
 SHORT = {"MEZZOTINT_FETCH_MAX_AGE": "0s"}
@@ -50,7 +51,7 @@ def covering(data: Path, archive: Archive, **variables: str) -> Iterator[Engine]
         yield engine
 
 
-def run(engine: Engine, work: Callable[[CoverArt], Awaitable[T]], patience: float = 10.0) -> T:
+def run(engine: Engine, work: Callable[[CoverArt], Awaitable[T]], patience: float = PATIENCE) -> T:
     """In an event loop of its own, as a process would."""
 
     async def main() -> T:
