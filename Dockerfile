@@ -15,18 +15,21 @@ COPY src src
 RUN /opt/mezzotint/bin/pip install --no-cache-dir --disable-pip-version-check --no-deps --no-build-isolation . \
     && /opt/mezzotint/bin/pip uninstall --yes --quiet hatchling setuptools pip
 # What nothing here reads: debugging symbols (but of libraries that were moved into wheels, which strip breaks), AWS's
-# other services, sources of translations, others' tests.
+# other services, other languages, maps and pages of documentation that nobody is led to, what colours source code,
+# others' tests.
 RUN cd /opt/mezzotint/lib/python3*/site-packages \
     && find . -name '*.so*' -not -path '*.libs/*' -exec strip --strip-unneeded {} + \
     && find botocore/data -mindepth 1 -maxdepth 1 -type d \
         -not -name s3 -not -name sqs -not -name sso -not -name sso-oidc -not -name sts -exec rm -r {} + \
-    && find . -name '*.po' -delete \
+    && find . -path '*/locale/*' -mindepth 3 -type d -not -path '*/locale/en*' -not -name __pycache__ -prune -exec rm -r {} + \
+    && find drf_spectacular_sidecar -name '*.map' -delete && rm -r drf_spectacular_sidecar/static/*/redoc \
+    && find pygments/lexers -type f -not -name '__init__.*' -not -name '_mapping.*' -delete \
     && find . -type d -name tests -prune -exec rm -r {} +
 
 FROM ${BASE}
 RUN apt-get update \
     && apt-get install -y --no-install-recommends ca-certificates fonts-noto-cjk nginx-light python3 tini \
-    && rm -rf /var/lib/apt/lists/* /var/log/* /usr/share/doc/* /etc/nginx/sites-enabled/default \
+    && rm -rf /var/lib/apt/lists/* /var/log/* /usr/share/doc/* /usr/share/man/* /usr/share/locale/* /etc/nginx/sites-enabled/default \
         /usr/share/fonts/opentype/noto/NotoSerifCJK-*.ttc \
     && useradd --uid 1000 --create-home --shell /usr/sbin/nologin mezzotint \
     && install -d -o 1000 -g 1000 /data /srv/dlcs

@@ -8,7 +8,7 @@ PIP := $(BIN)/python -m pip --disable-pip-version-check --quiet
 # Otherwise each of the tests' thousand processes compiles all that is ours anew.
 unexport PYTHONDONTWRITEBYTECODE
 
-.PHONY: serve dev test quick durations coverage mutants soak format check docs bench clean lock help
+.PHONY: serve dev test quick durations coverage mutants soak format check docs image bench clean lock help
 .DEFAULT_GOAL := help
 
 help: ## this list
@@ -60,11 +60,14 @@ check: .venv/dev.stamp ## lint, types, who may import whom, docs held to setting
 docs: .venv/dev.stamp ## the documentation as a site, in build/docs; DOCS=serve shows it while it is written
 	@$(BIN)/mkdocs $(or $(DOCS),build) --quiet
 
+image: ## the container image, by buildah where there is no Docker; needs root
+	@deploy/build-image.sh
+
 bench: .venv/dev.stamp ## ratios against floors and peers
 	@$(BIN)/python -m bench
 
 clean: ## away with .venv and caches; data/ stays
-	rm -rf .venv .documents .mypy_cache .ruff_cache .pytest_cache .import_linter_cache .hypothesis bench/work mutants htmlcov build .coverage*
+	rm -rf .venv .documents .tools .mypy_cache .ruff_cache .pytest_cache .import_linter_cache .hypothesis bench/work mutants htmlcov build .coverage*
 
 lock: ## lock the newest versions that fit, with hashes
 	@$(PYTHON) -m pip install --quiet uv

@@ -110,7 +110,7 @@ class RendererEnded(MezzotintError):
 
 
 class NotFound(MezzotintError):
-    title = "Not found"
+    title = "Not Found"
 
 
 class Conflict(MezzotintError):
@@ -175,7 +175,7 @@ class OriginError(MezzotintError):
 
 
 class OriginLacks(OriginError):
-    title = "Not found"
+    title = "Not Found"
     told = "the origin has no such picture"
 
 

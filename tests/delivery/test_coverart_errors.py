@@ -61,9 +61,10 @@ def faulty(covers: Covers) -> Iterator[Archive]:
 )
 def test_what_is_wrong_with_a_name_is_told(covers: Covers, path: str, word: str) -> None:
     covers.archive.forget()
-    error = told(covers.http.get(path), 400)
+    status = 404 if word == "mbid" else 400
+    error = told(covers.http.get(path), status)
     assert error.startswith(f"{word}:")
-    told_without_body(covers.http.head(path), 400)
+    told_without_body(covers.http.head(path), status)
     assert not covers.archive.asked
 
 

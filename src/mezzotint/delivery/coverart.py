@@ -13,7 +13,7 @@ from mezzotint.delivery.door import Door
 from mezzotint.delivery.freshness import DAY, Freshness, lasting
 from mezzotint.delivery.pictures import Pictures
 from mezzotint.delivery.request import Request
-from mezzotint.errors import MezzotintError, printable
+from mezzotint.errors import InvalidInput, MezzotintError, printable
 from mezzotint.problems import problem_headers, status_of
 from mezzotint.sources.coverart import CoverRequest, Given, parse_path
 from mezzotint.sources.coverart.keeping import MEDIA
@@ -49,10 +49,12 @@ class CoverDoor(Door):
         return self._listing(given, request) if given.listing is not None else self._picture(asked, given, request.path)
 
     def refused(self, request: Request, error: MezzotintError) -> Answer:
-        """As clients of the archive expect it."""
+        """As clients of the archive expect it. An MBID that is none is 404, as the existing cover art cache has it; the
+        archive says 400."""
         found = headers(content_type="application/json", **problem_headers(error, public=self.public))
         body = json.dumps({"error": printable(str(error))}).encode()
-        return Answer(status_of(error), found, body)
+        unknown = isinstance(error, InvalidInput) and error.field == "mbid"
+        return Answer(404 if unknown else status_of(error), found, body)
 
     def not_allowed(self, request: Request) -> Answer:
         body = json.dumps({"error": f"{request.method} is not allowed here"}).encode()
