@@ -85,11 +85,14 @@ class Part:
 
 @dataclass
 class Deployment:
+    """`scale` is how many of a service there are, where it is not as the file says."""
+
     directory: Path
     parts: dict[str, list[Part]] = field(default_factory=dict)
     postgresql: PostgreSQL | None = None
     redis: Redis | None = None
     volumes: dict[str, Path] = field(default_factory=dict)
+    scale: dict[str, int] = field(default_factory=dict)
 
     def __post_init__(self) -> None:
         self.files = self.directory / "srv"
@@ -106,7 +109,7 @@ class Deployment:
                 case "redis":
                     self.redis = Redis.start(self.directory / "redis", None, *service.command[1:])
                 case _:
-                    for number in range(1, service.replicas + 1):
+                    for number in range(1, self.scale.get(service.name, service.replicas) + 1):
                         part = self._part(service, number)
                         self.parts.setdefault(service.name, []).append(part)
                         part.start()
