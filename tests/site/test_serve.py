@@ -9,6 +9,7 @@ import signal
 import socket
 import subprocess
 from collections.abc import Callable
+from concurrent.futures import ThreadPoolExecutor
 from functools import partial
 from pathlib import Path
 
@@ -18,8 +19,9 @@ import pytest
 from mezzotint import tokens
 from mezzotint.settings import Settings
 from tests import http, pictures
-from tests.backends.processes import lasting_port
+from tests.backends.processes import accepts, lasting_port
 from tests.conftest import PROGRAM, Server, environment, figure, run
+from tests.origin import Origin
 from tests.servers import answers
 from tests.waiting import IN_TIME, PATIENCE, until
 
@@ -295,3 +297,17 @@ def test_djangos_own_commands_are_there(used: Path) -> None:
     assert run(used, "manage", "check").returncode == 0
     assert run(used, "manage", "makemigrations", "--check", "--dry-run").returncode == 0
     assert run(used, "manage", "help").returncode == 0
+
+
+def test_what_is_under_way_is_finished_when_it_is_stopped(serve: Callable[..., Server], origin: Origin) -> None:
+    server = serve(MEZZOTINT_FETCH_ALLOW="127.0.0.0/8", MEZZOTINT_FETCH_PORTS="*")
+    url = origin.picture("/slow.jpg", pictures.jpeg(60, 40))
+    held = origin.holding("/slow.jpg")
+    with ThreadPoolExecutor(1) as threads:
+        asked = threads.submit(server.writer.get, "/get_image", params={"url": url})
+        until(lambda: origin.asked["/slow.jpg"])
+        server.process.terminate()
+        until(lambda: not accepts(server.port))
+        held.set()
+        assert asked.result(PATIENCE).status_code == 200
+    assert server.process.wait(PATIENCE) == 0

@@ -101,6 +101,18 @@ def check_directories(settings: Settings) -> None:
             raise InvalidInput(variable, f"cannot be {directory}: {error.strerror}", whose) from None
 
 
+def _raised_meanwhile() -> str:
+    """The alarm that another process has raised since all was well here; it may end by itself."""
+    from django.db import DatabaseError
+
+    from mezzotint.repository import standing
+
+    try:
+        return standing.installation().alarm
+    except DatabaseError as error:
+        return str(error)
+
+
 def ready_database(*, to_read: bool = False, patient: bool = False) -> None:
     """Bring the database up to date and to the journal's end. Where that cannot be, end the program; or, where it is
     only `to_read`, say so; where whoever asks is `patient`, wait for what does not answer yet."""
@@ -111,10 +123,11 @@ def ready_database(*, to_read: bool = False, patient: bool = False) -> None:
     while True:
         with count_progress("getting ready", passing=True) as progress:
             ready = prepare(lambda what, count: progress(count, None))
-        if not (patient and ready.late):
+        late = ready.alarm if ready.late else "" if ready.alarm or ready.pinned else _raised_meanwhile()
+        if not (patient and late):
             break
-        if ready.alarm != told:
-            told = ready.alarm or ""
+        if late != told:
+            told = late
             tell(f"waiting: {escape(told)}")
         time.sleep(_LATE)
     if ready.alarm and not to_read:

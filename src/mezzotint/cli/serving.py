@@ -5,6 +5,7 @@ from __future__ import annotations
 import multiprocessing
 import os
 import shutil
+import signal
 import socket
 import time
 import uuid
@@ -27,6 +28,8 @@ from mezzotint.site import logs, prepare
 if TYPE_CHECKING:
     from granian.server.common import AbstractServer as Server
 
+_TO_FINISH, _PATIENCE = 20, 3
+"""seconds that requests have to end in when the server is stopped; and when somebody waits for it, by Ctrl-C"""
 _BEGINNINGS, _WITHIN = 4, 60.0
 """so many in so many seconds are too many"""
 
@@ -126,7 +129,7 @@ def _server(settings: Settings, host: str, port: int) -> Server[Any]:
     from granian import Granian
     from granian.constants import HTTPModes, Interfaces
 
-    return Granian(
+    server = Granian(
         "mezzotint.site.server:Server",
         factory=True,
         address=host,
@@ -134,13 +137,22 @@ def _server(settings: Settings, host: str, port: int) -> Server[Any]:
         interface=Interfaces.RSGI,
         workers=settings.worker_count,
         backlog=2048,
-        workers_kill_timeout=3,
+        workers_kill_timeout=_TO_FINISH,
         respawn_failed_workers=True,
         http=HTTPModes.http1,
         websockets=False,
         log_level="warning",  # type: ignore[arg-type]
         log_dictconfig=logs.config(settings.log_format, settings.log_level),
     )
+    interrupt = server.signal_handler_interrupt
+
+    def interrupted(number: int, *more: Any) -> None:
+        if number == signal.SIGINT:
+            server.workers_kill_timeout = _PATIENCE
+        interrupt()  # type: ignore[no-untyped-call]
+
+    server.signal_handler_interrupt = interrupted  # type: ignore[method-assign]
+    return server
 
 
 def _check_free(host: str, port: int) -> None:
