@@ -2,15 +2,20 @@
 
 from __future__ import annotations
 
+import atexit
 import hashlib
 import os
+import shutil
 import signal
 import socket
 import sqlite3
 import subprocess
 import sys
+import tempfile
+from collections.abc import Mapping
 from contextlib import closing, suppress
 from dataclasses import dataclass, field
+from functools import cache
 from pathlib import Path
 from typing import Any
 from urllib.parse import urlsplit
@@ -35,6 +40,25 @@ def environment(data: Path, **more: str) -> dict[str, str]:
     if "DATABASE_URL" in kept and "DATABASE_URL" not in more:
         kept["DATABASE_URL"] = _database_of(data, kept["DATABASE_URL"])
     return kept | {"MEZZOTINT_DATA": str(data), "MEZZOTINT_WORKERS": "1"} | more
+
+
+def _make_tables(data: Path, more: Mapping[str, str]) -> None:
+    """Where `data` is not there yet, and is to have the store too: a database of empty tables, which to make takes a
+    quarter of a start."""
+    if not data.exists() and not {"MEZZOTINT_DATA", "MEZZOTINT_STORE", "DATABASE_URL"} & {*os.environ, *more}:
+        data.mkdir()
+        shutil.copy(_migrated(), data / "mezzotint.sqlite3")
+
+
+@cache
+def _migrated() -> Path:
+    """A database of empty tables, of this process; it goes with it."""
+    directory = Path(tempfile.mkdtemp(prefix="mezzotint-tables-"))
+    atexit.register(shutil.rmtree, directory, ignore_errors=True)
+    variables = {k: v for k, v in os.environ.items() if not k.startswith(("MEZZOTINT_", "DJANGO_"))}
+    command = [str(PROGRAM), "manage", "migrate", "--verbosity", "0"]
+    subprocess.run(command, env=variables | {"MEZZOTINT_DATA": str(directory)}, check=True, cwd=directory)
+    return directory / "mezzotint.sqlite3"
 
 
 def _database_of(data: Path, server: str) -> str:
@@ -113,6 +137,7 @@ def start_server(data: Path, *options: str, **more: str) -> Server:
     """`mezzotint serve`, on a free port; back when it answers."""
     port = lasting_port()
     log = data.parent / f"{data.name}-serve.log"
+    _make_tables(data, more)
     variables = environment(data, MEZZOTINT_BIND=f"127.0.0.1:{port}", **more)
     with open(log, "ab") as output:
         process = subprocess.Popen(
