@@ -16,16 +16,19 @@ for program in buildah debootstrap; do
     command -v "$program" >/dev/null || cannot "there is no $program; on Debian: apt-get install buildah debootstrap"
 done
 
-source=$(find Dockerfile README.md pyproject.toml requirements/run.txt manage.py deploy/image src -type f \
-    -not -path '*/__pycache__/*' -print0 | sort -z | xargs -0 sha256sum | sha256sum | cut -d' ' -f1)
+into_it=(Dockerfile README.md pyproject.toml requirements/run.txt manage.py deploy/image src)
+source=$({
+    find "${into_it[@]}" -type f -not -path '*/__pycache__/*' -printf '%m %p\n' | sort
+    find "${into_it[@]}" -type f -not -path '*/__pycache__/*' -print0 | sort -z | xargs -0 sha256sum
+} | sha256sum | cut -d' ' -f1)
 built=$(buildah inspect --type image --format '{{index .OCIv1.Config.Labels "mezzotint.source"}}' "$name" 2>/dev/null || true)
 if [ "$built" = "$source" ]; then
     echo "$name is what it would be built to"
     exit 0
 fi
 
-work=$(mktemp -d)
-trap 'rm -rf --one-file-system "$work"' EXIT
+work=$(mktemp -d) container=
+trap 'rm -rf --one-file-system "$work"; if [ "$container" ]; then buildah rm "$container" >/dev/null; fi' EXIT
 if ! buildah inspect --type image "$base" >/dev/null 2>&1; then
     echo "making a Debian to build on"
     mirror=$({ cat /etc/apt/sources.list.d/debian.sources /etc/apt/sources.list 2>/dev/null || true; } |
@@ -36,14 +39,19 @@ if ! buildah inspect --type image "$base" >/dev/null 2>&1; then
     container=$(buildah from scratch)
     buildah add --quiet "$container" "$work/base" / >/dev/null
     buildah commit --quiet --rm "$container" "$base" >/dev/null
+    container=
 fi
-trial=$(buildah from "$base")
-buildah run "$trial" -- true 2>"$work/log" || { cat "$work/log" >&2; cannot "buildah may not run anything in a root of its own"; }
-buildah rm "$trial" >/dev/null
+container=$(buildah from "$base")
+buildah run "$container" -- true 2>"$work/log" ||
+    { cat "$work/log" >&2; cannot "buildah may not run anything in a root of its own"; }
 
 # How this machine finds packages, for the time of the build.
 mounts=()
-for path in /etc/apt/sources.list /etc/apt/sources.list.d /etc/apt/apt.conf.d; do
+paths=(/etc/apt/apt.conf.d)
+if grep -q '^VERSION_CODENAME=bookworm$' /etc/os-release; then
+    paths+=(/etc/apt/sources.list /etc/apt/sources.list.d /etc/apt/keyrings /usr/share/keyrings)
+fi
+for path in "${paths[@]}"; do
     if [ -e "$path" ]; then mounts+=(-v "$path:$path:ro"); fi
 done
 mounts+=(-v /etc/ssl/certs/ca-certificates.crt:/run/certificates.crt:ro)
@@ -51,7 +59,8 @@ mounts+=(-v /etc/ssl/certs/ca-certificates.crt:/run/certificates.crt:ro)
     echo "[global]"
     echo "cert = /run/certificates.crt"
     python3 -m pip config list 2>/dev/null |
-        sed -n -E "s/^(:env:|global|install)\.(index-url|extra-index-url|proxy|trusted-host)='(.*)'/\2 = \3/p" | sort -u
+        sed -n -E "s/^(:env:|global|install)\.(index-url|extra-index-url|proxy|trusted-host)='(.*)'/\1 \2 = \3/p" |
+        LC_ALL=C sort | awk '{ $1 = ""; if (!given[$2]++) print }' | sed 's/^ //'  # the environment comes first, and counts
 } >"$work/pip.conf"
 mounts+=(-v "$work/pip.conf:/etc/pip.conf:ro")
 

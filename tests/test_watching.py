@@ -76,6 +76,11 @@ def test_prometheus_takes_the_rules_and_they_say_when(arguments: tuple[str, ...]
 
 
 def test_no_two_panels_cover_each_other() -> None:
-    places = [tuple(panel["gridPos"][side] for side in "xy") for panel in DASHBOARD["panels"]]
-    assert len(set(places)) == len(places)
-    assert len({panel["id"] for panel in DASHBOARD["panels"]}) == len(places)
+    covered = [
+        (x, y)
+        for place in (panel["gridPos"] for panel in DASHBOARD["panels"])
+        for x in range(place["x"], place["x"] + place["w"])
+        for y in range(place["y"], place["y"] + place["h"])
+    ]
+    assert len(set(covered)) == len(covered)
+    assert len({panel["id"] for panel in DASHBOARD["panels"]}) == len(DASHBOARD["panels"])

@@ -16,7 +16,7 @@ from tests import pictures
 from tests.backends import missing_postgresql
 from tests.backends.postgresql import PostgreSQL
 from tests.backends.swift import SwiftCluster
-from tests.conftest import Server
+from tests.conftest import Server, figure
 from tests.servers import PROGRAM, environment, run
 from tests.waiting import PATIENCE, until
 
@@ -68,6 +68,19 @@ def test_a_database_or_user_that_is_not_there(tmp_path: Path, postgresql: Postgr
 
 
 @pytest.mark.parametrize("command", ["serve", "work"])
+def test_a_database_file_that_cannot_be_made(tmp_path: Path, command: str) -> None:
+    said = ended(tmp_path, command, DATABASE_URL=f"sqlite:///{tmp_path}/none/here.sqlite3")
+    assert said.startswith("mezzotint: DATABASE_URL: cannot be used: unable to open database file")
+
+
+@pytest.mark.parametrize("command", ["serve", "work"])
+def test_a_store_that_cannot_be_written_to(tmp_path: Path, command: str) -> None:
+    (tmp_path / "a file").write_text("")
+    said = ended(tmp_path, command, MEZZOTINT_STORE=f"file://{tmp_path}/a%20file/store")
+    assert said.startswith(f"mezzotint: MEZZOTINT_STORE: cannot be {tmp_path}/a file/store: ")
+
+
+@pytest.mark.parametrize("command", ["serve", "work"])
 def test_a_database_of_a_newer_version(tmp_path: Path, command: str) -> None:
     database = tmp_path / "newer.sqlite3"
     url = f"sqlite:///{database}"
@@ -111,6 +124,7 @@ def test_a_store_that_is_late_is_waited_for_by_a_server(
         assert "could not be reached" in said
         assert "it is asked again until it answers" in said
         assert "password" not in said
+        until(lambda: figure(server, "mezzotint_store_failures_total") > 0)
         begin()
         until(lambda: "password: " in server.log.read_text())
         until(lambda: not server.http.get("/api/status/").json()["alarm"])

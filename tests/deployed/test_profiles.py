@@ -13,11 +13,10 @@ from tests import http, pictures
 from tests.archive import Archive, Art
 from tests.backends import missing_nginx, missing_postgresql, missing_redis
 from tests.backends.aws import Aws
-from tests.backends.processes import children
 from tests.composites.dlcs import KEY, Dlcs
 from tests.composites.world import CUSTOMER, World
 from tests.deployed.compose import filled, services
-from tests.deployed.running import Deployment, Part, client, deployed
+from tests.deployed.running import Deployment, client, deployed
 from tests.documents import anything, request, text_pdf
 from tests.origin import Origin
 from tests.site.test_figures import shown, total
@@ -181,13 +180,6 @@ def test_covers_pass_the_checks_of_the_users_of_the_existing_cache(tmp_path: Pat
         assert_ended_well(up)
 
 
-def _is_cluster(engine: Part) -> bool:
-    """No longer the shell script that has begun it."""
-    assert engine.process
-    pid = engine.process.pid
-    return b"entrypoint" not in Path(f"/proc/{pid}/cmdline").read_bytes() and bool(children(pid))
-
-
 def test_composites_take_the_env_of_the_existing_handler(tmp_path: Path, aws: Aws, origin: Origin) -> None:
     with Dlcs() as dlcs:
         world = World(tmp_path, aws, dlcs, origin, aws.new_bucket())
@@ -206,7 +198,7 @@ def test_composites_take_the_env_of_the_existing_handler(tmp_path: Path, aws: Aw
         with deployed(tmp_path, "composites", **variables) as up:
             assert [len(up.parts[name]) for name in ("api", "engine")] == [1, 3]
             [api] = up.parts["api"]
-            until(lambda: all(_is_cluster(engine) for engine in up.parts["engine"]), 0.2)
+            until(lambda: up.log("engine").count("working on what is queued") == 3, 0.2)
             with http.Client(base_url=api.url, timeout=PATIENCE, headers={"authorization": KEY}) as caller:
                 asked = request(
                     *(anything(origin=world.document(text_pdf(3), f"/{n}.pdf"), compositeId=f"c{n}") for n in range(6))
@@ -220,4 +212,6 @@ def test_composites_take_the_env_of_the_existing_handler(tmp_path: Path, aws: Aw
                 entered = caller.post("/admin/login/", data=form | token, headers={"authorization": ""})
                 assert (entered.status_code, entered.headers["location"]) == (302, "/admin/")
             assert len(world.registered()) == len(world.keys()) == 18
+            figures = [shown(f"http://127.0.0.1:{engine.metrics}/metrics") for engine in up.parts["engine"]]
+            assert all(("mezzotint_documents", (("status", "PENDING"),)) in one for one in figures)
             assert_ended_well(up)

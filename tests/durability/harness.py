@@ -119,7 +119,7 @@ class Harness(RuleBasedStateMachine):
         chance = random.Random(self.seed)
         self.faulty.fail(chance.choice(["crash", "crash-after"]), chance.randint(1, 100))
 
-    def wrapped(self, url: str, settings: Settings) -> ObjectStore:
+    def wrapped(self, url: str, settings: Settings, *more: object) -> ObjectStore:
         self.bare = DirectoryStore(self.data / "store")
         double = 0.3 if self.racing and self.rates.refused else 0
         self.faulty = self.kind(self.bare, replace(self.rates, double=double), self.seed)

@@ -136,7 +136,7 @@ class LooseDirectory(DirectoryStore):
 def loose(request: pytest.FixtureRequest, tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> dict[str, str]:
     """The settings of a store that cannot say which of two came first."""
     if request.param == "directory":
-        monkeypatch.setattr(wiring, "open_store", lambda url, settings: LooseDirectory(tmp_path / "store"))
+        monkeypatch.setattr(wiring, "open_store", lambda *_: LooseDirectory(tmp_path / "store"))
         return {}
     swift: SwiftCluster = request.getfixturevalue("swift")
     return swift.environment() | {"MEZZOTINT_STORE": f"swift://{swift.new_container()}/here"}

@@ -91,7 +91,10 @@ def raise_descriptors() -> None:
 
 def check_directories(settings: Settings) -> None:
     """Raises InvalidInput for a local directory that cannot be written to, or made, naming the variable."""
-    for variable, directory in (("MEZZOTINT_DATA", settings.data), ("MEZZOTINT_CACHE_DIR", settings.cache)):
+    directories = {"MEZZOTINT_DATA": settings.data, "MEZZOTINT_CACHE_DIR": settings.cache}
+    if settings.store_directory is not None and not settings.read_only:
+        directories["MEZZOTINT_STORE"] = settings.store_directory
+    for variable, directory in directories.items():
         try:
             make_directory(directory)
             with tempfile.TemporaryFile(dir=directory):
@@ -123,6 +126,8 @@ def ready_database(*, to_read: bool = False, patient: bool = False) -> None:
     while True:
         with count_progress("getting ready", passing=True) as progress:
             ready = prepare(lambda what, count: progress(count, None))
+        if ready.password:
+            tell(f"made the user admin, password: {ready.password} (shown this once)")
         late = ready.alarm if ready.late else "" if ready.alarm or ready.pinned else _raised_meanwhile()
         if not (patient and late):
             break
@@ -134,5 +139,3 @@ def ready_database(*, to_read: bool = False, patient: bool = False) -> None:
         fail(ready.alarm)
     if ready.alarm:
         tell(f"[bold red]ALARM[/] {escape(ready.alarm)}")
-    if ready.password:
-        tell(f"made the user admin, password: {ready.password} (shown this once)")

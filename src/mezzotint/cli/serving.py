@@ -61,7 +61,7 @@ def serve(
     if ready.alarm:
         tell(f"[bold red]ALARM[/] {escape(ready.alarm)}")
     if ready.late:
-        tell("  it is asked again until it answers, and this goes on then")
+        tell("  it is asked again until it answers; what is cached is served meanwhile")
         prepare.late = True
     _serve(settings, host, port)
 

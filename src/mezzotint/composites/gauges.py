@@ -9,10 +9,10 @@ from prometheus_client import Counter, Gauge
 from mezzotint.composites.models import Member, Status
 
 MEMBERS = Gauge(
-    "mezzotint_documents", "Documents that are not done yet, by status", ["status"], multiprocess_mode="mostrecent"
+    "mezzotint_documents", "Documents that are not done yet, by status", ["status"], multiprocess_mode="livemostrecent"
 )
 OLDEST = Gauge(
-    "mezzotint_documents_oldest_seconds", "Since the oldest of them was sent", multiprocess_mode="mostrecent"
+    "mezzotint_documents_oldest_seconds", "Since the oldest of them was sent", multiprocess_mode="livemostrecent"
 )
 PAGES = Counter("mezzotint_pages", "Pages of documents that were rendered and kept")
 ENDED = Counter("mezzotint_documents_ended", "Documents that are done, or were given up", ["status"])

@@ -15,6 +15,7 @@ import time
 from collections.abc import Iterator
 from concurrent.futures import FIRST_COMPLETED, Future, ThreadPoolExecutor, wait
 from contextlib import closing, contextmanager, suppress
+from contextvars import copy_context
 from dataclasses import asdict
 from pathlib import Path
 from typing import Any
@@ -173,7 +174,7 @@ class _Work:
             with closing(rasteriser.pages(numbers, self._directory, ahead)) as rendered:
                 for page in rendered:
                     self._claim.check()
-                    self._pushing[pool.submit(_kept, target, page)] = page
+                    self._pushing[pool.submit(copy_context().run, _kept, target, page)] = page
                     self._collect(registrar, target, full=len(self._pushing) >= 2 * threads)
             while self._pushing:
                 self._claim.check()
@@ -224,7 +225,7 @@ class _Work:
 
     def _register(self, registrar: ThreadPoolExecutor, target: Target) -> None:
         if not self._registering:  # the next one sees what this one does not
-            self._registering.append(registrar.submit(target.register, set(self._done)))
+            self._registering.append(registrar.submit(copy_context().run, target.register, set(self._done)))
 
 
 def _kept(target: Target, page: Rendered) -> dict[str, Any]:

@@ -6,6 +6,7 @@ import os
 import shutil
 import threading
 from collections.abc import Iterable, Iterator
+from pathlib import Path
 
 from prometheus_client import REGISTRY, CollectorRegistry, Counter, Gauge, Histogram, generate_latest, multiprocess
 from prometheus_client.core import GaugeMetricFamily, Metric
@@ -121,6 +122,15 @@ def figures(engine: Engine) -> CollectorRegistry:
     registry = CollectorRegistry()
     registry.register(Figures(engine, counted))
     return registry
+
+
+def forget_the_dead() -> None:
+    """Processes of this server that were killed: what they said last is no longer so."""
+    if directory := os.environ.get("PROMETHEUS_MULTIPROC_DIR"):
+        pids = {path.stem.rpartition("_")[2] for path in Path(directory).glob("gauge_live*_*.db")}
+        for pid in pids:
+            if not Path(f"/proc/{pid}").exists():
+                multiprocess.mark_process_dead(int(pid))  # type: ignore[no-untyped-call]
 
 
 def exposition(engine: Engine) -> bytes:

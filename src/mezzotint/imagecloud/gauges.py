@@ -9,10 +9,10 @@ from mezzotint.imagecloud.models import CloneRequest, Job, PrefetchItem
 from mezzotint.wiring import engine
 
 _UNDONE = (Job.State.WAITING, Job.State.RUNNING)
-PREFETCH = Gauge("mezzotint_prefetch_waiting", "URLs that are still to be loaded", multiprocess_mode="mostrecent")
-DEAD = Gauge("mezzotint_prefetch_dead", "URLs that could not be loaded", multiprocess_mode="mostrecent")
+PREFETCH = Gauge("mezzotint_prefetch_waiting", "URLs that are still to be loaded", multiprocess_mode="livemostrecent")
+DEAD = Gauge("mezzotint_prefetch_dead", "URLs that could not be loaded", multiprocess_mode="livemostrecent")
 CLONES = Gauge(
-    "mezzotint_clones_waiting", "Images that a peer is still to be sent", ["peer"], multiprocess_mode="mostrecent"
+    "mezzotint_clones_waiting", "Images that a peer is still to be sent", ["peer"], multiprocess_mode="livemostrecent"
 )
 
 

@@ -11,6 +11,8 @@ from mezzotint.objects.protocol import find
 from mezzotint.repository.models import Commit, Installation
 from mezzotint.wiring import engine
 
+UNREACHABLE = "the object store could not be reached"
+
 
 def installation() -> Installation:
     return Installation.objects.order_by("pk").first() or Installation.objects.create()
@@ -50,7 +52,7 @@ def compare() -> str:
     try:
         alarm = _difference(found)
     except StoreUnavailable as error:
-        alarm = f"the object store could not be reached ({error}); nothing can be committed until it answers"
+        alarm = f"{UNREACHABLE} ({error}); nothing can be committed until it answers"
     except MezzotintError as error:
         alarm = _told(error)
     if found.alarm != alarm:

@@ -99,7 +99,7 @@ class Settings:
 
     credentials: Mapping[str, str] = field(default_factory=dict, repr=False)
     """the variables of other systems that open the store: OS_*, ST_*, AWS_*"""
-    telemetry: Mapping[str, str] = field(default_factory=dict)
+    telemetry: Mapping[str, str] = field(default_factory=dict, repr=False)
     """OpenTelemetry's own: OTEL_*"""
 
     @classmethod
@@ -122,8 +122,9 @@ class Settings:
     @property
     def store_directory(self) -> Path | None:
         """Where the store is a directory: which."""
-        parts = urlsplit(self.store_url)
-        return Path(unquote(parts.path)) if parts.scheme == "file" else None
+        if not self.store_url.startswith("file:"):
+            return None
+        return Path(unquote(urlsplit(self.store_url).path))
 
     @property
     def directories(self) -> Mapping[str, Path]:

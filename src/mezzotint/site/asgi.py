@@ -23,7 +23,7 @@ from starlette.staticfiles import StaticFiles
 from mezzotint import tokens, wiring
 from mezzotint.delivery import Delivery
 from mezzotint.delivery.answer import problem
-from mezzotint.delivery.metrics import PrometheusObserver
+from mezzotint.delivery.metrics import PrometheusObserver, forget_the_dead
 from mezzotint.delivery.request import Receive, Request, Scope
 from mezzotint.delivery.respond import Send
 from mezzotint.errors import InvalidInput, MezzotintError, TooManyBytes, Unauthorized
@@ -124,6 +124,7 @@ class Site:
 
     async def live(self) -> None:
         """What goes on as long as the server runs. Cancel it at the end, then `close`."""
+        forget_the_dead()
         self._engine.housekeeping.start()
         for one in self._background:
             one.start()

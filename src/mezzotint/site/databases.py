@@ -5,7 +5,7 @@ from __future__ import annotations
 from typing import Any
 from urllib.parse import parse_qsl, unquote, urlsplit
 
-from django.db.utils import DatabaseError, OperationalError
+from django.db.utils import DatabaseError
 
 from mezzotint.errors import InvalidInput, first_line
 from mezzotint.settings import Settings
@@ -54,15 +54,18 @@ def database(settings: Settings) -> dict[str, Any]:
     }
 
 
-_REFUSALS = ("authentication failed", "does not exist", "no pg_hba.conf entry", "no password supplied")
-"""PostgreSQL's words, which has no codes for refusing a connection"""
+_REFUSALS = (
+    "authentication failed", "does not exist", "no pg_hba.conf entry", "no password supplied", "permission denied",
+    "unable to open database file", "readonly database",
+)  # fmt: skip
+"""PostgreSQL's and SQLite's words, which have no codes for refusing a connection"""
 
 
 def check_refusal(error: DatabaseError) -> None:
-    """Raises InvalidInput where PostgreSQL answers that it is not to be asked so; one that is late does not answer."""
-    said = first_line(error)
-    if isinstance(error, OperationalError) and any(word in str(error) for word in _REFUSALS):
-        raise InvalidInput("DATABASE_URL", f"cannot be used: {said}", "the user, password and database that are there")
+    """Raises InvalidInput where a database answers that it is not to be asked so; one that is late does not answer."""
+    if any(word in str(error) for word in _REFUSALS):
+        whose = "a database, a user, and a password that are there, and may do everything in it"
+        raise InvalidInput("DATABASE_URL", f"cannot be used: {first_line(error)}", whose)
 
 
 def cache(settings: Settings) -> dict[str, Any]:

@@ -7,10 +7,10 @@ import os
 import secrets
 import sys
 from collections.abc import Callable, Iterator
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 
 from mezzotint import __version__
-from mezzotint.errors import InvalidInput
+from mezzotint.errors import InvalidInput, first_line
 
 log = logging.getLogger(__name__)
 late = False
@@ -55,7 +55,7 @@ def prepare(progress: Callable[[str, int], None] = lambda what, count: None) -> 
     django_setup()
     from django.db import DatabaseError, connections
 
-    from mezzotint.errors import MezzotintError
+    from mezzotint.errors import MezzotintError, StoreUnavailable
     from mezzotint.site.databases import check_refusal
     from mezzotint.wiring import engine
 
@@ -65,13 +65,12 @@ def prepare(progress: Callable[[str, int], None] = lambda what, count: None) -> 
             return _prepare(progress)
     except DatabaseError as error:
         check_refusal(error)
-        return Ready(alarm=f"the database does not answer ({error}); pictures are served, the rest is not", late=True)
+        return Ready(alarm=f"the database does not answer ({first_line(error)})", late=True)
     except InvalidInput:
         raise
     except MezzotintError as error:
-        return Ready(
-            alarm=f"the journal cannot be followed ({error}); what is shown may be old, and nothing can be committed"
-        )
+        alarm = f"the journal cannot be followed ({error}); what is shown may be old, and nothing can be committed"
+        return Ready(alarm=alarm, late=isinstance(error, StoreUnavailable))
     finally:
         connections.close_all()
 
@@ -82,16 +81,17 @@ def again() -> bool:
     from mezzotint.wiring import engine
 
     ready = prepare()
-    if ready.late:
-        return False
-    log.info("what was late answers now")
-    print(*ready.told(engine().settings.address), sep="\n", file=sys.stderr, flush=True)  # noqa: T201  no log line
-    return True
+    for line in ready.told(engine().settings.address):
+        print(line, file=sys.stderr, flush=True)  # noqa: T201  a password belongs into no log
+    if not ready.late:
+        log.log(logging.WARNING if ready.alarm else logging.INFO, "what was late answers now. %s", ready.alarm or "")
+    return not ready.late
 
 
 def _prepare(progress: Callable[[str, int], None]) -> Ready:
     from django.core.management import call_command
 
+    from mezzotint.errors import StoreUnavailable
     from mezzotint.repository import commits, standing
     from mezzotint.repository.upkeep import checkpointing, removals, restoring
     from mezzotint.wiring import engine
@@ -107,7 +107,7 @@ def _prepare(progress: Callable[[str, int], None]) -> Ready:
         return Ready(pinned=pinned)
     alarm = standing.compare()
     if alarm:
-        return Ready(alarm=alarm, late=not answers)
+        return Ready(alarm=alarm, late=alarm.startswith(standing.UNREACHABLE))
     commits.catch_up()
     removals.settle(commits.catch_up)
     if engine().settings.read_only:
@@ -116,7 +116,10 @@ def _prepare(progress: Callable[[str, int], None]) -> Ready:
         checkpointing.register()
     checkpointing.after_upgrade()
     ready = _first_person(restored)
-    commits.flush("setup")
+    try:
+        commits.flush("setup")
+    except StoreUnavailable as error:
+        return replace(ready, alarm=f"{standing.UNREACHABLE} ({error})", late=True)
     return ready
 
 

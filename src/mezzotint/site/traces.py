@@ -37,7 +37,10 @@ def begin(role: str, given: Mapping[str, str]) -> None:
         identity = tracing.request_id.get()
         more = {"mezzotint.request": identity} if identity else {}
         kind = trace.SpanKind.SERVER if _METHOD in attributes else trace.SpanKind.INTERNAL
-        return tracer.start_as_current_span(name, kind=kind, attributes=attributes | more)
+        # what is raised is most often no error, and its text is for the operator alone
+        return tracer.start_as_current_span(
+            name, kind=kind, attributes=attributes | more, record_exception=False, set_status_on_exception=False
+        )
 
     tracing.trace_with(span)
 

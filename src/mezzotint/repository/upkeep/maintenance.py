@@ -23,6 +23,7 @@ TURN = 1.0
 GRACE = 3.0
 """seconds that a change has been waiting for its commit before it is committed here"""
 FOLLOW, LOOK_AGAIN, PURGE, CHECKPOINT_AGAIN, SHOW, SHOW_STORE = 10.0, 10.0, 3600.0, 600.0, 5.0, 30.0
+TELL_AGAIN = 600.0
 """seconds between two times that a writer looks for others' commits, that an alarm is looked into again,
 that the trash is emptied of what is old enough, and after a checkpoint that could not be made; and that figures
 are shown, the database's and the store's. A read node follows at every turn"""
@@ -35,7 +36,7 @@ class Maintenance(Background):
         super().__init__("maintenance")
         self._begin = begin
         self._last: dict[str, float] = {}
-        self._told = ""
+        self._told: dict[str, tuple[str, float]] = {}
         self._tidied = -1
         self._first: tuple[int | None, float] = (None, 0.0)
 
@@ -44,6 +45,7 @@ class Maintenance(Background):
         return True
 
     def work(self) -> None:
+        gauges.TURN.set_to_current_time()
         try:
             while not self._stopped.wait(TURN):
                 self._guarded_turn()
@@ -55,17 +57,30 @@ class Maintenance(Background):
 
     def _guarded_turn(self) -> None:
         close_old_connections()
-        try:
-            self.turn()
-            self._show()
-            self._told = ""
-        except JournalBroken as error:
-            standing.raise_alarm(error)
-        except Exception as error:  # whatever it is, the next turn may do better
-            if str(error) != self._told:  # once is enough
-                self._told = str(error)
-                known = isinstance(error, (MezzotintError, DatabaseError))
-                log.warning("maintenance: %s", error, exc_info=not known)
+        for what, work in (
+            ("turn", self._timed_turn),
+            ("figures", self._show),
+            ("the store's figures", self._show_store),
+        ):
+            try:
+                work()
+            except JournalBroken as error:
+                standing.raise_alarm(error)
+            except Exception as error:  # whatever it is, the next turn may do better
+                self._tell(what, error)
+
+    def _tell(self, what: str, error: Exception) -> None:
+        """Once in a while is enough."""
+        text, now = str(error), time.monotonic()
+        told, at = self._told.get(what, ("", 0.0))
+        if text != told or now - at > TELL_AGAIN:
+            self._told[what] = text, now
+            known = isinstance(error, (MezzotintError, DatabaseError))
+            log.warning("maintenance: %s: %s", what, error, exc_info=not known)
+
+    def _timed_turn(self) -> None:
+        self.turn()
+        gauges.TURN.set_to_current_time()
 
     def turn(self) -> None:
         """Everything that is due now. Raises MezzotintError, DatabaseError; the rest waits for the next turn."""
@@ -89,6 +104,8 @@ class Maintenance(Background):
     def _show(self) -> None:
         if self._is_due("show", SHOW):
             gauges.show()
+
+    def _show_store(self) -> None:
         if self._is_due("show store", SHOW_STORE):
             gauges.show_store()
 
