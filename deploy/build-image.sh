@@ -41,9 +41,6 @@ if ! buildah inspect --type image "$base" >/dev/null 2>&1; then
     buildah commit --quiet --rm "$container" "$base" >/dev/null
     container=
 fi
-container=$(buildah from "$base")
-buildah run "$container" -- true 2>"$work/log" ||
-    { cat "$work/log" >&2; cannot "buildah may not run anything in a root of its own"; }
 
 # How this machine finds packages, for the time of the build.
 mounts=()
@@ -63,6 +60,12 @@ mounts+=(-v /etc/ssl/certs/ca-certificates.crt:/run/certificates.crt:ro)
         LC_ALL=C sort | awk '{ $1 = ""; if (!given[$2]++) print }' | sed 's/^ //'  # the environment comes first, and counts
 } >"$work/pip.conf"
 mounts+=(-v "$work/pip.conf:/etc/pip.conf:ro")
+
+container=$(buildah from "$base")
+buildah run "$container" -- true 2>"$work/log" ||
+    { cat "$work/log" >&2; cannot "buildah may not run anything in a root of its own"; }
+buildah run "${mounts[@]}" "$container" -- apt-get update >"$work/log" 2>&1 ||
+    { tail -n 5 "$work/log" >&2; cannot "Debian's packages are out of reach"; }
 
 buildah bud --quiet --layers --build-arg "BASE=$base" --label "mezzotint.source=$source" "${mounts[@]}" -t "$name" . >"$work/log" 2>&1 ||
     { tail -n 40 "$work/log" >&2; exit 1; }

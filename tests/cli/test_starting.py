@@ -69,8 +69,9 @@ def test_a_database_or_user_that_is_not_there(tmp_path: Path, postgresql: Postgr
 
 @pytest.mark.parametrize("command", ["serve", "work"])
 def test_a_database_file_that_cannot_be_made(tmp_path: Path, command: str) -> None:
-    said = ended(tmp_path, command, DATABASE_URL=f"sqlite:///{tmp_path}/none/here.sqlite3")
-    assert said.startswith("mezzotint: DATABASE_URL: cannot be used: unable to open database file")
+    (tmp_path / "a file").write_text("")
+    said = ended(tmp_path, command, DATABASE_URL=f"sqlite:///{tmp_path}/a file/here.sqlite3")
+    assert said.startswith(f"mezzotint: DATABASE_URL: cannot be {tmp_path}/a file: ")
 
 
 @pytest.mark.parametrize("command", ["serve", "work"])

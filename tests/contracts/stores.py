@@ -2,9 +2,11 @@
 
 from __future__ import annotations
 
+import uuid
 from collections.abc import Callable
 from dataclasses import dataclass
 from pathlib import Path
+from urllib.parse import quote
 
 from mezzotint.objects import Bounded, DirectoryStore, MemoryStore, ObjectStore, Observed, Retrying
 from mezzotint.objects.registry import open_store
@@ -62,6 +64,25 @@ def in_swift(place: Place) -> ObjectStore:
     return opened("swift", place.swift(), place.swift().new_container())
 
 
+ODD = "glass plates+ü%41 写真 🎞"
+"""what has to be quoted in an address, and not twice"""
+
+
+def odd_directory(place: Place) -> DirectoryStore:
+    return DirectoryStore(place.directory / ODD / "store")
+
+
+def odd_in_swift(place: Place) -> ObjectStore:
+    """In a container and below a prefix of such names."""
+    variables = place.swift().environment()
+    return open_store(f"swift://{quote(ODD)}-{uuid.uuid4().hex[:8]}/{quote(ODD)}", Settings.read(variables))
+
+
+def odd_in_s3(place: Place) -> ObjectStore:
+    variables = place.swift().environment()
+    return open_store(f"s3://{place.swift().new_container()}/{quote(ODD)}", Settings.read(variables))
+
+
 def in_s3(place: Place) -> ObjectStore:
     return opened("s3", place.swift(), place.swift().new_container())
 
@@ -85,6 +106,9 @@ STORES = [
     Kind("failing", failing, may_break_off=True),
     Kind("swift", in_swift, over_network=True, may_let_two_in=True),
     Kind("s3", in_s3, over_network=True, may_let_two_in=True),
+    Kind("odd-directory", odd_directory),
+    Kind("odd-swift", odd_in_swift, over_network=True, may_let_two_in=True),
+    Kind("odd-s3", odd_in_s3, over_network=True, may_let_two_in=True),
 ]
 
 

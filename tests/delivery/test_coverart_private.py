@@ -58,7 +58,11 @@ def test_every_scope_reads_by_header_and_by_query(private: Covers, path: str, sc
 
 def test_errors_are_not_for_shared_caches(private: Covers) -> None:
     with private.server.client(Scope.READ) as reader:
-        for path, status in ((f"/release/{NONE}/front", 404), ("/release/nonsense", 400)):
+        for path, status in (
+            (f"/release/{NONE}/front", 404),
+            ("/release/nonsense", 404),
+            (f"/release/{NONE}/front-9", 400),
+        ):
             answer = reader.get(path)
             assert answer.status_code == status
             assert "public" not in answer.headers["cache-control"]

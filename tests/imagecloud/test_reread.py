@@ -9,7 +9,7 @@ from typing import Any
 import pytest
 
 from mezzotint.imagecloud import facts
-from mezzotint.imagecloud.models import DeletedBase, RemoteImage
+from mezzotint.imagecloud.models import DeletedBase, Indexed, RemoteImage
 from mezzotint.wiring import Engine
 from tests import pictures
 from tests.imagecloud.loading import loaded
@@ -126,3 +126,12 @@ def test_a_row_whose_record_says_otherwise_is_put_right(here: Engine, origin: Or
     assert one.checked is not None and one.checked > then
     assert RemoteImage.objects.get(url=urls[1]).ident == right[1]
     assert facts.reread() == (0, 0)
+
+
+def test_a_mark_that_two_have_set_is_one(here: Engine) -> None:
+    """As a race at the first start has left it."""
+    for _ in range(2):
+        Indexed.objects.create()
+    facts.reread()
+    facts.be_complete()
+    assert Indexed.objects.exists()

@@ -23,10 +23,13 @@ class Between:
     damages      the first byte of what is PUT becomes another one
     cut          so many answers to GET from now on break off in the middle
 
+    expired      the status that a token which has expired is answered with
+
     `ranges` are those that were asked for, in their order; the empty text is all of an object. `logins` are counted.
     """
 
     overwrites = one_by_one = damages = False
+    expired = 401
     unanswered = cut = generation = logins = says = 0
 
     def __init__(self, swift: SwiftCluster) -> None:
@@ -99,7 +102,7 @@ class _Handler(BaseHTTPRequestHandler):
         if "X-Auth-Token" in headers:
             headers["X-Auth-Token"], _, generation = headers["X-Auth-Token"].partition("-")
             if generation != str(self.between.generation):
-                return self._answer(401, [], b"")
+                return self._answer(self.between.expired, [], b"")
         upstream = http.client.HTTPConnection("127.0.0.1", self.between.swift.port, timeout=PATIENCE)
         try:
             upstream.request(self.command, self.path, body or None, headers)

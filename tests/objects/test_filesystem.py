@@ -140,3 +140,26 @@ def test_no_directory_grows_with_all_objects(tmp_path: Path) -> None:
     for n in range(64):
         store.put(f"images/{hashlib.sha256(bytes([n])).hexdigest()}", b"")
     assert max(len(os.listdir(shard)) for shard in (tmp_path / "images").iterdir()) < 10
+
+
+def test_what_somebody_has_put_among_the_objects_is_skipped_and_told(
+    tmp_path: Path, caplog: pytest.LogCaptureFixture
+) -> None:
+    store = DirectoryStore(tmp_path / "store")
+    store.put(KEY, b"ours")
+    for stray in ("README.txt", "images/Thumbs.db", "images/ab"):
+        path = tmp_path / "store" / stray
+        path.write_bytes(b"theirs") if not path.is_dir() else (path / "a directory").mkdir()
+    assert [info.key for info in store.list()] == [KEY]
+    assert [info.key for info in store.list("images/")] == [KEY]
+    told = " ".join(caplog.messages)
+    assert all(name in told for name in ("README.txt", "Thumbs.db", "a directory"))
+
+
+def test_a_way_out_of_the_store_is_no_directory_of_it(tmp_path: Path) -> None:
+    """A link that leads nowhere is neither file nor directory."""
+    store = DirectoryStore(tmp_path / "store")
+    store.put(KEY, b"ours")
+    (tmp_path / "store" / "images" / "ab" / "nowhere").symlink_to(tmp_path / "nothing")
+    (tmp_path / "store" / "nowhere").symlink_to(tmp_path / "nothing")
+    assert [info.key for info in store.list()] == [KEY]

@@ -25,7 +25,9 @@ def at(container: str, variables: dict[str, str]) -> ObjectStore:
     return bare(open_store(f"swift://{container}/some/where", Settings.read(variables)))
 
 
-def test_an_expired_login_is_renewed_by_whatever_is_asked_next(between: Between, tmp_path: Path) -> None:
+@pytest.mark.parametrize("status", [401, 403], ids=["as Swift says it", "as Ceph does"])
+def test_an_expired_login_is_renewed_by_whatever_is_asked_next(between: Between, tmp_path: Path, status: int) -> None:
+    between.expired = status
     store = at(between.swift.new_container(), between.environment())
     body = tmp_path / "body"
     body.write_bytes(b"from a file" * 100_000)

@@ -94,6 +94,8 @@ def check_directories(settings: Settings) -> None:
     directories = {"MEZZOTINT_DATA": settings.data, "MEZZOTINT_CACHE_DIR": settings.cache}
     if settings.store_directory is not None and not settings.read_only:
         directories["MEZZOTINT_STORE"] = settings.store_directory
+    if settings.sqlite is not None and settings.sqlite.parent != settings.data:
+        directories["DATABASE_URL"] = settings.sqlite.parent
     for variable, directory in directories.items():
         try:
             make_directory(directory)

@@ -9,7 +9,7 @@ from __future__ import annotations
 from collections.abc import Callable, Iterator
 
 from mezzotint.cache import Cache
-from mezzotint.errors import NotFound
+from mezzotint.errors import NotFound, StoreUnavailable
 from mezzotint.names import Ident, base_key, is_ident, trash_key
 from mezzotint.names.keys import TRASH, damaged_key
 from mezzotint.objects import ObjectStore
@@ -73,5 +73,7 @@ class LifeCycle:
         try:
             self._store.move(source, target)
         except NotFound:
+            if find(self._store, source) is not None:
+                raise StoreUnavailable(f"{source} is there, and the store says that it is not") from None
             return False
         return True

@@ -178,7 +178,7 @@ def reread() -> tuple[int, int]:
             read += _read(anew)
             anew = []
     read += _read(anew)
-    Indexed.objects.get_or_create()
+    Indexed.objects.get_or_create(pk=1)  # of two who do it at once, one does; there may be others of before
     return read, dropped
 
 

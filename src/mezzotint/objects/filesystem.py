@@ -10,8 +10,10 @@ more, so the two kinds of directory cannot be confused.
 from __future__ import annotations
 
 import io
+import logging
 import os
 import shutil
+import stat
 from collections.abc import Iterator
 from contextlib import contextmanager, suppress
 from pathlib import Path
@@ -33,6 +35,7 @@ from mezzotint.names import check_key
 from mezzotint.objects.protocol import ObjectInfo, ObjectReader, ObjectStore, clip
 from mezzotint.settings import Settings
 
+log = logging.getLogger(__name__)
 _SPOOL = ".incoming"
 
 
@@ -143,9 +146,13 @@ class DirectoryStore(ObjectStore):
         one two-character directory and the subdirectories beside it.
         """
         groups: dict[str, list[str]] = {}
-        for name in os.listdir(directory):
-            if not name.startswith("."):
-                groups.setdefault(name[:2], []).extend([f"{name}/"] if len(name) > 2 else [])
+        with os.scandir(directory) as entries:
+            for entry in entries:
+                name = entry.name
+                if not name.startswith(".") and not entry.is_dir():
+                    log.warning("%s is no object: nobody looks at it", entry.path)
+                elif not name.startswith("."):
+                    groups.setdefault(name[:2], []).extend([f"{name}/"] if len(name) > 2 else [])
         for group in sorted(groups):
             if not _may_hold(above + group, prefix, start_after):
                 continue
@@ -160,6 +167,9 @@ class DirectoryStore(ObjectStore):
                 try:
                     status = os.stat(shard / name)
                 except FileNotFoundError:
+                    continue
+                if not stat.S_ISREG(status.st_mode):
+                    log.warning("%s is no object: nobody looks at it", shard / name)
                     continue
                 yield ObjectInfo(above + name, status.st_size, status.st_mtime, version_of(status))
 

@@ -69,7 +69,7 @@ def open_store(url: str, settings: Settings, observe: Observe | None = None) -> 
     scheme = SCHEMES.get(parts.scheme)
     if scheme is None or not scheme.names(parts.netloc, parts.path):
         raise InvalidInput("MEZZOTINT_STORE", f"cannot be {url!r}", _FORMS)
-    store = scheme.open(parts.netloc, unquote(parts.path), settings)
+    store = scheme.open(unquote(parts.netloc), unquote(parts.path), settings)
     if scheme.remote:  # each single request has its time limit from the client itself
         store = Bounded(store, settings.store_connections, patience=settings.store_timeout)
     if observe is not None:

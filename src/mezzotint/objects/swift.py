@@ -11,7 +11,6 @@ from dataclasses import dataclass, field
 from datetime import UTC, datetime
 from pathlib import Path
 from typing import IO, Any, TypeVar, cast
-from urllib.parse import quote
 
 import requests
 from keystoneauth1.exceptions import ClientException as KeystoneError
@@ -133,8 +132,8 @@ class SwiftStore(ObjectStore):
 
     def move(self, source: str, target: str) -> None:
         old, new = self._name(source), self._name(target)
-        destination = f"/{self._container}/{new}"
-        self._ask(source, lambda connection: connection.copy_object(self._container, old, quote(destination)))
+        destination = f"/{self._container}/{new}"  # which swiftclient quotes
+        self._ask(source, lambda connection: connection.copy_object(self._container, old, destination))
         if new != old:
             self.delete(source)
 
@@ -195,12 +194,14 @@ class SwiftStore(ObjectStore):
             self._give_back(connection, usable)
 
     def _try(self, connection: Connection, work: Callable[[Connection], T]) -> T:
-        if connection.token is None:
+        new = connection.token is None
+        if new:
             connection.get_auth()
         try:
             return work(connection)
-        except ClientException:
-            if connection.token is not None:  # which a 401 takes away
+        except ClientException as error:
+            # a 401 takes the token away; Ceph answers a token that has expired with 403
+            if connection.token is not None and (new or error.http_status != 403):
                 raise
         with self._lock:
             self._access = None

@@ -8,6 +8,7 @@ import os
 import tempfile
 from collections.abc import MutableMapping
 from email.message import Message
+from http.cookies import CookieError, SimpleCookie
 from typing import IO, Any
 from urllib.parse import parse_qs
 
@@ -16,6 +17,8 @@ os.environ.setdefault("DJANGO_SETTINGS_MODULE", "mezzotint.site.settings")
 import django
 from django.conf import settings
 from django.core.handlers.asgi import ASGIHandler
+from django.db import DatabaseError, connections
+from django.utils import timezone
 from starlette.applications import Starlette
 from starlette.routing import Mount
 from starlette.staticfiles import StaticFiles
@@ -67,6 +70,28 @@ def _check_closed(body: IO[bytes], length: int, content_type: str) -> None:
     body.seek(max(0, length - _END))
     if b"--" + boundary + b"--" not in body.read():
         raise InvalidInput("body", "broke off before its end", "a form's closing boundary")
+
+
+def _may_have_much(headers: dict[bytes, str]) -> bool:
+    """Whether the body is, or may turn out to be, more than a stranger may send."""
+    length = headers.get(b"content-length", "")
+    return int(length) > _STRANGERS if length.isdecimal() else b"transfer-encoding" in headers
+
+
+def _is_login(cookie: str) -> bool:
+    """Whether it names a session that there is: anybody can write a cookie. No, where the database does not answer."""
+    from django.contrib.sessions.models import Session
+
+    try:
+        key = SimpleCookie(cookie).get(settings.SESSION_COOKIE_NAME)
+        return (
+            key is not None
+            and Session.objects.filter(session_key=key.value[:40], expire_date__gt=timezone.now()).exists()
+        )
+    except (CookieError, DatabaseError, ValueError):
+        return False
+    finally:
+        connections.close_all()
 
 
 class Site:
@@ -169,7 +194,7 @@ class Site:
             await send(event)  # type: ignore[arg-type]
 
         try:
-            limit = self._limit(scope)
+            limit = await self._limit(scope)
             with full_is_told("the upload"):
                 await self._django(dict(scope), count, watch)
         except MezzotintError as error:
@@ -180,7 +205,7 @@ class Site:
             await request.drain()
             await self.delivery.respond(problem(refusal, public=False), request, send)
 
-    def _limit(self, scope: Scope) -> int:
+    async def _limit(self, scope: Scope) -> int:
         """The bytes that this body may have: few where its sender is nobody known, as it is written to disk before
         anybody looks at it. Raises what a wrong token deserves."""
         headers = {name: value.decode("latin-1") for name, value in scope["headers"]}
@@ -188,9 +213,10 @@ class Site:
             return self._checked(headers, settings.DATA_UPLOAD_MAX_MEMORY_SIZE)
         query = parse_qs(scope["query_string"].decode("latin-1")).get("token", [None])[0]
         shown = tokens.bearer(headers.get(b"authorization"), query)
-        known = "sessionid=" in headers.get(b"cookie", "")
         if shown is not None:
             known = tokens.verify(self._engine.settings.secret_key, shown).allows(tokens.Scope.WRITE)
+        else:
+            known = _may_have_much(headers) and await asyncio.to_thread(_is_login, headers.get(b"cookie", ""))
         return self._checked(headers, self._max_body if known else _STRANGERS)
 
     def _checked(self, headers: dict[bytes, str], limit: int) -> int:

@@ -56,9 +56,8 @@ def database(settings: Settings) -> dict[str, Any]:
 
 _REFUSALS = (
     "authentication failed", "does not exist", "no pg_hba.conf entry", "no password supplied", "permission denied",
-    "unable to open database file", "readonly database",
 )  # fmt: skip
-"""PostgreSQL's and SQLite's words, which have no codes for refusing a connection"""
+"""PostgreSQL's words, which has no codes for refusing a connection"""
 
 
 def check_refusal(error: DatabaseError) -> None:

@@ -11,6 +11,7 @@ from typing import Any
 
 import pytest
 from django.contrib.auth.models import User
+from django.db import connection
 
 from mezzotint import wiring
 from mezzotint.errors import InvalidInput
@@ -47,6 +48,14 @@ def test_everything_comes_back_from_segments_and_from_a_checkpoint(repository: E
     assert [len(live[kind]) > 0 for kind in live] == [True] * len(live)
 
 
+def assert_looked_at(table: str, rows: int) -> None:
+    """Whether PostgreSQL knows how many rows there are, by which it chooses how to search; -1 where nobody told it."""
+    if connection.vendor == "postgresql":
+        with connection.cursor() as cursor:
+            cursor.execute("SELECT reltuples FROM pg_class WHERE relname = %s", [table])
+            assert cursor.fetchone() == (rows,)
+
+
 def test_what_comes_back_can_be_searched_and_keeps_its_order(repository: Engine) -> None:
     idents = furnish(repository)
     order = [idents[2], idents[0], idents[1]]
@@ -59,6 +68,7 @@ def test_what_comes_back_can_be_searched_and_keeps_its_order(repository: Engine)
         assert list(members.values_list("image__ident", flat=True)) == order
         assert [image.ident for image in queries.images({"search": "edited"})] == [idents[0]]
         assert sorted(User.objects.get(username="anna").groups.values_list("name", flat=True)) == ["printers"]
+        assert_looked_at("repository_image", 3)
         put_in(repository, 11, title="And it goes on")
     assert commits.catch_up() == 1
     assert Image.objects.filter(title="And it goes on").exists()
