@@ -27,9 +27,7 @@ def pieces(data: bytes) -> Iterator[bytes]:
         yield data[at : at + 65536]
 
 
-@pytest.mark.parametrize(
-    "cookie", ["", "sessionid=x", "sessionid=" + "a" * 32, "sessionid=; sessionid", "a=b; ;;="]
-)
+@pytest.mark.parametrize("cookie", ["", "sessionid=x", "sessionid=" + "a" * 32, "sessionid=; sessionid", "a=b; ;;="])
 @pytest.mark.parametrize("chunked", [False, True], ids=["with its length", "without it"])
 def test_a_cookie_that_names_no_login_is_none(server: Server, cookie: str, chunked: bool) -> None:
     headers = {"cookie": cookie, "content-type": "image/png"} if cookie else {"content-type": "image/png"}
