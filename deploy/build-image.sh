@@ -57,7 +57,8 @@ mounts+=(-v /etc/ssl/certs/ca-certificates.crt:/run/certificates.crt:ro)
     echo "cert = /run/certificates.crt"
     python3 -m pip config list 2>/dev/null |
         sed -n -E "s/^(:env:|global|install)\.(index-url|extra-index-url|proxy|trusted-host)='(.*)'/\1 \2 = \3/p" |
-        LC_ALL=C sort | awk '{ $1 = ""; if (!given[$2]++) print }' | sed 's/^ //'  # the environment comes first, and counts
+        sed -e 's/^:env:/1/; s/^install/2/; s/^global/3/' | # of several the first counts, as pip has it
+        LC_ALL=C sort | awk '{ $1 = ""; if (!given[$2]++) print }' | sed 's/^ //'
 } >"$work/pip.conf"
 mounts+=(-v "$work/pip.conf:/etc/pip.conf:ro")
 

@@ -48,6 +48,7 @@ def test_a_login_may_send_much(serve: Callable[..., Server], noise: bytes) -> No
         form = {"username": "admin", "password": password, "csrfmiddlewaretoken": token, "next": "/admin/"}
         assert person.post("/admin/login/", data=form).status_code == 302
         headers = {"x-csrftoken": person.cookies["csrftoken"], "referer": server.url}
+        person.cookies.set("x@y", '{"of": "another application"}')
         sent = person.post("/api/images/", files={"file": ("a.png", noise)}, headers=headers)
         assert sent.status_code in {201, 415, 422}, sent.text
         person.cookies.set("sessionid", "x" * 32)

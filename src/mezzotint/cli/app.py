@@ -92,8 +92,8 @@ def raise_descriptors() -> None:
 def check_directories(settings: Settings) -> None:
     """Raises InvalidInput for a local directory that cannot be written to, or made, naming the variable."""
     directories = {"MEZZOTINT_DATA": settings.data, "MEZZOTINT_CACHE_DIR": settings.cache}
-    if settings.store_directory is not None and not settings.read_only:
-        directories["MEZZOTINT_STORE"] = settings.store_directory
+    if settings.store_directory is not None and not settings.store_directory.exists():
+        directories["MEZZOTINT_STORE"] = settings.store_directory  # one that is there may be read at least
     if settings.sqlite is not None and settings.sqlite.parent != settings.data:
         directories["DATABASE_URL"] = settings.sqlite.parent
     for variable, directory in directories.items():

@@ -127,10 +127,9 @@ def figures(engine: Engine) -> CollectorRegistry:
 def forget_the_dead() -> None:
     """Processes of this server that were killed: what they said last is no longer so."""
     if directory := os.environ.get("PROMETHEUS_MULTIPROC_DIR"):
-        pids = {path.stem.rpartition("_")[2] for path in Path(directory).glob("gauge_live*_*.db")}
-        for pid in pids:
-            if not Path(f"/proc/{pid}").exists():
-                multiprocess.mark_process_dead(int(pid))  # type: ignore[no-untyped-call]
+        for path in Path(directory).glob("gauge_live*_*.db"):
+            if not Path("/proc", path.stem.rpartition("_")[2]).exists():
+                path.unlink(missing_ok=True)  # another process may do the same
 
 
 def exposition(engine: Engine) -> bytes:

@@ -67,6 +67,7 @@ class DirectoryStore(ObjectStore):
 
     def __init__(self, root: Path) -> None:
         self.root = root
+        self._strays: set[str] = set()
         make_directory(root)
         remove_abandoned(root / _SPOOL)
 
@@ -139,6 +140,18 @@ class DirectoryStore(ObjectStore):
             os.link(body, part)
             return place(part, target)
 
+    def _belongs(self, shard: Path, name: str) -> bool:
+        if name.startswith(shard.name):
+            return True
+        self._tell(str(shard / name))
+        return False
+
+    def _tell(self, path: str) -> None:
+        """Once."""
+        if path not in self._strays:
+            self._strays.add(path)
+            log.warning("%s is no object: nobody looks at it", path)
+
     def _walk(self, directory: Path, above: str, prefix: str, start_after: str) -> Iterator[ObjectInfo]:
         """The objects below `directory`, in key order, leaving out what cannot be of interest.
 
@@ -149,15 +162,17 @@ class DirectoryStore(ObjectStore):
         with os.scandir(directory) as entries:
             for entry in entries:
                 name = entry.name
-                if not name.startswith(".") and not entry.is_dir():
-                    log.warning("%s is no object: nobody looks at it", entry.path)
-                elif not name.startswith("."):
+                if name.startswith(".") or not _may_hold(above + name[:2], prefix, start_after):
+                    continue
+                if entry.is_dir():
                     groups.setdefault(name[:2], []).extend([f"{name}/"] if len(name) > 2 else [])
+                else:
+                    self._tell(entry.path)
         for group in sorted(groups):
             if not _may_hold(above + group, prefix, start_after):
                 continue
             shard = directory / group
-            files = os.listdir(shard) if shard.is_dir() else []
+            files = [name for name in os.listdir(shard) if self._belongs(shard, name)] if shard.is_dir() else []
             for name in sorted(groups[group] + files):
                 if not _may_hold(above + name, prefix, start_after):
                     continue
@@ -169,7 +184,7 @@ class DirectoryStore(ObjectStore):
                 except FileNotFoundError:
                     continue
                 if not stat.S_ISREG(status.st_mode):
-                    log.warning("%s is no object: nobody looks at it", shard / name)
+                    self._tell(str(shard / name))
                     continue
                 yield ObjectInfo(above + name, status.st_size, status.st_mtime, version_of(status))
 

@@ -197,6 +197,7 @@ class SwiftStore(ObjectStore):
         new = connection.token is None
         if new:
             connection.get_auth()
+        token = connection.token
         try:
             return work(connection)
         except ClientException as error:
@@ -204,9 +205,14 @@ class SwiftStore(ObjectStore):
             if connection.token is not None and (new or error.http_status != 403):
                 raise
         with self._lock:
-            self._access = None
+            if self._access is not None and self._access[1] == token:
+                self._access = None
+            access = self._access
         connection.close()
-        connection.get_auth()
+        if access is not None:  # another connection has logged in meanwhile
+            connection.url, connection.token = access
+        else:
+            connection.get_auth()
         return work(connection)
 
     def _take(self) -> Connection:

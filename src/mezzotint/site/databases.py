@@ -5,7 +5,7 @@ from __future__ import annotations
 from typing import Any
 from urllib.parse import parse_qsl, unquote, urlsplit
 
-from django.db.utils import DatabaseError
+from django.db.utils import DatabaseError, OperationalError
 
 from mezzotint.errors import InvalidInput, first_line
 from mezzotint.settings import Settings
@@ -55,14 +55,15 @@ def database(settings: Settings) -> dict[str, Any]:
 
 
 _REFUSALS = (
-    "authentication failed", "does not exist", "no pg_hba.conf entry", "no password supplied", "permission denied",
+    "authentication failed", "does not exist", "no pg_hba.conf entry", "no password supplied",
 )  # fmt: skip
 """PostgreSQL's words, which has no codes for refusing a connection"""
 
 
 def check_refusal(error: DatabaseError) -> None:
     """Raises InvalidInput where a database answers that it is not to be asked so; one that is late does not answer."""
-    if any(word in str(error) for word in _REFUSALS):
+    refused = isinstance(error, OperationalError) and any(word in str(error) for word in _REFUSALS)
+    if refused or "permission denied" in str(error):
         whose = "a database, a user, and a password that are there, and may do everything in it"
         raise InvalidInput("DATABASE_URL", f"cannot be used: {first_line(error)}", whose)
 

@@ -90,8 +90,9 @@ def again() -> bool:
 
 def _prepare(progress: Callable[[str, int], None]) -> Ready:
     from django.core.management import call_command
+    from django.db import DatabaseError
 
-    from mezzotint.errors import StoreUnavailable
+    from mezzotint.errors import MezzotintError, StoreUnavailable
     from mezzotint.repository import commits, standing
     from mezzotint.repository.upkeep import checkpointing, removals, restoring
     from mezzotint.wiring import engine
@@ -118,8 +119,9 @@ def _prepare(progress: Callable[[str, int], None]) -> Ready:
     ready = _first_person(restored)
     try:
         commits.flush("setup")
-    except StoreUnavailable as error:
-        return replace(ready, alarm=f"{standing.UNREACHABLE} ({error})", late=True)
+    except (MezzotintError, DatabaseError) as error:  # whoever was made now is shown all the same
+        late = isinstance(error, StoreUnavailable | DatabaseError)
+        return replace(ready, alarm=f"not durable yet: {first_line(error)}", late=late)
     return ready
 
 
