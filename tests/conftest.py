@@ -28,12 +28,12 @@ django.setup()
 from django.core.management.color import Style
 from django.db import connection
 from hypothesis import HealthCheck, settings
-from prometheus_client.parser import text_string_to_metric_families
 
 from mezzotint import wiring
 from mezzotint.repository.models import Captured
 from mezzotint.settings import Settings
 from mezzotint.wiring import Engine
+from tests.figures import shown, total
 from tests.origin import Origin
 from tests.servers import PROGRAM, Server, environment, run, start_server
 
@@ -144,9 +144,7 @@ def serve(tmp_path: Path) -> Iterator[Callable[..., Server]]:
 
 def figure(server: Server, name: str, **labels: str) -> float:
     """One figure of the server's `/metrics`, summed over the labels that are not given."""
-    text = server.http.get("/metrics").raise_for_status().text
-    samples = (sample for family in text_string_to_metric_families(text) for sample in family.samples)
-    return sum(s.value for s in samples if s.name == name and labels.items() <= s.labels.items())
+    return total(shown(f"{server.url}/metrics"), name, **labels)
 
 
 @pytest.fixture

@@ -27,7 +27,7 @@ def is_on() -> bool:
     return _begin is not None
 
 
-def trace_with(begin: Begin | None) -> None:
+def trace_with(begin: Begin) -> None:
     """From now on, in this process."""
     global _begin
     _begin = begin

@@ -25,9 +25,6 @@ from tests.backends.redis import Redis
 from tests.deployed.compose import DATA, ROOT, Service, image_environment, services
 from tests.waiting import PATIENCE, until
 
-METRICS = 9100
-_SERVER_PORT = 8000
-
 
 @dataclass
 class Part:

@@ -18,8 +18,8 @@ from tests.composites.world import CUSTOMER, World
 from tests.deployed.compose import filled, services
 from tests.deployed.running import Deployment, client, deployed
 from tests.documents import anything, request, text_pdf
+from tests.figures import shown, total
 from tests.origin import Origin
-from tests.site.test_figures import shown, total
 from tests.waiting import PATIENCE, until
 
 pytestmark = [pytest.mark.processes, pytest.mark.timeout(900)]

@@ -5,6 +5,7 @@ from __future__ import annotations
 
 import json
 import signal
+import socket
 import subprocess
 import threading
 from collections.abc import Callable, Iterator
@@ -15,31 +16,17 @@ from typing import Any
 
 import pytest
 from opentelemetry.proto.collector.trace.v1.trace_service_pb2 import ExportTraceServiceRequest
-from prometheus_client.parser import text_string_to_metric_families
 
-from tests import http, pictures
+from tests import pictures
 from tests.backends.processes import lasting_port
 from tests.conftest import Server, engine_on, figure
 from tests.documents import anything, request
+from tests.figures import shown, total
 from tests.origin import Origin
 from tests.servers import PROGRAM, environment, run
-from tests.waiting import PATIENCE, until
+from tests.waiting import HANGS, PATIENCE, until
 
 OPEN = {"MEZZOTINT_FETCH_ALLOW": "127.0.0.0/8", "MEZZOTINT_FETCH_PORTS": "*"}
-
-
-def shown(url: str) -> dict[tuple[str, tuple[tuple[str, str], ...]], float]:
-    """All figures of an exposition."""
-    families = text_string_to_metric_families(http.get(url, timeout=PATIENCE).raise_for_status().text)
-    return {
-        (sample.name, tuple(sorted(sample.labels.items()))): sample.value
-        for family in families
-        for sample in family.samples
-    }
-
-
-def total(figures: dict[tuple[str, tuple[tuple[str, str], ...]], float], name: str, **labels: str) -> float:
-    return sum(value for (one, of), value in figures.items() if one == name and labels.items() <= dict(of).items())
 
 
 @contextmanager
@@ -195,6 +182,16 @@ def test_traces_are_sent_where_they_are_switched_on(serve: Callable[..., Server]
     assert stored.trace_id == posted.trace_id, "also from a thread"
     assert collector.roles == {"serve"}
     server.stop()
+
+
+def test_a_collector_that_never_answers_keeps_no_server_from_ending(serve: Callable[..., Server]) -> None:
+    with socket.create_server(("127.0.0.1", 0)) as silent:
+        address = f"http://127.0.0.1:{silent.getsockname()[1]}"
+        server = serve(OTEL_EXPORTER_OTLP_ENDPOINT=address, OTEL_EXPORTER_OTLP_TIMEOUT=str(HANGS))
+        server.upload(pictures.jpeg(60, 40))
+        server.process.terminate()
+        assert server.process.wait(PATIENCE) == 0
+        assert "refused to gracefully stop" not in server.log.read_text()
 
 
 def test_without_it_nothing_of_it_is_imported(tmp_path: Path) -> None:

@@ -169,8 +169,6 @@ class DirectoryStore(ObjectStore):
                 else:
                     self._tell(entry.path)
         for group in sorted(groups):
-            if not _may_hold(above + group, prefix, start_after):
-                continue
             shard = directory / group
             files = [name for name in os.listdir(shard) if self._belongs(shard, name)] if shard.is_dir() else []
             for name in sorted(groups[group] + files):

@@ -26,6 +26,7 @@ from mezzotint.objects.protocol import ObjectInfo, ObjectReader, ObjectStore, cl
 
 T = TypeVar("T")
 _PAGE, _LARGE = 10_000, 8 << 20  # names, bytes
+_CREDENTIALS = "set ST_USER and ST_KEY right (or OS_USERNAME and OS_PASSWORD, or the application credential)"
 
 
 @dataclass
@@ -249,9 +250,6 @@ class _Sent:
         chunk = self._piece[self._at : self._at + count]
         self._at += len(chunk)
         return chunk
-
-
-_CREDENTIALS = "set ST_USER and ST_KEY right (or OS_USERNAME and OS_PASSWORD, or the application credential)"
 
 
 class _Exists(Exception):

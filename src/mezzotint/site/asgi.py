@@ -159,6 +159,7 @@ class Site:
     def close(self) -> None:
         for one in self._background:
             one.stop()
+        self._logins.shutdown(wait=False)
         wiring.close_engine()
         traces.end()
 

@@ -10,7 +10,7 @@ from collections.abc import Callable, Iterator
 from dataclasses import dataclass, replace
 
 from mezzotint import __version__
-from mezzotint.errors import InvalidInput, first_line
+from mezzotint.errors import InvalidInput, MezzotintError, StoreRefused, StoreUnavailable, first_line
 
 log = logging.getLogger(__name__)
 late = False
@@ -30,7 +30,7 @@ class Ready:
     alarm: str | None = None
     late: bool = False
 
-    def told(self, address: str = "") -> Iterator[str]:
+    def told(self, address: str) -> Iterator[str]:
         """What a person has to be told, a line each."""
         if self.password:
             yield f"  admin    {address}/admin/   user: admin   password: {self.password}"
@@ -55,7 +55,6 @@ def prepare(progress: Callable[[str, int], None] = lambda what, count: None) -> 
     django_setup()
     from django.db import DatabaseError, connections
 
-    from mezzotint.errors import MezzotintError, StoreUnavailable
     from mezzotint.site.databases import check_refusal
     from mezzotint.wiring import engine
 
@@ -84,7 +83,9 @@ def again() -> bool:
     for line in ready.told(engine().settings.address):
         print(line, file=sys.stderr, flush=True)  # noqa: T201  a password belongs into no log
     if not ready.late:
-        log.log(logging.WARNING if ready.alarm else logging.INFO, "what was late answers now. %s", ready.alarm or "")
+        log.info("what was late answers now")
+        if ready.alarm:
+            log.warning("ALARM %s", ready.alarm)
     return not ready.late
 
 
@@ -92,7 +93,6 @@ def _prepare(progress: Callable[[str, int], None]) -> Ready:
     from django.core.management import call_command
     from django.db import DatabaseError
 
-    from mezzotint.errors import MezzotintError, StoreUnavailable
     from mezzotint.repository import commits, standing
     from mezzotint.repository.upkeep import checkpointing, removals, restoring
     from mezzotint.wiring import engine
@@ -145,7 +145,6 @@ def _check_version() -> None:
 
 def _store_answers() -> bool:
     """Raises InvalidInput where it says that it is not to be asked so."""
-    from mezzotint.errors import StoreRefused, StoreUnavailable
     from mezzotint.journal import read_marker
     from mezzotint.wiring import engine
 

@@ -2,7 +2,9 @@
 
 from __future__ import annotations
 
+import atexit
 import os
+import threading
 from collections.abc import Iterable, Mapping
 from contextlib import AbstractContextManager
 from typing import Any
@@ -10,14 +12,18 @@ from typing import Any
 from mezzotint import __version__, tracing
 
 _METHOD = "http.request.method"
+_PATIENCE = 3.0
+"""seconds that a collector has for what is left at the end"""
 _WANTED = ("OTEL_EXPORTER_OTLP_ENDPOINT", "OTEL_EXPORTER_OTLP_TRACES_ENDPOINT")
 
 
 def begin(role: str, given: Mapping[str, str]) -> None:
-    """In this process, which forks no more: sending is done in a thread. `given` are the variables of a `.env`."""
+    """In this process, which forks no more: sending is done in a thread.
+
+    `given` are OpenTelemetry's variables, those of a `.env` among them.
+    """
     for name, value in given.items():
-        if name.startswith("OTEL_"):
-            os.environ.setdefault(name, value)
+        os.environ.setdefault(name, value)
     if not any(os.environ.get(name) for name in _WANTED) or os.environ.get("OTEL_SDK_DISABLED", "").lower() == "true":
         return
     from opentelemetry import trace
@@ -28,7 +34,7 @@ def begin(role: str, given: Mapping[str, str]) -> None:
 
     os.environ.setdefault("OTEL_SERVICE_NAME", "mezzotint")
     about = Resource.create({"service.version": __version__, "mezzotint.role": role})
-    provider = TracerProvider(resource=about)  # how much is sampled its own variables say
+    provider = TracerProvider(resource=about, shutdown_on_exit=False)  # how much is sampled its own variables say
     provider.add_span_processor(BatchSpanProcessor(OTLPSpanExporter()))
     trace.set_tracer_provider(provider)
     tracer = provider.get_tracer("mezzotint", __version__)
@@ -43,6 +49,7 @@ def begin(role: str, given: Mapping[str, str]) -> None:
         )
 
     tracing.trace_with(span)
+    atexit.register(end)
 
 
 def request_span(scope: Any) -> AbstractContextManager[Any]:
@@ -64,11 +71,14 @@ def note_status(status: int) -> None:
 
 
 def end() -> None:
-    """Send what is left, where the process ends without Python's own ending."""
+    """Send what is left. A collector that does not answer keeps nobody from ending: the library would wait for it."""
     if tracing.is_on():
         from opentelemetry import trace
 
-        trace.get_tracer_provider().shutdown()  # type: ignore[attr-defined]
+        provider: Any = trace.get_tracer_provider()
+        last = threading.Thread(target=provider.shutdown, daemon=True)
+        last.start()
+        last.join(_PATIENCE)
 
 
 def _texts(headers: Iterable[tuple[bytes, bytes]]) -> Iterable[tuple[str, str]]:

@@ -22,11 +22,12 @@ log = logging.getLogger(__name__)
 TURN = 1.0
 GRACE = 3.0
 """seconds that a change has been waiting for its commit before it is committed here"""
-FOLLOW, LOOK_AGAIN, PURGE, CHECKPOINT_AGAIN, SHOW, SHOW_STORE = 10.0, 10.0, 3600.0, 600.0, 5.0, 30.0
-TELL_AGAIN = 600.0
+FOLLOW, LOOK_AGAIN, PURGE, CHECKPOINT_AGAIN = 10.0, 10.0, 3600.0, 600.0
 """seconds between two times that a writer looks for others' commits, that an alarm is looked into again,
-that the trash is emptied of what is old enough, and after a checkpoint that could not be made; and that figures
-are shown, the database's and the store's. A read node follows at every turn"""
+that the trash is emptied of what is old enough, and after a checkpoint that could not be made; a read node
+follows at every turn"""
+SHOW, SHOW_STORE, TELL_AGAIN = 5.0, 30.0, 600.0
+"""likewise, that the database's and the store's figures are shown, and that the same failure is logged"""
 
 
 class Maintenance(Background):
