@@ -7,6 +7,8 @@ import os
 import re
 import subprocess
 import sys
+import threading
+from http.server import BaseHTTPRequestHandler, ThreadingHTTPServer
 from pathlib import Path
 from typing import Any
 
@@ -110,6 +112,23 @@ def test_the_image_runs_a_program_or_a_command(arguments: list[str], said: str) 
     variables = os.environ | {"PATH": f"{Path(sys.executable).parent}:{os.environ['PATH']}"}
     done = subprocess.run([IMAGE / "run.sh", *arguments], capture_output=True, text=True, env=variables)
     assert (done.returncode, said in done.stdout) == (0, True), done.stderr
+
+
+@pytest.mark.processes
+def test_the_image_asks_where_its_server_listens() -> None:
+    class Healthy(BaseHTTPRequestHandler):
+        def do_GET(self) -> None:
+            self.send_response(200 if self.path == "/health" else 404)
+            self.end_headers()
+
+    with ThreadingHTTPServer(("127.0.0.2", 0), Healthy) as server:
+        threading.Thread(target=server.serve_forever, daemon=True).start()
+        variables = os.environ | {"PATH": f"{Path(sys.executable).parent}:{os.environ['PATH']}"}
+        for host, status in (("127.0.0.2", 0), ("127.0.0.1", 1)):
+            bound = {"MEZZOTINT_BIND": f"{host}:{server.server_port}"}
+            done = subprocess.run([IMAGE / "healthy.sh"], env=variables | bound, capture_output=True)
+            assert done.returncode == status, done.stderr
+        server.shutdown()
 
 
 def test_the_manifests_are_what_kubernetes_takes() -> None:

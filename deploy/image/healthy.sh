@@ -6,6 +6,7 @@ exec python - <<'PYTHON'
 import os
 import urllib.request
 
-port = os.environ.get("MEZZOTINT_BIND", "127.0.0.1:8000").rpartition(":")[2]
-urllib.request.urlopen(f"http://127.0.0.1:{port}/health", timeout=2).close()
+host, _, port = os.environ.get("MEZZOTINT_BIND", "127.0.0.1:8000").rpartition(":")
+host = {"0.0.0.0": "127.0.0.1", "[::]": "[::1]"}.get(host, host)
+urllib.request.urlopen(f"http://{host}:{port}/health", timeout=2).close()
 PYTHON

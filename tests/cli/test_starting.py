@@ -29,11 +29,15 @@ def ended(tmp_path: Path, *command: str, **variables: str) -> str:
     return lines[0]
 
 
-@pytest.mark.parametrize("command", ["serve", "work"])
+@pytest.mark.parametrize("figures", ["", "127.0.0.1:0"], ids=["without figures", "with figures"])
+@pytest.mark.parametrize("command", [("serve",), ("work",), ("clean",), ("clean", "--loop")], ids=" ".join)
 @pytest.mark.parametrize("variable", ["MEZZOTINT_DATA", "MEZZOTINT_CACHE_DIR"])
-def test_a_directory_that_cannot_be_written_to(tmp_path: Path, variable: str, command: str) -> None:
+def test_a_directory_that_cannot_be_written_to(
+    tmp_path: Path, variable: str, command: tuple[str, ...], figures: str
+) -> None:
     (tmp_path / "a file").write_text("")
-    said = ended(tmp_path, command, **{variable: str(tmp_path / "a file" / "below")})
+    wrong = {variable: str(tmp_path / "a file" / "below")}
+    said = ended(tmp_path, *command, MEZZOTINT_METRICS_BIND=figures, **wrong)
     assert said.startswith(f"mezzotint: {variable}: cannot be {tmp_path}/a file/below: ")
     assert "a directory that the user of number" in said
 

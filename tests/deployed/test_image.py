@@ -134,7 +134,8 @@ def test_other_roles_and_commands_run(fresh: Container, volume: Path) -> None:
             until(lambda: "Ctrl-C stops it" in fresh.log.read_text(), 0.2)
         fresh.log.write_text("")
     port = lasting_port()
-    with fresh.running("/srv/dlcs/entrypoint-nginx.sh", f"127.0.0.1:{port}", volume=volume):
+    nobody = {"MEZZOTINT_BIND": f"127.0.0.1:{lasting_port()}"}
+    with fresh.running("/srv/dlcs/entrypoint-nginx.sh", f"127.0.0.1:{port}", volume=volume, variables=nobody):
         until(lambda: _status(f"http://127.0.0.1:{port}/") == 502, 0.2)
 
 

@@ -11,10 +11,11 @@ from rich.filesize import decimal
 from rich.markup import escape
 from rich.table import Table
 
-from mezzotint.cli.app import app, told_to_stop
+from mezzotint.cli.app import app, check_directories, told_to_stop
 from mezzotint.cli.figures import show_figures
 from mezzotint.cli.output import bytes_progress, count_progress, fail, out, say, tell
 from mezzotint.errors import InvalidInput, StorageFull
+from mezzotint.settings import Settings
 
 cache_app = typer.Typer(no_args_is_help=True, help="The cache of derivatives and cover art.")
 app.add_typer(cache_app, name="cache")
@@ -76,6 +77,7 @@ def clean(
     ] = False,
 ) -> None:
     """Clean the cache where it is too full: beside `serve`, or on a host of its own that has the directory."""
+    check_directories(Settings.read())
     if loop:
         show_figures("clean")
     from mezzotint.cache.cleaner import FLUSH_SECONDS

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from mezzotint.cli.app import check_directories
 from mezzotint.cli.output import fail
 
 
@@ -22,8 +23,9 @@ def show_figures(role: str) -> None:
         return
     from prometheus_client import start_wsgi_server
 
-    host, port = settings.metrics_bind
+    check_directories(settings)  # which the engine makes
+    registry, (host, port) = figures(engine(PrometheusObserver())), settings.metrics_bind
     try:
-        start_wsgi_server(port, host, figures(engine(PrometheusObserver())))
+        start_wsgi_server(port, host, registry)
     except OSError as error:
         fail(f"MEZZOTINT_METRICS_BIND: cannot listen at {host}:{port}: {error.strerror}")
