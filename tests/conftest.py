@@ -137,9 +137,8 @@ def serve(tmp_path: Path) -> Iterator[Callable[..., Server]]:
         return started[-1]
 
     yield start
-    for one in started:
-        if one.process.poll() is None:
-            one.stop()
+    for one in started:  # also one that has ended already: its clients have not
+        one.stop()
 
 
 def figure(server: Server, name: str, **labels: str) -> float:

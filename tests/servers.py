@@ -12,7 +12,7 @@ import sqlite3
 import subprocess
 import sys
 import tempfile
-from collections.abc import Mapping
+from collections.abc import Callable, Mapping
 from contextlib import closing, suppress
 from dataclasses import dataclass, field
 from functools import cache
@@ -26,7 +26,7 @@ import psycopg
 from mezzotint import tokens
 from mezzotint.settings import Settings
 from tests import http
-from tests.backends.processes import lasting_port
+from tests.backends.processes import children, lasting_port
 from tests.waiting import PATIENCE, until
 
 PROGRAM = Path(sys.executable).with_name("mezzotint")
@@ -126,10 +126,27 @@ class Server:
         assert answer.status_code in {200, 201}, answer.text
         return str(answer.json()["ident"])
 
+    def workers(self) -> set[int]:
+        """Its processes, but the one that watches over them."""
+        return {
+            pid
+            for pid in children(self.process.pid)
+            if b"serve" in (command := _command(pid)) and b"tracker" not in command
+        }
+
     def stop(self) -> None:
+        """It may have ended by itself."""
+        self._end(self.process.terminate)
+
+    def kill(self) -> None:
+        """As when the power goes: nothing is closed, by no worker either."""
+        self._end(lambda: os.killpg(self.process.pid, signal.SIGKILL))
+
+    def _end(self, how: Callable[[], None]) -> None:
         self.http.close()
         self.writer.close()
-        self.process.terminate()
+        with suppress(ProcessLookupError):
+            how()
         self.process.wait(PATIENCE)
 
 
@@ -163,3 +180,9 @@ def answers(url: str) -> bool:
     with suppress(OSError, httpx.HTTPError), socket.create_connection((urlsplit(url).hostname, urlsplit(url).port)):
         return http.get(f"{url}/health", timeout=PATIENCE).status_code == 200
     return False
+
+
+def _command(pid: int) -> bytes:
+    with suppress(OSError):
+        return Path(f"/proc/{pid}/cmdline").read_bytes()
+    return b""

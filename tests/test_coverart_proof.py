@@ -58,7 +58,6 @@ def test_no_answer_is_wrong_whatever_befalls(installation: Installation, shelves
         return moments
 
     moments = asyncio.run(asked_meanwhile())
-    assert [moment.mishap.name for moment in moments if not moment.under_way] == []
     assert crowd.failures, "nobody noticed that nginx was killed"
     assert [failure for failure in crowd.failures if not any(moment.excuses(failure) for moment in moments)] == []
     for way in WAYS:

@@ -56,21 +56,7 @@ def until_rendering(server: Server) -> None:
     until(lambda: figure(server, "mezzotint_render_queue") >= 1)
 
 
-def workers(server: Server) -> list[int]:
-    """The server's processes, but the one that watches over them."""
-    found = []
-    for status in Path("/proc").glob("[0-9]*/stat"):
-        try:
-            fields = status.read_text().rpartition(")")[2].split()
-        except (FileNotFoundError, ProcessLookupError):
-            continue
-        command = status.with_name("cmdline").read_bytes()
-        if int(fields[1]) == server.process.pid and b"resource_tracker" not in command:
-            found.append(int(status.parent.name))
-    return found
-
-
-def busiest(pids: list[int]) -> int:
+def busiest(pids: set[int]) -> int:
     """The one that is using the processor now."""
 
     def used(pid: int) -> int:
@@ -95,7 +81,7 @@ def test_a_hundred_clients_of_two_processes_cost_one_decode(
 ) -> None:
     server = serve(MEZZOTINT_WORKERS="2")
     ident = server.upload(large())
-    assert len(workers(server)) == 2
+    assert len(server.workers()) == 2
     before = figure(server, "mezzotint_base_decodes_total")
     served(list(clients.map(lambda _: ask(server, f"{ident}-500x375.jpg"), range(100))))
     assert figure(server, "mezzotint_base_decodes_total") - before == 1
@@ -108,10 +94,10 @@ def test_a_worker_that_is_killed_at_work_strands_nobody(
     ident = server.upload(large())
     waiting = [clients.submit(ask_again, server, f"{ident}{SLOW}") for _ in range(12)]
     until_rendering(server)
-    os.kill(busiest(workers(server)), signal.SIGKILL)
+    os.kill(busiest(server.workers()), signal.SIGKILL)
     assert not any(client.done() for client in waiting)
     served([client.result() for client in waiting])
-    until(lambda: len(workers(server)) == 2)
+    until(lambda: len(server.workers()) == 2)
     served([ask(server, f"{ident}{SLOW}") for _ in range(4)])
 
 

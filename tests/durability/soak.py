@@ -148,11 +148,7 @@ class Soak:
     def _kill(self, name: str) -> None:
         """Its workers too, at one blow."""
         self.world.servers.pop(name, None)
-        server = self._servers.pop(name)
-        os.killpg(server.process.pid, signal.SIGKILL)
-        server.process.wait()
-        server.http.close()
-        server.writer.close()
+        self._servers.pop(name).kill()
         self.world.counted("kills")
 
     def _wait_for_clients(self) -> None:

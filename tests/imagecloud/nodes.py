@@ -80,14 +80,6 @@ def stop_hard(pid: int) -> None:
         os.killpg(pid, signal.SIGKILL)
 
 
-def kill(node: Server) -> None:
-    """With SIGKILL, its workers too."""
-    stop_hard(node.process.pid)
-    node.process.wait(PATIENCE)
-    node.http.close()
-    node.writer.close()
-
-
 def raw(port: int, *lines: bytes) -> tuple[int, bytes]:
     """Send these lines as a request's head; the answer's status and all of it."""
     with socket.create_connection(("127.0.0.1", port), timeout=PATIENCE) as connection:

@@ -14,7 +14,7 @@ import pytest
 
 from tests import pictures
 from tests.conftest import PROGRAM, Server, environment
-from tests.imagecloud.nodes import OPEN, again, batch, befriend, finished, key_of, kill, limit, named, stop_hard
+from tests.imagecloud.nodes import OPEN, again, batch, befriend, finished, key_of, limit, named, stop_hard
 from tests.origin import Asked, Origin
 from tests.servers import rows
 from tests.waiting import PATIENCE, until
@@ -73,7 +73,7 @@ def test_a_node_that_is_killed_loads_and_sends_the_rest_when_it_is_back(
         accepted = batch(a.writer, urls)
         assert accepted["queued"] == 400
         assert until(lambda: len(origin.asked) >= 120 and count(a, "clonerequest") >= 20, 0.01)
-        kill(a)
+        a.kill()
         flying = in_flight(origin, a.data, urls)
         loaded = len(stored(a.data))
         assert 0 < loaded < 390, "it was killed in the middle of it"
@@ -101,7 +101,7 @@ def test_a_list_that_was_accepted_outlives_a_kill_at_once(serve: Callable[..., S
     a = serve(**OPEN)
     urls = urls_of(origin, 40)
     accepted = batch(a.writer, urls)
-    kill(a)
+    a.kill()
     flying = in_flight(origin, a.data, urls)
     a = again(a)
     try:

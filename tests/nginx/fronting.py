@@ -73,8 +73,7 @@ def fronted(data: Path, **variables: str) -> Iterator[Front]:
         with in_front_of(server, **variables) as front:
             yield front
     finally:
-        if server.process.poll() is None:
-            server.stop()
+        server.stop()
 
 
 @contextmanager

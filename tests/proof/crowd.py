@@ -37,8 +37,8 @@ class Crowd:
     """seconds between an answer and a client's next request"""
     answered: Counter[str] = field(default_factory=Counter)
     failures: list[Failure] = field(default_factory=list)
-    under_way: int = 0
     stopped: bool = False
+    _waiting: int = 0
 
     async def ask(self, each: int | None, seed: int = 0) -> None:
         """So many requests of each client; without a number, until it is `stopped`. Raises AssertionError."""
@@ -52,13 +52,18 @@ class Crowd:
                 asks = self.shelves.asks(seed * self.size + n)
                 group.create_task(self._client(session, asks if each is None else islice(asks, each)))
 
+    async def is_waiting(self) -> None:
+        """Back when a request is under way."""
+        while not self._waiting:
+            await asyncio.sleep(0)
+
     async def _client(self, session: aiohttp.ClientSession, asks: Iterable[Ask]) -> None:
         for ask in asks:
             if self.stopped:
                 return
-            self.under_way += 1
+            self._waiting += 1
             await self._answered(session, ask)
-            self.under_way -= 1
+            self._waiting -= 1
             if self.breath:
                 await asyncio.sleep(self.breath)
 

@@ -15,7 +15,6 @@ from mezzotint.cache.places import KINDS, name_at
 from mezzotint.cache.redis import RedisIndex
 from mezzotint.cache.stamps import Stamps
 from tests.archive import Archive
-from tests.backends.processes import children
 from tests.backends.redis import Redis
 from tests.imagecloud.nodes import limit
 from tests.nginx.fronting import Front, fronted, reaching
@@ -46,8 +45,7 @@ class Installation:
         return self.front.server.settings.cache
 
     def workers(self) -> set[int]:
-        main = self.front.server.process.pid
-        return {pid for pid in children(main) if b"serve" in _command(pid) and b"tracker" not in _command(pid)}
+        return self.front.server.workers()
 
     def answers(self) -> bool:
         with suppress(httpx.HTTPError):
@@ -120,9 +118,3 @@ def _clean(data: Path, variables: dict[str, str]) -> subprocess.Popen[bytes]:
         return subprocess.Popen(
             [PROGRAM, "clean", "--loop"], env=environment(data, **variables), stdout=log, stderr=log, cwd=data.parent
         )
-
-
-def _command(pid: int) -> bytes:
-    with suppress(OSError):
-        return Path(f"/proc/{pid}/cmdline").read_bytes()
-    return b""

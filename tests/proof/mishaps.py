@@ -29,12 +29,11 @@ class Mishap:
 
 @dataclass(frozen=True)
 class Moment:
-    """When a mishap was, by the monotonic clock, and how many requests were under way as it struck."""
+    """When a mishap was, by the monotonic clock. It struck while somebody was waiting for an answer."""
 
     mishap: Mishap
     begun: float
     ended: float
-    under_way: int
 
     def excuses(self, failure: Failure) -> bool:
         return self.mishap.felt and failure.begun <= self.ended and failure.ended >= self.begun
@@ -58,9 +57,11 @@ async def befall(crowd: Crowd, installation: Installation) -> list[Moment]:
     try:
         for mishap in mishaps():
             await asyncio.sleep(_MEANWHILE)
-            begun, under_way = time.monotonic(), crowd.under_way
+            async with asyncio.timeout(PATIENCE):
+                await crowd.is_waiting()
+            begun = time.monotonic()
             await asyncio.to_thread(mishap.strike, installation)
-            moments.append(Moment(mishap, begun, time.monotonic(), under_way))
+            moments.append(Moment(mishap, begun, time.monotonic()))
         await asyncio.sleep(_MEANWHILE)
     finally:
         crowd.stopped = True

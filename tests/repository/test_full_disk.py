@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import hashlib
 import os
+import signal
 import subprocess
 from collections.abc import Iterator
 from contextlib import suppress
@@ -14,6 +15,8 @@ import pytest
 
 from tests import pictures
 from tests.conftest import Server, start_server
+from tests.servers import answers
+from tests.waiting import until
 
 ROOM = 24 << 20
 
@@ -109,3 +112,24 @@ def test_a_disk_without_any_room_is_told_for_metadata_too(disk: Path, tight: Ser
     assert (after["title"], after["description"], after["version"]) == ("Before", "", 1)
     changed = {"version": 1, "title": "After"}
     assert tight.writer.patch(f"/api/images/{ident}/", json=changed).json()["title"] == "After"
+
+
+def test_workers_that_are_killed_on_a_full_disk_come_back(disk: Path, tight: Server) -> None:
+    """Figures of new workers are in new files; a page of a mapped file without room on the disk is a SIGBUS."""
+    base = pictures.png(seed=504)
+    ident = tight.upload(base)
+    filler = fill(disk, 0)
+    before = tight.workers()
+    try:
+        for pid in before:
+            os.kill(pid, signal.SIGKILL)
+        assert until(lambda: len(now := tight.workers()) == len(before) and not now & before)
+        assert until(lambda: answers(tight.url))
+        for _ in range(10):
+            assert tight.http.get(f"/images/{ident}").content == base
+        assert tight.http.get("/metrics").status_code == 200
+        assert tight.http.get(f"/images/{ident}-0x0.jpg").status_code == 400
+    finally:
+        filler.unlink()
+    assert tight.upload(pictures.png(seed=505))
+    assert "SIGBUS" not in tight.log.read_text()

@@ -5,9 +5,7 @@ from __future__ import annotations
 import hashlib
 import itertools
 import json
-import os
 import shutil
-import signal
 from collections.abc import Callable
 from concurrent.futures import ThreadPoolExecutor
 from contextlib import ExitStack
@@ -22,17 +20,9 @@ from tests.backends.swift import SwiftCluster
 from tests.conftest import Server
 from tests.repository.keeping import kept_database, lose_database, put_database_back
 from tests.servers import rows, run, start_server
-from tests.waiting import PATIENCE, until
+from tests.waiting import until
 
 Serve = Callable[..., Server]
-
-
-def killed(server: Server) -> None:
-    """As when the power goes: nothing is closed, by no worker either."""
-    server.http.close()
-    server.writer.close()
-    os.killpg(server.process.pid, signal.SIGKILL)
-    server.process.wait(PATIENCE)
 
 
 def contents(store: Path) -> dict[str, str]:
@@ -57,7 +47,7 @@ def test_a_database_that_was_deleted_is_restored(serve: Serve, and_what_is_besid
     ident = first.upload(pictures.png(seed=1), title="Kept", collection="Shelf")
     first.upload(pictures.png(seed=2), title="Kept too")
     seq = status(first)["live"]
-    killed(first)
+    first.kill()
     lose_database(first.data, and_what_is_beside=and_what_is_beside)
     second = serve()
     assert f"restored from the object store, up to commit {seq}" in second.log.read_text()

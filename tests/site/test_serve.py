@@ -131,19 +131,15 @@ def test_ctrl_c_stops_in_the_middle_of_a_render(serve: Callable[..., Server]) ->
 def test_workers_that_are_killed_as_they_come_up_are_started_anew(serve: Callable[..., Server]) -> None:
     server = serve(MEZZOTINT_WORKERS="2")
     for _ in range(3):
-        workers = children(server.process.pid)
-        os.kill(workers[-1], signal.SIGKILL)
+        workers = server.workers()
+        os.kill(max(workers), signal.SIGKILL)
         until(partial(are_replaced, server, workers))
         until(lambda: answers(server.url))
     stopped(server, to_all=True)
 
 
-def are_replaced(server: Server, before: list[int]) -> bool:
-    return len(now := children(server.process.pid)) == 2 and now != before
-
-
-def children(pid: int) -> list[int]:
-    return [int(child) for child in Path(f"/proc/{pid}/task/{pid}/children").read_text().split()]
+def are_replaced(server: Server, before: set[int]) -> bool:
+    return len(now := server.workers()) == 2 and now != before
 
 
 def test_what_was_put_in_is_there_after_a_restart(serve: Callable[..., Server]) -> None:

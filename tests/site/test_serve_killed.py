@@ -11,8 +11,7 @@ from pathlib import Path
 import pytest
 
 from tests import pictures
-from tests.backends.processes import children
-from tests.imagecloud.nodes import again, stop_hard
+from tests.imagecloud.nodes import again
 from tests.servers import Server, start_server
 from tests.waiting import PATIENCE, until
 
@@ -20,11 +19,9 @@ from tests.waiting import PATIENCE, until
 @pytest.fixture
 def killed(tmp_path: Path) -> Iterator[Server]:
     server = start_server(tmp_path / "data", MEZZOTINT_WORKERS="2")
-    assert until(lambda: len(children(server.process.pid)) == 2)
+    assert until(lambda: len(server.workers()) == 2)
     yield server
-    server.http.close()
-    server.writer.close()
-    stop_hard(server.process.pid)
+    server.kill()
 
 
 def lives(pid: int) -> bool:
@@ -35,7 +32,7 @@ def lives(pid: int) -> bool:
 
 
 def assert_all_end(server: Server) -> None:
-    workers = children(server.process.pid)
+    workers = server.workers()
     assert len(workers) == 2
     os.kill(server.process.pid, signal.SIGKILL)
     server.process.wait(PATIENCE)
@@ -52,7 +49,7 @@ def test_workers_end_with_who_has_begun_them(killed: Server) -> None:
 
 
 def test_one_that_only_comes_up_ends_too(killed: Server) -> None:
-    before = children(killed.process.pid)
+    before = killed.workers()
     os.kill(min(before), signal.SIGKILL)
-    assert until(lambda: len(children(killed.process.pid) - before) == 1, pause=0.01)
+    assert until(lambda: len(killed.workers() - before) == 1, pause=0.01)
     assert_all_end(killed)

@@ -13,8 +13,11 @@ from prometheus_client.core import GaugeMetricFamily, Metric
 from prometheus_client.registry import Collector
 
 from mezzotint import __version__
+from mezzotint.delivery import allotted
 from mezzotint.derivatives.manager import Observer
 from mezzotint.wiring import Engine
+
+allotted.install()
 
 REQUESTS = Counter("mezzotint_image_requests", "Requests for images, by how they were answered", ["answer"])
 REFUSALS = Counter("mezzotint_image_refusals", "Requests for images that were refused, by the kind of error", ["error"])
