@@ -297,7 +297,7 @@ class FaultyStore:
             return not self._calm and self._random.random() < self.rates.late
 
 
-class _BreakingOff:
+class _BreakingOff(ObjectReader):
     """A reader that gives `left` bytes and then breaks off."""
 
     def __init__(self, reader: ObjectReader, left: int, told: Callable[[], None]) -> None:

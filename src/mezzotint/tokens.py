@@ -8,10 +8,12 @@ import time
 import uuid
 from dataclasses import dataclass
 from enum import StrEnum
+from functools import lru_cache
 
 from mezzotint.errors import Forbidden, InvalidInput, Unauthorized
 
 _ALGORITHM = "HS256"
+_EXPIRED = "this token has expired; issue a new one"
 MAX_DAYS = 3650
 
 
@@ -55,13 +57,22 @@ def issue(secret: str, scope: Scope, days: int, name: str = "token") -> str:
 
 def verify(secret: str, text: str) -> Token:
     """Raises Unauthorized, saying whether the token is wrong or expired."""
+    token = _verified(secret, text)
+    if token.expires <= time.time():
+        raise Unauthorized(_EXPIRED)
+    return token
+
+
+@lru_cache(1024)
+def _verified(secret: str, text: str) -> Token:
+    """What is good is remembered: whoever reads with a token does so again and again."""
     import jwt
 
     try:
         claims = jwt.decode(text, _key(secret), algorithms=[_ALGORITHM], options={"require": ["exp", "sub", "scope"]})
         return Token(str(claims["sub"]), Scope(claims["scope"]), int(claims["exp"]))
     except jwt.ExpiredSignatureError:
-        raise Unauthorized("this token has expired; issue a new one") from None
+        raise Unauthorized(_EXPIRED) from None
     except (jwt.InvalidTokenError, ValueError):
         raise Unauthorized("this token is not one of this installation's") from None
 

@@ -2,15 +2,14 @@
 
 from __future__ import annotations
 
+import signal
 import subprocess
 import sys
 from collections.abc import Callable
 from pathlib import Path
-from typing import Any
 
 import pytest
 
-from mezzotint.cli import serving
 from mezzotint.host import HostLocks
 from mezzotint.settings import Settings
 from tests import pictures
@@ -29,68 +28,13 @@ def test_a_store_in_memory_is_for_one_process(tmp_path: Path, store: str) -> Non
     assert not (tmp_path / "data" / "mezzotint.sqlite3").exists()
 
 
-class Ending:
-    """A server that ends in one way each time it is begun; the last way again and again."""
-
-    def __init__(self, *ways: BaseException | None, interrupted: bool = False) -> None:
-        self._ways, self.begun, self.interrupt_signal = ways, 0, interrupted
-
-    def serve(self) -> None:
-        way = self._ways[min(self.begun, len(self._ways) - 1)]
-        self.begun += 1
-        if way is not None:
-            raise way
-
-
-@pytest.fixture
-def settings(tmp_path: Path) -> Settings:
-    return Settings.read({"MEZZOTINT_DATA": str(tmp_path / "data")})
-
-
-def served(monkeypatch: pytest.MonkeyPatch, settings: Settings, server: Any) -> None:
-    monkeypatch.setattr(serving, "_server", lambda *given: server)
-    serving._serve(settings, "127.0.0.1", lasting_port())
-
-
-def test_workers_that_died_are_begun_anew(
-    monkeypatch: pytest.MonkeyPatch, settings: Settings, capsys: pytest.CaptureFixture[str]
-) -> None:
-    server = Ending(SystemExit(1), SystemExit(1), None)
-    served(monkeypatch, settings, server)
-    assert server.begun == 3
-    assert capsys.readouterr().err.count("all are started anew") == 2
-
-
-def test_workers_that_die_at_once_again_and_again_end_it(
-    monkeypatch: pytest.MonkeyPatch, settings: Settings, capsys: pytest.CaptureFixture[str]
-) -> None:
-    server = Ending(SystemExit(1))
-    with pytest.raises(SystemExit):
-        served(monkeypatch, settings, server)
-    assert server.begun == 4
-    assert capsys.readouterr().err.count("all are started anew") == 3
-
-
-def test_ctrl_c_that_a_worker_hears_first_is_no_failure(
-    monkeypatch: pytest.MonkeyPatch, settings: Settings, capsys: pytest.CaptureFixture[str]
-) -> None:
-    server = Ending(SystemExit(1), interrupted=True)
-    served(monkeypatch, settings, server)
-    assert (server.begun, capsys.readouterr().err) == (1, "")
-
-
-def test_a_server_that_cannot_begin_says_why(monkeypatch: pytest.MonkeyPatch, settings: Settings) -> None:
-    with pytest.raises(RuntimeError, match="no more threads"):
-        served(monkeypatch, settings, Ending(RuntimeError("no more threads")))
-
-
 def test_any_asgi_server_serves_it(tmp_path: Path) -> None:
     """`mezzotint.site.asgi:Site`, with its own beginning and end."""
     data, port, log = tmp_path / "data", lasting_port(), tmp_path / "log"
     assert run(data, "commits").returncode == 0
     variables = environment(data, PROMETHEUS_MULTIPROC_DIR=str(tmp_path))
-    program = str(Path(sys.executable).with_name("granian"))
-    command = [program, "--interface", "asgi", "--factory", "--port", str(port), "mezzotint.site.asgi:Site"]
+    program = str(Path(sys.executable).with_name("uvicorn"))
+    command = [program, "--factory", "--port", str(port), "mezzotint.site.asgi:Site"]
     with open(log, "ab") as output:
         process = subprocess.Popen(command, env=variables, cwd=tmp_path, stdout=output, stderr=output)
     try:
@@ -104,7 +48,7 @@ def test_any_asgi_server_serves_it(tmp_path: Path) -> None:
     finally:
         process.kill()
         process.wait(PATIENCE)
-    assert (process.returncode, "Traceback" in log.read_text()) == (0, False), log.read_text()
+    assert process.returncode in {0, -signal.SIGTERM} and "Traceback" not in log.read_text(), log.read_text()
 
 
 def test_two_servers_of_one_directory_keep_their_figures_apart(serve: Callable[..., Server]) -> None:

@@ -15,7 +15,7 @@ from mezzotint.journal import Change, Checkpoint, Head, Journal, Segment
 from mezzotint.journal.checkpoint import CheckpointReader
 from mezzotint.journal.segment import decode, encode
 from mezzotint.names.keys import LATEST_KEY, journal_key
-from mezzotint.objects import DirectoryStore, MemoryStore
+from mezzotint.objects import DirectoryStore, MemoryStore, ObjectReader
 from tests.durability.directories import copied, lose_database, put_database
 from tests.durability.oracle import check_directory, look, rows, started
 
@@ -36,7 +36,7 @@ def checkpoint() -> bytes:
     return store.read(Journal(store).keep_checkpoint(head, IMAGES).key)
 
 
-class Pieces:
+class Pieces(ObjectReader):
     """An object as it arrives over a bad line: a few bytes at a time."""
 
     version = ""

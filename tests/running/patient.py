@@ -2,13 +2,7 @@
 
 from __future__ import annotations
 
-from functools import partial
+from mezzotint.cli import main, serving
 
-import granian
-
-from mezzotint.cli import main
-
-granian.Granian = partial(  # type: ignore[assignment]
-    lambda ours, *given, **options: ours(*given, **options | {"workers_kill_timeout": 15}), granian.Granian
-)
+serving._TO_FINISH = serving._PATIENCE = 15
 main()

@@ -49,7 +49,7 @@ main()
 """
 
 
-@pytest.mark.parametrize("module", ["typer", "mezzotint.cli.serving", "granian", "mezzotint.repository.commits"])
+@pytest.mark.parametrize("module", ["typer", "mezzotint.cli.serving", "uvloop", "mezzotint.repository.commits"])
 def test_ctrl_c_while_it_is_imported_ends_it_without_a_traceback(tmp_path: Path, module: str) -> None:
     done = subprocess.run(
         [sys.executable, "-c", INTERRUPTED, module],

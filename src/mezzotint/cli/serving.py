@@ -2,16 +2,15 @@
 
 from __future__ import annotations
 
+import logging.config
 import multiprocessing
 import os
 import shutil
-import signal
 import socket
-import time
 import uuid
-from collections import deque
+from collections.abc import Callable
 from multiprocessing.connection import Connection
-from typing import TYPE_CHECKING, Annotated, Any
+from typing import Annotated, NoReturn
 
 import typer
 from rich.markup import escape
@@ -20,18 +19,15 @@ from mezzotint import __version__
 from mezzotint.cli.app import app, check_directories, raise_descriptors, reporting_errors
 from mezzotint.cli.output import count_progress, fail, tell
 from mezzotint.errors import InvalidInput
+from mezzotint.front.worker import work as run
+from mezzotint.front.workers import Workers, listen
 from mezzotint.host import HostLocks
 from mezzotint.host.files import make_directory
 from mezzotint.settings import Settings
 from mezzotint.site import logs, prepare
 
-if TYPE_CHECKING:
-    from granian.server.common import AbstractServer as Server
-
 _TO_FINISH, _PATIENCE = 20, 3
 """seconds that requests have to end in when the server is stopped; and when somebody waits for it, by Ctrl-C"""
-_BEGINNINGS, _WITHIN = 4, 60.0
-"""so many in so many seconds are too many"""
 
 
 @app.command()
@@ -52,7 +48,7 @@ def serve(
             "MEZZOTINT_STORE", "cannot be memory, which one process alone sees", "a directory, Swift or S3"
         )
     raise_descriptors()
-    multiprocessing.set_start_method("fork", force=True)  # the server asks for it when it starts its workers
+    logging.config.dictConfig(logs.config(settings.log_format, settings.log_level))
     _preload(settings)
     ready = _prepared_apart()
     tell(f"Mezzotint {__version__} at [bold]{settings.address}[/]  (Ctrl-C stops it)")
@@ -63,7 +59,7 @@ def serve(
     if ready.late:
         tell("  it is asked again until it answers; what is cached is served meanwhile")
         prepare.late = True
-    _serve(settings, host, port)
+    raise SystemExit(_serve(settings, host, port))
 
 
 def _preload(settings: Settings) -> None:
@@ -103,56 +99,18 @@ def _prepare(sender: Connection) -> None:
         sender.send(prepare.prepare(lambda what, count: progress(count, None)))
 
 
-def _serve(settings: Settings, host: str, port: int) -> None:
-    """Until Ctrl-C. Granian gives up where a worker dies twice within seconds, which a kill may do as well as an
-    error: then all is begun anew, unless that happens again and again."""
-    begun: deque[float] = deque(maxlen=_BEGINNINGS)
-    while True:
-        begun.append(time.monotonic())
-        server = _server(settings, host, port)
-        try:
-            server.serve()
-            return
-        except RuntimeError:
-            _check_free(host, port)  # another program may have taken the port meanwhile
-            raise
-        except SystemExit:
-            # Ctrl-C reaches the workers too: one that ends first is taken for one that failed.
-            if server.interrupt_signal:
-                return
-            if len(begun) == _BEGINNINGS and begun[-1] - begun[0] < _WITHIN:
-                raise
-            tell("a worker has died twice in a row; all are started anew")
+def _serve(settings: Settings, host: str, port: int) -> int:
+    """Until Ctrl-C or SIGTERM; the exit status."""
+    from mezzotint.site import server
 
+    def work(listening: socket.socket, ready: Callable[[], None]) -> None:
+        run(listening, server.Server, settings.limits, ready)
 
-def _server(settings: Settings, host: str, port: int) -> Server[Any]:
-    from granian import Granian
-    from granian.constants import HTTPModes, Interfaces
-
-    server = Granian(
-        "mezzotint.site.server:Server",
-        factory=True,
-        address=host,
-        port=port,
-        interface=Interfaces.RSGI,
-        workers=settings.worker_count,
-        backlog=2048,
-        workers_kill_timeout=_TO_FINISH,
-        respawn_failed_workers=True,
-        http=HTTPModes.http1,
-        websockets=False,
-        log_level="warning",  # type: ignore[arg-type]
-        log_dictconfig=logs.config(settings.log_format, settings.log_level),
-    )
-    interrupt = server.signal_handler_interrupt
-
-    def interrupted(number: int, *more: Any) -> None:
-        if number == signal.SIGINT:
-            server.workers_kill_timeout = _PATIENCE
-        interrupt()  # type: ignore[no-untyped-call]
-
-    server.signal_handler_interrupt = interrupted  # type: ignore[method-assign]
-    return server
+    try:
+        sockets = listen(host, port, settings.worker_count)
+    except OSError as error:
+        _fail_to_listen(host, port, error)
+    return Workers(sockets, work, finish=_TO_FINISH, patience=_PATIENCE).run()
 
 
 def _check_free(host: str, port: int) -> None:
@@ -161,4 +119,8 @@ def _check_free(host: str, port: int) -> None:
         try:
             probe.bind((host, port))
         except OSError as error:
-            fail(f"MEZZOTINT_BIND: cannot listen at {host}:{port}: {error.strerror}")
+            _fail_to_listen(host, port, error)
+
+
+def _fail_to_listen(host: str, port: int, error: OSError) -> NoReturn:
+    fail(f"MEZZOTINT_BIND: cannot listen at {host}:{port}: {error.strerror}")

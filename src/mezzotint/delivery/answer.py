@@ -16,7 +16,7 @@ from mezzotint.problems import CONTENT_TYPE, problem_body, problem_headers, stat
 
 Headers = list[tuple[bytes, bytes]]
 Counts = Literal["hit", "miss", "base"]
-RANGES = (b"accept-ranges", b"bytes")
+RANGES, VARY = (b"accept-ranges", b"bytes"), (b"vary", b"Accept")
 
 COMMON: Headers = [
     (b"access-control-allow-origin", b"*"),
@@ -29,7 +29,10 @@ COMMON: Headers = [
 
 
 class Body(Protocol):
-    """Bytes that are read while they are sent, in a thread."""
+    """Bytes that are read while they are sent, in a thread; or by the server itself, from `descriptor`."""
+
+    descriptor: int | None
+    """of a file that has just these bytes, until it is closed"""
 
     @property
     def size(self) -> int:
@@ -71,6 +74,7 @@ class FileBody:
 
     def __init__(self, file: CachedFile) -> None:
         self._file = file
+        self.descriptor: int | None = file.descriptor
 
     @property
     def size(self) -> int:
@@ -104,4 +108,4 @@ def problem(error: MezzotintError, *, public: bool) -> Answer:
 
 def varying(answer: Answer) -> Answer:
     """Of a URL whose answers differ by Accept."""
-    return replace(answer, headers=[*answer.headers, (b"vary", b"Accept")])
+    return replace(answer, headers=[*answer.headers, VARY])

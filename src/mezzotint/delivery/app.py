@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import asyncio
-from typing import Protocol
+from collections.abc import Callable
 from urllib.parse import parse_qs
 
 from mezzotint import tokens
@@ -14,7 +14,8 @@ from mezzotint.delivery.images import ImageDoor
 from mezzotint.delivery.metrics import Tally
 from mezzotint.delivery.operations import OperationsDoor
 from mezzotint.delivery.pictures import Pictures
-from mezzotint.delivery.remote import GET, CloneDoor, RemoteDoor
+from mezzotint.delivery.quick import Quick
+from mezzotint.delivery.remote import CloneDoor, RemoteDoor
 from mezzotint.delivery.request import Receive, Request, Scope
 from mezzotint.delivery.respond import Responder, Send, Unsent, nginx_word
 from mezzotint.errors import MezzotintError, NotFound, Unauthorized
@@ -22,16 +23,6 @@ from mezzotint.wiring import Engine
 from mezzotint.wiring.sources import open_sources
 
 _TALLY_SECONDS = 1.0
-
-Texts = list[tuple[str, str]]
-
-
-class SpelledNames(Protocol):
-    """A request's headers, their names in lower case."""
-
-    def __contains__(self, name: str, /) -> bool: ...
-
-    def get(self, name: str, /) -> str | None: ...
 
 
 class Delivery:
@@ -53,6 +44,11 @@ class Delivery:
             OperationsDoor(engine, self._tally),
         )
 
+    def quick(self, new_id: Callable[[str | None], str]) -> Quick:
+        """What answers hits in memory before anything else does."""
+        secret = self._engine.settings.secret_key
+        return Quick(self._pictures, public=self._public, secret=secret, word=self._word, new_id=new_id)
+
     def takes(self, path: str) -> bool:
         return any(door.takes(path) for door in self._doors)
 
@@ -68,26 +64,6 @@ class Delivery:
             if not isinstance(error, NotFound):
                 break
         await self.respond(await self._refused(door, request, error), request, send)
-
-    def plain_hit(self, path: str, method: str, query: str, headers: SpelledNames) -> tuple[Texts, bytes] | None:
-        """What is in memory, headers and bytes, for a GET by everybody without conditions: most requests, so it is
-        kept short."""
-        if query:
-            if path != GET or "token=" in query:
-                return None
-            path = f"{path}?{query}"
-        hit = self._pictures.in_memory(path)
-        if hit is None or method != "GET" or not self._public:
-            return None
-        if "if-none-match" in headers or "range" in headers or "authorization" in headers:
-            return None
-        if (word := headers.get("x-sendfile-type")) is not None and word == self._word:
-            self._pictures.count_hit(hit)
-            return hit.place_text, b""
-        if "x-sendfile-lost" in headers:
-            return None
-        self._pictures.count_hit(hit)
-        return hit.whole_text, hit.data
 
     async def live(self) -> None:
         """Bring the hot path's counts to Prometheus every second, until it is cancelled; then end what goes on."""

@@ -7,12 +7,10 @@ from dataclasses import replace
 from mezzotint.delivery.answer import Answer, varying
 from mezzotint.delivery.door import Door
 from mezzotint.delivery.negotiation import negotiate
-from mezzotint.delivery.pictures import PREFIX, Pictures
+from mezzotint.delivery.pictures import AUTO, PREFIX, Pictures, address_of_auto
 from mezzotint.delivery.request import Request
 from mezzotint.errors import MezzotintError
 from mezzotint.names import Format, parse
-
-_AUTO = ".auto"
 
 
 class ImageDoor(Door):
@@ -24,15 +22,19 @@ class ImageDoor(Door):
         return path.startswith(PREFIX)
 
     async def answer(self, request: Request) -> Answer:
-        if (kept := self._pictures.remembered(request.path, request)) is not None:
+        key, image_format = request.path, Format.AUTO
+        if request.path.endswith(AUTO):
+            image_format = negotiate(request.header(b"accept"))
+            key = address_of_auto(request.path, image_format)
+        if (kept := self._pictures.remembered(key, request)) is not None:
             return kept
         name = request.path[len(PREFIX) :]
         ident, rendition = parse(name)
         if rendition is None:
             return await self._pictures.base(ident, request)
         if rendition.format is Format.AUTO:
-            rendition = replace(rendition, format=negotiate(request.header(b"accept")))
-            return varying(await self._pictures.derivative(ident, rendition))
+            rendition = replace(rendition, format=image_format)
+            return await self._pictures.derivative(ident, rendition, negotiated=key)
         return await self._pictures.derivative(ident, rendition, asked=name)
 
     def refused(self, request: Request, error: MezzotintError) -> Answer:
@@ -43,4 +45,4 @@ class ImageDoor(Door):
 
     @staticmethod
     def _by_accept(request: Request, answer: Answer) -> Answer:
-        return varying(answer) if request.path.endswith(_AUTO) else answer
+        return varying(answer) if request.path.endswith(AUTO) else answer

@@ -5,28 +5,33 @@ from __future__ import annotations
 import asyncio
 import hashlib
 import math
+import os
 import time
-from collections.abc import Iterator
+from collections.abc import Iterable, Iterator
 from dataclasses import dataclass, replace
+from typing import Literal
 
 from mezzotint.cache import CachedFile
 from mezzotint.cache.places import path_of
-from mezzotint.delivery.answer import COMMON, Answer, Body, Counts, FileBody, Headers
+from mezzotint.delivery.answer import COMMON, VARY, Answer, Body, Counts, FileBody, Headers
 from mezzotint.delivery.conditional import ByteRange
 from mezzotint.delivery.freshness import Freshness, lasting
 from mezzotint.delivery.metrics import Tally
 from mezzotint.delivery.request import Request
-from mezzotint.delivery.respond import CACHE, STORE, placed, with_length
+from mezzotint.delivery.respond import CACHE, STORE, of_304, placed, with_length
 from mezzotint.derivatives import Bases
 from mezzotint.derivatives.memory import MemoryCache
 from mezzotint.errors import InvalidRendition
+from mezzotint.front.exchange import STATUS_LINES
 from mezzotint.names import FORMATS, Format, Ident, Rendition, base_key, print_name
 from mezzotint.objects import ObjectReader
 from mezzotint.wiring import Engine
 
-PREFIX = "/images/"
+PREFIX, AUTO = "/images/", ".auto"
 _WHOLE = 1 << 20
 """Files up to this many bytes are read at once, larger ones in pieces."""
+_SMALL = 512 << 10
+"""Bases of up to this many bytes are kept in memory."""
 _SVG_POLICY = (b"content-security-policy", b"default-src 'none'; style-src 'unsafe-inline'; sandbox")
 
 
@@ -43,25 +48,36 @@ class Alias:
 
 @dataclass(frozen=True, slots=True)
 class Kept:
-    """An answer in memory, with its headers as the server's own interface wants them: of the whole, and for nginx.
-    `name` is the cache's, `until`, by the monotonic clock, it may be given."""
+    """An answer in memory, with its heads as they go out, up to what each request has of its own. `name` is the
+    cache's, `until`, by the monotonic clock, it may be given."""
 
     name: str
     answer: Answer
     data: bytes
-    whole_text: list[tuple[str, str]]
-    place_text: list[tuple[str, str]]
+    partial: bytes
+    whole: bytes
+    unmodified: bytes
+    placed: bytes
     until: float
 
     @classmethod
     def of(cls, name: str, answer: Answer, until: float) -> Kept:
-        assert answer.place is not None and isinstance(answer.body, bytes)
-        whole, by_nginx = with_length(answer.said, answer.size), placed(answer.said, answer.place)
-        return cls(name, answer, answer.body, _text(whole), _text(by_nginx), until)
+        assert isinstance(answer.body, bytes)
+        whole = _lines(200, with_length(answer.said, answer.size))
+        by_nginx = _lines(200, with_length(placed(answer.said, answer.place), 0)) if answer.place is not None else b""
+        return cls(
+            name, answer, answer.body, _lines(206, answer.said), whole, _lines(304, of_304(answer)), by_nginx, until
+        )
+
+    def part(self, part: ByteRange) -> bytes:
+        """The head of a part."""
+        last = part.start + part.length - 1
+        sizes = b"content-range: bytes %d-%d/%d\r\ncontent-length: %d\r\n"
+        return self.partial + sizes % (part.start, last, len(self.data), part.length)
 
     @property
     def weight(self) -> int:
-        return len(self.data) + 2000
+        return len(self.data) + 4000
 
 
 class Pictures:
@@ -77,10 +93,10 @@ class Pictures:
         kept = self._memory.get(address)
         return kept if kept is None or kept.until > time.monotonic() else None
 
-    def count_hit(self, kept: Kept) -> None:
+    def count(self, kept: Kept, answer: Counts | Literal["not_modified"], sent: int) -> None:
         self._cache.touch(kept.name)
-        self._tally.answers["hit"] += 1
-        self._tally.bytes += len(kept.data)
+        self._tally.answers[kept.answer.counts if answer == "hit" and kept.answer.counts else answer] += 1
+        self._tally.bytes += sent
 
     def remembered(self, key: str | None, request: Request) -> Answer | None:
         """The answer that memory has under this key, if any."""
@@ -91,9 +107,16 @@ class Pictures:
         return kept.answer
 
     async def derivative(
-        self, ident: Ident, rendition: Rendition, *, asked: str | None = None, alias: Alias | None = None
+        self,
+        ident: Ident,
+        rendition: Rendition,
+        *,
+        asked: str | None = None,
+        negotiated: str | None = None,
+        alias: Alias | None = None,
     ) -> Answer:
-        """`asked` is the name that was asked for; None where the rendition was negotiated, or asked for by an alias.
+        """`asked` is the name that was asked for; None where the format was `negotiated`, which is what memory has it
+        under then, or where it was asked for by an alias.
 
         Raises MezzotintError.
         """
@@ -110,6 +133,7 @@ class Pictures:
             (b"content-type", FORMATS[rendition.format].media_type.encode()),
             *(alias.headers if alias is not None else ()),
             *([(b"link", f'<{PREFIX}{name}>; rel="canonical"'.encode())] if asked != name else []),
+            *([VARY] if negotiated is not None else []),
         ]
         if file is not None:
             digest = file.digest
@@ -122,15 +146,20 @@ class Pictures:
         answer = _answer(said, digest, data, CACHE + path_of(name), "hit", fresh)
         if alias is not None:
             self._keep(alias.key, name, answer, alias.until, generation)
-        elif asked is not None:
-            self._keep(PREFIX + asked, name, answer, math.inf, generation)
-        if file is None:  # it is at hand, and may not have been kept
-            return replace(answer, place=None, counts="miss")
-        return answer
+        elif asked is not None or negotiated is not None:
+            self._keep(negotiated or f"{PREFIX}{asked}", name, answer, math.inf, generation)
+        if file is not None:
+            return answer
+        if len(data) > _WHOLE and (file := await self._opened(name)) is not None:
+            return _answer(
+                said, digest, FileBody(file), None, "miss", fresh
+            )  # a slow reader holds no picture in memory
+        return replace(answer, place=None, counts="miss")  # it is at hand, and may not have been kept
 
     async def base(self, ident: Ident, request: Request, alias: Alias | None = None) -> Answer:
         """The base itself. Raises MezzotintError."""
-        body = BaseBody(self._bases, ident, await asyncio.to_thread(self._bases.open, ident))
+        generation = self._cache.generation.now()
+        body = await asyncio.to_thread(BaseBody, self._bases, ident)
         try:
             facts = await asyncio.to_thread(self._bases.facts, ident)
             said: Headers = [(b"content-type", FORMATS[facts.format].media_type.encode())]
@@ -141,10 +170,20 @@ class Pictures:
                 said.append(_SVG_POLICY)
             by_nginx = request.header(b"x-sendfile-type") is not None and not request.lost
             fresh = self._lasting if alias is None else alias.freshness
-            return _answer(said, ident, body, self._place_of_base(ident) if by_nginx else None, "base", fresh)
+            keep = body.size <= _SMALL and alias is None and not request.lost
+            place = await asyncio.to_thread(self._place_of_base, ident) if by_nginx or keep else None
+            answer = _answer(said, ident, body, place, "base", fresh)
+            if keep:
+                await self._keep_base(ident, body, answer, generation)
+            return answer
         except BaseException:
             body.close()
             raise
+
+    async def _keep_base(self, ident: Ident, body: BaseBody, answer: Answer, generation: bytes) -> None:
+        data = await asyncio.to_thread(body.read)
+        if data is not None and hashlib.sha256(data).hexdigest() == ident:
+            self._keep(PREFIX + ident, ident, replace(answer, body=data), math.inf, generation)
 
     def file(self, file: CachedFile, said: Headers, kept: tuple[str, float] | None, fresh: Freshness) -> Answer:
         """A cached file. `said` is what its answers say beside its tag; it may be `kept` in memory under a key until a
@@ -190,9 +229,13 @@ class Pictures:
 
 
 class BaseBody:
-    def __init__(self, bases: Bases, ident: Ident, reader: ObjectReader) -> None:
-        self._bases, self._ident, self._reader = bases, ident, reader
-        self.size = reader.size
+    """A base that is a file here is read by a descriptor of its own, and holds nothing of the store."""
+
+    def __init__(self, bases: Bases, ident: Ident) -> None:
+        self._bases, self._ident = bases, ident
+        self._reader: ObjectReader = bases.open(ident)
+        self.size = self._reader.size
+        self.descriptor = None if self._reader.descriptor is None else os.dup(self._reader.descriptor)
 
     def chunks(self, part: ByteRange | None) -> Iterator[bytes]:
         if part is not None:
@@ -200,8 +243,14 @@ class BaseBody:
             self._reader = self._bases.open(self._ident, part.start, part.length)
         yield from self._reader.chunks()
 
+    def read(self) -> bytes | None:
+        """All of it, of what is a file."""
+        return None if self.descriptor is None else os.pread(self.descriptor, self.size, 0)
+
     def close(self) -> None:
         self._reader.close()
+        if self.descriptor is not None:
+            os.close(self.descriptor)
 
 
 def _answer(
@@ -210,5 +259,10 @@ def _answer(
     return Answer(200, [*said, *COMMON], body, f'"{digest}"', place, counts, fresh)
 
 
-def _text(found: Headers) -> list[tuple[str, str]]:
-    return [(name.decode("latin-1"), value.decode("latin-1")) for name, value in found]
+def address_of_auto(address: str, negotiated: Format) -> str:
+    """Under what memory has the answer to one of the formats."""
+    return f"{address} {negotiated}"
+
+
+def _lines(status: int, found: Iterable[tuple[bytes, bytes]]) -> bytes:
+    return STATUS_LINES[status] + b"".join(b"%b: %b\r\n" % pair for pair in found)

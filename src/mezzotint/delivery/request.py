@@ -18,7 +18,7 @@ _DRAINED = 64 << 20
 class Request:
     """`token` is what the request has shown, and was found good."""
 
-    __slots__ = ("_receive", "ended", "headers", "method", "path", "query", "scheme", "token")
+    __slots__ = ("_receive", "ended", "headers", "method", "path", "query", "scheme", "token", "zero_copy")
 
     def __init__(self, scope: Scope, receive: Receive) -> None:
         self.method: str = scope["method"]
@@ -27,6 +27,8 @@ class Request:
         self.scheme: str = scope.get("scheme", "http")
         self.headers: dict[bytes, bytes] = dict(scope["headers"])
         self.token: tokens.Token | None = None
+        self.zero_copy = "http.response.zerocopysend" in scope.get("extensions", ())
+        """the server sends files by itself"""
         self.ended = self.method in {"GET", "HEAD", "OPTIONS"}
         """nothing more of the body is to be read"""
         self._receive = receive

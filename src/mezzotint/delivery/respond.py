@@ -46,13 +46,19 @@ class Responder:
             await _start(send, 200, placed(answer.said, answer.place))
             await _end(send)
             return
-        status, found, part = _in_part(answer, request) if not held else (304, _of_304(answer), None)
+        status, found, part = _in_part(answer, request) if not held else (304, of_304(answer), None)
         length = 0 if status == 416 else part.length if part else answer.size
         sent = 0 if held or request.method == "HEAD" else length
         chunk: bytes | None = None
         rest: Iterator[bytes] = iter(())
         if sent and isinstance(answer.body, bytes):
             chunk = answer.body[part.start : part.start + part.length] if part else answer.body
+        elif sent and not isinstance(answer.body, bytes) and answer.body.descriptor is not None and request.zero_copy:
+            self._count(answer.counts, sent)
+            await _start(send, status, with_length(found, length))
+            file = {"file": answer.body.descriptor, "offset": part.start if part else 0, "count": sent}
+            await send({"type": "http.response.zerocopysend", **file})
+            return
         elif sent and not isinstance(answer.body, bytes):
             rest = answer.body.chunks(part)
             try:
@@ -94,7 +100,7 @@ def with_length(found: Headers, size: int) -> Headers:
     return [*found, (b"content-length", b"%d" % size)]
 
 
-def _of_304(answer: Answer) -> Headers:
+def of_304(answer: Answer) -> Headers:
     return [header for header in answer.said if header[0] != b"content-type"]
 
 

@@ -74,7 +74,7 @@ class Bounded(ObjectStore):
 class _Counted(ObjectReader):
     def __init__(self, reader: ObjectReader, room: threading.BoundedSemaphore) -> None:
         self._reader, self._room = reader, room
-        self.size, self.version = reader.size, reader.version
+        self.size, self.version, self.descriptor = reader.size, reader.version, reader.descriptor
         self._open = True
 
     def chunks(self) -> Iterator[bytes]:

@@ -42,7 +42,8 @@ _SPOOL = ".incoming"
 class FileReader(ObjectReader):
     def __init__(self, stream: BinaryIO, start: int, length: int | None) -> None:
         self._stream = stream
-        status = os.fstat(stream.fileno())
+        self.descriptor = stream.fileno()
+        status = os.fstat(self.descriptor)
         self.size, self.version = status.st_size, version_of(status)
         begin, self._left = clip(start, length, self.size)
         stream.seek(begin)

@@ -78,7 +78,7 @@ class Observed(ObjectStore):
 class _Observed(ObjectReader):
     def __init__(self, reader: ObjectReader, observe: Observe) -> None:
         self._reader, self._observe = reader, observe
-        self.size, self.version = reader.size, reader.version
+        self.size, self.version, self.descriptor = reader.size, reader.version, reader.descriptor
 
     def chunks(self) -> Iterator[bytes]:
         return _to_the_end(self._reader.chunks(), "read", self._observe)

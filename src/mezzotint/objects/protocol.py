@@ -34,6 +34,8 @@ class ObjectReader(Protocol):
     """of the whole object, in bytes"""
     version: str
     """as in ObjectInfo"""
+    descriptor: int | None = None
+    """of the file that is the object, where it is one, until it is closed"""
 
     @abstractmethod
     def chunks(self) -> Iterator[bytes]:

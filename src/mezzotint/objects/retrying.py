@@ -104,7 +104,7 @@ class Retrying(ObjectStore):
 class _Resuming(ObjectReader):
     def __init__(self, store: Retrying, key: str, start: int, length: int | None, reader: ObjectReader) -> None:
         self._store, self._key, self._at, self._length, self._reader = store, key, start, length, reader
-        self.size, self.version = reader.size, reader.version
+        self.size, self.version, self.descriptor = reader.size, reader.version, reader.descriptor
 
     def chunks(self) -> Iterator[bytes]:
         failures = 0

@@ -11,6 +11,7 @@ import socket
 from collections.abc import Callable, Mapping
 from dataclasses import dataclass, field, fields
 from functools import cached_property
+from ipaddress import IPv4Network, IPv6Network
 from pathlib import Path
 from typing import Any
 from urllib.parse import unquote, urlsplit
@@ -19,6 +20,7 @@ from dotenv import dotenv_values
 
 from mezzotint import __version__
 from mezzotint.errors import InvalidInput
+from mezzotint.front.limits import Limits
 from mezzotint.host.files import place, sync, temporary
 from mezzotint.settings import parsing as p
 
@@ -47,6 +49,11 @@ class Settings:
     max_pixels: int = p.setting("MEZZOTINT_MAX_PIXELS", p.parse_count, "250M")
     max_output_pixels: int = p.setting("MEZZOTINT_MAX_OUTPUT_PIXELS", p.parse_count, "64M")
     max_upload: int = p.setting("MEZZOTINT_MAX_UPLOAD", p.parse_bytes, "2G")
+    max_connections: int = p.setting("MEZZOTINT_MAX_CONNECTIONS", p.parse_positive, "4096")
+    max_connections_per_client: int = p.setting("MEZZOTINT_MAX_CONNECTIONS_PER_CLIENT", p.parse_positive, "256")
+    trusted_proxies: tuple[IPv4Network | IPv6Network, ...] = p.setting(
+        "MEZZOTINT_TRUSTED_PROXIES", p.parse_networks, "127.0.0.1, ::1"
+    )
     render_queue: int = p.setting("MEZZOTINT_RENDER_QUEUE", p.parse_positive, "64")
     allow_svg: bool = p.setting("MEZZOTINT_ALLOW_SVG", p.parse_bool, "false")
     read_only: bool = p.setting("MEZZOTINT_READ_ONLY", p.parse_bool, "false")
@@ -175,6 +182,10 @@ class Settings:
     @property
     def worker_count(self) -> int:
         return self.workers or len(os.sched_getaffinity(0))
+
+    @property
+    def limits(self) -> Limits:
+        return Limits(self.max_connections, self.max_connections_per_client, self.trusted_proxies)
 
     @property
     def render_threads(self) -> int:

@@ -6,6 +6,7 @@ import ipaddress
 import re
 from collections.abc import Callable, Mapping
 from dataclasses import field
+from ipaddress import IPv4Network, IPv6Network
 from pathlib import Path
 from typing import Any
 from urllib.parse import urlsplit
@@ -123,6 +124,14 @@ def parse_patterns(text: str) -> tuple[str, ...]:
         elif not re.fullmatch(r"[a-z0-9.*_-]+", pattern):
             raise ValueError("networks such as 10.0.0.0/8, and hosts such as *.example.com")
     return patterns
+
+
+def parse_networks(text: str) -> tuple[IPv4Network | IPv6Network, ...]:
+    """Addresses and networks: `127.0.0.1, 10.0.0.0/8`; none, where it is empty. Raises ValueError."""
+    try:
+        return tuple(ipaddress.ip_network(part, strict=False) for part in re.split(r"[\s,]+", text.strip()) if part)
+    except ValueError:
+        raise ValueError("addresses and networks, such as 127.0.0.1, 10.0.0.0/8") from None
 
 
 def parse_hosts(text: str) -> tuple[str, ...]:

@@ -1,0 +1,118 @@
+"""The hot path: a request for what is in memory, answered where its bytes arrive.
+
+What is answered here is answered byte for byte as by the doors; what is not plain is left to them.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+from dataclasses import dataclass
+from functools import lru_cache
+
+from mezzotint import tokens
+from mezzotint.delivery.conditional import Unsatisfiable, byte_range, entity_tags
+from mezzotint.delivery.negotiation import negotiate
+from mezzotint.delivery.pictures import AUTO, Kept, Pictures, address_of_auto
+from mezzotint.errors import MezzotintError
+from mezzotint.front.clock import date_line
+from mezzotint.front.tails import read_tail
+from mezzotint.names import Format
+
+_JOINED = 16 << 10
+"""up to this many bytes it is cheaper to copy a picture than to write it apart"""
+
+Parts = tuple[bytes, ...]
+
+
+@dataclass(frozen=True, slots=True)
+class Wanted:
+    """What the headers ask for. `token` None: none is shown; `held`: the tags of what the client has, as it says."""
+
+    given_id: str | None
+    format: Format
+    token: str | None
+    held: frozenset[str] | None
+    range: str | None
+    if_range: str | None
+    sendfile: str | None
+
+
+class Quick:
+    """`new_id` gives what a request is called, from what a proxy in front calls it."""
+
+    def __init__(
+        self, pictures: Pictures, *, public: bool, secret: str, word: str, new_id: Callable[[str | None], str]
+    ) -> None:
+        self._in_memory, self._count = pictures.in_memory, pictures.count
+        self._public, self._secret, self._word, self._new_id = public, secret, word, new_id
+
+    def __call__(self, data: bytes) -> Parts | None:
+        """`data` may be one whole request, or anything else."""
+        begin = 4 if data.startswith(b"GET ") else 5 if data.startswith(b"HEAD ") else 0
+        end = data.find(b" ", begin)
+        if not begin or end < 0:
+            return None
+        address = data[begin:end].decode("latin-1")
+        if address.endswith(AUTO):
+            wanted = _wanted(data[end:])
+            kept = self._in_memory(address_of_auto(address, wanted.format)) if wanted is not None else None
+        else:
+            kept = self._in_memory(address)
+            wanted = _wanted(data[end:]) if kept is not None else None
+        if kept is None or wanted is None or not self._may_read(wanted):
+            return None
+        return self._answer(kept, wanted, begin == 5)
+
+    def _answer(self, kept: Kept, wanted: Wanted, is_head: bool) -> Parts | None:
+        etag, data, head = kept.answer.etag, kept.data, kept.whole
+        assert etag is not None
+        if wanted.held is not None and (etag in wanted.held or "*" in wanted.held):
+            self._count(kept, "not_modified", 0)
+            return (self._named(kept.unmodified, wanted),)
+        if wanted.sendfile == self._word and kept.placed:
+            self._count(kept, "hit", len(data))
+            return (self._named(kept.placed, wanted),)
+        if is_head:
+            self._count(kept, "hit", 0)
+            return (self._named(head, wanted),)
+        if wanted.range is not None:
+            try:
+                part = byte_range(wanted.range, wanted.if_range, etag, len(data))
+            except Unsatisfiable:
+                return None
+            if part is not None:
+                head, data = kept.part(part), data[part.start : part.start + part.length]
+        self._count(kept, "hit", len(data))
+        named = self._named(head, wanted)
+        return (named + data,) if len(data) <= _JOINED else (named, data)
+
+    def _named(self, begun: bytes, wanted: Wanted) -> bytes:
+        """The head to its end."""
+        return b"%bx-request-id: %b\r\n%b\r\n" % (begun, self._new_id(wanted.given_id).encode(), date_line())
+
+    def _may_read(self, wanted: Wanted) -> bool:
+        """Of what may not be read the doors say why."""
+        if wanted.token is None:
+            return self._public
+        try:
+            return tokens.verify(self._secret, wanted.token).allows(tokens.Scope.READ)
+        except MezzotintError:
+            return False
+
+
+@lru_cache(1024)
+def _wanted(tail: bytes) -> Wanted | None:
+    """None where it is not plain. Most clients say the same with every request."""
+    found = read_tail(tail)
+    if found is None or b"x-sendfile-lost" in found.headers:
+        return None
+    get = found.get
+    return Wanted(
+        given_id=get(b"x-request-id"),
+        format=negotiate(get(b"accept")),
+        token=tokens.bearer(get(b"authorization"), None),
+        held=entity_tags(get(b"if-none-match")),
+        range=get(b"range"),
+        if_range=get(b"if-range"),
+        sendfile=get(b"x-sendfile-type"),
+    )

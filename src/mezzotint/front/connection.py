@@ -1,0 +1,297 @@
+"""HTTP/1.1 on one connection: what is asked, one thing after the other, and how long the client may take for it."""
+
+from __future__ import annotations
+
+import asyncio
+import time
+from collections import deque
+from collections.abc import Callable
+from typing import cast
+
+import httptools
+
+from mezzotint.front.crowd import Crowd
+from mezzotint.front.exchange import HIGH, App, Exchange
+from mezzotint.front.heads import Head, Refused, head_of, refusal
+from mezzotint.front.limits import Limits
+
+Quick = Callable[[bytes], tuple[bytes, ...] | None]
+"""Given what may be a whole request: its answer at once, or None"""
+
+
+class Connection(asyncio.Protocol):
+    def __init__(self, app: App, quick: Quick, crowd: Crowd, limits: Limits, tasks: set[asyncio.Task[None]]) -> None:
+        self._app, self._quick, self._crowd, self._limits, self._tasks = app, quick, crowd, limits, tasks
+        self.loop = asyncio.get_running_loop()
+        self.transport: asyncio.Transport = cast(asyncio.Transport, None)
+        self.address, self.trusted = "", False
+        self._peer: tuple[str, int] | None = None
+        self._parser = httptools.HttpRequestParser(self)
+        self._current: Exchange | None = None
+        self._queue: deque[Exchange] = deque()
+        self._reading: Exchange | None = None
+        """whose body comes"""
+        self._head: Head | None = None
+        """what has begun to come of the next"""
+        self._thrown_away = 0
+        self._is_writable, self._is_drained = asyncio.Event(), asyncio.Event()
+        self._is_writable.set()
+        self._paused = self._ends = self._lingers = False
+        self._since = time.monotonic()
+        """when it began to wait for a request, for the rest of a head, or for the end of what is thrown away"""
+        self._written, self._waited, self._body_waited = 0, 0.0, 0.0
+        self._waiting_elsewhere = False
+        self._refusal: int | None = None
+        """what is still to be said once all that came before is answered"""
+
+    def connection_made(self, transport: asyncio.BaseTransport) -> None:
+        self.transport = cast(asyncio.Transport, transport)
+        self._peer = (transport.get_extra_info("peername") or ("", 0))[:2]
+        self.address = self._peer[0]
+        self.trusted = self._limits.trusts(self.address)
+        if not self._crowd.admit(self):
+            self._ends = True
+            self.write(refusal(503))
+            self.transport.close()
+
+    def connection_lost(self, error: Exception | None) -> None:
+        self._crowd.leave(self)
+        for exchange in self._exchanges:
+            exchange.lose()
+        self._queue.clear()
+        self._is_writable.set()
+        self._is_drained.set()
+
+    def eof_received(self) -> bool:
+        """A client that has closed its side may still want the answer to what it has asked."""
+        if self._reading is not None:
+            self._reading.lose()
+        self._ends = True
+        for exchange in self._exchanges:
+            exchange.keep_alive = False
+        return self._current is not None and not self._current.gone
+
+    def pause_writing(self) -> None:
+        self._is_writable.clear()
+        self.update_reading()
+
+    def resume_writing(self) -> None:
+        self._is_writable.set()
+        if not self.transport.get_write_buffer_size():
+            self._is_drained.set()
+        self.update_reading()
+
+    def data_received(self, data: bytes) -> None:
+        if self._current is None and not (self._head or self._ends or self._paused):
+            answer = self._quick(data)
+            if answer is not None:
+                self.write(*answer)
+                self._since = time.monotonic()
+                return
+        if self._lingers:
+            self._thrown_away += len(data)
+            if self._thrown_away > self._limits.linger_bytes:
+                self.transport.abort()
+        elif self._reading is not None or not self._ends:
+            self._feed(data)
+
+    def _feed(self, data: bytes) -> None:
+        unfinished = self._head
+        if self._reading is None and unfinished is None:
+            self._begin_head()
+        try:
+            self._parser.feed_data(data)
+            if unfinished is not None and unfinished is self._head:
+                unfinished.has_grown(len(data))
+        except httptools.HttpParserUpgrade:
+            self._end_after_this()  # what follows would be in another protocol; the request is answered as it stands
+        except httptools.HttpParserCallbackError as error:
+            cause = error.__context__
+            if not isinstance(cause, Refused):
+                raise
+            self._refuse(cause.status)
+        except Refused as refused:
+            self._refuse(refused.status)
+        except httptools.HttpParserError:
+            self._refuse(400)
+        self.update_reading()
+
+    def on_message_begin(self) -> None:
+        if self._ends:
+            raise Refused(400)
+        if self._head is None:
+            self._begin_head()
+
+    def _begin_head(self) -> Head:
+        self._head, self._since = Head(self._limits.head_bytes), time.monotonic()
+        return self._head
+
+    def on_url(self, url: bytes) -> None:
+        if self._head is not None:
+            self._head.url += url
+
+    def on_header(self, name: bytes, value: bytes) -> None:
+        if self._head is not None:  # and no trailer
+            self._head.add(name, value)
+
+    def on_headers_complete(self) -> None:
+        head, self._head = self._head or self._begin_head(), None
+        parser, sockname = self._parser, self.transport.get_extra_info("sockname") or ("", 0)
+        scope = head_of(parser.get_http_version(), parser.get_method(), head.url, head.headers)
+        scope |= {"client": self._peer, "server": sockname[:2]}
+        keep_alive = bool(parser.should_keep_alive()) and scope["http_version"] == "1.1"
+        exchange = Exchange(self, scope, keep_alive=keep_alive, expects_continue=head.expects_continue)
+        self._reading = exchange
+        if not keep_alive:
+            self._end_after_this()
+        if self._current is None:
+            self._begin(exchange)
+        else:
+            self._queue.append(exchange)
+
+    def on_body(self, data: bytes) -> None:
+        if self._reading is not None:
+            self._reading.feed(data)
+
+    def on_message_complete(self) -> None:
+        if self._reading is not None:
+            self._reading.end()
+            self._reading = None
+
+    def write(self, *parts: bytes) -> None:
+        self.transport.writelines(parts)
+        self._written += sum(map(len, parts))
+
+    def count_sent(self, size: int) -> None:
+        self._written += size
+
+    def count_waiting(self, waiting: bool) -> None:
+        self._waiting_elsewhere = waiting
+
+    async def writable(self) -> None:
+        await self._is_writable.wait()
+
+    async def drained(self) -> None:
+        if self.transport.get_write_buffer_size() and not self.transport.is_closing():
+            self._is_drained.clear()
+            self.transport.set_write_buffer_limits(0)
+            try:
+                await self._is_drained.wait()
+            finally:
+                if not self.transport.is_closing():
+                    self.transport.set_write_buffer_limits()
+
+    def answered(self, exchange: Exchange) -> None:
+        self._waited = self._body_waited = 0.0
+        self._written = self.transport.get_write_buffer_size()
+        self._current = None
+        if not exchange.keep_alive:
+            self._close(linger=not exchange.whole)
+        elif self._queue:
+            self._begin(self._queue.popleft())
+        elif self._refusal is not None:
+            self._refuse(self._refusal)
+        else:
+            self._since = time.monotonic()
+            if self._ends:
+                self._close(linger=False)
+        self.update_reading()
+
+    def cut(self) -> None:
+        self.transport.abort()
+
+    @property
+    def is_idle(self) -> bool:
+        return self._current is None and self._head is None and not self._is_being_written
+
+    @property
+    def _is_being_written(self) -> bool:
+        return self._waiting_elsewhere or self.transport.get_write_buffer_size() > 0
+
+    def finish(self) -> None:
+        self._ends = True
+        if self._current is None:
+            self.transport.close()
+        for exchange in self._exchanges:
+            exchange.keep_alive = False
+
+    def tick(self, now: float, seconds: float) -> None:
+        limits = self._limits
+        if self._is_being_written:
+            self._waited += seconds
+            out = self._written - self.transport.get_write_buffer_size()
+            if self._waited > limits.start_seconds + out / limits.rate:
+                self.transport.abort()
+            return
+        self._written, self._waited = 0, 0.0
+        if self._lingers:
+            if now - self._since > limits.linger_seconds:
+                self.transport.abort()
+        elif self._head is not None:
+            if now - self._since > limits.head_seconds:
+                self._refuse(408)
+        elif self._current is None:
+            if now - self._since > limits.idle_seconds:
+                self.transport.close()
+        elif self._current.waits and not self._paused:
+            self._body_waited += seconds
+            allowed = limits.start_seconds + self._current.received / limits.rate
+            if self._body_waited > min(allowed, limits.body_seconds):
+                self._refuse(408)
+
+    @property
+    def _exchanges(self) -> list[Exchange]:
+        return [exchange for exchange in (self._current, *self._queue) if exchange is not None]
+
+    def _begin(self, exchange: Exchange) -> None:
+        self._current = exchange
+        task = self.loop.create_task(exchange.run(self._app))
+        self._tasks.add(task)
+        task.add_done_callback(self._tasks.discard)
+
+    def _refuse(self, status: int) -> None:
+        """By the server itself. What was asked before is answered first; nothing after it is read."""
+        broken, self._reading, self._head, self._ends = self._reading, None, None, True
+        if broken is not None:
+            broken.lose()
+            if broken in self._queue:
+                self._queue.remove(broken)
+            elif broken is self._current:
+                self._current = None
+                if broken.started:
+                    self.cut()
+                    return
+        if self._current is not None:
+            self._refusal = status
+            return
+        self.write(refusal(status))
+        self._close(linger=True)
+
+    def _end_after_this(self) -> None:
+        self._ends = True
+        if self._reading is not None:
+            self._reading.keep_alive = False
+        elif self._exchanges:
+            self._exchanges[-1].keep_alive = False
+
+    def _close(self, *, linger: bool) -> None:
+        """Closing while something is still being sent to us would throw away what was written to the client."""
+        self._ends = True
+        if not linger or not self.transport.can_write_eof():
+            self.transport.close()
+            return
+        self._lingers, self._since = True, time.monotonic()
+        self._reading = None
+        self.transport.write_eof()
+        self.update_reading()
+
+    def update_reading(self) -> None:
+        """Read on only as fast as it is used up."""
+        full = self._reading is not None and len(self._reading.body) > HIGH
+        pause = not self._lingers and (bool(self._queue) or full or not self._is_writable.is_set())
+        if pause != self._paused and not self.transport.is_closing():
+            self._paused = pause
+            if pause:
+                self.transport.pause_reading()
+            else:
+                self.transport.resume_reading()

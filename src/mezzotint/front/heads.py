@@ -1,0 +1,87 @@
+"""A request's head as ASGI has it, and the answers that the server gives by itself."""
+
+from __future__ import annotations
+
+import re
+from http import HTTPStatus
+from typing import Any
+from urllib.parse import unquote
+
+from mezzotint.front.clock import date_line
+
+_ABSOLUTE = re.compile(rb"https?://([^/?#]*)", re.IGNORECASE)
+_REASONS = {
+    400: "the request is no HTTP/1.1 that can be read",
+    408: "the request came too slowly",
+    431: "the request's head is too large",
+    503: "there are too many connections",
+}
+
+
+class Refused(Exception):
+    def __init__(self, status: int) -> None:
+        super().__init__(status)
+        self.status = status
+
+
+class Head:
+    """One that is being read."""
+
+    def __init__(self, limit: int) -> None:
+        self._limit, self._size, self._fed = limit, 0, 0
+        self.url, self.expects_continue = b"", False
+        self.headers: list[tuple[bytes, bytes]] = []
+
+    def add(self, name: bytes, value: bytes) -> None:
+        """Raises Refused."""
+        self._size += len(name) + len(value) + 4
+        if self._size + len(self.url) > self._limit:
+            raise Refused(431)
+        name = name.lower()
+        if name == b"expect" and value.lower() == b"100-continue":
+            self.expects_continue = True
+        self.headers.append((name, value))
+
+    def has_grown(self, size: int) -> None:
+        """By so many bytes, of a header perhaps that is not whole yet and nowhere counted. Raises Refused."""
+        self._fed += size
+        if self._fed > self._limit:
+            raise Refused(431)
+
+
+def head_of(version: str, method: bytes, target: bytes, headers: list[tuple[bytes, bytes]]) -> dict[str, Any]:
+    """Raises Refused where RFC 9112 (section 3.2) has a request be refused."""
+    hosts = [value for name, value in headers if name == b"host"]
+    if (match := _ABSOLUTE.match(target)) is not None:  # RFC 9112 section 3.2.2: it says which host, no header does
+        headers = [pair for pair in headers if pair[0] != b"host"] + [(b"host", match[1])]
+        target = target[match.end() :]
+        target = target if target.startswith(b"/") else b"/" + target
+    if len(hosts) > 1 or (not hosts and match is None and version != "1.0") or version not in {"1.0", "1.1"}:
+        raise Refused(400)
+    if not (target.startswith(b"/") or target == b"*"):
+        raise Refused(400)
+    path, _, query = target.partition(b"#")[0].partition(b"?")
+    return {
+        "http_version": version,
+        "method": method.decode("ascii"),
+        "scheme": "http",
+        "path": unquote(path.decode("latin-1")) if b"%" in path else path.decode("utf-8", "replace"),
+        "raw_path": path,
+        "query_string": query,
+        "headers": headers,
+    }
+
+
+def refusal(status: int) -> bytes:
+    """The whole answer, after which the connection is closed."""
+    title = HTTPStatus(status).phrase
+    body = f'{{"type": "about:blank", "title": "{title}", "status": {status}, "detail": "{_REASONS[status]}"}}'
+    lines = [
+        f"HTTP/1.1 {status} {title}",
+        "content-type: application/problem+json",
+        f"content-length: {len(body)}",
+        "cache-control: no-store",
+        "connection: close",
+        *(["retry-after: 1"] if status == 503 else []),
+    ]
+    return "\r\n".join(lines).encode() + b"\r\n" + date_line() + b"\r\n" + body.encode()
