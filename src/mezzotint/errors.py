@@ -142,6 +142,18 @@ class Busy(MezzotintError):
         self.retry_after = retry_after
 
 
+class TooMuchForOne(Busy):
+    """One client has all that one may have; others are served."""
+
+    title = "Too many requests"
+
+
+class GivenUp(MezzotintError):
+    """What was asked for is not made to its end: nobody waits for it, or it takes too long."""
+
+    title = "Given up"
+
+
 class StorageFull(MezzotintError):
     title = "Storage full"
 

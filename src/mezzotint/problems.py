@@ -27,6 +27,8 @@ STATUS: dict[type[errors.MezzotintError], int] = {
     errors.Unauthorized: 401,
     errors.Forbidden: 403,
     errors.Busy: 503,
+    errors.TooMuchForOne: 429,
+    errors.GivenUp: 503,
     errors.StorageFull: 507,
     errors.StoreUnavailable: 503,
     errors.StoreRefused: 503,

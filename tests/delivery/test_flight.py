@@ -8,6 +8,7 @@ import socket
 import time
 from collections.abc import Callable, Iterator
 from concurrent.futures import Future, ThreadPoolExecutor
+from contextlib import ExitStack
 from functools import cache
 from pathlib import Path
 
@@ -135,16 +136,23 @@ def test_a_client_that_goes_away_strands_nobody(serve: Callable[..., Server], cl
     assert figure(server, "mezzotint_base_decodes_total") - before == 1
 
 
-def test_a_render_that_nobody_waits_for_is_kept(serve: Callable[..., Server]) -> None:
-    server = serve()
+def test_renders_that_nobody_waits_for_are_given_up(serve: Callable[..., Server], clients: ThreadPoolExecutor) -> None:
+    server = serve(MEZZOTINT_WORKERS="1")  # which shows at once what it does
     ident = server.upload(large())
-    with socket.create_connection(("127.0.0.1", server.port)) as gone:
-        gone.sendall(f"GET /images/{ident}{SLOW} HTTP/1.1\r\nHost: here\r\n\r\n".encode())
-        until_rendering(server)
-    until(lambda: figure(server, "mezzotint_render_queue") == 0)
+    served([ask(server, f"{ident}-w1600.png")])  # the levels are there
     renders = figure(server, "mezzotint_render_seconds_count")
-    served([ask(server, f"{ident}{SLOW}")])
-    assert figure(server, "mezzotint_render_seconds_count") == renders
+    atonce = server.settings.render_threads
+    busy = [clients.submit(ask, server, f"{ident}-{3000 + n}x2000.avif") for n in range(atonce)]
+    until(lambda: figure(server, "mezzotint_render_queue") == atonce)
+    with ExitStack() as stack:
+        for n in range(10):
+            gone = stack.enter_context(socket.create_connection(("127.0.0.1", server.port)))
+            gone.sendall(f"GET /images/{ident}-{2000 + n}x1500.png HTTP/1.1\r\nHost: here\r\n\r\n".encode())
+        until(lambda: figure(server, "mezzotint_render_queue") == atonce + 10)
+    assert [client.result().status_code for client in busy] == [200] * atonce
+    until(lambda: figure(server, "mezzotint_render_queue") == 0)
+    assert figure(server, "mezzotint_render_seconds_count") == renders + atonce
+    served([ask(server, f"{ident}-2000x1500.png")])
 
 
 @pytest.mark.parametrize("memory", ["0", "64M"])

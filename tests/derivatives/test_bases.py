@@ -19,9 +19,8 @@ ABSENT = Ident("ab" * 32)
 
 
 def open_bases(directory: Path, store: ObjectStore, cache: OwnCache, max_bytes: int = 1_000_000) -> Bases:
-    return Bases(
-        store, cache, cache.host, directory / "incoming", max_bytes=max_bytes, max_pixels=100_000, allow_svg=False
-    )
+    limits = {"max_bytes": max_bytes, "max_pixels": 100_000, "max_frames": 10}
+    return Bases(store, cache, cache.host, directory / "incoming", **limits, allow_svg=False)
 
 
 @pytest.fixture

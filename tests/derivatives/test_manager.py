@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import threading
 from collections.abc import Iterator
-from concurrent.futures import Future, ThreadPoolExecutor
+from concurrent.futures import ThreadPoolExecutor
 from pathlib import Path
 
 import pytest
@@ -12,9 +12,9 @@ import pytest
 from mezzotint import wiring
 from mezzotint.derivatives import Derivative, StoreManager
 from mezzotint.derivatives.manager import Observer
-from mezzotint.derivatives.pool import RenderPool
+from mezzotint.derivatives.pool import Flight, RenderPool
 from mezzotint.errors import Busy, DamagedBase, InvalidRendition, NotFound, StorageFull
-from mezzotint.names import Ident, Rendition, parse, print_name
+from mezzotint.names import Ident, Largest, Rendition, parse, print_name
 from mezzotint.settings import Settings
 from mezzotint.wiring import Engine
 from tests.cache.caches import OwnCache
@@ -78,7 +78,7 @@ def rendition(engine: Engine, ident: Ident, text: str) -> Rendition:
     return engine.manager.canonical(ident, asked)
 
 
-def request(engine: Engine, ident: Ident, text: str) -> Future[Derivative]:
+def request(engine: Engine, ident: Ident, text: str) -> Flight[Derivative]:
     return engine.manager.request(ident, rendition(engine, ident, text))
 
 
@@ -123,7 +123,7 @@ def test_two_engines_on_one_host_make_one_picture_once(made: Engine, counting: C
     first = request(made, ident, "-w50.jpg")
     assert counting.entered.wait(PATIENCE)
     second = request(other, ident, "-w50.jpg")
-    assert not second.done()
+    assert not second.future.done()
     counting.gate.set()
     assert first.result(PATIENCE).data == second.result(PATIENCE).data
     assert counting.decoded == 1
@@ -159,7 +159,7 @@ def test_whoever_goes_away_does_not_strand_the_others(made: Engine, counting: Co
     leader = request(made, ident, "-w50.jpg")
     assert counting.entered.wait(PATIENCE)
     follower = request(made, ident, "-w50.jpg")
-    leader.cancel()
+    made.manager.leave(leader)
     counting.gate.set()
     assert opened(follower.result(PATIENCE).data).width == 50
     assert request(made, ident, "-w50.jpg").result(PATIENCE).made is False
@@ -253,7 +253,7 @@ def test_a_cache_that_cannot_keep_costs_only_the_keeping(made: Engine, tmp_path:
 
     cache = Full(tmp_path / "full", 1000)
     pool: RenderPool[Derivative] = RenderPool(1, 2)
-    manager = StoreManager(made.bases, cache, cache.host, pool, 64_000_000, counting)
+    manager = StoreManager(made.bases, cache, cache.host, pool, Largest(), counting)
     ident = made.bases.add([jpeg(200, 100)]).ident
     answer = manager.request(ident, rendition(made, ident, "-w50.jpg")).result(PATIENCE)
     assert opened(answer.data).width == 50

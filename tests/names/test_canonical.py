@@ -15,6 +15,7 @@ from mezzotint.names import (
     Facts,
     Format,
     Ident,
+    Largest,
     Mode,
     Quality,
     Region,
@@ -30,7 +31,7 @@ from mezzotint.names.rendition import SQUARE
 
 FACTS = Facts(4000, 3000, "jpg", 1)
 GRAY = replace(FACTS, gray=True)
-LIMITS = 64_000_000
+LIMITS = Largest(any=64_000_000, enlarged=64_000_000)
 OUTPUT = [one for one in Format if one is not Format.AUTO]
 IDENT = Ident("ab" * 32)
 
@@ -53,7 +54,7 @@ any_rendition = st.builds(
 )
 
 
-def named(text: str, facts: Facts = FACTS, limits: int = LIMITS) -> str:
+def named(text: str, facts: Facts = FACTS, limits: Largest = LIMITS) -> str:
     """The canonical form of a rendition's text, as text."""
     _, rendition = parse(IDENT + text)
     assert rendition is not None
@@ -246,10 +247,10 @@ def test_what_just_keeps_the_limits_is_taken(text: str) -> None:
 
 
 def test_natural_size_is_allowed_where_it_is_larger_than_the_limit() -> None:
-    assert named(".jpg", limits=1000) == ".jpg"
-    assert named("-x0y0w2000h2000.jpg", limits=1000) == "-x0y0w2000h2000.jpg"
+    assert named(".jpg", limits=Largest(1000)) == ".jpg"
+    assert named("-x0y0w2000h2000.jpg", limits=Largest(1000)) == "-x0y0w2000h2000.jpg"
     with pytest.raises(InvalidRendition):
-        named("-4001x3000.jpg", limits=1000)
+        named("-4001x3000.jpg", limits=Largest(1000))
 
 
 @given(any_rendition, any_facts, st.integers(1, 1_000_000))
@@ -257,7 +258,7 @@ def test_nothing_larger_than_the_limit_or_the_picture_is_promised(
     rendition: Rendition, facts: Facts, most: int
 ) -> None:
     try:
-        made = canonical(rendition, facts, most)
+        made = canonical(rendition, facts, Largest(most, most))
     except InvalidRendition:
         return
     width, height = output_size(made, facts)

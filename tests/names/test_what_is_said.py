@@ -7,14 +7,16 @@ from dataclasses import replace
 import pytest
 
 from mezzotint.errors import InvalidInput, InvalidName, InvalidRendition
-from mezzotint.names import Facts, Format, Ident, Rendition, canonical, parse
+from mezzotint.names import Facts, Format, Ident, Largest, Rendition, canonical, parse
 from mezzotint.names.canonical import output_size
 from mezzotint.names.keys import MAX_KEY, check_key, checkpoint_key, checkpoint_seq, remote_key, remote_key_of
 
 IDENT = Ident("ab" * 32)
 FACTS = Facts(400, 300, "jpg", 1)
-LIMITS = 64_000_000
+LIMITS = Largest(any=64_000_000, enlarged=64_000_000)
 PIXELS = "(limit: 1000 pixels, MEZZOTINT_MAX_OUTPUT_PIXELS)"
+ENLARGED = "120000 pixels where it is enlarged, MEZZOTINT_MAX_ENLARGED_PIXELS"
+AVIF = "120001 pixels of AVIF, MEZZOTINT_MAX_AVIF_PIXELS"
 FORMATS = "jpg png webp avif gif tif bmp auto"
 GRAMMAR = "ident[-region][-size][-canvas][-rotation][-quality][-qN].format"
 DEGREES = "more than 0 and less than 360"
@@ -48,10 +50,10 @@ def test_a_name_that_is_none(text: str, said: str) -> None:
     assert str(caught.value) == said
 
 
-def asked(text: str, facts: Facts = FACTS, limits: int = LIMITS) -> Rendition:
+def asked(text: str, facts: Facts = FACTS, largest: Largest = LIMITS) -> Rendition:
     _, rendition = parse(IDENT + text)
     assert rendition is not None
-    return canonical(rendition, facts, limits)
+    return canonical(rendition, facts, largest)
 
 
 FILM = replace(FACTS, format="gif", frames=3)
@@ -75,7 +77,7 @@ FILM = replace(FACTS, format="gif", frames=3)
 )  # fmt: skip
 def test_a_rendition_that_cannot_be(text: str, facts: Facts, said: str) -> None:
     with pytest.raises(InvalidRendition) as caught:
-        asked(text, facts, 1000)
+        asked(text, facts, Largest(any=1000))
     assert str(caught.value) == said
 
 
@@ -92,14 +94,41 @@ def test_a_rendition_that_cannot_be(text: str, facts: Facts, said: str) -> None:
     ],
 )
 def test_a_rendition_at_the_limit_is_given(text: str, facts: Facts, pixels: int) -> None:
-    assert asked(text, facts, pixels).format in Format
+    assert asked(text, facts, Largest(pixels, pixels)).format in Format
 
 
 @pytest.mark.parametrize(("text", "facts", "pixels"), [("-100x10.jpg", FACTS, 999), ("-20x10.gif", FILM, 599)])
 def test_one_pixel_more_is_refused_where_it_is_not_natural(text: str, facts: Facts, pixels: int) -> None:
     small = replace(facts, width=9, height=9)
     with pytest.raises(InvalidRendition):
-        asked(text, small, pixels)
+        asked(text, small, Largest(any=pixels))
+
+
+@pytest.mark.parametrize(
+    ("text", "facts", "said"),
+    [
+        ("-401x300.jpg", FACTS, f"401x300 is too large (limit: {ENLARGED})"),
+        ("-x0y0w10h10-401x300.jpg", FACTS, f"401x300 is too large (limit: {ENLARGED})"),
+        ("-401x300.gif", FILM, f"401x300 x 3 frames is too large (limit: {ENLARGED})"),
+        ("-pad2000x2000.avif", FACTS, f"2000x2000 is too large (limit: {AVIF})"),
+        (".avif", replace(FACTS, width=401), f"401x300 is too large (limit: {AVIF})"),
+    ],
+)  # fmt: skip
+def test_what_would_cost_too_much(text: str, facts: Facts, said: str) -> None:
+    with pytest.raises(InvalidRendition) as caught:
+        asked(text, facts, Largest(enlarged=120_000, avif=120_001))
+    assert str(caught.value) == f"size: {said}"
+
+
+@pytest.mark.parametrize(
+    ("text", "facts"),
+    [
+        ("-400x300.avif", FACTS), ("-pad2000x2000.jpg", FACTS), ("-2000x1500.jpg", replace(FACTS, format="svg")),
+        ("-x0y0w10h10-300x400.jpg", FACTS), ("-rotate45.jpg", FACTS), (".gif", FILM),
+    ],
+)  # fmt: skip
+def test_what_is_not_enlarged_costs_what_it_shows(text: str, facts: Facts) -> None:
+    assert asked(text, facts, Largest(enlarged=120_000, avif=120_001)).format in Format
 
 
 CLEAR = replace(FACTS, alpha=True, format="png")

@@ -42,12 +42,12 @@ def work() -> None:
     from mezzotint.repository import standing
 
     standing.check_writable()
-    tell("working on what is queued  (Ctrl-C stops it)")
 
     async def until_stopped() -> None:
         task = asyncio.create_task(worker.work())
         for number in (signal.SIGINT, signal.SIGTERM):
             asyncio.get_running_loop().add_signal_handler(number, task.cancel)
+        tell("working on what is queued  (Ctrl-C stops it)")
         with suppress(asyncio.CancelledError):
             await task
 

@@ -63,7 +63,7 @@ class Delivery:
                 error = unsent.error
             if not isinstance(error, NotFound):
                 break
-        await self.respond(await self._refused(door, request, error), request, send)
+        await self.respond(self._refused(door, request, error), request, send)
 
     async def live(self) -> None:
         """Bring the hot path's counts to Prometheus every second, until it is cancelled; then end what goes on."""
@@ -84,11 +84,10 @@ class Delivery:
                 request.token = self._token(request)
             return await door.answer(request)
         except MezzotintError as error:
-            return await self._refused(door, request, error)
+            return self._refused(door, request, error)
 
-    async def _refused(self, door: Door, request: Request, error: MezzotintError) -> Answer:
+    def _refused(self, door: Door, request: Request, error: MezzotintError) -> Answer:
         self._tally.refused(error)
-        await request.drain()
         return door.refused(request, error)
 
     def _token(self, request: Request) -> tokens.Token | None:

@@ -34,8 +34,8 @@ class ImageDoor(Door):
             return await self._pictures.base(ident, request)
         if rendition.format is Format.AUTO:
             rendition = replace(rendition, format=image_format)
-            return await self._pictures.derivative(ident, rendition, negotiated=key)
-        return await self._pictures.derivative(ident, rendition, asked=name)
+            return await self._pictures.derivative(ident, rendition, request, negotiated=key)
+        return await self._pictures.derivative(ident, rendition, request, asked=name)
 
     def refused(self, request: Request, error: MezzotintError) -> Answer:
         return self._by_accept(request, super().refused(request, error))

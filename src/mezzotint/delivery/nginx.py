@@ -118,6 +118,7 @@ def _asked_for(word: str | None) -> str:
     asked = {
         "Host": "$http_host",
         "Connection": '""',
+        "X-Forwarded-For": "$remote_addr",
         "X-Forwarded-Proto": "$scheme",
         "X-Request-Id": "$request_id",
         "X-Sendfile-Type": word or '""',

@@ -20,8 +20,10 @@ from mezzotint.delivery.metrics import Tally
 from mezzotint.delivery.request import Request
 from mezzotint.delivery.respond import CACHE, STORE, of_304, placed, with_length
 from mezzotint.derivatives import Bases
+from mezzotint.derivatives.manager import Derivative
 from mezzotint.derivatives.memory import MemoryCache
-from mezzotint.errors import InvalidRendition
+from mezzotint.derivatives.pool import NOBODY
+from mezzotint.errors import GivenUp, InvalidRendition
 from mezzotint.front.exchange import STATUS_LINES
 from mezzotint.names import FORMATS, Format, Ident, Rendition, base_key, print_name
 from mezzotint.objects import ObjectReader
@@ -86,7 +88,7 @@ class Pictures:
         self._memory: MemoryCache[Kept] = MemoryCache(engine.cache.generation, engine.settings.memory_cache)
         self._lasting = lasting(engine.settings.public_read)
         self._store, self._root = engine.store, engine.settings.store_directory
-        self._tally = tally
+        self._tally, self._limits = tally, engine.settings.limits
 
     def in_memory(self, address: str) -> Kept | None:
         """What this process's memory holds for a path, or for a path with its query."""
@@ -110,6 +112,7 @@ class Pictures:
         self,
         ident: Ident,
         rendition: Rendition,
+        request: Request,
         *,
         asked: str | None = None,
         negotiated: str | None = None,
@@ -141,7 +144,7 @@ class Pictures:
                 return _answer(said, digest, FileBody(file), CACHE + path_of(name), "hit", fresh)
             data = file.read()
         else:
-            made = await asyncio.wrap_future(self._manager.request(ident, rendition))
+            made = await self._made(ident, rendition, request)
             digest, data = made.digest, made.data
         answer = _answer(said, digest, data, CACHE + path_of(name), "hit", fresh)
         if alias is not None:
@@ -155,6 +158,22 @@ class Pictures:
                 said, digest, FileBody(file), None, "miss", fresh
             )  # a slow reader holds no picture in memory
         return replace(answer, place=None, counts="miss")  # it is at hand, and may not have been kept
+
+    async def _made(self, ident: Ident, rendition: Rendition, request: Request) -> Derivative:
+        """Where the client goes away meanwhile, and nobody else waits for it, it is given up."""
+        client = None if self._limits.trusts(request.client) else request.client
+        flight = self._manager.request(ident, rendition, client)
+        made, gone = asyncio.wrap_future(flight.future), asyncio.ensure_future(request.gone())
+        try:
+            await asyncio.wait((made, gone), return_when=asyncio.FIRST_COMPLETED)
+            if not made.done():
+                raise GivenUp(NOBODY)
+            return made.result()
+        finally:
+            gone.cancel()
+            if not made.done():
+                self._manager.leave(flight)
+                made.add_done_callback(lambda done: done.cancelled() or done.exception())  # nobody looks at it
 
     async def base(self, ident: Ident, request: Request, alias: Alias | None = None) -> Answer:
         """The base itself. Raises MezzotintError."""

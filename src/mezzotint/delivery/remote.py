@@ -78,7 +78,7 @@ class RemoteDoor(Door):
         if asked.rendition is None:
             return await self._pictures.base(ident, request, alias)
         kept = self._pictures.remembered(alias.key, request)
-        return kept or await self._pictures.derivative(ident, asked.rendition, alias=alias)
+        return kept or await self._pictures.derivative(ident, asked.rendition, request, alias=alias)
 
     async def _facts(self, ident: Ident, said: Headers) -> Answer:
         facts = await asyncio.to_thread(self._engine.bases.facts, ident)

@@ -11,14 +11,11 @@ from mezzotint.errors import InvalidInput
 Scope = MutableMapping[str, Any]
 Receive = Callable[[], Awaitable[MutableMapping[str, Any]]]
 
-_DRAINED = 64 << 20
-"""bytes of a refused body that are read, so that its sender gets to see the answer"""
-
 
 class Request:
     """`token` is what the request has shown, and was found good."""
 
-    __slots__ = ("_receive", "ended", "headers", "method", "path", "query", "scheme", "token", "zero_copy")
+    __slots__ = ("_receive", "client", "ended", "headers", "method", "path", "query", "scheme", "token", "zero_copy")
 
     def __init__(self, scope: Scope, receive: Receive) -> None:
         self.method: str = scope["method"]
@@ -26,6 +23,8 @@ class Request:
         self.query: bytes = scope["query_string"]
         self.scheme: str = scope.get("scheme", "http")
         self.headers: dict[bytes, bytes] = dict(scope["headers"])
+        self.client: str = (scope.get("client") or ("",))[0]
+        """its address"""
         self.token: tokens.Token | None = None
         self.zero_copy = "http.response.zerocopysend" in scope.get("extensions", ())
         """the server sends files by itself"""
@@ -53,10 +52,7 @@ class Request:
             if event.get("body"):
                 yield event["body"]
 
-    async def drain(self) -> None:
-        """Read what is still coming, up to a point: who is cut off while sending does not see the answer."""
-        left = _DRAINED
-        while left > 0 and not self.ended:
-            event = await self._receive()
-            left -= len(event.get("body", b""))
-            self.ended = event["type"] == "http.disconnect" or not event.get("more_body")
+    async def gone(self) -> None:
+        """Back when the client is. For requests without a body."""
+        while (await self._receive())["type"] != "http.disconnect":
+            pass

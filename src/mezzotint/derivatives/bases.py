@@ -17,7 +17,7 @@ from typing import BinaryIO
 from mezzotint.cache import Cache
 from mezzotint.cache.places import NATIVE
 from mezzotint.derivatives.life_cycle import LifeCycle
-from mezzotint.errors import DamagedBase, NotAnImage, NotFound, StorageFull, TooManyBytes
+from mezzotint.errors import DamagedBase, NotAnImage, NotFound, StorageFull, TooManyBytes, TooManyPixels
 from mezzotint.failpoints import failpoint
 from mezzotint.host import Host
 from mezzotint.host.files import CHUNK, full_is_told, temporary
@@ -86,10 +86,12 @@ class Bases:
         *,
         max_bytes: int,
         max_pixels: int,
+        max_frames: int,
         allow_svg: bool,
     ) -> None:
         self._store, self._cache, self._host, self._spool = store, cache, host, spool
-        self.max_bytes, self._max_pixels, self._allow_svg = max_bytes, max_pixels, allow_svg
+        self.max_bytes, self._max_pixels, self._max_frames = max_bytes, max_pixels, max_frames
+        self._allow_svg = allow_svg
         self._facts: OrderedDict[str, Facts] = OrderedDict()
         self._facts_lock = threading.Lock()
         self.life = LifeCycle(store, cache, self.forget)
@@ -141,6 +143,9 @@ class Bases:
         if spool.size == 0:
             raise NotAnImage("file", "is empty", "a picture")
         header = self.header(spool.path)
+        if header.facts.frames > self._max_frames:
+            frames = f"has {header.facts.frames} frames"
+            raise TooManyPixels("file", frames, f"{self._max_frames} frames, MEZZOTINT_MAX_FRAMES")
         check_complete(spool.path, header.facts.format)
         return ident, header
 

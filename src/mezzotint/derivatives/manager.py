@@ -5,21 +5,22 @@ from __future__ import annotations
 import hashlib
 import logging
 import os
+import threading
 import time
 from collections.abc import Iterator
-from concurrent.futures import Future
 from contextlib import contextmanager
 from dataclasses import dataclass
 
 from mezzotint import tracing
 from mezzotint.cache import Cache
 from mezzotint.derivatives.bases import Bases
-from mezzotint.derivatives.pool import RenderPool
-from mezzotint.errors import NotFound, StorageFull
+from mezzotint.derivatives.pool import Flight, RenderPool
+from mezzotint.errors import GivenUp, NotFound, StorageFull
 from mezzotint.host import Host
-from mezzotint.names import Facts, Ident, Rendition, canonical, print_name
+from mezzotint.names import Facts, Ident, Largest, Rendition, canonical, print_name
 from mezzotint.transforms import geometry, libvips
 from mezzotint.transforms.libvips import Source
+from mezzotint.transforms.stopping import Stop
 
 log = logging.getLogger(__name__)
 
@@ -53,53 +54,60 @@ class StoreManager:
         cache: Cache,
         host: Host,
         pool: RenderPool[Derivative],
-        max_pixels: int,
+        largest: Largest,
         observer: Observer,
+        timeout: float = 60.0,
     ) -> None:
-        self._bases, self._cache, self._host, self._pool, self._max_pixels = bases, cache, host, pool, max_pixels
-        self.observer = observer
+        """`timeout`: the seconds that a render may take, waiting not counted."""
+        self._bases, self._cache, self._host, self._pool, self._largest = bases, cache, host, pool, largest
+        self.observer, self._timeout = observer, timeout
 
     def canonical(self, ident: Ident, rendition: Rendition) -> Rendition:
         """Raises NotFound, InvalidRendition."""
-        return canonical(rendition, self._bases.facts(ident), self._max_pixels)
+        return canonical(rendition, self._bases.facts(ident), self._largest)
 
     def find(self, name: str) -> Derivative | None:
         """What the cache holds under a canonical name. Does not wait for anything but the disk."""
         file = self._cache.open(name)
         return None if file is None else Derivative(name, file.read(), file.digest, made=False)
 
-    def request(self, ident: Ident, rendition: Rendition) -> Future[Derivative]:
+    def request(self, ident: Ident, rendition: Rendition, client: str | None = None) -> Flight[Derivative]:
         """The derivative of a canonical rendition, from the cache or made.
 
         However many ask, in this process or another of this host, it is made
-        once. The future raises NotFound, DamagedImage. Raises Busy.
+        once. Its result raises NotFound, DamagedImage, GivenUp. Raises Busy, TooMuchForOne.
         """
         name = print_name(ident, rendition)
-        return self._pool.submit(name, lambda: self._make(ident, rendition, name))
+        return self._pool.submit(name, lambda stop: self._make(ident, rendition, name, stop), client)
 
-    def _make(self, ident: Ident, rendition: Rendition, name: str) -> Derivative:
+    def leave(self, flight: Flight[Derivative]) -> None:
+        """Who has asked for it does not wait any more."""
+        self._pool.leave(flight)
+
+    def _make(self, ident: Ident, rendition: Rendition, name: str, stop: Stop) -> Derivative:
         with self._host.locks.hold(name):
+            stop.check()
             if (found := self.find(name)) is not None:
                 return found
             facts = self._bases.facts(ident)
             generation = self._cache.generation.now()
-            with self._source(ident, rendition, facts) as source:
-                data = self._render(source, rendition, facts)
+            with self._source(ident, rendition, facts, stop) as source:
+                data = self._render(source, rendition, facts, stop)
             return Derivative(name, data, self._keep(ident, name, data, generation), made=True)
 
     @contextmanager
-    def _source(self, ident: Ident, rendition: Rendition, facts: Facts) -> Iterator[Source]:
+    def _source(self, ident: Ident, rendition: Rendition, facts: Facts, stop: Stop) -> Iterator[Source]:
         """The nearest larger version: a level, made now if need be, or the base."""
         usable = [level for level in geometry.levels(facts) if geometry.serves(level, rendition, facts)]
         if usable:
-            with self._level(ident, usable[-1], facts) as source:
+            with self._level(ident, usable[-1], facts, stop) as source:
                 yield source
             return
         with self._bases.on_disk(ident) as path:
             yield Source(path, geometry.stored(facts), facts.format, is_base=True)
 
     @contextmanager
-    def _level(self, ident: Ident, level: Rendition, facts: Facts) -> Iterator[Source]:
+    def _level(self, ident: Ident, level: Rendition, facts: Facts, stop: Stop) -> Iterator[Source]:
         """A level from the cache, or made from the next larger one and kept.
 
         One that was made now is given as pixels, so that it need not be decoded again.
@@ -109,7 +117,7 @@ class StoreManager:
         if file is None:
             with self._host.locks.hold(name):
                 file = self._cache.open(name)
-                made = self._make_level(ident, level, name, facts) if file is None else None
+                made = self._make_level(ident, level, name, facts, stop) if file is None else None
             if made is not None:
                 yield made
                 return
@@ -119,22 +127,36 @@ class StoreManager:
         finally:
             os.close(file.descriptor)
 
-    def _make_level(self, ident: Ident, level: Rendition, name: str, facts: Facts) -> Source:
+    def _make_level(self, ident: Ident, level: Rendition, name: str, facts: Facts, stop: Stop) -> Source:
         generation = self._cache.generation.now()
-        with self._source(ident, level, facts) as larger, self._pool.slots:
+        with self._source(ident, level, facts, stop) as larger, self._turn(stop):
             self._observe(larger)
-            pixels = libvips.reduce(larger, geometry.plan(level, facts, larger.stored))
+            pixels = libvips.reduce(larger, geometry.plan(level, facts, larger.stored), stop)
         source = Source(pixels, geometry.level_stored(level), level.format)
-        self._keep(ident, name, self._render(source, level, facts), generation)
+        self._keep(ident, name, self._render(source, level, facts, stop), generation)
         return source
 
-    def _render(self, source: Source, rendition: Rendition, facts: Facts) -> bytes:
-        with self._pool.slots, tracing.span("render", format=rendition.format):
+    def _render(self, source: Source, rendition: Rendition, facts: Facts, stop: Stop) -> bytes:
+        with self._turn(stop), tracing.span("render", format=rendition.format):
             self._observe(source)
             started = time.perf_counter()
-            data = libvips.render(source, geometry.plan(rendition, facts, source.stored))
+            data = libvips.render(source, geometry.plan(rendition, facts, source.stored), stop)
             self.observer.rendered(time.perf_counter() - started)
             return data
+
+    @contextmanager
+    def _turn(self, stop: Stop) -> Iterator[None]:
+        """To render in, for as long as one may. Raises GivenUp where nobody waits for it by then."""
+        with self._pool.slots:
+            stop.check()
+            late = GivenUp(f"this takes longer than {self._timeout:g} seconds to make, MEZZOTINT_RENDER_TIMEOUT")
+            timer = threading.Timer(self._timeout, stop.ask, [late])
+            timer.daemon = True
+            timer.start()
+            try:
+                yield
+            finally:
+                timer.cancel()
 
     def _observe(self, source: Source) -> None:
         if source.is_base:

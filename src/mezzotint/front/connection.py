@@ -12,7 +12,7 @@ import httptools
 
 from mezzotint.front.crowd import Crowd
 from mezzotint.front.exchange import HIGH, App, Exchange
-from mezzotint.front.heads import Head, Refused, head_of, refusal
+from mezzotint.front.heads import Head, Refused, client_of, head_of, refusal
 from mezzotint.front.limits import Limits
 
 Quick = Callable[[bytes], tuple[bytes, ...] | None]
@@ -25,7 +25,7 @@ class Connection(asyncio.Protocol):
         self.loop = asyncio.get_running_loop()
         self.transport: asyncio.Transport = cast(asyncio.Transport, None)
         self.address, self.trusted = "", False
-        self._peer: tuple[str, int] | None = None
+        self._peer = ("", 0)
         self._parser = httptools.HttpRequestParser(self)
         self._current: Exchange | None = None
         self._queue: deque[Exchange] = deque()
@@ -36,7 +36,9 @@ class Connection(asyncio.Protocol):
         self._thrown_away = 0
         self._is_writable, self._is_drained = asyncio.Event(), asyncio.Event()
         self._is_writable.set()
-        self._paused = self._ends = self._lingers = False
+        self._paused = self._ends = False
+        self._lingers = 0.0
+        """since when"""
         self._since = time.monotonic()
         """when it began to wait for a request, for the rest of a head, or for the end of what is thrown away"""
         self._written, self._waited, self._body_waited = 0, 0.0, 0.0
@@ -62,14 +64,9 @@ class Connection(asyncio.Protocol):
         self._is_writable.set()
         self._is_drained.set()
 
-    def eof_received(self) -> bool:
-        """A client that has closed its side may still want the answer to what it has asked."""
-        if self._reading is not None:
-            self._reading.lose()
+    def eof_received(self) -> None:
+        """A client that closes its side does not wait: nothing tells it from one that is gone."""
         self._ends = True
-        for exchange in self._exchanges:
-            exchange.keep_alive = False
-        return self._current is not None and not self._current.gone
 
     def pause_writing(self) -> None:
         self._is_writable.clear()
@@ -89,7 +86,7 @@ class Connection(asyncio.Protocol):
                 self._since = time.monotonic()
                 return
         if self._lingers:
-            self._thrown_away += len(data)
+            self._thrown_away, self._since = self._thrown_away + len(data), time.monotonic()
             if self._thrown_away > self._limits.linger_bytes:
                 self.transport.abort()
         elif self._reading is not None or not self._ends:
@@ -138,7 +135,8 @@ class Connection(asyncio.Protocol):
         head, self._head = self._head or self._begin_head(), None
         parser, sockname = self._parser, self.transport.get_extra_info("sockname") or ("", 0)
         scope = head_of(parser.get_http_version(), parser.get_method(), head.url, head.headers)
-        scope |= {"client": self._peer, "server": sockname[:2]}
+        client = client_of(self._peer, head.headers, self._limits) if self.trusted else self._peer
+        scope |= {"client": client, "server": sockname[:2]}
         keep_alive = bool(parser.should_keep_alive()) and scope["http_version"] == "1.1"
         exchange = Exchange(self, scope, keep_alive=keep_alive, expects_continue=head.expects_continue)
         self._reading = exchange
@@ -225,7 +223,7 @@ class Connection(asyncio.Protocol):
             return
         self._written, self._waited = 0, 0.0
         if self._lingers:
-            if now - self._since > limits.linger_seconds:
+            if now - self._since > limits.linger_seconds or now - self._lingers > limits.linger_most:
                 self.transport.abort()
         elif self._head is not None:
             if now - self._since > limits.head_seconds:
@@ -280,7 +278,7 @@ class Connection(asyncio.Protocol):
         if not linger or not self.transport.can_write_eof():
             self.transport.close()
             return
-        self._lingers, self._since = True, time.monotonic()
+        self._lingers = self._since = time.monotonic()
         self._reading = None
         self.transport.write_eof()
         self.update_reading()

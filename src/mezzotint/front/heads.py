@@ -8,8 +8,10 @@ from typing import Any
 from urllib.parse import unquote
 
 from mezzotint.front.clock import date_line
+from mezzotint.front.limits import Limits
 
 _ABSOLUTE = re.compile(rb"https?://([^/?#]*)", re.IGNORECASE)
+_LONGEST_ADDRESS = 64
 _REASONS = {
     400: "the request is no HTTP/1.1 that can be read",
     408: "the request came too slowly",
@@ -70,6 +72,15 @@ def head_of(version: str, method: bytes, target: bytes, headers: list[tuple[byte
         "query_string": query,
         "headers": headers,
     }
+
+
+def client_of(peer: tuple[str, int], headers: list[tuple[bytes, bytes]], limits: Limits) -> tuple[str, int]:
+    """Who has asked a proxy in front that is trusted: of X-Forwarded-For the last that is none of them."""
+    said = b",".join(value for name, value in headers if name == b"x-forwarded-for").decode("latin-1")
+    for address in reversed(said.split(",")):
+        if address.strip() and not limits.trusts(address.strip()):
+            return (address.strip()[:_LONGEST_ADDRESS], 0)
+    return peer
 
 
 def refusal(status: int) -> bytes:

@@ -25,6 +25,7 @@ class Limits:
     rate: int = 1024
     body_seconds: float = 3600
     linger_seconds: float = 5
+    linger_most: float = 30
     linger_bytes: int = 64 << 20
     """what is read, and thrown away, of a refused body: who is cut off while sending does not see the answer"""
 

@@ -11,7 +11,7 @@ import math
 from dataclasses import dataclass, replace
 
 from mezzotint.errors import InvalidRendition
-from mezzotint.names.formats import OUTPUTS
+from mezzotint.names.formats import OUTPUTS, Format
 from mezzotint.names.rendition import SQUARE, WHITE, Box, Mode, Quality, Region, Rendition, Rotation, Size
 
 
@@ -33,9 +33,19 @@ class Facts:
         return self.frames > 1
 
 
-def canonical(rendition: Rendition, facts: Facts, max_pixels: int = 64_000_000) -> Rendition:
-    """The one rendition that stands for all requests for these pixels of this base. `max_pixels` is how large a
-    derivative may be made; natural size is always allowed.
+@dataclass(frozen=True, slots=True)
+class Largest:
+    """Pixels that a derivative may have: any, one that is larger than what it shows of the base, and AVIF, whose
+    encoder takes ten times what others take. But for AVIF natural size is always allowed."""
+
+    any: int = 64_000_000
+    enlarged: int = 4_000_000
+    avif: int = 32_000_000
+
+
+def canonical(rendition: Rendition, facts: Facts, largest: Largest | None = None) -> Rendition:
+    """The one rendition that stands for all requests for these pixels of this base. `largest` is how large a
+    derivative may be made.
 
     `canonical(canonical(r)) == canonical(r)`. `rendition.format` must have been
     negotiated already (not AUTO). Raises InvalidRendition.
@@ -56,7 +66,7 @@ def canonical(rendition: Rendition, facts: Facts, max_pixels: int = 64_000_000) 
         quality=Quality.COLOR if gray_already else rendition.quality,
         encoding=_encoding(rendition),
     )
-    _check_output(result, width, height, region, facts, max_pixels)
+    _check_output(result, width, height, region, facts, largest or Largest())
     return result
 
 
@@ -163,7 +173,9 @@ def _nearest(length: float) -> int:
     return max(1, math.floor(length + 0.5))
 
 
-def _check_output(rendition: Rendition, width: int, height: int, region: Region, facts: Facts, max_pixels: int) -> None:
+def _check_output(
+    rendition: Rendition, width: int, height: int, region: Region, facts: Facts, largest: Largest
+) -> None:
     out_width, out_height = _rotated(rendition, width, height)
     side = OUTPUTS[rendition.format].max_side
     if max(out_width, out_height) > side:
@@ -171,9 +183,14 @@ def _check_output(rendition: Rendition, width: int, height: int, region: Region,
             "size", f"{out_width}x{out_height} is more than {rendition.format} holds", f"{side} pixels a side"
         )
     frames = facts.frames if OUTPUTS[rendition.format].animation else 1
-    if out_width * out_height * frames > max(max_pixels, region.width * region.height * frames):
-        raise InvalidRendition(
-            "size",
-            f"{out_width}x{out_height}{f' x {frames} frames' if frames > 1 else ''} is too large",
-            f"{max_pixels} pixels, MEZZOTINT_MAX_OUTPUT_PIXELS",
-        )
+    pixels, natural = out_width * out_height * frames, region.width * region.height * frames
+    if rendition.format is Format.AVIF and pixels > largest.avif:
+        limit = f"{largest.avif} pixels of AVIF, MEZZOTINT_MAX_AVIF_PIXELS"
+    elif pixels > max(largest.any, natural):
+        limit = f"{largest.any} pixels, MEZZOTINT_MAX_OUTPUT_PIXELS"
+    elif width * height * frames > max(largest.enlarged, natural) and facts.format != "svg":
+        limit = f"{largest.enlarged} pixels where it is enlarged, MEZZOTINT_MAX_ENLARGED_PIXELS"
+    else:
+        return
+    said = f"{out_width}x{out_height}{f' x {frames} frames' if frames > 1 else ''}"
+    raise InvalidRendition("size", f"{said} is too large", limit)

@@ -174,14 +174,13 @@ class Site:
 
     async def _managed(self, scope: Scope, receive: Receive, send: Send) -> None:
         """Django, with a bound on the body before it is written anywhere."""
-        started = complete = False
+        started = False
         refusal: MezzotintError | None = None
         received, limit = 0, _STRANGERS
 
         async def count(event_receive: Receive = receive) -> dict[str, object]:
-            nonlocal received, refusal, complete
+            nonlocal received, refusal
             event = await event_receive()
-            complete = not event.get("more_body")
             received += len(event.get("body", b""))
             if received > limit:
                 refusal = self._too_large(limit)
@@ -200,10 +199,7 @@ class Site:
         except MezzotintError as error:
             refusal = error
         if refusal is not None and not started:
-            request = Request(scope, receive)
-            request.ended = complete
-            await request.drain()
-            await self.delivery.respond(problem(refusal, public=False), request, send)
+            await self.delivery.respond(problem(refusal, public=False), Request(scope, receive), send)
 
     async def _limit(self, scope: Scope) -> int:
         """The bytes that this body may have: few where its sender is nobody known, as it is written to disk before

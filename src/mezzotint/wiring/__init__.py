@@ -13,6 +13,7 @@ from mezzotint.derivatives.pool import RenderPool
 from mezzotint.host import Host
 from mezzotint.host.files import remove_abandoned
 from mezzotint.journal import Journal
+from mezzotint.names import Largest
 from mezzotint.network.addresses import Patterns, Policy
 from mezzotint.network.breaker import CircuitBreaker
 from mezzotint.network.limits import DomainLimits
@@ -66,10 +67,12 @@ def open_engine(settings: Settings, observer: Observer | None = None) -> Engine:
         settings.data / "incoming",
         max_bytes=settings.max_upload,
         max_pixels=settings.max_pixels,
+        max_frames=settings.max_frames,
         allow_svg=settings.allow_svg,
     )
     pool: RenderPool[Derivative] = RenderPool(settings.render_threads, settings.render_queue)
-    manager = StoreManager(bases, cache, host, pool, settings.max_output_pixels, observer)
+    largest = Largest(settings.max_output_pixels, settings.max_enlarged_pixels, settings.max_avif_pixels)
+    manager = StoreManager(bases, cache, host, pool, largest, observer, settings.render_timeout)
     cleaner = Cleaner(cache, observer.evicted)
     keeps = Patterns(hosts=settings.fetch_keep)
     return Engine(

@@ -14,6 +14,7 @@ from mezzotint.transforms.geometry import SHRINK_OVERSAMPLE, Plan, Stored
 from mezzotint.transforms.libvips.loading import first_line, open_image, open_reduced
 from mezzotint.transforms.libvips.pixels import transform
 from mezzotint.transforms.libvips.saving import encode
+from mezzotint.transforms.stopping import Stop
 
 T = TypeVar("T")
 
@@ -28,24 +29,43 @@ class Source:
     is_base: bool = False
 
 
-def render(source: Source, plan: Plan) -> bytes:
-    """The bytes of the derivative that `plan` describes. Raises DamagedImage."""
-    return _decoding(lambda with_profile: encode(_run(source, plan, with_profile), plan))
+def render(source: Source, plan: Plan, stop: Stop | None = None) -> bytes:
+    """The bytes of the derivative that `plan` describes. Raises DamagedImage, and GivenUp where it is asked to stop."""
+    stop = stop or Stop()
+
+    def work(with_profile: bool) -> bytes:
+        image = _run(source, plan, with_profile, stop)
+        with stop.while_stopping(lambda: image.set_kill(True)):
+            return encode(image, plan)
+
+    return _decoding(work, stop)
 
 
-def reduce(source: Source, plan: Plan) -> Any:
+def reduce(source: Source, plan: Plan, stop: Stop | None = None) -> Any:
     """The pixels that `plan` describes, oriented, 8-bit, sRGB or gray, in memory to derive from. Raises DamagedImage.
 
     What is made of them is reduced again, so the decoder may reduce all the way.
     """
-    return _decoding(lambda with_profile: _run(source, plan, with_profile, oversample=1.0).copy_memory())
+    stop = stop or Stop()
+
+    def work(with_profile: bool) -> Any:
+        return _in_memory(_run(source, plan, with_profile, stop, oversample=1.0), stop)
+
+    return _decoding(work, stop)
 
 
-def _decoding(work: Callable[[bool], T]) -> T:
+def _in_memory(image: Any, stop: Stop) -> Any:
+    with stop.while_stopping(lambda: image.set_kill(True)):
+        return image.copy_memory()
+
+
+def _decoding(work: Callable[[bool], T], stop: Stop) -> T:
     """Do `work` with the source's own colour profile; where that profile is broken, without it."""
     try:
         return work(True)
     except pyvips.Error as error:
+        if stop.error is not None:
+            raise stop.error from None
         if "profile" not in str(error) and "icc" not in str(error):
             raise DamagedImage("image", "cannot be decoded", first_line(error)) from error
     try:
@@ -54,13 +74,13 @@ def _decoding(work: Callable[[bool], T]) -> T:
         raise DamagedImage("image", "cannot be decoded", first_line(error)) from error
 
 
-def _run(source: Source, plan: Plan, with_profile: bool, oversample: float = SHRINK_OVERSAMPLE) -> Any:
+def _run(source: Source, plan: Plan, with_profile: bool, stop: Stop, oversample: float = SHRINK_OVERSAMPLE) -> Any:
     """The finished pixels, 8-bit sRGB or gray, with alpha where the plan keeps it."""
     if not isinstance(source.data, Path):
         return transform(source.data, 1.0, plan, with_profile)
     if not plan.animated:
         return transform(*open_reduced(source.data, source.format, plan, oversample), plan, with_profile)
-    strip = open_image(source.data, source.format, n=-1).copy_memory()
+    strip = _in_memory(open_image(source.data, source.format, n=-1), stop)
     height, count = strip.get_page_height(), strip.get_n_pages()
     frames = [transform(strip.crop(0, i * height, strip.width, height), 1.0, plan, with_profile) for i in range(count)]
     frames = [frame if frame.hasalpha() else frame.addalpha() for frame in frames]
