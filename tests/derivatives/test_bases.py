@@ -3,10 +3,12 @@
 from __future__ import annotations
 
 import hashlib
+import io
 from collections.abc import Iterator
 from pathlib import Path
 
 import pytest
+from PIL import Image
 
 from mezzotint.derivatives import Bases
 from mezzotint.errors import DamagedImage, InvalidInput, NotAnImage, NotFound, TooManyBytes, TooManyPixels
@@ -160,3 +162,18 @@ def test_a_discarded_base_can_be_added_anew(bases: Bases) -> None:
     bases.life.discard(ident)
     assert bases.add([data]).new
     assert whole(bases, ident) == data
+
+
+def test_frames_have_a_limit_where_a_picture_is_taken_in(tmp_path: Path, cache: OwnCache) -> None:
+    bases = open_bases(tmp_path, MemoryStore(), cache)
+    assert bases.add([animation(10)]).facts.frames == 10
+    with pytest.raises(TooManyPixels, match="MEZZOTINT_MAX_FRAMES"):
+        bases.add([animation(11)])
+
+
+def animation(frames: int) -> bytes:
+    """A GIF."""
+    pictures = [Image.new("L", (2, 2), n) for n in range(frames)]
+    buffer = io.BytesIO()
+    pictures[0].save(buffer, "GIF", save_all=True, append_images=pictures[1:])
+    return buffer.getvalue()

@@ -13,7 +13,7 @@ from mezzotint import wiring
 from mezzotint.derivatives import Derivative, StoreManager
 from mezzotint.derivatives.manager import Observer
 from mezzotint.derivatives.pool import Flight, RenderPool
-from mezzotint.errors import Busy, DamagedBase, InvalidRendition, NotFound, StorageFull
+from mezzotint.errors import Busy, DamagedBase, GivenUp, InvalidRendition, NotFound, StorageFull
 from mezzotint.names import Ident, Largest, Rendition, parse, print_name
 from mezzotint.settings import Settings
 from mezzotint.wiring import Engine
@@ -260,3 +260,13 @@ def test_a_cache_that_cannot_keep_costs_only_the_keeping(made: Engine, tmp_path:
     assert answer.name == print_name(ident, rendition(made, ident, "-w50.jpg"))
     pool.close()
     cache.close()
+
+
+def test_what_takes_too_long_is_given_up(made: Engine, counting: Counting) -> None:
+    ident = made.bases.add([jpeg(2000, 1500)]).ident
+    pool: RenderPool[Derivative] = RenderPool(1, 2)
+    manager = StoreManager(made.bases, made.cache, made.host, pool, Largest(), counting, timeout=0.0)
+    with pytest.raises(GivenUp, match="longer than 0 seconds to make, MEZZOTINT_RENDER_TIMEOUT"):
+        manager.request(ident, rendition(made, ident, "-1999x1500.png")).result(PATIENCE)
+    pool.close()
+    assert cached_names(made, ident) == []

@@ -20,6 +20,12 @@ HOST = b"Host: here\r\n"
 CLOSE = b"Connection: close\r\n"
 
 
+UPGRADES = [
+    b"Connection: Upgrade, HTTP2-Settings\r\nUpgrade: h2c\r\nHTTP2-Settings: AAMAAABk\r\n",
+    b"Connection: Upgrade\r\nUpgrade: websocket\r\n",
+]
+
+
 def get(path: bytes, *more: bytes) -> bytes:
     return b"GET " + path + b" HTTP/1.1\r\n" + HOST + b"".join(more) + b"\r\n"
 
@@ -32,13 +38,94 @@ def statuses(said: bytes) -> list[int]:
     return [int(status) for status in re.findall(rb"HTTP/1\.1 (\d{3}) ", said)]
 
 
-@pytest.mark.parametrize("pipelined", [1, 2, 500])
+@pytest.mark.parametrize("pipelined", [1, 2, 100])
 def test_several_at_once_are_answered_in_order(pipelined: int) -> None:
     async def work() -> None:
         async with serving(echo) as front, await front.client() as client:
             client.write(b"".join(get(b"/%d" % number) for number in range(pipelined)))
             for number in range(pipelined):
                 assert (await client.answer())[2] == b"GET /%d  " % number
+
+    run(work)
+
+
+def test_more_than_a_hundred_at_once_end_the_connection() -> None:
+    async def work() -> None:
+        async with serving(echo) as front:
+            said = statuses(await front.said(get(b"/") * 5000))
+            assert (said[:-1], said[-1]) == ([200] * 101, 503)
+
+    run(work)
+
+
+@pytest.mark.parametrize("large", [False, True])
+@pytest.mark.parametrize("framing", ["length", "chunks"])
+@pytest.mark.parametrize("at_once", [False, True])
+def test_the_body_of_a_request_that_offers_another_protocol_is_read(large: bool, framing: str, at_once: bool) -> None:
+    """As clients send them that would rather speak HTTP/2."""
+    body = b"hello" * (40_000 if large else 1)
+    sent = b"%x\r\n%b\r\n0\r\n\r\n" % (len(body), body) if framing == "chunks" else body
+    how = b"Transfer-Encoding: chunked\r\n" if framing == "chunks" else b"Content-Length: %d\r\n" % len(body)
+    head = b"POST /a HTTP/1.1\r\n" + HOST + UPGRADES[0] + how + b"\r\n"
+
+    async def work() -> None:
+        async with serving(echo) as front, await front.client() as client:
+            client.write(head)
+            if not at_once:
+                await asyncio.sleep(0.01)
+            client.write(sent + get(b"/smuggled"))
+            said = await client.rest()
+            assert statuses(said) == [200] and said.endswith(b"\r\n\r\nPOST /a  " + body)
+
+    run(work)
+
+
+@pytest.mark.parametrize("way", ["trailers", "extensions"])
+def test_what_is_around_a_body_has_an_end(way: str) -> None:
+    begun = b"POST /a HTTP/1.1\r\n" + HOST + b"Transfer-Encoding: chunked\r\n\r\n"
+    begun += b"0\r\nX: " if way == "trailers" else b"1;x="
+
+    async def work() -> None:
+        async with serving(echo) as front, await front.client() as client:
+            client.write(begun)
+            for _ in range(100):
+                client.write(b"a" * 1000)
+                await asyncio.sleep(0.001)
+            assert statuses(await client.rest()) == [431]
+
+    run(work)
+
+
+@pytest.mark.parametrize("more", [False, True])
+def test_a_length_is_said_once_however_it_is_spelled(more: bool) -> None:
+    """Django keeps the case of headers."""
+
+    async def spelled(scope: Any, receive: Any, send: Any) -> None:
+        headers = [(b"Content-Length", b"4"), (b"Connection", b"keep-alive")]
+        await send({"type": "http.response.start", "status": 200, "headers": headers})
+        await send({"type": "http.response.body", "body": b"ab" if more else b"abcd", "more_body": more})
+        if more:
+            await send({"type": "http.response.body", "body": b"cd"})
+
+    async def work() -> None:
+        async with serving(spelled) as front:
+            said = (await front.said(get(b"/", CLOSE))).lower()
+            assert (said.count(b"content-length: 4"), said.count(b"content-length")) == (1, 1)
+            assert b"transfer-encoding" not in said and said.endswith(b"\r\n\r\nabcd")
+
+    run(work)
+
+
+def test_an_application_that_fails_after_its_answer_takes_nothing_back() -> None:
+    async def failing(scope: Any, receive: Any, send: Any) -> None:
+        await answer(send, b"a" * 1_000_000)
+        raise ValueError
+
+    async def work() -> None:
+        async with serving(failing) as front, await front.client() as client:
+            for _ in range(3):
+                client.write(get(b"/"))
+                assert len((await client.answer())[2]) == 1_000_000
 
     run(work)
 
@@ -161,12 +248,6 @@ def test_a_header_that_never_ends_is_not_kept() -> None:
             assert statuses(await client.rest()) == [431]
 
     run(work)
-
-
-UPGRADES = [
-    b"Connection: Upgrade, HTTP2-Settings\r\nUpgrade: h2c\r\nHTTP2-Settings: AAMAAABk\r\n",
-    b"Connection: Upgrade\r\nUpgrade: websocket\r\n",
-]
 
 
 @pytest.mark.parametrize("more", UPGRADES, ids=["h2c", "websocket"])

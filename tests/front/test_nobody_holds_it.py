@@ -4,13 +4,15 @@ from __future__ import annotations
 
 import asyncio
 import socket
+from contextlib import suppress
 from dataclasses import replace
 from ipaddress import ip_network
 from typing import Any
 
 import pytest
 
-from mezzotint.front.limits import Limits
+from mezzotint.front.heads import client_of
+from mezzotint.front.limits import Limits, plain_address
 from tests.front.serving import LOOPBACK, Client, Front, answer, echo, run, serving
 from tests.waiting import until_async
 
@@ -203,3 +205,55 @@ def test_nobody_is_looked_at_where_nobody_is() -> None:
             await until_async(lambda: front.crowd._timer is None)
 
     run(work)
+
+
+def test_who_goes_away_in_the_middle_of_a_file_leaves_nothing(tmp_path: Any) -> None:
+    path = tmp_path / "large"
+    path.write_bytes(b"a" * (32 << 20))
+
+    async def sending(scope: Any, receive: Any, send: Any) -> None:
+        length = b"%d" % (32 << 20)
+        await send({"type": "http.response.start", "status": 200, "headers": [(b"content-length", length)]})
+        with path.open("rb") as file:
+            await send({"type": "http.response.zerocopysend", "file": file.fileno(), "offset": 0, "count": 32 << 20})
+
+    async def work() -> None:
+        async with serving(sending) as front:
+            stuck = []
+            for n in range(20):
+                one = socket.create_connection((LOOPBACK, front.port))
+                one.sendall(GET)
+                await asyncio.sleep(0.001 * n)
+                one.setblocking(False)
+                with suppress(BlockingIOError):
+                    one.recv(1 << 20)
+                one.shutdown(socket.SHUT_WR)  # and it reads nothing more, without closing
+                stuck.append(one)
+            await alone(front)
+            for one in stuck:
+                one.close()
+
+    run(work)
+
+
+@pytest.mark.parametrize(
+    ("text", "plain"),
+    [("::ffff:127.0.0.1", "127.0.0.1"), ("127.0.0.1", "127.0.0.1"), ("::1", "::1"), ("::ffff:1:2", "::ffff:1:2")],
+)
+def test_an_address_is_one_however_it_is_written(text: str, plain: str) -> None:
+    assert plain_address(text) == plain
+    assert Limits(proxies=(ip_network("127.0.0.1"),)).trusts(plain_address(text)) == (plain == "127.0.0.1")
+
+
+@pytest.mark.parametrize(
+    ("said", "address"),
+    [
+        ([], "10.0.0.1"), ([b"1.2.3.4"], "1.2.3.4"), ([b"6.6.6.6, 1.2.3.4"], "1.2.3.4"),
+        ([b"6.6.6.6", b"1.2.3.4, 10.0.0.2"], "1.2.3.4"),
+        ([b"10.0.0.3"], "10.0.0.1"), ([b""], "10.0.0.1"), ([b"nonsense"], "nonsense"), ([b"a" * 1000], "a" * 64),
+    ],
+)  # fmt: skip
+def test_who_asked_a_trusted_proxy(said: list[bytes], address: str) -> None:
+    headers = [(b"x-forwarded-for", value) for value in said]
+    limits = Limits(proxies=(ip_network("10.0.0.0/8"),))
+    assert client_of(("10.0.0.1", 5), headers, limits)[0] == address

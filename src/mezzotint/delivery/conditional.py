@@ -4,7 +4,6 @@ from __future__ import annotations
 
 import re
 from dataclasses import dataclass
-from functools import lru_cache
 
 _NUMBER = re.compile(r"[0-9]{0,19}")
 
@@ -34,7 +33,6 @@ class Unsatisfiable(Exception):
     """416: the range begins past the end."""
 
 
-@lru_cache(256)
 def byte_range(header: str | None, if_range: str | None, etag: str, size: int) -> ByteRange | None:
     """The one range to send, or None for the whole (section 14.2).
 

@@ -280,7 +280,7 @@ def _answer(
 
 def address_of_auto(address: str, negotiated: Format) -> str:
     """Under what memory has the answer to one of the formats."""
-    return f"{address} {negotiated}"
+    return f"{negotiated} {address}"  # no path begins so
 
 
 def _lines(status: int, found: Iterable[tuple[bytes, bytes]]) -> bytes:

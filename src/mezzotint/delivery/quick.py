@@ -15,7 +15,7 @@ from mezzotint.delivery.negotiation import negotiate
 from mezzotint.delivery.pictures import AUTO, Kept, Pictures, address_of_auto
 from mezzotint.errors import MezzotintError
 from mezzotint.front.clock import date_line
-from mezzotint.front.tails import read_tail
+from mezzotint.front.tails import LONGEST, read_tail
 from mezzotint.names import Format
 
 _JOINED = 16 << 10
@@ -50,7 +50,7 @@ class Quick:
         """`data` may be one whole request, or anything else."""
         begin = 4 if data.startswith(b"GET ") else 5 if data.startswith(b"HEAD ") else 0
         end = data.find(b" ", begin)
-        if not begin or end < 0:
+        if not begin or end < 0 or len(data) - end > LONGEST:
             return None
         address = data[begin:end].decode("latin-1")
         if address.endswith(AUTO):
@@ -77,7 +77,7 @@ class Quick:
             return (self._named(head, wanted),)
         if wanted.range is not None:
             try:
-                part = byte_range(wanted.range, wanted.if_range, etag, len(data))
+                part = _range(wanted.range, wanted.if_range, etag, len(data))
             except Unsatisfiable:
                 return None
             if part is not None:
@@ -98,6 +98,9 @@ class Quick:
             return tokens.verify(self._secret, wanted.token).allows(tokens.Scope.READ)
         except MezzotintError:
             return False
+
+
+_range = lru_cache(256)(byte_range)
 
 
 @lru_cache(1024)

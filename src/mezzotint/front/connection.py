@@ -12,18 +12,21 @@ import httptools
 
 from mezzotint.front.crowd import Crowd
 from mezzotint.front.exchange import HIGH, App, Exchange
-from mezzotint.front.heads import Head, Refused, client_of, head_of, refusal
-from mezzotint.front.limits import Limits
+from mezzotint.front.heads import BodyReader, Head, Refused, client_of, head_of, refusal
+from mezzotint.front.limits import Limits, plain_address
+from mezzotint.front.outgoing import Outgoing
 
 Quick = Callable[[bytes], tuple[bytes, ...] | None]
 """Given what may be a whole request: its answer at once, or None"""
+_AHEAD = 100
+"""requests that may wait for the one before"""
 
 
 class Connection(asyncio.Protocol):
     def __init__(self, app: App, quick: Quick, crowd: Crowd, limits: Limits, tasks: set[asyncio.Task[None]]) -> None:
         self._app, self._quick, self._crowd, self._limits, self._tasks = app, quick, crowd, limits, tasks
         self.loop = asyncio.get_running_loop()
-        self.transport: asyncio.Transport = cast(asyncio.Transport, None)
+        self.transport, self.out = cast(asyncio.Transport, None), cast(Outgoing, None)
         self.address, self.trusted = "", False
         self._peer = ("", 0)
         self._parser = httptools.HttpRequestParser(self)
@@ -33,27 +36,26 @@ class Connection(asyncio.Protocol):
         """whose body comes"""
         self._head: Head | None = None
         """what has begun to come of the next"""
-        self._thrown_away = 0
-        self._is_writable, self._is_drained = asyncio.Event(), asyncio.Event()
-        self._is_writable.set()
+        self._thrown_away = self._around = 0
         self._paused = self._ends = False
         self._lingers = 0.0
         """since when"""
         self._since = time.monotonic()
         """when it began to wait for a request, for the rest of a head, or for the end of what is thrown away"""
-        self._written, self._waited, self._body_waited = 0, 0.0, 0.0
-        self._waiting_elsewhere = False
+        self._body_waited = 0.0
         self._refusal: int | None = None
         """what is still to be said once all that came before is answered"""
 
     def connection_made(self, transport: asyncio.BaseTransport) -> None:
         self.transport = cast(asyncio.Transport, transport)
+        self.out = Outgoing(self.transport, self._limits)
         self._peer = (transport.get_extra_info("peername") or ("", 0))[:2]
-        self.address = self._peer[0]
+        self.address = plain_address(self._peer[0])
+        self._peer = (self.address, self._peer[1])
         self.trusted = self._limits.trusts(self.address)
         if not self._crowd.admit(self):
             self._ends = True
-            self.write(refusal(503))
+            self.out.write(refusal(503))
             self.transport.close()
 
     def connection_lost(self, error: Exception | None) -> None:
@@ -61,28 +63,25 @@ class Connection(asyncio.Protocol):
         for exchange in self._exchanges:
             exchange.lose()
         self._queue.clear()
-        self._is_writable.set()
-        self._is_drained.set()
+        self.out.lose()
 
     def eof_received(self) -> None:
         """A client that closes its side does not wait: nothing tells it from one that is gone."""
         self._ends = True
 
     def pause_writing(self) -> None:
-        self._is_writable.clear()
+        self.out.pause()
         self.update_reading()
 
     def resume_writing(self) -> None:
-        self._is_writable.set()
-        if not self.transport.get_write_buffer_size():
-            self._is_drained.set()
+        self.out.resume()
         self.update_reading()
 
     def data_received(self, data: bytes) -> None:
         if self._current is None and not (self._head or self._ends or self._paused):
             answer = self._quick(data)
             if answer is not None:
-                self.write(*answer)
+                self.out.write(*answer)
                 self._since = time.monotonic()
                 return
         if self._lingers:
@@ -93,15 +92,22 @@ class Connection(asyncio.Protocol):
             self._feed(data)
 
     def _feed(self, data: bytes) -> None:
-        unfinished = self._head
+        unfinished, reading = self._head, self._reading
+        received = reading.received if reading is not None else 0
         if self._reading is None and unfinished is None:
             self._begin_head()
         try:
             self._parser.feed_data(data)
             if unfinished is not None and unfinished is self._head:
                 unfinished.has_grown(len(data))
-        except httptools.HttpParserUpgrade:
-            self._end_after_this()  # what follows would be in another protocol; the request is answered as it stands
+            elif reading is not None and reading is self._reading and reading.received == received:
+                self._around += len(data)  # the extensions of a chunk, or trailers
+                if self._around > self._limits.head_bytes:
+                    raise Refused(431)
+        except httptools.HttpParserUpgrade as upgrade:
+            self._end_after_this()
+            if self._reading is not None:
+                self._read_body(data[upgrade.args[0] :])
         except httptools.HttpParserCallbackError as error:
             cause = error.__context__
             if not isinstance(cause, Refused):
@@ -139,50 +145,37 @@ class Connection(asyncio.Protocol):
         scope |= {"client": client, "server": sockname[:2]}
         keep_alive = bool(parser.should_keep_alive()) and scope["http_version"] == "1.1"
         exchange = Exchange(self, scope, keep_alive=keep_alive, expects_continue=head.expects_continue)
-        self._reading = exchange
+        self._reading, self._around = exchange, 0
         if not keep_alive:
             self._end_after_this()
         if self._current is None:
             self._begin(exchange)
-        else:
+        elif len(self._queue) < _AHEAD:
             self._queue.append(exchange)
+        else:
+            self._reading = None
+            raise Refused(503)
 
     def on_body(self, data: bytes) -> None:
         if self._reading is not None:
             self._reading.feed(data)
 
     def on_message_complete(self) -> None:
-        if self._reading is not None:
+        if self._reading is not None and not (self._parser.should_upgrade() and self._reading.has_body):
             self._reading.end()
             self._reading = None
 
-    def write(self, *parts: bytes) -> None:
-        self.transport.writelines(parts)
-        self._written += sum(map(len, parts))
-
-    def count_sent(self, size: int) -> None:
-        self._written += size
-
-    def count_waiting(self, waiting: bool) -> None:
-        self._waiting_elsewhere = waiting
-
-    async def writable(self) -> None:
-        await self._is_writable.wait()
-
-    async def drained(self) -> None:
-        if self.transport.get_write_buffer_size() and not self.transport.is_closing():
-            self._is_drained.clear()
-            self.transport.set_write_buffer_limits(0)
-            try:
-                await self._is_drained.wait()
-            finally:
-                if not self.transport.is_closing():
-                    self.transport.set_write_buffer_limits()
+    def _read_body(self, data: bytes) -> None:
+        """Of a request that offers another protocol, where llhttp stops. The offer is not taken up (RFC 9110 section
+        7.8), and what follows the body is not read."""
+        assert self._reading is not None
+        self._parser = httptools.HttpRequestParser(BodyReader(self.on_body, self.on_message_complete))
+        self._parser.feed_data(b"POST / HTTP/1.1\r\n" + self._reading.framing + b"\r\n")
+        self._feed(data)
 
     def answered(self, exchange: Exchange) -> None:
-        self._waited = self._body_waited = 0.0
-        self._written = self.transport.get_write_buffer_size()
-        self._current = None
+        self.out.begin()
+        self._body_waited, self._current = 0.0, None
         if not exchange.keep_alive:
             self._close(linger=not exchange.whole)
         elif self._queue:
@@ -200,11 +193,7 @@ class Connection(asyncio.Protocol):
 
     @property
     def is_idle(self) -> bool:
-        return self._current is None and self._head is None and not self._is_being_written
-
-    @property
-    def _is_being_written(self) -> bool:
-        return self._waiting_elsewhere or self.transport.get_write_buffer_size() > 0
+        return self._current is None and self._head is None and not self.out.is_pending
 
     def finish(self) -> None:
         self._ends = True
@@ -215,17 +204,14 @@ class Connection(asyncio.Protocol):
 
     def tick(self, now: float, seconds: float) -> None:
         limits = self._limits
-        if self._is_being_written:
-            self._waited += seconds
-            out = self._written - self.transport.get_write_buffer_size()
-            if self._waited > limits.start_seconds + out / limits.rate:
-                self.transport.abort()
+        if self.out.is_too_slow(seconds):
+            self.transport.abort()
+        elif self.out.is_pending:
             return
-        self._written, self._waited = 0, 0.0
-        if self._lingers:
+        elif self._lingers:
             if now - self._since > limits.linger_seconds or now - self._lingers > limits.linger_most:
                 self.transport.abort()
-        elif self._head is not None:
+        elif self._head is not None and not self._paused:
             if now - self._since > limits.head_seconds:
                 self._refuse(408)
         elif self._current is None:
@@ -262,7 +248,7 @@ class Connection(asyncio.Protocol):
         if self._current is not None:
             self._refusal = status
             return
-        self.write(refusal(status))
+        self.out.write(refusal(status))
         self._close(linger=True)
 
     def _end_after_this(self) -> None:
@@ -286,10 +272,11 @@ class Connection(asyncio.Protocol):
     def update_reading(self) -> None:
         """Read on only as fast as it is used up."""
         full = self._reading is not None and len(self._reading.body) > HIGH
-        pause = not self._lingers and (bool(self._queue) or full or not self._is_writable.is_set())
+        pause = not self._lingers and (bool(self._queue) or full or not self.out.is_writable)
         if pause != self._paused and not self.transport.is_closing():
             self._paused = pause
             if pause:
                 self.transport.pause_reading()
             else:
+                self._since = time.monotonic()
                 self.transport.resume_reading()

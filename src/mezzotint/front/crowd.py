@@ -75,7 +75,7 @@ class Crowd:
     def _displaced(self, newcomer: Member, address: str | None) -> bool:
         """Whether one that waits for its next request, of this address if one is given, was closed."""
         for member in self._members:
-            if member.is_idle and address in (None, member.address):
+            if address in (None, member.address) and member.is_idle:
                 self.leave(member)
                 member.finish()
                 return True

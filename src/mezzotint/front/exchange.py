@@ -11,6 +11,7 @@ from http import HTTPStatus
 from typing import Any, Protocol
 
 from mezzotint.front.clock import date_line
+from mezzotint.front.outgoing import Outgoing
 from mezzotint.front.sending import send_file
 
 log = logging.getLogger(__name__)
@@ -32,19 +33,7 @@ class Line(Protocol):
     """The connection that an exchange has."""
 
     loop: asyncio.AbstractEventLoop
-    transport: asyncio.Transport
-
-    def write(self, *parts: bytes) -> None: ...
-
-    def count_sent(self, size: int) -> None: ...
-
-    def count_waiting(self, waiting: bool) -> None: ...
-
-    async def writable(self) -> None:
-        """Back when what was written is nearly gone, or the client."""
-
-    async def drained(self) -> None:
-        """Back when all that was written is gone, or the client."""
+    out: Outgoing
 
     def update_reading(self) -> None:
         """The application waits for more of the body, or has taken what there was."""
@@ -77,6 +66,16 @@ class Exchange:
     def scope(self) -> Event:
         return {"type": "http", "asgi": _ASGI, "root_path": "", "extensions": _EXTENSIONS, **self._head}
 
+    @property
+    def framing(self) -> bytes:
+        """The headers that say how long the request's body is, if it has one."""
+        names = {b"content-length", b"transfer-encoding"}
+        return b"".join(b"%b: %b\r\n" % pair for pair in self._head["headers"] if pair[0] in names)
+
+    @property
+    def has_body(self) -> bool:
+        return bool(self.framing)
+
     def feed(self, data: bytes) -> None:
         self.received += len(data)
         if not self.complete:
@@ -106,7 +105,9 @@ class Exchange:
                 await self._broken()
 
     async def _broken(self) -> None:
-        if self.started or self.gone:
+        if self.complete or self.gone:
+            return
+        if self.started:
             self._line.cut()
             return
         self.keep_alive = False
@@ -117,7 +118,7 @@ class Exchange:
     async def receive(self) -> Event:
         if self._expects_continue and not self.started and not self.gone:
             self._expects_continue = False
-            self._line.write(b"HTTP/1.1 100 Continue\r\n\r\n")
+            self._line.out.write(b"HTTP/1.1 100 Continue\r\n\r\n")
         while not (self.body or self.whole or self.gone or self.complete):
             self.waits = True
             self._line.update_reading()
@@ -138,7 +139,7 @@ class Exchange:
         return {"type": "http.disconnect"}
 
     async def send(self, event: Event) -> None:
-        await self._line.writable()
+        await self._line.out.writable()
         if self.gone or self.complete:
             return
         if event["type"] == "http.response.start":
@@ -156,6 +157,7 @@ class Exchange:
         self.started = True
         parts = [STATUS_LINES.get(status) or f"HTTP/1.1 {status} \r\n".encode()]
         for name, value in headers:
+            name = name.lower()
             if b"\n" in value or b"\r" in value or b"\0" in value:
                 raise RuntimeError(f"the header {name!r} has a line break")
             if name == b"content-length":
@@ -198,7 +200,7 @@ class Exchange:
         if len(body) <= _JOINED:
             head, body = head + body, b""
         if parts := [part for part in (head, body) if part]:
-            self._line.write(*parts)
+            self._line.out.write(*parts)
         if not more:
             self._finish()
 
@@ -206,11 +208,16 @@ class Exchange:
         """Past the transport, which has nothing of its own to send then."""
         head = self._begun(count)
         self._count(count)
-        await self._line.drained()
-        own = socket.socket(fileno=os.dup(self._line.transport.get_extra_info("socket").fileno()))
+        await self._line.out.drained()
+        if self.gone or self._line.out.transport.is_closing():
+            self._line.cut()
+            return
+        own = socket.socket(fileno=os.dup(self._line.out.transport.get_extra_info("socket").fileno()))
         try:
             async for sent in send_file(own, head, file, offset, count, lambda: self._until_writable(own)):
-                self._line.count_sent(sent)
+                self._line.out.count(sent)
+                if self.gone:
+                    return
         except ConnectionError:
             self._line.cut()
         finally:
@@ -219,14 +226,16 @@ class Exchange:
             self._finish()
 
     async def _until_writable(self, own: socket.socket) -> bool:
-        self._line.count_waiting(True)
+        if self.gone:  # `lose` may have been while something else was waited for
+            return False
+        self._line.out.elsewhere = True
         self._line.loop.add_writer(own, self._news.set)
         try:
             self._news.clear()
             await self._news.wait()  # `lose` sets it too
         finally:
             self._line.loop.remove_writer(own)
-            self._line.count_waiting(False)
+            self._line.out.elsewhere = False
         return not self.gone
 
     def _count(self, size: int) -> None:

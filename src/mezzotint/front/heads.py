@@ -3,8 +3,9 @@
 from __future__ import annotations
 
 import re
+from collections.abc import Callable
 from http import HTTPStatus
-from typing import Any
+from typing import Any, NamedTuple
 from urllib.parse import unquote
 
 from mezzotint.front.clock import date_line
@@ -16,8 +17,15 @@ _REASONS = {
     400: "the request is no HTTP/1.1 that can be read",
     408: "the request came too slowly",
     431: "the request's head is too large",
-    503: "there are too many connections",
+    503: "there are too many connections, or requests on one of them",
 }
+
+
+class BodyReader(NamedTuple):
+    """What a parser tells that is to read a body alone."""
+
+    on_body: Callable[[bytes], None]
+    on_message_complete: Callable[[], None]
 
 
 class Refused(Exception):

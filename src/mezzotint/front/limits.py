@@ -35,3 +35,9 @@ class Limits:
         except ValueError:
             return False
         return any(one in network for network in self.proxies)
+
+
+def plain_address(text: str) -> str:
+    """An IPv4 address as such, also where a socket for both has it as IPv6 (RFC 4291 section 2.5.5.2)."""
+    mapped = text.removeprefix("::ffff:")
+    return mapped if "." in mapped else text

@@ -12,12 +12,12 @@ from dataclasses import dataclass
 _BEGIN, _END = b" HTTP/1.1\r\n", b"\r\n\r\n"
 _LINE = re.compile(rb"([!#$%&'*+.^_`|~0-9A-Za-z-]+):([\t\x20-\x7e\x80-\xff]*)")
 _OF_BODIES = {b"content-length", b"transfer-encoding", b"expect", b"upgrade", b"trailer", b"http2-settings"}
-_LONGEST = 2048
+LONGEST = 2048
 
 
 @dataclass(frozen=True)
 class Tail:
-    """Headers by name, in lower case; the one that came last where a name came twice."""
+    """Headers by name, in lower case; each came once."""
 
     headers: dict[bytes, bytes]
 
@@ -29,7 +29,7 @@ class Tail:
 def read_tail(tail: bytes) -> Tail | None:
     """Of `tail`, from the space before `HTTP/1.1` to the empty line and nothing after it."""
     if (
-        len(tail) > _LONGEST
+        len(tail) > LONGEST
         or not tail.startswith(_BEGIN)
         or not tail.endswith(_END)
         or tail.find(_END) != len(tail) - len(_END)
@@ -41,7 +41,7 @@ def read_tail(tail: bytes) -> Tail | None:
         if match is None:
             return None
         name = match[1].lower()
-        if name in _OF_BODIES or (name == b"host" and name in headers):
+        if name in _OF_BODIES or name in headers:
             return None
         headers[name] = match[2].strip(b" \t")
     if b"host" not in headers or headers.get(b"connection", b"keep-alive").lower() != b"keep-alive":

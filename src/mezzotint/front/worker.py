@@ -45,6 +45,7 @@ async def _work(
         loop.add_signal_handler(number, ended.set)
     served, tasks, crowd = make(), set[asyncio.Task[None]](), Crowd(limits, loop)
     living = asyncio.create_task(served.live())
+    living.add_done_callback(lambda task: ended.set())  # a worker without what goes on beside requests is none
     server = await loop.create_server(
         lambda: Connection(served.app, served.quick, crowd, limits, tasks), sock=listening, backlog=BACKLOG
     )
@@ -58,9 +59,11 @@ async def _work(
         await asyncio.sleep(_LOOK)
         crowd.finish()
     living.cancel()
-    with suppress(asyncio.CancelledError):
-        await living
-    await asyncio.to_thread(served.close)
+    try:
+        with suppress(asyncio.CancelledError):
+            await living
+    finally:
+        await asyncio.to_thread(served.close)
 
 
 BACKLOG = 2048

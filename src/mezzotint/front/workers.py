@@ -19,6 +19,8 @@ _PR_SET_PDEATHSIG = 1
 _BEGINNINGS, _WITHIN = 4, 60.0
 """so many that ended before they were ready, in so many seconds, are too many"""
 
+_AGAIN = 1.0
+
 Work = Callable[[socket.socket, Callable[[], None]], None]
 """what a worker does with its socket, and what it calls once it is ready"""
 
@@ -66,13 +68,14 @@ class Workers:
                 if heard != signal.SIGCHLD:
                     self._end(self._finish if heard == signal.SIGTERM else self._patience)
                     return 0
-                for pid, _ in self._ended():
-                    number = self._running.pop(pid)
-                    if self._gives_up(pid):
-                        log.error("workers end before they are ready, again and again")
-                        self._end(self._patience)
-                        return 1
-                    self._begin(number, before)
+                ended = self._ended()
+                gives_up = [self._gives_up(pid) for pid, _ in ended]
+                if any(gives_up):
+                    log.error("workers end before they are ready, again and again")
+                    self._end(self._patience)
+                    return 1
+                for _, number in ended:
+                    self._begin_at_last(number, before)
         finally:
             signal.pthread_sigmask(signal.SIG_SETMASK, before)
 
@@ -81,7 +84,12 @@ class Workers:
         sys.stdout.flush()
         sys.stderr.flush()
         parent = os.getpid()
-        pid = os.fork()
+        try:
+            pid = os.fork()
+        except OSError:
+            os.close(reading)
+            os.close(writing)
+            raise
         if pid:
             os.close(writing)
             self._running[pid], self._readiness[pid] = number, reading
@@ -107,13 +115,26 @@ class Workers:
         finally:
             _leave(status)
 
+    def _begin_at_last(self, number: int, mask: set[int | signal.Signals]) -> None:
+        """The others serve on where this host has no room for another process at the moment."""
+        while True:
+            try:
+                self._begin(number, mask)
+                return
+            except OSError as error:
+                log.error("a worker cannot be begun: %s", error.strerror)
+                heard = signal.sigtimedwait({signal.SIGTERM, signal.SIGINT}, _AGAIN)
+                if heard is not None:  # it is heard once more where it is waited for
+                    os.kill(os.getpid(), heard.si_signo)
+                    return
+
     def _ended(self) -> list[tuple[int, int]]:
-        """Those that have, with their status; several may have ended by the time one signal is heard."""
+        """Those that have, with their numbers; several may have ended by the time one signal is heard."""
         found = []
         with suppress(ChildProcessError):
-            while (ended := os.waitpid(-1, os.WNOHANG))[0]:
-                if ended[0] in self._running:
-                    found.append(ended)
+            while pid := os.waitpid(-1, os.WNOHANG)[0]:
+                if pid in self._running:
+                    found.append((pid, self._running.pop(pid)))
         return found
 
     def _gives_up(self, pid: int) -> bool:
@@ -136,8 +157,7 @@ class Workers:
             heard = signal.sigtimedwait(_HEARD, left)
             if heard is not None and heard.si_signo != signal.SIGCHLD:
                 break
-            for pid, _ in self._ended():
-                del self._running[pid]
+            self._ended()
         self._tell(signal.SIGKILL)
         for pid in self._running:
             with suppress(ChildProcessError):

@@ -71,6 +71,8 @@ def _decoding(work: Callable[[bool], T], stop: Stop) -> T:
     try:
         return work(False)
     except pyvips.Error as error:
+        if stop.error is not None:
+            raise stop.error from None
         raise DamagedImage("image", "cannot be decoded", first_line(error)) from error
 
 
