@@ -15,6 +15,8 @@ MezzotintError
 ├── Unauthorized            a token is missing, wrong or expired
 ├── Forbidden               the token's scope does not reach
 ├── Busy                    the render queue is full: `retry_after`
+│   └── TooMuchForOne       or one client has its share of it
+├── GivenUp                 nobody waits for what is made, or it takes too long
 ├── StorageFull             no space left to keep what was sent
 ├── StoreUnavailable        the object store does not answer
 │   └── StoreRefused        or answers that it shall not be asked so: `hint`

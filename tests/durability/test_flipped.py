@@ -69,7 +69,7 @@ def assert_given(server: Server, data: bytes) -> None:
 
 @pytest.fixture(scope="module")
 def here(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Server]:
-    server = start_server(tmp_path_factory.mktemp("flipped") / "data")
+    server = start_server(tmp_path_factory.mktemp("flipped") / "data", MEZZOTINT_MEMORY_CACHE="0")
     yield server
     server.stop()
 
@@ -97,6 +97,21 @@ def test_a_flipped_base_is_never_given_and_is_mended_by_uploading_it_again(here:
         assert here.upload(data) == ident
         assert_given(here, data)
         assert here.http.get(f"/images/{ident}-fit30x30.jpg").status_code == 200
+
+
+def test_what_memory_has_is_right_until_the_damage_is_found(tmp_path: Path) -> None:
+    server = start_server(tmp_path / "data")
+    data = pictures.jpeg(300, 200, seed=908)
+    ident = server.upload(data)
+    for _ in range(2):
+        assert_given(server, data)
+    flip(local(server, ident))
+    assert_given(server, data)
+    assert run(server.data, "verify").returncode == 1
+    assert_never_given(server, ident)
+    assert server.upload(data) == ident
+    assert_given(server, data)
+    server.stop()
 
 
 def test_uploading_heals_what_nobody_has_verified(here: Server) -> None:
@@ -128,6 +143,7 @@ def test_a_right_copy_in_the_trash_mends_and_a_damaged_one_does_not(here: Server
 def far(swift: SwiftCluster, tmp_path_factory: pytest.TempPathFactory) -> Iterator[tuple[Server, ObjectStore]]:
     """A server whose bases lie in S3, and that store."""
     variables = swift.environment() | {"MEZZOTINT_STORE": f"s3://{swift.new_container()}/here"}
+    variables["MEZZOTINT_MEMORY_CACHE"] = "0"
     server = start_server(tmp_path_factory.mktemp("far") / "data", **variables)
     settings = Settings.read(variables)
     yield server, open_store(settings.store_url, settings)

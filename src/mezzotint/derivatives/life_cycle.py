@@ -63,6 +63,7 @@ class LifeCycle:
     def quarantine(self, ident: Ident) -> None:
         """A base whose bytes are damaged goes where nothing serves it."""
         self._moved(base_key(ident), damaged_key(ident))
+        self._cache.generation.advance()  # processes may have it in memory
         self._forget_facts(ident)
 
     def release(self, ident: Ident) -> None:
