@@ -373,7 +373,7 @@ def test_the_same_bytes_at_once_or_by_the_application() -> None:
     """What the hot path takes has to be one whole request, and the connection free."""
     seen = []
 
-    def quick(data: bytes) -> tuple[bytes, ...] | None:
+    def quick(data: bytes) -> tuple[bytes, bytes] | None:
         seen.append(data)
         return (b"HTTP/1.1 200 OK\r\ncontent-length: 1\r\n\r\n", b"q") if data == get(b"/quick") else None
 

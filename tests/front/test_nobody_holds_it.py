@@ -111,7 +111,7 @@ def test_who_does_not_read_is_cut_off(way: str, tmp_path: Any) -> None:
             await send({"type": "http.response.body"})
         ended.append(way)
 
-    def quick(data: bytes) -> tuple[bytes, ...] | None:
+    def quick(data: bytes) -> tuple[bytes, bytes] | None:
         return (b"HTTP/1.1 200 OK\r\ncontent-length: %b\r\n\r\n" % length, large) if way == "quick" else None
 
     async def work() -> None:

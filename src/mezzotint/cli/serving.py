@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import logging.config
 import multiprocessing
 import os
 import shutil
@@ -24,7 +23,7 @@ from mezzotint.front.workers import Workers, listen
 from mezzotint.host import HostLocks
 from mezzotint.host.files import make_directory
 from mezzotint.settings import Settings
-from mezzotint.site import logs, prepare
+from mezzotint.site import prepare
 
 _TO_FINISH, _PATIENCE = 20, 3
 """seconds that requests have to end in when the server is stopped; and when somebody waits for it, by Ctrl-C"""
@@ -48,7 +47,6 @@ def serve(
             "MEZZOTINT_STORE", "cannot be memory, which one process alone sees", "a directory, Swift or S3"
         )
     raise_descriptors()
-    logging.config.dictConfig(logs.config(settings.log_format, settings.log_level))
     _preload(settings)
     ready = _prepared_apart()
     tell(f"Mezzotint {__version__} at [bold]{settings.address}[/]  (Ctrl-C stops it)")

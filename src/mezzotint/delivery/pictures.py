@@ -18,7 +18,7 @@ from mezzotint.delivery.conditional import ByteRange
 from mezzotint.delivery.freshness import Freshness, lasting
 from mezzotint.delivery.metrics import Tally
 from mezzotint.delivery.request import Request
-from mezzotint.delivery.respond import CACHE, STORE, of_304, placed, with_length
+from mezzotint.delivery.respond import CACHE, STORE, content_range, of_304, placed, with_length
 from mezzotint.derivatives import Bases
 from mezzotint.derivatives.manager import Derivative
 from mezzotint.derivatives.memory import MemoryCache
@@ -73,9 +73,7 @@ class Kept:
 
     def part(self, part: ByteRange) -> bytes:
         """The head of a part."""
-        last = part.start + part.length - 1
-        sizes = b"content-range: bytes %d-%d/%d\r\ncontent-length: %d\r\n"
-        return self.partial + sizes % (part.start, last, len(self.data), part.length)
+        return self.partial + _said(with_length([content_range(part, len(self.data))], part.length))
 
     @property
     def weight(self) -> int:
@@ -284,4 +282,8 @@ def address_of_auto(address: str, negotiated: Format) -> str:
 
 
 def _lines(status: int, found: Iterable[tuple[bytes, bytes]]) -> bytes:
-    return STATUS_LINES[status] + b"".join(b"%b: %b\r\n" % pair for pair in found)
+    return STATUS_LINES[status] + _said(found)
+
+
+def _said(found: Iterable[tuple[bytes, bytes]]) -> bytes:
+    return b"".join([b"%b: %b\r\n" % pair for pair in found])

@@ -18,10 +18,7 @@ from mezzotint.front.clock import date_line
 from mezzotint.front.tails import LONGEST, read_tail
 from mezzotint.names import Format
 
-_JOINED = 16 << 10
-"""up to this many bytes it is cheaper to copy a picture than to write it apart"""
-
-Parts = tuple[bytes, ...]
+HeadAndBody = tuple[bytes, bytes]
 
 
 @dataclass(frozen=True, slots=True)
@@ -46,7 +43,7 @@ class Quick:
         self._in_memory, self._count = pictures.in_memory, pictures.count
         self._public, self._secret, self._word, self._new_id = public, secret, word, new_id
 
-    def __call__(self, data: bytes) -> Parts | None:
+    def __call__(self, data: bytes) -> HeadAndBody | None:
         """`data` may be one whole request, or anything else."""
         begin = 4 if data.startswith(b"GET ") else 5 if data.startswith(b"HEAD ") else 0
         end = data.find(b" ", begin)
@@ -63,18 +60,18 @@ class Quick:
             return None
         return self._answer(kept, wanted, begin == 5)
 
-    def _answer(self, kept: Kept, wanted: Wanted, is_head: bool) -> Parts | None:
+    def _answer(self, kept: Kept, wanted: Wanted, is_head: bool) -> HeadAndBody | None:
         etag, data, head = kept.answer.etag, kept.data, kept.whole
         assert etag is not None
         if wanted.held is not None and (etag in wanted.held or "*" in wanted.held):
             self._count(kept, "not_modified", 0)
-            return (self._named(kept.unmodified, wanted),)
+            return self._named(kept.unmodified, wanted), b""
         if wanted.sendfile == self._word and kept.placed:
             self._count(kept, "hit", len(data))
-            return (self._named(kept.placed, wanted),)
+            return self._named(kept.placed, wanted), b""
         if is_head:
             self._count(kept, "hit", 0)
-            return (self._named(head, wanted),)
+            return self._named(head, wanted), b""
         if wanted.range is not None:
             try:
                 part = _range(wanted.range, wanted.if_range, etag, len(data))
@@ -83,8 +80,7 @@ class Quick:
             if part is not None:
                 head, data = kept.part(part), data[part.start : part.start + part.length]
         self._count(kept, "hit", len(data))
-        named = self._named(head, wanted)
-        return (named + data,) if len(data) <= _JOINED else (named, data)
+        return self._named(head, wanted), data
 
     def _named(self, begun: bytes, wanted: Wanted) -> bytes:
         """The head to its end."""

@@ -100,6 +100,10 @@ def with_length(found: Headers, size: int) -> Headers:
     return [*found, (b"content-length", b"%d" % size)]
 
 
+def content_range(part: ByteRange, size: int) -> tuple[bytes, bytes]:
+    return b"content-range", b"bytes %d-%d/%d" % (part.start, part.start + part.length - 1, size)
+
+
 def of_304(answer: Answer) -> Headers:
     return [header for header in answer.said if header[0] != b"content-type"]
 
@@ -115,8 +119,7 @@ def _in_part(answer: Answer, request: Request) -> tuple[int, Headers, ByteRange 
         return 416, [*COMMON, *vary, (b"content-range", b"bytes */%d" % answer.size)], None
     if part is None:
         return answer.status, answer.said, None
-    content_range = b"bytes %d-%d/%d" % (part.start, part.start + part.length - 1, answer.size)
-    return 206, [*answer.said, (b"content-range", content_range)], part
+    return 206, [*answer.said, content_range(part, answer.size)], part
 
 
 async def _start(send: Send, status: int, found: Headers) -> None:

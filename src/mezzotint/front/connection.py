@@ -16,8 +16,8 @@ from mezzotint.front.heads import BodyReader, Head, Refused, client_of, head_of,
 from mezzotint.front.limits import Limits, plain_address
 from mezzotint.front.outgoing import Outgoing
 
-Quick = Callable[[bytes], tuple[bytes, ...] | None]
-"""Given what may be a whole request: its answer at once, or None"""
+Quick = Callable[[bytes], tuple[bytes, bytes] | None]
+"""Given what may be a whole request: head and body of its answer at once, or None"""
 _AHEAD = 100
 """requests that may wait for the one before"""
 
@@ -27,8 +27,7 @@ class Connection(asyncio.Protocol):
         self._app, self._quick, self._crowd, self._limits, self._tasks = app, quick, crowd, limits, tasks
         self.loop = asyncio.get_running_loop()
         self.transport, self.out = cast(asyncio.Transport, None), cast(Outgoing, None)
-        self.address, self.trusted = "", False
-        self._peer = ("", 0)
+        self._peer, self.trusted = ("", 0), False
         self._parser = httptools.HttpRequestParser(self)
         self._current: Exchange | None = None
         self._queue: deque[Exchange] = deque()
@@ -49,9 +48,8 @@ class Connection(asyncio.Protocol):
     def connection_made(self, transport: asyncio.BaseTransport) -> None:
         self.transport = cast(asyncio.Transport, transport)
         self.out = Outgoing(self.transport, self._limits)
-        self._peer = (transport.get_extra_info("peername") or ("", 0))[:2]
-        self.address = plain_address(self._peer[0])
-        self._peer = (self.address, self._peer[1])
+        host, port = (transport.get_extra_info("peername") or self._peer)[:2]
+        self._peer = (plain_address(host), port)
         self.trusted = self._limits.trusts(self.address)
         if not self._crowd.admit(self):
             self._ends = True
@@ -190,6 +188,10 @@ class Connection(asyncio.Protocol):
 
     def cut(self) -> None:
         self.transport.abort()
+
+    @property
+    def address(self) -> str:
+        return self._peer[0]
 
     @property
     def is_idle(self) -> bool:

@@ -13,8 +13,10 @@ _TICK = 1.0
 
 
 class Member(Protocol):
-    address: str
     trusted: bool
+
+    @property
+    def address(self) -> str: ...
 
     @property
     def is_idle(self) -> bool: ...
@@ -44,8 +46,8 @@ class Crowd:
     def admit(self, member: Member) -> bool:
         """Where there is no room, one that only waits has to go for it."""
         if not member.trusted and self._of[member.address] >= self._limits.per_client:
-            return self._displaced(member, member.address) and self._let_in(member)
-        if len(self._members) >= self._limits.connections and not self._displaced(member, None):
+            return self._displaced(member.address) and self._let_in(member)
+        if len(self._members) >= self._limits.connections and not self._displaced(None):
             return False
         return self._let_in(member)
 
@@ -72,7 +74,7 @@ class Crowd:
             self._timer = self._loop.call_later(_TICK, self._look)
         return True
 
-    def _displaced(self, newcomer: Member, address: str | None) -> bool:
+    def _displaced(self, address: str | None) -> bool:
         """Whether one that waits for its next request, of this address if one is given, was closed."""
         for member in self._members:
             if address in (None, member.address) and member.is_idle:

@@ -20,8 +20,6 @@ App = Callable[[Event, Callable[[], Awaitable[Event]], Callable[[Event], Awaitab
 
 HIGH = 64 << 10
 """bytes of a body that wait for the application before no more is read"""
-_JOINED = 16 << 10
-"""up to this many bytes it is cheaper to copy a body than to write it apart"""
 _ASGI = {"version": "3.0", "spec_version": "2.3"}
 _EXTENSIONS: dict[str, Any] = {"http.response.zerocopysend": {}}
 STATUS_LINES = {status.value: f"HTTP/1.1 {status.value} {status.phrase}\r\n".encode() for status in HTTPStatus}
@@ -197,10 +195,8 @@ class Exchange:
         if self._chunked:
             body = b"%x\r\n%b\r\n" % (len(body), body) if body else b""
             body += b"" if more else b"0\r\n\r\n"
-        if len(body) <= _JOINED:
-            head, body = head + body, b""
-        if parts := [part for part in (head, body) if part]:
-            self._line.out.write(*parts)
+        if head or body:
+            self._line.out.write(head, body)
         if not more:
             self._finish()
 

@@ -6,6 +6,9 @@ import asyncio
 
 from mezzotint.front.limits import Limits
 
+_JOINED = 16 << 10
+"""up to this many bytes it is cheaper to copy a body than to write it apart"""
+
 
 class Outgoing:
     def __init__(self, transport: asyncio.Transport, limits: Limits) -> None:
@@ -24,9 +27,12 @@ class Outgoing:
     def is_pending(self) -> bool:
         return self.elsewhere or self.transport.get_write_buffer_size() > 0
 
-    def write(self, *parts: bytes) -> None:
-        self.transport.writelines(parts)
-        self._written += sum(map(len, parts))
+    def write(self, head: bytes, body: bytes = b"") -> None:
+        if len(body) <= _JOINED:
+            self.transport.write(head + body)
+        else:
+            self.transport.writelines((head, body))
+        self._written += len(head) + len(body)
 
     def count(self, size: int) -> None:
         """So much has gone out past the transport."""

@@ -16,6 +16,9 @@ from mezzotint.front.crowd import Crowd
 from mezzotint.front.exchange import App
 from mezzotint.front.limits import Limits
 
+_BACKLOG = 2048
+_LOOK = 0.01
+
 
 class Served(Protocol):
     @property
@@ -47,7 +50,7 @@ async def _work(
     living = asyncio.create_task(served.live())
     living.add_done_callback(lambda task: ended.set())  # a worker without what goes on beside requests is none
     server = await loop.create_server(
-        lambda: Connection(served.app, served.quick, crowd, limits, tasks), sock=listening, backlog=BACKLOG
+        lambda: Connection(served.app, served.quick, crowd, limits, tasks), sock=listening, backlog=_BACKLOG
     )
     ready()
     await ended.wait()
@@ -64,7 +67,3 @@ async def _work(
             await living
     finally:
         await asyncio.to_thread(served.close)
-
-
-BACKLOG = 2048
-_LOOK = 0.01

@@ -18,8 +18,8 @@ _HEARD = {signal.SIGCHLD, signal.SIGTERM, signal.SIGINT}
 _PR_SET_PDEATHSIG = 1
 _BEGINNINGS, _WITHIN = 4, 60.0
 """so many that ended before they were ready, in so many seconds, are too many"""
-
 _AGAIN = 1.0
+"""seconds until a worker that this host had no room for is tried anew"""
 
 Work = Callable[[socket.socket, Callable[[], None]], None]
 """what a worker does with its socket, and what it calls once it is ready"""
