@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import asyncio
+import re
 import socket
 from collections.abc import AsyncIterator, Awaitable, Callable
 from contextlib import asynccontextmanager
@@ -17,6 +18,12 @@ from mezzotint.front.limits import Limits
 from tests.waiting import PATIENCE
 
 LOOPBACK = "127.0.0.1"
+HOST = b"Host: here\r\n"
+CLOSE = b"Connection: close\r\n"
+UPGRADES = [
+    b"Connection: Upgrade, HTTP2-Settings\r\nUpgrade: h2c\r\nHTTP2-Settings: AAMAAABk\r\n",
+    b"Connection: Upgrade\r\nUpgrade: websocket\r\n",
+]
 
 
 @dataclass
@@ -105,3 +112,15 @@ async def answer(send: Any, body: bytes, status: int = 200) -> None:
     headers = [(b"content-length", b"%d" % len(body))]
     await send({"type": "http.response.start", "status": status, "headers": headers})
     await send({"type": "http.response.body", "body": body})
+
+
+def get(path: bytes, *more: bytes) -> bytes:
+    return b"GET " + path + b" HTTP/1.1\r\n" + HOST + b"".join(more) + b"\r\n"
+
+
+def post(body: bytes, *more: bytes) -> bytes:
+    return b"POST /a HTTP/1.1\r\n" + HOST + b"Content-Length: %d\r\n" % len(body) + b"".join(more) + b"\r\n" + body
+
+
+def statuses(said: bytes) -> list[int]:
+    return [int(status) for status in re.findall(rb"HTTP/1\.1 (\d{3}) ", said)]
