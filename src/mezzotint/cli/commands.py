@@ -2,7 +2,17 @@
 
 from __future__ import annotations
 
-from mezzotint.cli import adding, caching, composites, coverart, durability, imagecloud, nginx, serving  # noqa: F401
+from mezzotint.cli import (  # noqa: F401
+    adding,
+    caching,
+    composites,
+    coverart,
+    durability,
+    imagecloud,
+    nginx,
+    serving,
+    signing,
+)
 from mezzotint.cli.app import app, reporting_errors
 
 

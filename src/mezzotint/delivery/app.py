@@ -3,10 +3,12 @@
 from __future__ import annotations
 
 import asyncio
+import time
 from collections.abc import Callable
+from dataclasses import replace
 from urllib.parse import parse_qs
 
-from mezzotint import tokens
+from mezzotint import signatures, tokens
 from mezzotint.delivery.answer import Answer
 from mezzotint.delivery.coverart import CoverDoor
 from mezzotint.delivery.door import Door
@@ -14,8 +16,9 @@ from mezzotint.delivery.images import ImageDoor
 from mezzotint.delivery.metrics import Tally
 from mezzotint.delivery.operations import OperationsDoor
 from mezzotint.delivery.pictures import Pictures
-from mezzotint.delivery.quick import Quick
+from mezzotint.delivery.quick import Access, Quick
 from mezzotint.delivery.remote import CloneDoor, RemoteDoor
+from mezzotint.delivery.renditions import Renditions
 from mezzotint.delivery.request import Receive, Request, Scope
 from mezzotint.delivery.respond import Responder, Send, Unsent, nginx_word
 from mezzotint.errors import MezzotintError, NotFound, Unauthorized
@@ -33,12 +36,14 @@ class Delivery:
         self._tally = Tally()
         self._pictures = Pictures(engine, self._tally)
         self._sources = open_sources(engine)
+        self._signer = signatures.signer(engine.settings)
+        self._renditions = Renditions(engine.settings, engine.manager)
         self._public = engine.settings.public_read
         self._word = nginx_word(engine.settings.secret_key)
         self.respond = Responder(self._tally, self._word).respond
         self._doors: tuple[Door, ...] = (
-            ImageDoor(self._pictures, public=self._public),
-            RemoteDoor(engine, self._pictures, self._sources),
+            ImageDoor(self._pictures, self._renditions, public=self._public),
+            RemoteDoor(engine, self._pictures, self._renditions, self._sources),
             CoverDoor(engine, self._pictures, self._sources),
             CloneDoor(engine, self._sources),
             OperationsDoor(engine, self._tally),
@@ -47,7 +52,8 @@ class Delivery:
     def quick(self, new_id: Callable[[str | None], str]) -> Quick:
         """What answers hits in memory before anything else does."""
         secret = self._engine.settings.secret_key
-        return Quick(self._pictures, public=self._public, secret=secret, word=self._word, new_id=new_id)
+        access = Access(self._renditions, self._signer, public=self._public, secret=secret)
+        return Quick(self._pictures, access, word=self._word, new_id=new_id)
 
     def takes(self, path: str) -> bool:
         return any(door.takes(path) for door in self._doors)
@@ -81,8 +87,8 @@ class Delivery:
             return door.not_allowed(request)
         try:
             if not door.open:
-                request.token = self._token(request)
-            return await door.answer(request)
+                self._admit(request)
+            return self._ending(await door.answer(request), request)
         except MezzotintError as error:
             return self._refused(door, request, error)
 
@@ -90,14 +96,28 @@ class Delivery:
         self._tally.refused(error)
         return door.refused(request, error)
 
+    def _admit(self, request: Request) -> None:
+        """A token or a signature that is shown must be good; without one reading is as the settings say. What signing
+        has added to the query is nobody else's. Raises Unauthorized, Forbidden."""
+        request.signed = self._signer.verify(request.target)
+        if request.signed is not None:
+            request.query = request.signed.address.partition("?")[2].encode("latin-1")
+        request.token = self._token(request)
+        if request.token is None and request.signed is None and not self._public:
+            raise Unauthorized("reading needs a token here, or a signed address")
+
     def _token(self, request: Request) -> tokens.Token | None:
-        """A token that is shown must be good; without one reading is as the settings say."""
         shown = parse_qs(request.query.decode("latin-1")).get("token", [None])[0] if request.query else None
         text = tokens.bearer(request.header(b"authorization"), shown)
-        if text is not None:
-            token = tokens.verify(self._engine.settings.secret_key, text)
-            token.require(tokens.Scope.READ)
-            return token
-        if not self._public:
-            raise Unauthorized("reading needs a token here")
-        return None
+        if text is None:
+            return None
+        token = tokens.verify(self._engine.settings.secret_key, text)
+        token.require(tokens.Scope.READ)
+        return token
+
+    def _ending(self, answer: Answer, request: Request) -> Answer:
+        """Kept by nobody for longer than its address is good."""
+        if request.signed is None or request.signed.expires is None or answer.freshness is None:
+            return answer
+        left = request.signed.expires - int(time.time())
+        return replace(answer, freshness=answer.freshness.until(left))

@@ -20,6 +20,12 @@ class Freshness:
     stale_if_error: int = 0
     stored: bool = True
 
+    def until(self, seconds: int) -> Freshness:
+        """The same, for what ends in so many seconds."""
+        if not self.stored or seconds >= self.max_age + max(self.stale_while_revalidate, self.stale_if_error):
+            return self
+        return Freshness(self.public, min(self.max_age, max(0, seconds)))
+
     @cached_property
     def header(self) -> tuple[bytes, bytes]:
         if not self.stored:

@@ -8,15 +8,16 @@ from mezzotint.delivery.answer import Answer, varying
 from mezzotint.delivery.door import Door
 from mezzotint.delivery.negotiation import negotiate
 from mezzotint.delivery.pictures import AUTO, PREFIX, Pictures, address_of_auto
+from mezzotint.delivery.renditions import Renditions
 from mezzotint.delivery.request import Request
 from mezzotint.errors import MezzotintError
 from mezzotint.names import Format, parse
 
 
 class ImageDoor(Door):
-    def __init__(self, pictures: Pictures, *, public: bool) -> None:
+    def __init__(self, pictures: Pictures, renditions: Renditions, *, public: bool) -> None:
         super().__init__(public=public)
-        self._pictures = pictures
+        self._pictures, self._renditions = pictures, renditions
 
     def takes(self, path: str) -> bool:
         return path.startswith(PREFIX)
@@ -26,10 +27,11 @@ class ImageDoor(Door):
         if request.path.endswith(AUTO):
             image_format = negotiate(request.header(b"accept"))
             key = address_of_auto(request.path, image_format)
-        if (kept := self._pictures.remembered(key, request)) is not None:
-            return kept
         name = request.path[len(PREFIX) :]
         ident, rendition = parse(name)
+        await self._renditions.check(request, ident, rendition)
+        if (kept := self._pictures.remembered(key, request)) is not None:
+            return kept
         if rendition is None:
             return await self._pictures.base(ident, request)
         if rendition.format is Format.AUTO:

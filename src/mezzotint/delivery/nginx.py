@@ -69,9 +69,10 @@ def site(settings: Settings, listen: str) -> str:
     locations = [_internal(CACHE, settings.cache)]
     if settings.store_directory is not None:
         locations.append(_internal(STORE, settings.store_directory))
-    if settings.public_read:
+    if settings.public_read and settings.renditions == "any":
         media = {str(name): FORMATS[name].media_type for name in OUTPUTS}
         locations.append(_direct(settings, _IMAGE, ["native/$a/$b/$c/$name"], media))
+    if settings.public_read:
         covers = [f"release/$a/$b/$c/$name-$picture.{extension}" for extension in MEDIA]
         locations.append(_direct(settings, _COVER, covers, MEDIA))
     return f"""\

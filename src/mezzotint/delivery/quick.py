@@ -13,10 +13,12 @@ from mezzotint import tokens
 from mezzotint.delivery.conditional import Unsatisfiable, byte_range, entity_tags
 from mezzotint.delivery.negotiation import negotiate
 from mezzotint.delivery.pictures import AUTO, Kept, Pictures, address_of_auto
+from mezzotint.delivery.renditions import Renditions
 from mezzotint.errors import MezzotintError
 from mezzotint.front.clock import date_line
 from mezzotint.front.tails import LONGEST, read_tail
 from mezzotint.names import Format
+from mezzotint.signatures import MARK, Signer
 
 HeadAndBody = tuple[bytes, bytes]
 
@@ -34,14 +36,37 @@ class Wanted:
     sendfile: str | None
 
 
+class Access:
+    """Who may have what without a look at anything. Of what may not be had the doors say why."""
+
+    def __init__(self, renditions: Renditions, signer: Signer, *, public: bool, secret: str) -> None:
+        self._renditions, self._public, self._secret = renditions, public, secret
+        self._verify = lru_cache(4096)(signer.verify)
+
+    def unsigned(self, address: str) -> str | None:
+        """What a good signature without an end stands for; None for any other."""
+        try:
+            signed = self._verify(address)
+        except MezzotintError:
+            return None
+        return signed.address if signed is not None and signed.expires is None else None
+
+    def may_read(self, address: str, token: str | None) -> bool:
+        """Of an address that is not signed."""
+        if token is None:
+            return self._public and self._renditions.is_free(address)
+        try:
+            return tokens.verify(self._secret, token).allows(tokens.Scope.READ)
+        except MezzotintError:
+            return False
+
+
 class Quick:
     """`new_id` gives what a request is called, from what a proxy in front calls it."""
 
-    def __init__(
-        self, pictures: Pictures, *, public: bool, secret: str, word: str, new_id: Callable[[str | None], str]
-    ) -> None:
+    def __init__(self, pictures: Pictures, access: Access, *, word: str, new_id: Callable[[str | None], str]) -> None:
         self._in_memory, self._count = pictures.in_memory, pictures.count
-        self._public, self._secret, self._word, self._new_id = public, secret, word, new_id
+        self._access, self._word, self._new_id = access, word, new_id
 
     def __call__(self, data: bytes) -> HeadAndBody | None:
         """`data` may be one whole request, or anything else."""
@@ -49,14 +74,18 @@ class Quick:
         end = data.find(b" ", begin)
         if not begin or end < 0 or len(data) - end > LONGEST:
             return None
-        address = data[begin:end].decode("latin-1")
+        address = given = data[begin:end].decode("latin-1")
+        if MARK in address and (address := self._access.unsigned(given) or "") == "":
+            return None
         if address.endswith(AUTO):
             wanted = _wanted(data[end:])
             kept = self._in_memory(address_of_auto(address, wanted.format)) if wanted is not None else None
         else:
             kept = self._in_memory(address)
             wanted = _wanted(data[end:]) if kept is not None else None
-        if kept is None or wanted is None or not self._may_read(wanted):
+        if kept is None or wanted is None:
+            return None
+        if not (self._access.may_read(address, wanted.token) or (address != given and wanted.token is None)):
             return None
         return self._answer(kept, wanted, begin == 5)
 
@@ -85,15 +114,6 @@ class Quick:
     def _named(self, begun: bytes, wanted: Wanted) -> bytes:
         """The head to its end."""
         return b"%bx-request-id: %b\r\n%b\r\n" % (begun, self._new_id(wanted.given_id).encode(), date_line())
-
-    def _may_read(self, wanted: Wanted) -> bool:
-        """Of what may not be read the doors say why."""
-        if wanted.token is None:
-            return self._public
-        try:
-            return tokens.verify(self._secret, wanted.token).allows(tokens.Scope.READ)
-        except MezzotintError:
-            return False
 
 
 _range = lru_cache(256)(byte_range)

@@ -13,6 +13,7 @@ from mezzotint.delivery.door import Door
 from mezzotint.delivery.freshness import DAY, UNSTORED, Freshness
 from mezzotint.delivery.pictures import Alias, Pictures
 from mezzotint.delivery.query import PictureRequest
+from mezzotint.delivery.renditions import Renditions
 from mezzotint.delivery.request import Request
 from mezzotint.errors import InvalidInput, NotFound, ReadOnly, Unauthorized
 from mezzotint.names import Ident, is_ident, print_name
@@ -32,9 +33,9 @@ _TRIES = 2
 class RemoteDoor(Door):
     """`/get_image` and `/get_thumbnail`."""
 
-    def __init__(self, engine: Engine, pictures: Pictures, sources: Sources) -> None:
+    def __init__(self, engine: Engine, pictures: Pictures, renditions: Renditions, sources: Sources) -> None:
         super().__init__(public=engine.settings.public_read)
-        self._engine, self._pictures, self._sources = engine, pictures, sources
+        self._engine, self._pictures, self._renditions, self._sources = engine, pictures, renditions, sources
 
     def takes(self, path: str) -> bool:
         return path in {GET, THUMBNAIL}
@@ -43,7 +44,8 @@ class RemoteDoor(Door):
         default = WORDS[self._engine.settings.resize_format]
         asked = (query.thumbnail if request.path == THUMBNAIL else query.image)(request.query, default)
         remote = self._sources.remote
-        may_fetch = request.token is not None or self._engine.settings.fetch_for_all
+        known = request.token is not None or request.signed is not None
+        may_fetch = known or self._engine.settings.fetch_for_all
         lost = False
         for _ in range(_TRIES):
             found = await self._found(remote, asked, may_fetch, lost)
@@ -60,7 +62,7 @@ class RemoteDoor(Door):
                 return found
             if asked.only_here:
                 raise NotFound("this picture is not here")
-            raise Unauthorized("this picture is not here yet, and having it fetched needs a token")
+            raise Unauthorized("this picture is not here yet, and having it fetched needs a token, or a signed address")
         if asked.silent and not lost:
             found = await remote.find(asked.target)
             lost = found is not None and not await remote.is_here(found.record.ident)
@@ -75,6 +77,7 @@ class RemoteDoor(Door):
             return await self._facts(ident, said)
         held = found.how in {How.HIT, How.STALE}
         alias = Alias(self._freshness(found), said, _key(request) if held else None, time.monotonic() + _IN_MEMORY)
+        await self._renditions.check(request, ident, asked.rendition)
         if asked.rendition is None:
             return await self._pictures.base(ident, request, alias)
         kept = self._pictures.remembered(alias.key, request)

@@ -7,15 +7,29 @@ from typing import Any
 
 from mezzotint import tokens
 from mezzotint.errors import InvalidInput
+from mezzotint.signatures import Signed
 
 Scope = MutableMapping[str, Any]
 Receive = Callable[[], Awaitable[MutableMapping[str, Any]]]
 
 
 class Request:
-    """`token` is what the request has shown, and was found good."""
+    """`token` and `signed` are what the request has shown, and was found good."""
 
-    __slots__ = ("_receive", "client", "ended", "headers", "method", "path", "query", "scheme", "token", "zero_copy")
+    __slots__ = (
+        "_receive",
+        "client",
+        "ended",
+        "headers",
+        "method",
+        "path",
+        "query",
+        "scheme",
+        "signed",
+        "target",
+        "token",
+        "zero_copy",
+    )
 
     def __init__(self, scope: Scope, receive: Receive) -> None:
         self.method: str = scope["method"]
@@ -25,7 +39,12 @@ class Request:
         self.headers: dict[bytes, bytes] = dict(scope["headers"])
         self.client: str = (scope.get("client") or ("",))[0]
         """its address"""
+        self.target: str = scope.get("raw_path", self.path.encode()).decode("latin-1")
+        """path and query as they were sent"""
+        if self.query:
+            self.target += f"?{self.query.decode('latin-1')}"
         self.token: tokens.Token | None = None
+        self.signed: Signed | None = None
         self.zero_copy = "http.response.zerocopysend" in scope.get("extensions", ())
         """the server sends files by itself"""
         self.ended = self.method in {"GET", "HEAD", "OPTIONS"}

@@ -52,6 +52,9 @@ class Settings:
     max_avif_pixels: int = p.setting("MEZZOTINT_MAX_AVIF_PIXELS", p.parse_count, "32M")
     max_frames: int = p.setting("MEZZOTINT_MAX_FRAMES", p.parse_positive, "1000")
     render_timeout: float = p.setting("MEZZOTINT_RENDER_TIMEOUT", p.parse_duration, "60s")
+    renditions: str = p.setting("MEZZOTINT_RENDITIONS", p.one_of("any", "listed", "signed"), "any")
+    renditions_file: Path | None = p.setting("MEZZOTINT_RENDITIONS_FILE", p.parse_path, None)
+    signing_keys: Mapping[str, str] | None = p.setting("MEZZOTINT_SIGNING_KEYS", p.parse_keys, None)
     max_upload: int = p.setting("MEZZOTINT_MAX_UPLOAD", p.parse_bytes, "2G")
     max_connections: int = p.setting("MEZZOTINT_MAX_CONNECTIONS", p.parse_positive, "4096")
     max_connections_per_client: int = p.setting("MEZZOTINT_MAX_CONNECTIONS_PER_CLIENT", p.parse_positive, "256")
@@ -172,6 +175,10 @@ class Settings:
         return self.max_downloads_file or self.data / "max_downloads.json"
 
     @property
+    def listed_renditions(self) -> Path:
+        return self.renditions_file or self.data / "renditions.json"
+
+    @property
     def address(self) -> str:
         """Where people reach the server, as far as is known here."""
         host, port = self.bind
@@ -212,7 +219,8 @@ def _value(metadata: Mapping[str, Any], environment: Mapping[str, str]) -> Any:
             try:
                 return parse(text)
             except ValueError as error:
-                raise InvalidInput(variable, f"cannot be {text!r}", str(error)) from None
+                said = "is malformed" if parse in p.SECRET else f"cannot be {text!r}"
+                raise InvalidInput(variable, said, str(error)) from None
     default = metadata["default"]
     return None if default is None else next(iter(variables.values()))(default)
 

@@ -14,6 +14,7 @@ from urllib.parse import urlsplit
 from mezzotint.errors import InvalidInput
 
 _UNITS = {"": 1, "K": 1 << 10, "M": 1 << 20, "G": 1 << 30, "T": 1 << 40}
+_LEAST_SECRET = 16
 _COUNTS = {"": 1, "K": 10**3, "M": 10**6, "G": 10**9}
 
 
@@ -187,13 +188,31 @@ def parse_host(text: str) -> str:
     return host
 
 
+def parse_keys(text: str) -> dict[str, str]:
+    """`shop:secret, old:secret`, the first to sign with. Raises ValueError, which says nothing of the secrets."""
+    keys: dict[str, str] = {}
+    for part in re.split(r"[\s,]+", text.strip()):
+        name, _, secret = part.partition(":")
+        if not re.fullmatch(r"[A-Za-z0-9_-]{1,32}", name) or len(secret) < _LEAST_SECRET or name in keys:
+            raise ValueError(
+                f"id:secret, separated by commas: an id of letters, digits, - and _, a secret of {_LEAST_SECRET} "
+                "characters at least without a comma or a space in it, each id once"
+            )
+        keys[name] = secret
+    return keys
+
+
+SECRET = {parse_keys}
+"""what they read stands in no message"""
+
+
 def parse_path(text: str) -> Path:
     return Path(text).expanduser().absolute()
 
 
 def setting(variable: str, parse: Callable[[str], Any], default: str | None, **aliases: Callable[[str], Any]) -> Any:
     """`aliases` are other variables for the same, and how they are read."""
-    return field(metadata={"variables": {variable: parse} | aliases, "default": default})
+    return field(repr=False, metadata={"variables": {variable: parse} | aliases, "default": default})
 
 
 def credential(given: Mapping[str, str], name: str, instead: str = "") -> str:

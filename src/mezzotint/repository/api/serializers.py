@@ -6,8 +6,8 @@ from typing import Any
 
 from rest_framework import serializers
 
-from mezzotint.names import Ident, base_key
 from mezzotint.repository import metadata
+from mezzotint.repository.links import picture
 from mezzotint.repository.models import Collection, Commit, Image, Removal, SessionChange, Snapshot, UpdateSession
 
 
@@ -26,10 +26,10 @@ class ImageSerializer(serializers.ModelSerializer[Image]):
         ]  # fmt: skip
 
     def get_url(self, image: Image) -> str:
-        return f"/{base_key(Ident(image.ident))}"
+        return picture(image.ident)
 
     def get_thumbnail(self, image: Image) -> str:
-        return f"/images/{image.ident}-fit400x400.jpg"
+        return picture(image.ident, "-fit400x400.jpg")
 
 
 class MetadataSerializer(serializers.Serializer[Any]):

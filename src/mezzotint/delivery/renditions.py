@@ -1,0 +1,133 @@
+"""Which renditions a stranger may ask for: `MEZZOTINT_RENDITIONS`. Whoever shows a token may ask for any."""
+
+from __future__ import annotations
+
+import asyncio
+import json
+import logging
+import time
+from dataclasses import dataclass, replace
+from pathlib import Path
+from typing import Any
+
+from mezzotint.delivery.request import Request
+from mezzotint.derivatives import StoreManager
+from mezzotint.errors import Forbidden, InvalidInput, InvalidRendition
+from mezzotint.names import Format, Ident, Rendition
+from mezzotint.names.grammar import parse_rendition
+from mezzotint.settings import Settings
+
+log = logging.getLogger(__name__)
+_LOOK_AGAIN = 1.0
+_REMEMBERED = 100_000
+"""addresses that were found to be free"""
+_MEMBERS = {"sizes", "formats", "base"}
+_SHAPE = '{"sizes": ["fit400x400", "w800"], "formats": ["jpg", "webp", "auto"], "base": true}'
+
+
+@dataclass(frozen=True)
+class Listed:
+    """`renditions` have the format that stands for all of `formats`; `base`: the base itself may be had."""
+
+    renditions: frozenset[Rendition]
+    formats: frozenset[Format]
+    base: bool
+
+
+_ALL = Format.JPG
+
+
+def read_list(path: Path) -> Listed:
+    """Raises InvalidInput, naming the member."""
+    try:
+        found: Any = json.loads(path.read_text("utf-8"))
+    except (OSError, ValueError, RecursionError) as error:
+        raise InvalidInput(path.name, f"cannot be read: {error}", _SHAPE) from None
+    if not isinstance(found, dict) or not found.keys() <= _MEMBERS or not isinstance(found.get("base", True), bool):
+        raise InvalidInput(path.name, "has other members", _SHAPE)
+    sizes, formats = found.get("sizes", []), found.get("formats", ["jpg", "auto"])
+    for member in (sizes, formats):
+        if not isinstance(member, list) or not all(isinstance(text, str) for text in member):
+            raise InvalidInput(path.name, "has a member that is no list of texts", _SHAPE)
+    unknown = [text for text in formats if text not in list(Format)]
+    if unknown:
+        raise InvalidInput(path.name, f"cannot have the format {unknown[0]!r:.40}", " ".join(Format))
+    return Listed(
+        frozenset(_rendition(path, text) for text in sizes), frozenset(map(Format, formats)), found.get("base", True)
+    )
+
+
+def _rendition(path: Path, text: str) -> Rendition:
+    try:
+        return parse_rendition(f"{'-' if text else ''}{text}.{_ALL}")
+    except InvalidInput as error:
+        raise InvalidInput(path.name, f"has a size, {text!r:.40}, that is none: {error.what}", _SHAPE) from None
+
+
+class Renditions:
+    """The list is read again when it changes."""
+
+    def __init__(self, settings: Settings, manager: StoreManager) -> None:
+        self._mode, self._path, self._manager = settings.renditions, settings.listed_renditions, manager
+        self._looked, self._version = 0.0, (0, 0)
+        self._free: set[str] = set()
+        self._list = read_list(self._path) if self._mode == "listed" else None
+
+    def is_free(self, address: str) -> bool:
+        """Whether anybody may ask for it, as far as is known without looking at the picture."""
+        if self._mode == "any":
+            return True
+        return self._list is not None and address in self._free and self._is_current()
+
+    async def check(self, request: Request, ident: Ident, rendition: Rendition | None) -> None:
+        """`rendition` as the address has it; None is the base. Raises Forbidden, and what
+        finding out about the picture does."""
+        if self._mode == "any" or request.token is not None or request.signed is not None:
+            return
+        if self._list is None:
+            raise Forbidden("this is given out at addresses that are signed: MEZZOTINT_RENDITIONS")
+        self._is_current()
+        if request.path in self._free:
+            return
+        if not await self._is_listed(self._list, ident, rendition):
+            raise Forbidden("this rendition is not on the list of those that are given out: MEZZOTINT_RENDITIONS")
+        if len(self._free) < _REMEMBERED and not request.query:
+            self._free.add(request.path)
+
+    async def _is_listed(self, listed: Listed, ident: Ident, rendition: Rendition | None) -> bool:
+        if rendition is None:
+            return listed.base
+        if rendition.format not in listed.formats:
+            return False
+        wanted = replace(rendition, format=_ALL)
+        if wanted in listed.renditions:
+            return True
+        return await asyncio.to_thread(self._comes_to_one, listed, ident, wanted)
+
+    def _comes_to_one(self, listed: Listed, ident: Ident, wanted: Rendition) -> bool:
+        """Whether it is what a listed one is for this picture: `fit400x400` may be `400x267`."""
+        canonical = self._manager.canonical(ident, wanted)
+        for rendition in listed.renditions:
+            try:
+                if self._manager.canonical(ident, rendition) == canonical:
+                    return True
+            except InvalidRendition:  # this picture cannot have it
+                continue
+        return False
+
+    def _is_current(self) -> bool:
+        """Whether the list is as it was when the free addresses were found; looks at most once a second."""
+        if (now := time.monotonic()) - self._looked < _LOOK_AGAIN:
+            return True
+        self._looked = now
+        try:
+            status = self._path.stat()
+            version = (status.st_mtime_ns, status.st_ino)
+            if version == self._version:
+                return True
+            self._list, self._version = read_list(self._path), version
+        except (InvalidInput, OSError) as error:
+            log.warning("the list of renditions stays as it was: %s", error)
+            return True
+        self._free.clear()
+        return False
