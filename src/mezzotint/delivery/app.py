@@ -12,6 +12,7 @@ from mezzotint import signatures, tokens
 from mezzotint.delivery.answer import Answer
 from mezzotint.delivery.coverart import CoverDoor
 from mezzotint.delivery.door import Door
+from mezzotint.delivery.hosts import Hosts
 from mezzotint.delivery.images import ImageDoor
 from mezzotint.delivery.metrics import Tally
 from mezzotint.delivery.operations import OperationsDoor
@@ -36,6 +37,7 @@ class Delivery:
         self._tally = Tally()
         self._pictures = Pictures(engine, self._tally)
         self._sources = open_sources(engine)
+        self.hosts = Hosts(engine.settings)
         self._signer = signatures.signer(engine.settings)
         self._renditions = Renditions(engine.settings, engine.manager)
         self._public = engine.settings.public_read
@@ -53,7 +55,7 @@ class Delivery:
         """What answers hits in memory before anything else does."""
         secret = self._engine.settings.secret_key
         access = Access(self._renditions, self._signer, public=self._public, secret=secret)
-        return Quick(self._pictures, access, word=self._word, new_id=new_id)
+        return Quick(self._pictures, access, self.hosts, word=self._word, new_id=new_id)
 
     def takes(self, path: str) -> bool:
         return any(door.takes(path) for door in self._doors)

@@ -11,6 +11,7 @@ from functools import lru_cache
 
 from mezzotint import tokens
 from mezzotint.delivery.conditional import Unsatisfiable, byte_range, entity_tags
+from mezzotint.delivery.hosts import Hosts
 from mezzotint.delivery.negotiation import negotiate
 from mezzotint.delivery.pictures import AUTO, Kept, Pictures, address_of_auto
 from mezzotint.delivery.renditions import Renditions
@@ -27,6 +28,7 @@ HeadAndBody = tuple[bytes, bytes]
 class Wanted:
     """What the headers ask for. `token` None: none is shown; `held`: the tags of what the client has, as it says."""
 
+    host: str | None
     given_id: str | None
     format: Format
     token: str | None
@@ -64,9 +66,11 @@ class Access:
 class Quick:
     """`new_id` gives what a request is called, from what a proxy in front calls it."""
 
-    def __init__(self, pictures: Pictures, access: Access, *, word: str, new_id: Callable[[str | None], str]) -> None:
+    def __init__(
+        self, pictures: Pictures, access: Access, hosts: Hosts, *, word: str, new_id: Callable[[str | None], str]
+    ) -> None:
         self._in_memory, self._count = pictures.in_memory, pictures.count
-        self._access, self._word, self._new_id = access, word, new_id
+        self._access, self._hosts, self._word, self._new_id = access, hosts, word, new_id
 
     def __call__(self, data: bytes) -> HeadAndBody | None:
         """`data` may be one whole request, or anything else."""
@@ -83,7 +87,7 @@ class Quick:
         else:
             kept = self._in_memory(address)
             wanted = _wanted(data[end:]) if kept is not None else None
-        if kept is None or wanted is None:
+        if kept is None or wanted is None or not self._hosts.knows(wanted.host):
             return None
         if not (self._access.may_read(address, wanted.token) or (address != given and wanted.token is None)):
             return None
@@ -127,6 +131,7 @@ def _wanted(tail: bytes) -> Wanted | None:
         return None
     get = found.get
     return Wanted(
+        host=get(b"host"),
         given_id=get(b"x-request-id"),
         format=negotiate(get(b"accept")),
         token=tokens.bearer(get(b"authorization"), None),

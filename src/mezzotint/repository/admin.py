@@ -12,7 +12,7 @@ from django.http import HttpRequest
 from django.utils.html import format_html
 from django.utils.safestring import SafeString
 
-from mezzotint.errors import MezzotintError
+from mezzotint.errors import InvalidInput, MezzotintError
 from mezzotint.repository import metadata, queries, services
 from mezzotint.repository.links import picture
 from mezzotint.repository.models import Collection, Commit, Image, Removal, Snapshot, UpdateSession
@@ -94,7 +94,11 @@ class ImageAdmin(CommittingAdmin):
     def get_search_results(
         self, request: HttpRequest, queryset: QuerySet[Image], search_term: str
     ) -> tuple[QuerySet[Image], bool]:
-        return (queries.search(queryset, search_term) if search_term else queryset), False
+        try:
+            return (queries.search(queryset, search_term) if search_term else queryset), False
+        except InvalidInput as error:
+            messages.warning(request, str(error))
+            return queryset.none(), False
 
     def has_add_permission(self, request: HttpRequest) -> bool:
         return False  # pictures come in by ingest and by the API

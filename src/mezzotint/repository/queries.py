@@ -23,6 +23,8 @@ from mezzotint.repository.models import Collection, Image, SessionChange, Update
 
 ORDERINGS = ("added", *(name for name, field in FIELDS.items() if field.ordered), "bytes", "width", "height")
 DEFAULT_PAGE, MAX_PAGE = 50, 500
+MAX_WORDS = 16
+"""of a search, each of which is looked for by itself"""
 _RANGES = {"width": "width", "height": "height", "bytes": "bytes"}
 FILTERS = (
     "search", "collection", "tag", "format", "creator", "captured_after", "captured_before",
@@ -125,9 +127,11 @@ _MATCHED_ON_POSTGRESQL = (
 
 def search(chosen: QuerySet[Image], text: str) -> QuerySet[Image]:
     """Every word of `text` begins a word of a field that is searched; or `text` begins the ident."""
-    words = re.findall(r"\w+", text)
+    words = list(dict.fromkeys(word.casefold() for word in re.findall(r"\w+", text)))
     if not words:
         return chosen.none()
+    if len(words) > MAX_WORDS:
+        raise InvalidInput("search", f"has {len(words)} words", f"{MAX_WORDS} different ones")
     if connection.vendor == "postgresql":
         matched = Q(pk__in=RawSQL(_MATCHED_ON_POSTGRESQL, [" & ".join(f"{word}:*" for word in _unaccented(words))]))
     else:

@@ -58,6 +58,7 @@ class Settings:
     max_upload: int = p.setting("MEZZOTINT_MAX_UPLOAD", p.parse_bytes, "2G")
     max_connections: int = p.setting("MEZZOTINT_MAX_CONNECTIONS", p.parse_positive, "4096")
     max_connections_per_client: int = p.setting("MEZZOTINT_MAX_CONNECTIONS_PER_CLIENT", p.parse_positive, "256")
+    hosts: tuple[str, ...] | None = p.setting("MEZZOTINT_HOSTS", p.parse_hosts, None)
     trusted_proxies: tuple[IPv4Network | IPv6Network, ...] = p.setting(
         "MEZZOTINT_TRUSTED_PROXIES", p.parse_networks, "127.0.0.1, ::1"
     )

@@ -125,7 +125,11 @@ class Site:
             await self._lifespan(receive, send)
 
     async def _answer(self, scope: Scope, receive: Receive, send: Send) -> None:
-        if self.delivery.takes(scope["path"]):
+        host = next((value for name, value in scope["headers"] if name == b"host"), None)
+        if not self.delivery.hosts.knows(None if host is None else host.decode("latin-1")):
+            refusal = InvalidInput("Host", "is a name that this server does not go by", "those of MEZZOTINT_HOSTS")
+            await self.delivery.respond(problem(refusal, public=False), Request(scope, receive), send)
+        elif self.delivery.takes(scope["path"]):
             await self.delivery(scope, receive, send)
         elif scope["path"].startswith("/static/"):
             await self._static(scope, receive, send)

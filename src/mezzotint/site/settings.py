@@ -31,6 +31,7 @@ ALLOWED_HOSTS = ["*"]  # no address in an answer is built from the Host header
 CSRF_TRUSTED_ORIGINS = [_settings.public_url] if _settings.public_url else []
 SESSION_COOKIE_SECURE = CSRF_COOKIE_SECURE = bool(_settings.public_url and _settings.public_url.startswith("https:"))
 if SESSION_COOKIE_SECURE:
+    SECURE_HSTS_SECONDS = 31_536_000
     SECURE_PROXY_SSL_HEADER = ("HTTP_X_FORWARDED_PROTO", "https")
 SECURE_REFERRER_POLICY = "same-origin"
 X_FRAME_OPTIONS = "DENY"
@@ -56,6 +57,7 @@ INSTALLED_APPS = [
 ]
 MIDDLEWARE = [
     "django.middleware.security.SecurityMiddleware",
+    "mezzotint.site.headers.Headers",
     "django.middleware.gzip.GZipMiddleware",
     "django.contrib.sessions.middleware.SessionMiddleware",
     "django.middleware.common.CommonMiddleware",

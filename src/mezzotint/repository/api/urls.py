@@ -1,5 +1,5 @@
 from django.urls import path
-from drf_spectacular.views import SpectacularAPIView, SpectacularSwaggerView
+from drf_spectacular.views import SpectacularAPIView, SpectacularSwaggerSplitView
 
 from mezzotint.repository.api import history, images, schema, sessions  # noqa: F401  schema registers itself
 
@@ -21,5 +21,5 @@ urlpatterns = [
     path("snapshots/<uuid:pk>/", history.SnapshotView.as_view()),
     path("status/", history.StatusView.as_view()),
     path("schema/", SpectacularAPIView.as_view(), name="schema"),
-    path("docs/", SpectacularSwaggerView.as_view(url_name="schema"), name="docs"),
+    path("docs/", SpectacularSwaggerSplitView.as_view(url_name="schema"), name="docs"),
 ]

@@ -1,0 +1,55 @@
+"""What pages tell browsers to allow, and caches to keep: a middleware of Django's."""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+
+from django.conf import settings
+from django.http import HttpRequest, HttpResponseBase
+
+from mezzotint.wiring import engine
+
+_POLICY = {
+    "default-src": "'none'",
+    "script-src": "'self'",
+    "style-src": "'self'",
+    "img-src": "'self' data:",
+    "font-src": "'self'",
+    "connect-src": "'self'",
+    "form-action": "'self'",
+    "base-uri": "'none'",
+    "frame-ancestors": "'none'",
+}
+_OF_DOCS = _POLICY | {"style-src": "'self' 'unsafe-inline'"}
+"""for Swagger UI, which styles its elements one by one"""
+_DOCS = "/api/docs/"
+_NOTHING = ("camera", "geolocation", "microphone", "payment", "usb", "browsing-topics")
+
+
+def _said(policy: dict[str, str]) -> str:
+    return "; ".join(f"{name} {sources}" for name, sources in policy.items())
+
+
+class Headers:
+    def __init__(self, get_response: Callable[[HttpRequest], HttpResponseBase]) -> None:
+        self._get_response = get_response
+        self._policy, self._of_docs = _said(_POLICY), _said(_OF_DOCS)
+        self._permissions = ", ".join(f"{name}=()" for name in _NOTHING)
+
+    def __call__(self, request: HttpRequest) -> HttpResponseBase:
+        response = self._get_response(request)
+        response.headers.setdefault("Content-Security-Policy", self._of_docs if request.path == _DOCS else self._policy)
+        response.headers.setdefault("Permissions-Policy", self._permissions)
+        if _is_private(request):
+            response.headers.setdefault("Cache-Control", "no-store")
+        return response
+
+
+def _is_private(request: HttpRequest) -> bool:
+    """Whether what is answered may be for whoever has asked alone."""
+    return (
+        not engine().settings.public_read
+        or request.path.startswith("/admin/")
+        or "Authorization" in request.headers
+        or settings.SESSION_COOKIE_NAME in request.COOKIES
+    )
