@@ -40,7 +40,7 @@ def run(engine: Engine, work: Callable[[RemoteImages], Awaitable[T]]) -> T:
     return asyncio.run(main())
 
 
-def get(engine: Engine, url: str, **options: bool) -> Lookup:
+def get(engine: Engine, url: str, **options: Any) -> Lookup:
     return run(engine, lambda remote: remote.get(parse_url(url), **options))
 
 

@@ -43,7 +43,7 @@ def _page_for_people(view: Callable[..., HttpResponseBase]) -> Callable[..., Htt
             known = as_domain(error)
             if known is None:
                 raise
-            return _error_page(request, known)
+            return error_page(request, known)
 
     return shown
 
@@ -95,10 +95,10 @@ def image(request: HttpRequest, ident: str) -> HttpResponse:
 
 def not_found(request: HttpRequest, exception: Exception) -> HttpResponse:
     error = NotFound(f"there is nothing at {request.path[:200]}")
-    return plain(error) if request.path.startswith("/api/") else _error_page(request, error)
+    return plain(error) if request.path.startswith("/api/") else error_page(request, error)
 
 
-def _error_page(request: HttpRequest, error: MezzotintError) -> HttpResponse:
+def error_page(request: HttpRequest, error: MezzotintError) -> HttpResponse:
     page = render_to_string("browse/error.html", {"title": error.title, "detail": str(error)}, request)
     headers = problem_headers(error, public=engine().settings.public_read)
     return HttpResponse(page, status=status_of(error), headers=headers)

@@ -102,7 +102,7 @@ def _serve(settings: Settings, host: str, port: int) -> int:
     from mezzotint.site import server
 
     def work(listening: socket.socket, ready: Callable[[], None]) -> None:
-        run(listening, server.Server, settings.limits, ready)
+        run(listening, server.Server, settings.limits, ready, settings.access_log)
 
     try:
         sockets = listen(host, port, settings.worker_count)

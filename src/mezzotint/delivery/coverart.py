@@ -45,7 +45,8 @@ class CoverDoor(Door):
         asked = parse_path(request.path)
         if (kept := self._pictures.remembered(request.path, request)) is not None:
             return kept
-        given = await self._sources.cover_art.get(asked)
+        begin = None if request.token else lambda: self._engine.rates.fetches.take(request.client)
+        given = await self._sources.cover_art.get(asked, begin=begin)
         return self._listing(given, request) if given.listing is not None else self._picture(asked, given, request.path)
 
     def refused(self, request: Request, error: MezzotintError) -> Answer:

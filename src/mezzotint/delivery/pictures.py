@@ -86,7 +86,7 @@ class Pictures:
         self._memory: MemoryCache[Kept] = MemoryCache(engine.cache.generation, engine.settings.memory_cache)
         self._lasting = lasting(engine.settings.public_read)
         self._store, self._root = engine.store, engine.settings.store_directory
-        self._tally, self._limits = tally, engine.settings.limits
+        self._tally, self._limits, self._rates = tally, engine.settings.limits, engine.rates
 
     def in_memory(self, address: str) -> Kept | None:
         """What this process's memory holds for a path, or for a path with its query."""
@@ -159,6 +159,8 @@ class Pictures:
 
     async def _made(self, ident: Ident, rendition: Rendition, request: Request) -> Derivative:
         """Where the client goes away meanwhile, and nobody else waits for it, it is given up."""
+        if request.token is None:
+            self._rates.renders.take(request.client)
         client = None if self._limits.trusts(request.client) else request.client
         flight = self._manager.request(ident, rendition, client)
         made, gone = asyncio.wrap_future(flight.future), asyncio.ensure_future(request.gone())

@@ -18,6 +18,7 @@ from mezzotint.delivery.request import Request
 from mezzotint.errors import InvalidInput, NotFound, ReadOnly, Unauthorized
 from mezzotint.names import Ident, is_ident, print_name
 from mezzotint.names.formats import WORDS
+from mezzotint.sources.flights import Begin
 from mezzotint.sources.peer_client import IDENT_HEADER, RECORD_HEADER
 from mezzotint.sources.records import RemoteRecord
 from mezzotint.sources.remote import How, Lookup, RemoteImages
@@ -46,16 +47,19 @@ class RemoteDoor(Door):
         remote = self._sources.remote
         known = request.token is not None or request.signed is not None
         may_fetch = known or self._engine.settings.fetch_for_all
+        begin = None if request.token else lambda: self._engine.rates.fetches.take(request.client)
         lost = False
         for _ in range(_TRIES):
-            found = await self._found(remote, asked, may_fetch, lost)
+            found = await self._found(remote, asked, may_fetch, lost, begin)
             try:
                 return await self._picture(found, asked, request)
             except NotFound:
                 lost = True  # its bytes are gone, as those of what is only cached may be
         raise NotFound("the picture was deleted as it was asked for")
 
-    async def _found(self, remote: RemoteImages, asked: PictureRequest, may_fetch: bool, lost: bool) -> Lookup:
+    async def _found(
+        self, remote: RemoteImages, asked: PictureRequest, may_fetch: bool, lost: bool, begin: Begin | None
+    ) -> Lookup:
         if asked.only_here or not may_fetch:
             found = None if lost else await remote.find(asked.target, renew=may_fetch)
             if found is not None and await remote.is_here(found.record.ident):
@@ -66,7 +70,7 @@ class RemoteDoor(Door):
         if asked.silent and not lost:
             found = await remote.find(asked.target)
             lost = found is not None and not await remote.is_here(found.record.ident)
-        return await remote.get(asked.target, ask_peers=asked.ask_peers, lost=lost)
+        return await remote.get(asked.target, ask_peers=asked.ask_peers, lost=lost, begin=begin)
 
     async def _picture(self, found: Lookup, asked: PictureRequest, request: Request) -> Answer:
         ident = found.record.ident

@@ -12,7 +12,7 @@ import httptools
 
 from mezzotint.front.crowd import Crowd
 from mezzotint.front.exchange import HIGH, App, Exchange
-from mezzotint.front.heads import BodyReader, Head, Refused, client_of, head_of, refusal
+from mezzotint.front.heads import BodyReader, Head, Refused, client_of, head_of, log_quick, refusal
 from mezzotint.front.limits import Limits, plain_address
 from mezzotint.front.outgoing import Outgoing
 
@@ -24,6 +24,7 @@ _AHEAD = 100
 
 class Connection(asyncio.Protocol):
     def __init__(self, app: App, quick: Quick, crowd: Crowd, limits: Limits, tasks: set[asyncio.Task[None]]) -> None:
+        self.log = crowd.log
         self._app, self._quick, self._crowd, self._limits, self._tasks = app, quick, crowd, limits, tasks
         self.loop = asyncio.get_running_loop()
         self.transport, self.out = cast(asyncio.Transport, None), cast(Outgoing, None)
@@ -53,7 +54,7 @@ class Connection(asyncio.Protocol):
         self.trusted = self._limits.trusts(self.address)
         if not self._crowd.admit(self):
             self._ends = True
-            self.out.write(refusal(503))
+            self._write_refusal(503)
             self.transport.close()
 
     def connection_lost(self, error: Exception | None) -> None:
@@ -81,6 +82,8 @@ class Connection(asyncio.Protocol):
             if answer is not None:
                 self.out.write(*answer)
                 self._since = time.monotonic()
+                if self.log is not None:
+                    log_quick(self.log, data, answer, self._client)
                 return
         if self._lingers:
             self._thrown_away, self._since = self._thrown_away + len(data), time.monotonic()
@@ -139,8 +142,7 @@ class Connection(asyncio.Protocol):
         head, self._head = self._head or self._begin_head(), None
         parser, sockname = self._parser, self.transport.get_extra_info("sockname") or ("", 0)
         scope = head_of(parser.get_http_version(), parser.get_method(), head.url, head.headers)
-        client = client_of(self._peer, head.headers, self._limits) if self.trusted else self._peer
-        scope |= {"client": client, "server": sockname[:2]}
+        scope |= {"client": self._client(head.headers), "server": sockname[:2]}
         keep_alive = bool(parser.should_keep_alive()) and scope["http_version"] == "1.1"
         exchange = Exchange(self, scope, keep_alive=keep_alive, expects_continue=head.expects_continue)
         self._reading, self._around = exchange, 0
@@ -162,6 +164,9 @@ class Connection(asyncio.Protocol):
         if self._reading is not None and not (self._parser.should_upgrade() and self._reading.has_body):
             self._reading.end()
             self._reading = None
+
+    def _client(self, headers: list[tuple[bytes, bytes]]) -> tuple[str, int]:
+        return client_of(self._peer, headers, self._limits) if self.trusted else self._peer
 
     def _read_body(self, data: bytes) -> None:
         """Of a request that offers another protocol, where llhttp stops. The offer is not taken up (RFC 9110 section
@@ -250,8 +255,13 @@ class Connection(asyncio.Protocol):
         if self._current is not None:
             self._refusal = status
             return
-        self.out.write(refusal(status))
+        self._write_refusal(status)
         self._close(linger=True)
+
+    def _write_refusal(self, status: int) -> None:
+        self.out.write(refusal(status))
+        if self.log is not None:
+            self.log.answered(self.address, ("", "", ""), {}, status, 0, 0.0, "")
 
     def _end_after_this(self) -> None:
         self._ends = True

@@ -7,6 +7,7 @@ import time
 from collections import Counter
 from typing import Protocol
 
+from mezzotint.front.access import AccessLog
 from mezzotint.front.limits import Limits
 
 _TICK = 1.0
@@ -33,7 +34,8 @@ class Member(Protocol):
 class Crowd:
     """Looks at all of them once a second, and at nothing while there are none."""
 
-    def __init__(self, limits: Limits, loop: asyncio.AbstractEventLoop) -> None:
+    def __init__(self, limits: Limits, loop: asyncio.AbstractEventLoop, log: AccessLog | None = None) -> None:
+        self.log = log
         self._limits, self._loop = limits, loop
         self._members: dict[Member, None] = {}  # in the order in which they came
         self._of: Counter[str] = Counter()

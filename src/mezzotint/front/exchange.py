@@ -6,10 +6,12 @@ import asyncio
 import logging
 import os
 import socket
+import time
 from collections.abc import Awaitable, Callable, MutableMapping
 from http import HTTPStatus
 from typing import Any, Protocol
 
+from mezzotint.front.access import AccessLog
 from mezzotint.front.clock import date_line
 from mezzotint.front.outgoing import Outgoing
 from mezzotint.front.sending import send_file
@@ -32,6 +34,7 @@ class Line(Protocol):
 
     loop: asyncio.AbstractEventLoop
     out: Outgoing
+    log: AccessLog | None
 
     def update_reading(self) -> None:
         """The application waits for more of the body, or has taken what there was."""
@@ -60,6 +63,9 @@ class Exchange:
         self._left: int | None = None
         """bytes of the answer that are still to come; None where nobody knows"""
         self._chunked = False
+        self._begun_at = time.monotonic()
+        self._status, self._sent, self._name = 499, 0, ""
+        """for the access log; 499, as nginx says, where the client has gone before there was an answer"""
 
     def scope(self) -> Event:
         return {"type": "http", "asgi": _ASGI, "root_path": "", "extensions": _EXTENSIONS, **self._head}
@@ -101,6 +107,16 @@ class Exchange:
             if not self.complete and not self.gone:
                 log.error("a request was not answered to its end")
                 await self._broken()
+        finally:
+            if self._line.log is not None:
+                self._log(self._line.log)
+
+    def _log(self, access: AccessLog) -> None:
+        head = self._head
+        target = head["raw_path"] + (b"?" + head["query_string"] if head["query_string"] else b"")
+        line = head["method"], target.decode("latin-1"), f"HTTP/{head['http_version']}"
+        seconds = time.monotonic() - self._begun_at
+        access.answered(head["client"][0], line, dict(head["headers"]), self._status, self._sent, seconds, self._name)
 
     async def _broken(self) -> None:
         if self.complete or self.gone:
@@ -152,12 +168,14 @@ class Exchange:
     def _start(self, status: int, headers: Any) -> None:
         if self.started:
             raise RuntimeError("an answer has been begun already")
-        self.started = True
+        self.started, self._status = True, status
         parts = [STATUS_LINES.get(status) or f"HTTP/1.1 {status} \r\n".encode()]
         for name, value in headers:
             name = name.lower()
             if b"\n" in value or b"\r" in value or b"\0" in value:
                 raise RuntimeError(f"the header {name!r} has a line break")
+            if name == b"x-request-id":
+                self._name = value.decode("latin-1")
             if name == b"content-length":
                 self._left = int(value)
             elif name == b"connection":
@@ -235,6 +253,7 @@ class Exchange:
         return not self.gone
 
     def _count(self, size: int) -> None:
+        self._sent += size
         if self._left is not None:
             if size > self._left:
                 raise RuntimeError("an answer is longer than its Content-Length")

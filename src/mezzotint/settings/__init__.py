@@ -22,6 +22,7 @@ from mezzotint import __version__
 from mezzotint.errors import InvalidInput
 from mezzotint.front.limits import Limits
 from mezzotint.host.files import place, sync, temporary
+from mezzotint.host.rates import Rate
 from mezzotint.settings import parsing as p
 
 __all__ = ["Settings"]
@@ -58,6 +59,10 @@ class Settings:
     max_upload: int = p.setting("MEZZOTINT_MAX_UPLOAD", p.parse_bytes, "2G")
     max_connections: int = p.setting("MEZZOTINT_MAX_CONNECTIONS", p.parse_positive, "4096")
     max_connections_per_client: int = p.setting("MEZZOTINT_MAX_CONNECTIONS_PER_CLIENT", p.parse_positive, "256")
+    render_rate: Rate | None = p.setting("MEZZOTINT_RENDER_RATE", p.parse_rate, "1200/m")
+    fetch_rate: Rate | None = p.setting("MEZZOTINT_FETCH_RATE", p.parse_rate, "600/m")
+    search_rate: Rate | None = p.setting("MEZZOTINT_SEARCH_RATE", p.parse_rate, "120/m")
+    login_rate: Rate | None = p.setting("MEZZOTINT_LOGIN_RATE", p.parse_rate, "20/m")
     hosts: tuple[str, ...] | None = p.setting("MEZZOTINT_HOSTS", p.parse_hosts, None)
     trusted_proxies: tuple[IPv4Network | IPv6Network, ...] = p.setting(
         "MEZZOTINT_TRUSTED_PROXIES", p.parse_networks, "127.0.0.1, ::1"
@@ -86,6 +91,7 @@ class Settings:
     resize_format: str = p.setting("MEZZOTINT_RESIZE_FORMAT", p.parse_resize_format, "jpeg")
     metrics_bind: tuple[str, int] | None = p.setting("MEZZOTINT_METRICS_BIND", p.parse_bind, None)
     log_format: str = p.setting("MEZZOTINT_LOG_FORMAT", p.one_of("logfmt", "json"), "logfmt")
+    access_log: str = p.setting("MEZZOTINT_ACCESS_LOG", p.one_of("off", "plain", "json"), "off")
     log_level: str = p.setting("MEZZOTINT_LOG_LEVEL", p.one_of("debug", "info", "warning", "error"), "info")
     # The existing composite handler's, with its defaults.
     debug: bool = p.setting("DJANGO_DEBUG", p.parse_bool, "false")

@@ -12,6 +12,7 @@ from typing import Any
 from urllib.parse import urlsplit
 
 from mezzotint.errors import InvalidInput
+from mezzotint.host.rates import Rate
 
 _UNITS = {"": 1, "K": 1 << 10, "M": 1 << 20, "G": 1 << 30, "T": 1 << 40}
 _LEAST_SECRET = 16
@@ -186,6 +187,17 @@ def parse_host(text: str) -> str:
     if not re.fullmatch(r"(\[[0-9a-fA-F:.]+\]|[A-Za-z0-9._-]+)(:[0-9]{1,5})?", host):
         raise ValueError("a host, with a port or without")
     return host
+
+
+def parse_rate(text: str) -> Rate | None:
+    """`600/m`: so many at once, and as many again in each second, minute or hour. `none` is no limit. Raises
+    ValueError."""
+    if text.strip().lower() == "none":
+        return None
+    match = re.fullmatch(r"([1-9][0-9]{0,8})/([smh])", text.strip().lower())
+    if not match:
+        raise ValueError("a number for each second, minute or hour, such as 600/m; or none")
+    return Rate(int(match[1]), {"s": 1, "m": 60, "h": 3600}[match[2]])
 
 
 def parse_keys(text: str) -> dict[str, str]:

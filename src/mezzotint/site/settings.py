@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import os
+from datetime import timedelta
 from importlib.util import find_spec
 from pathlib import Path
 
@@ -50,6 +51,7 @@ INSTALLED_APPS = [
     "drf_spectacular",
     "drf_spectacular_sidecar",
     "django_q",
+    "axes",
     "mezzotint.repository",
     "mezzotint.imagecloud",
     "mezzotint.composites",
@@ -64,8 +66,10 @@ MIDDLEWARE = [
     "django.middleware.csrf.CsrfViewMiddleware",
     "django.contrib.auth.middleware.AuthenticationMiddleware",
     "django.contrib.messages.middleware.MessageMiddleware",
+    "mezzotint.site.rates.Rated",
     "django.middleware.clickjacking.XFrameOptionsMiddleware",
     "mezzotint.repository.middleware.Durable",
+    "axes.middleware.AxesMiddleware",
 ]
 TEMPLATES = [
     {
@@ -89,6 +93,13 @@ CACHES = {"default": cache(_settings)}
 Q_CLUSTER = queue(_settings)
 DEFAULT_AUTO_FIELD = "django.db.models.BigAutoField"
 AUTH_PASSWORD_VALIDATORS = [{"NAME": "django.contrib.auth.password_validation.MinimumLengthValidator"}]
+AUTHENTICATION_BACKENDS = ["axes.backends.AxesStandaloneBackend", "django.contrib.auth.backends.ModelBackend"]
+AXES_FAILURE_LIMIT, AXES_COOLOFF_TIME = 10, timedelta(minutes=15)
+AXES_LOCKOUT_PARAMETERS = [["username", "ip_address"]]  # nobody can lock out anybody else
+AXES_RESET_ON_SUCCESS = AXES_DISABLE_ACCESS_LOG = True
+AXES_ENABLE_ADMIN = AXES_VERBOSE = False
+AXES_CLIENT_IP_CALLABLE = "mezzotint.site.rates.address"
+AXES_LOCKOUT_CALLABLE = "mezzotint.site.rates.locked"
 LOGIN_URL = "/admin/login/"
 
 USE_TZ = True

@@ -17,6 +17,8 @@ from mezzotint.sources.threads import in_thread
 
 log = logging.getLogger(__name__)
 T = TypeVar("T")
+Begin = Callable[[], None]
+"""called before somebody else is asked; raises what forbids it"""
 _POLL_FIRST, _POLL_MOST = 0.002, 0.05
 
 
@@ -41,6 +43,9 @@ class Flights:
             self._flights[key] = flight
             flight.add_done_callback(lambda done: self._landed(key, done))
         return flight
+
+    def are_under_way(self, key: str) -> bool:
+        return key in self._flights
 
     @asynccontextmanager
     async def alone(self, key: str, look: Callable[[str], T]) -> AsyncIterator[T]:

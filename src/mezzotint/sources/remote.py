@@ -15,7 +15,7 @@ from mezzotint.names import Ident
 from mezzotint.network.addresses import Policy
 from mezzotint.network.client import Client
 from mezzotint.network.urls import Url
-from mezzotint.sources.flights import Flights
+from mezzotint.sources.flights import Begin, Flights
 from mezzotint.sources.loading import Loading
 from mezzotint.sources.peer_client import PeerClient
 from mezzotint.sources.records import RemoteRecord, RemoteRecords
@@ -78,13 +78,18 @@ class RemoteImages:
     async def is_here(self, ident: Ident) -> bool:
         return await self._flights.in_thread(self._bases.is_here, ident)
 
-    async def get(self, target: Url, *, ask_peers: bool = False, lost: bool = False) -> Lookup:
-        """From here or loaded. `lost`: its bytes were found to be gone.
+    async def get(
+        self, target: Url, *, ask_peers: bool = False, lost: bool = False, begin: Begin | None = None
+    ) -> Lookup:
+        """From here or loaded. `lost`: its bytes were found to be gone. `begin` is told before somebody else is asked.
 
         Raises InvalidInput where nothing is fetched from there, OriginError, StorageFull, StoreUnavailable.
         """
         if not lost and (found := await self.find(target)) is not None:
             return found
+        self._policy.check(target)
+        if begin is not None and not self._flights.are_under_way(target.key):
+            begin()
         return await self.load(target, ask_peers=ask_peers)
 
     async def load(self, target: Url, *, ask_peers: bool = False) -> Lookup:

@@ -12,6 +12,7 @@ from mezzotint.derivatives.manager import Observer
 from mezzotint.derivatives.pool import RenderPool
 from mezzotint.host import Host
 from mezzotint.host.files import remove_abandoned
+from mezzotint.host.rates import Meter, Rates
 from mezzotint.journal import Journal
 from mezzotint.names import Largest
 from mezzotint.network.addresses import Patterns, Policy
@@ -45,6 +46,7 @@ class Engine:
     breaker: CircuitBreaker
     peers: PeerList
     notes: Notes
+    rates: Rates
 
     def close(self) -> None:
         self.housekeeping.stop()
@@ -92,6 +94,17 @@ def open_engine(settings: Settings, observer: Observer | None = None) -> Engine:
         CircuitBreaker(host.facts),
         PeerList(settings.peers),
         Notes(settings.data / "notes"),
+        _rates(settings),
+    )
+
+
+def _rates(settings: Settings) -> Rates:
+    exempt = settings.limits.trusts
+    return Rates(
+        Meter("renders", settings.render_rate, "MEZZOTINT_RENDER_RATE", exempt),
+        Meter("fetches", settings.fetch_rate, "MEZZOTINT_FETCH_RATE", exempt),
+        Meter("searches", settings.search_rate, "MEZZOTINT_SEARCH_RATE", exempt),
+        Meter("logins", settings.login_rate, "MEZZOTINT_LOGIN_RATE", exempt),
     )
 
 

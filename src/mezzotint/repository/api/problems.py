@@ -42,7 +42,8 @@ def handle(error: Exception, context: dict[str, Any]) -> Response | None:
 
 def plain(error: errors.MezzotintError) -> JsonResponse:
     """A problem outside of the API's views."""
-    return JsonResponse(problem(error), status=status_of(error), content_type=CONTENT_TYPE)
+    headers = problem_headers(error, public=engine().settings.public_read)
+    return JsonResponse(problem(error), status=status_of(error), content_type=CONTENT_TYPE, headers=headers)
 
 
 def _has_no_room() -> bool:

@@ -15,7 +15,7 @@ from mezzotint.sources.attempts import origins_fault, remember_failure
 from mezzotint.sources.coverart.asking import CoverRequest, Place, parse_path
 from mezzotint.sources.coverart.fetching import Fetching
 from mezzotint.sources.coverart.keeping import Keeping, Pointer
-from mezzotint.sources.flights import Flights
+from mezzotint.sources.flights import Begin, Flights
 from mezzotint.sources.records import RemoteRecords
 from mezzotint.sources.remote import How
 
@@ -59,8 +59,8 @@ class CoverArt:
         except (InvalidInput, NotFound):
             return None
 
-    async def get(self, asked: CoverRequest, *, fresh: bool = False) -> Given:
-        """`fresh`: what has gone stale is not given, but waited for.
+    async def get(self, asked: CoverRequest, *, fresh: bool = False, begin: Begin | None = None) -> Given:
+        """`fresh`: what has gone stale is not given, but waited for. `begin` is told before the archive is asked.
 
         Raises OriginError, Busy, StorageFull.
         """
@@ -73,6 +73,8 @@ class CoverArt:
                 return given if how is How.HIT else replace(given, how=how)
             if given is not None and given.picture is not None:
                 given.picture.close()
+            if begin is not None and not self._flights.are_under_way(asked.path):
+                begin()
             how, fresh = await asyncio.shield(self._fly(asked)), False
         raise Busy("the cache is too small to keep this for as long as it takes to send it")
 

@@ -1,0 +1,128 @@
+"""The access log: a line for each request, on standard output, that no request waits for."""
+
+from __future__ import annotations
+
+import asyncio
+import json
+import logging
+import os
+import re
+import select
+import threading
+import time
+from collections import deque
+from collections.abc import Mapping
+
+log = logging.getLogger(__name__)
+_SECRET = re.compile(r"([?&](?:token|signature)=)[^&]*", re.IGNORECASE)
+_ESCAPED = re.compile(r"[^ !#-\[\]-~]")
+_LONGEST = 2000
+"""characters of what a client has sent"""
+_SECONDS, _PATIENCE = 0.5, 3.0
+_MOST = 50_000
+"""lines that may wait for whoever reads them; what comes beyond is dropped"""
+_MONTHS = ("Jan", "Feb", "Mar", "Apr", "May", "Jun", "Jul", "Aug", "Sep", "Oct", "Nov", "Dec")
+
+
+class AccessLog:
+    """Of one event loop. `form` is plain (Apache's combined format, then seconds and the request's id) or json."""
+
+    def __init__(self, form: str, loop: asyncio.AbstractEventLoop, descriptor: int = 1) -> None:
+        self._line = _json if form == "json" else _plain
+        self._loop, self._descriptor = loop, descriptor
+        self._lines: deque[bytes] = deque()
+        self._dropped = 0
+        self._timer: asyncio.TimerHandle | None = None
+        self._writing = threading.Lock()
+
+    def answered(
+        self,
+        client: str,
+        line: tuple[str, str, str],
+        headers: Mapping[bytes, bytes],
+        status: int,
+        size: int,
+        seconds: float,
+        request_id: str,
+    ) -> None:
+        """`line` is method, target and version; `size` the bytes of the body that were sent."""
+        method, target, version = line
+        target = _SECRET.sub(r"\1-", target[:_LONGEST])
+        referer = _SECRET.sub(r"\1-", headers.get(b"referer", b"").decode("latin-1")[:_LONGEST])
+        agent = headers.get(b"user-agent", b"").decode("latin-1")[:_LONGEST]
+        if len(self._lines) >= _MOST:
+            self._dropped += 1
+            return
+        text = self._line(client, (method, target, version), status, size, seconds, referer, agent, request_id)
+        self._lines.append(text.encode() + b"\n")
+        if self._timer is None:
+            self._timer = self._loop.call_later(_SECONDS, self._flush)
+
+    def close(self) -> None:
+        """What is there goes out, unless nobody reads it."""
+        if self._timer is not None:
+            self._timer.cancel()
+        self._begin_to_write().join(_PATIENCE)
+
+    def _begin_to_write(self) -> threading.Thread:
+        thread = threading.Thread(target=self._write, name="access log", daemon=True)
+        thread.start()
+        return thread
+
+    def _flush(self) -> None:
+        self._timer = None
+        if not self._writing.locked():
+            self._begin_to_write()
+        else:
+            self._timer = self._loop.call_later(_SECONDS, self._flush)
+
+    def _write(self) -> None:
+        """In a thread: whoever reads may be slow, or have stopped. Lines of several processes do not mix (pipe(7))."""
+        with self._writing:
+            while self._lines:
+                batch = self._lines.popleft()
+                while self._lines and len(batch) + len(self._lines[0]) <= select.PIPE_BUF:
+                    batch += self._lines.popleft()
+                try:
+                    os.write(self._descriptor, batch)
+                except OSError:
+                    self._dropped += batch.count(b"\n")
+            if self._dropped:
+                log.warning("%d lines of the access log were dropped", self._dropped)
+                self._dropped = 0
+
+
+def _plain(
+    client: str, line: tuple[str, str, str], status: int, size: int, seconds: float, referer: str, agent: str, name: str
+) -> str:
+    now = time.gmtime()
+    moment = time.strftime(f"%d/{_MONTHS[now.tm_mon - 1]}/%Y:%H:%M:%S +0000", now)
+    said = " ".join(map(_quotable, line)) if line[0] else "-"
+    return (
+        f'{client or "-"} - - [{moment}] "{said}" {status} {size} "{_quotable(referer) or "-"}" '
+        f'"{_quotable(agent) or "-"}" {seconds:.6f} {name or "-"}'
+    )
+
+
+def _json(
+    client: str, line: tuple[str, str, str], status: int, size: int, seconds: float, referer: str, agent: str, name: str
+) -> str:
+    members = {
+        "time": time.strftime("%Y-%m-%dT%H:%M:%SZ", time.gmtime()),
+        "client": client,
+        "method": line[0],
+        "target": line[1],
+        "version": line[2],
+        "status": status,
+        "bytes": size,
+        "seconds": round(seconds, 6),
+        "referer": referer,
+        "agent": agent,
+        "request": name,
+    }
+    return json.dumps({name: value for name, value in members.items() if value != ""})
+
+
+def _quotable(text: str) -> str:
+    """A client cannot end the line, or the quotes."""
+    return _ESCAPED.sub(lambda match: f"\\x{ord(match[0]):02x}", text)

@@ -1,0 +1,55 @@
+"""How often one client may search, and try to log in: a middleware of Django's."""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+
+from django.http import HttpRequest, HttpResponse, HttpResponseBase
+
+from mezzotint import tokens
+from mezzotint.browse.views import error_page
+from mezzotint.errors import MezzotintError, TooMuchForOne
+from mezzotint.repository.api.problems import plain
+from mezzotint.wiring import engine
+
+_LOGIN = "/admin/login/"
+_ASKED = ("search", "q")
+
+
+class Rated:
+    """Whoever shows a token, or is logged in, searches as often as they like."""
+
+    def __init__(self, get_response: Callable[[HttpRequest], HttpResponseBase]) -> None:
+        self._get_response = get_response
+
+    def __call__(self, request: HttpRequest) -> HttpResponseBase:
+        try:
+            if request.method == "POST" and request.path == _LOGIN:
+                engine().rates.logins.take(address(request))
+            elif any(request.GET.get(name) for name in _ASKED) and not _is_known(request):
+                engine().rates.searches.take(address(request))
+        except TooMuchForOne as error:
+            return plain(error) if request.path.startswith("/api/") else error_page(request, error)
+        return self._get_response(request)
+
+
+def address(request: HttpRequest) -> str:
+    return str(request.META.get("REMOTE_ADDR", ""))
+
+
+def locked(request: HttpRequest, *_: object, **__: object) -> HttpResponse:
+    """What django-axes answers whoever has tried to log in too often."""
+    from django.conf import settings
+
+    wait = int(settings.AXES_COOLOFF_TIME.total_seconds())
+    return error_page(request, TooMuchForOne("too many logins have failed; try again later", wait))
+
+
+def _is_known(request: HttpRequest) -> bool:
+    if request.user.is_authenticated:
+        return True
+    shown = tokens.bearer(request.headers.get("Authorization"), request.GET.get("token"))
+    try:
+        return shown is not None and tokens.verify(engine().settings.secret_key, shown) is not None
+    except MezzotintError:
+        return False
