@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import os
 import pwd
+import re
 import subprocess
 from pathlib import Path
 
@@ -12,7 +13,7 @@ import pytest
 from tests import http, pictures
 from tests.backends.nginx import Nginx
 from tests.backends.processes import lasting_port
-from tests.nginx.fronting import Front, by_nginx, checked, fronted, needs_nginx, printed
+from tests.nginx.fronting import AS_US, Front, by_nginx, checked, fronted, needs_nginx, printed
 from tests.servers import PROGRAM, environment, run
 from tests.waiting import PATIENCE, until
 
@@ -30,7 +31,7 @@ def anywhere() -> str:
 
 
 def test_nothing_but_the_configuration_is_printed(data: Path) -> None:
-    done = run(data, "nginx-config", "--listen", anywhere())
+    done = run(data, "nginx-config", *AS_US, "--listen", anywhere())
     assert (done.returncode, done.stderr) == (0, "")
     found = checked(data.parent, done.stdout)
     assert found.returncode == 0, found.stderr
@@ -83,15 +84,17 @@ def test_it_asks_where_mezzotint_listens(data: Path, bind: str, asked: str) -> N
 
 
 def test_its_workers_are_who_keeps_the_files(data: Path) -> None:
-    first = printed(data)
+    first = run(data, "nginx-config").stdout
     if os.geteuid() != 0:
         assert "\nuser " not in first
         return
-    assert "\nuser root root;" in first
-    nobody = pwd.getpwnam("nobody")
-    os.chown(data, nobody.pw_uid, nobody.pw_gid)
-    assert "\nuser nobody nogroup;" in printed(data)
-    assert {path.owner() for path in (data / "nginx", data / "nginx" / "hits.log")} == {"nobody"}
+    assert "\nuser nobody nogroup;" in first
+    mail = pwd.getpwnam("mail")
+    os.chown(data, mail.pw_uid, mail.pw_gid)
+    done = run(data, "nginx-config")
+    assert "\nuser mail mail;" in done.stdout
+    assert done.stderr == ""
+    assert {path.owner() for path in (data / "nginx", data / "nginx" / "hits.log")} == {"mail"}
 
 
 def test_a_site_goes_into_the_http_block_of_another_nginx(data: Path, tmp_path: Path) -> None:
@@ -183,3 +186,42 @@ def test_an_upload_may_be_as_large_as_the_settings_say(tmp_path: Path) -> None:
         answer = front.http.post("/api/images/", files={"file": ("a.png", data)}, headers=headers)
         assert answer.status_code == 201, answer.text
         assert front.http.get(f"/images/{answer.json()['ident']}").content == data
+
+
+@pytest.mark.skipif(os.geteuid() != 0, reason="only root can say who nginx's workers are")
+def test_workers_are_not_root_unless_it_is_said(data: Path) -> None:
+    done = run(data, "nginx-config", "--listen", anywhere())
+    assert "\nuser nobody " in done.stdout
+    assert "nobody" in done.stderr
+    assert checked(data.parent, done.stdout).returncode == 0
+    assert "\nuser www-data;" in run(data, "nginx-config", "--user", "www-data").stdout
+    for wrong in ("root; evil", "a b c", "$user", ""):
+        refused = run(data, "nginx-config", "--user", wrong)
+        assert (refused.returncode, refused.stdout) == (2, "")
+        assert "user" in refused.stderr
+
+
+def test_clients_are_counted_and_proxies_that_are_trusted_are_not(data: Path) -> None:
+    text = printed(data, "--listen", anywhere(), MEZZOTINT_TRUSTED_PROXIES="127.0.0.1, 10.0.0.0/8, fd00::/8")
+    assert re.search(
+        r"geo \$mezzotint_is_proxy \{\s+default 0;\s+127.0.0.1/32 1;\s+10.0.0.0/8 1;\s+fd00::/8 1;\s+\}", text
+    )
+    for limit in ("limit_conn mezzotint_connections 256;", "limit_req zone=mezzotint_requests", "# listen 443 ssl;"):
+        assert limit in text
+    for proxies in ("", "10.0.0.0/8"):
+        found = checked(data.parent, printed(data, "--listen", anywhere(), MEZZOTINT_TRUSTED_PROXIES=proxies))
+        assert found.returncode == 0, found.stderr
+
+
+def test_one_client_cannot_ask_for_ever_and_files_are_not_counted(tmp_path: Path) -> None:
+    """Whose requests nginx counts: no proxy is trusted here."""
+    with fronted(tmp_path / "data", MEZZOTINT_TRUSTED_PROXIES="192.0.2.1") as front:
+        ident = front.server.upload(pictures.jpeg(120, 80, seed=3))
+        name = f"/images/{ident}-50x33.jpg"
+        assert front.http.get(name).status_code == 200
+        until(lambda: front.http.get(name).headers.get("x-cache-status") == "HIT")
+        text = (front.nginx.directory / "nginx.conf").read_text()
+        front.nginx.reload(text.replace("rate=200r/s", "rate=1r/m").replace("burst=2000", "burst=5"))
+        with http.Client(base_url=front.nginx.url, timeout=PATIENCE) as client:
+            assert {client.get("/health").status_code for _ in range(9)} == {200, 429}
+        assert {front.http.get(name).status_code for _ in range(50)} == {200}

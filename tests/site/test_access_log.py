@@ -95,7 +95,9 @@ def test_as_json(serve: Callable[..., Server]) -> None:
     def found() -> list[dict[str, Any]]:
         text = [line for line in server.log.read_text().splitlines() if line.startswith('{"time"')]
         return [
-            line for line in map(json.loads, text) if line.get("target") == "/health" and "json" in line.get("agent", "")
+            line
+            for line in map(json.loads, text)
+            if line.get("target") == "/health" and "json" in line.get("agent", "")
         ]
 
     until(lambda: bool(found()))

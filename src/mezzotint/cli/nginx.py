@@ -25,6 +25,12 @@ def nginx_config(
     site: Annotated[
         bool, typer.Option("--site", help="Only what goes into the `http` block of an nginx that has other sites too.")
     ] = False,
+    user: Annotated[
+        str | None,
+        typer.Option(
+            help="Who nginx's workers run as, where root starts it. Without it: whose the data is; nobody for root's."
+        ),
+    ] = None,
 ) -> None:
     """Print a configuration of nginx for this installation: `nginx -c FILE` runs it."""
     from mezzotint.cache.hits import Hits
@@ -35,16 +41,22 @@ def nginx_config(
         raise InvalidInput("listen", f"cannot be {listen!r:.50}", "8080, 127.0.0.1:8080, [::1]:8080 or unix:/path")
     settings = Settings.read()
     Hits(settings.nginx / "hits.log").prepare()
-    user = _owner(settings.nginx) if os.geteuid() == 0 else None
-    print(nginx.site(settings, listen) if site else nginx.whole(settings, listen, user), end="")
+    if user is not None and not re.fullmatch(r"[A-Za-z0-9_.-]+( [A-Za-z0-9_.-]+)?", user):
+        raise InvalidInput("user", f"cannot be {user!r:.50}", "a user, or a user and a group")
+    runs_as = user or (_owner(settings.nginx) if os.geteuid() == 0 else None)
+    print(nginx.site(settings, listen) if site else nginx.whole(settings, listen, runs_as), end="")
+    if user is None and os.geteuid() == 0 and settings.nginx.stat().st_uid == 0:
+        tell(f"nginx's workers run as {runs_as}: what they cannot read in {settings.data} they ask Mezzotint for")
     if not settings.public_read:
         tell("reading needs a token here, so every request is shown to Mezzotint, and only files are sent by nginx")
 
 
 def _owner(directory: Path) -> str | None:
-    """User and group, as nginx names them; None where the system has no name for them."""
+    """User and group, as nginx names them, and nobody instead of root; None where the system has no name for them."""
     status = directory.stat()
     try:
-        return f"{pwd.getpwuid(status.st_uid).pw_name} {grp.getgrgid(status.st_gid).gr_name}"
+        nobody = pwd.getpwnam("nobody")
+        owner, group = (status.st_uid, status.st_gid) if status.st_uid else (nobody.pw_uid, nobody.pw_gid)
+        return f"{pwd.getpwuid(owner).pw_name} {grp.getgrgid(group).gr_name}"
     except KeyError:
         return None

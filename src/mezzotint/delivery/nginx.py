@@ -20,6 +20,8 @@ from mezzotint.settings import Settings
 from mezzotint.sources.coverart.asking import ID, SIZES
 from mezzotint.sources.coverart.keeping import MEDIA
 
+_RATE, _BURST = 200, 2000
+"""requests of one client that Mezzotint is asked, in a second, and at once. What they cost has limits there"""
 _FROM_MEZZOTINT = ("X-Cache-Status", "X-Image-Ident", "ETag", "Link", "Vary", "Content-Security-Policy")
 """headers that an X-Accel-Redirect would lose"""
 _DEEP = "(?<c>(?<b>(?<a>[0-9a-f])[0-9a-f])[0-9a-f])"
@@ -38,7 +40,7 @@ def whole(settings: Settings, listen: str, user: str | None) -> str:
     )
     return f"""\
 # made by `mezzotint nginx-config`
-{f"user {user};" if user else "# started by root, it wants `user` to be whoever runs Mezzotint"}
+{f"user {user};" if user else "# started by root, it wants `user` to be whoever may read Mezzotint's files"}
 worker_processes auto;
 pcre_jit on;
 worker_rlimit_nofile 65536;
@@ -78,6 +80,17 @@ def site(settings: Settings, listen: str) -> str:
     return f"""\
 log_format mezzotint_hits '{FORMAT}';
 
+# who is counted: everybody but proxies that are trusted
+geo $mezzotint_is_proxy {{
+    default 0;
+{"".join(f"    {network} 1;{chr(10)}" for network in settings.trusted_proxies)}}}
+map $mezzotint_is_proxy $mezzotint_client {{
+    0 $binary_remote_addr;
+    1 "";
+}}
+limit_conn_zone $mezzotint_client zone=mezzotint_connections:10m;
+limit_req_zone $mezzotint_client zone=mezzotint_requests:10m rate={_RATE}r/s;
+
 upstream mezzotint {{
     server {f"[{host}]" if ":" in host else host}:{port};
     keepalive 128;
@@ -86,21 +99,38 @@ upstream mezzotint {{
 
 server {{
     listen {listen};
+    # For TLS, instead of the line above, and with MEZZOTINT_PUBLIC_URL=https://...:
+    # listen 443 ssl;
+    # ssl_certificate /etc/ssl/pictures.example/fullchain.pem;
+    # ssl_certificate_key /etc/ssl/pictures.example/key.pem;
+    # ssl_protocols TLSv1.2 TLSv1.3;
+    # ssl_session_cache shared:mezzotint_tls:10m;
     root {_quoted(settings.cache)};
+    client_header_timeout 10s;
+    client_body_timeout 20s;
+    send_timeout 20s;
+    reset_timedout_connection on;
+    large_client_header_buffers 4 16k;
+    limit_conn mezzotint_connections {settings.max_connections_per_client};
+    limit_conn_status 429;
+    limit_req_status 429;
     client_max_body_size {(settings.max_upload >> 20) + 1}m;
     open_file_cache max=50000 inactive=60s;
     open_file_cache_valid 2s;
 
     proxy_http_version 1.1;
+    # a body goes on as it comes: Mezzotint refuses a stranger's before it is here, and has deadlines of its own
     proxy_request_buffering off;
     proxy_max_temp_file_size 0;
     proxy_read_timeout 300s;
 {indent(_asked_for(nginx_word(settings.secret_key)), "    ")}
     location / {{
+        limit_req zone=mezzotint_requests burst={_BURST} nodelay;
         proxy_pass http://mezzotint;
     }}
 
     location @mezzotint {{
+        limit_req zone=mezzotint_requests burst={_BURST} nodelay;
         proxy_pass http://mezzotint;
     }}
 
