@@ -22,6 +22,14 @@ from mezzotint.sources.coverart.keeping import MEDIA
 
 _RATE, _BURST = 200, 2000
 """requests of one client that Mezzotint is asked, in a second, and at once. What they cost has limits there"""
+_TLS = """\
+# For TLS, instead of the line above, and with MEZZOTINT_PUBLIC_URL=https://...:
+# listen 443 ssl;
+# ssl_certificate /etc/ssl/pictures.example/fullchain.pem;
+# ssl_certificate_key /etc/ssl/pictures.example/key.pem;
+# ssl_protocols TLSv1.2 TLSv1.3;
+# ssl_session_cache shared:mezzotint_tls:10m;
+"""
 _FROM_MEZZOTINT = ("X-Cache-Status", "X-Image-Ident", "ETag", "Link", "Vary", "Content-Security-Policy")
 """headers that an X-Accel-Redirect would lose"""
 _DEEP = "(?<c>(?<b>(?<a>[0-9a-f])[0-9a-f])[0-9a-f])"
@@ -80,17 +88,7 @@ def site(settings: Settings, listen: str) -> str:
     return f"""\
 log_format mezzotint_hits '{FORMAT}';
 
-# who is counted: everybody but proxies that are trusted
-geo $mezzotint_is_proxy {{
-    default 0;
-{"".join(f"    {network} 1;{chr(10)}" for network in settings.trusted_proxies)}}}
-map $mezzotint_is_proxy $mezzotint_client {{
-    0 $binary_remote_addr;
-    1 "";
-}}
-limit_conn_zone $mezzotint_client zone=mezzotint_connections:10m;
-limit_req_zone $mezzotint_client zone=mezzotint_requests:10m rate={_RATE}r/s;
-
+{_zones(settings)}
 upstream mezzotint {{
     server {f"[{host}]" if ":" in host else host}:{port};
     keepalive 128;
@@ -99,22 +97,8 @@ upstream mezzotint {{
 
 server {{
     listen {listen};
-    # For TLS, instead of the line above, and with MEZZOTINT_PUBLIC_URL=https://...:
-    # listen 443 ssl;
-    # ssl_certificate /etc/ssl/pictures.example/fullchain.pem;
-    # ssl_certificate_key /etc/ssl/pictures.example/key.pem;
-    # ssl_protocols TLSv1.2 TLSv1.3;
-    # ssl_session_cache shared:mezzotint_tls:10m;
-    root {_quoted(settings.cache)};
-    client_header_timeout 10s;
-    client_body_timeout 20s;
-    send_timeout 20s;
-    reset_timedout_connection on;
-    large_client_header_buffers 4 16k;
-    limit_conn mezzotint_connections {settings.max_connections_per_client};
-    limit_conn_status 429;
-    limit_req_status 429;
-    client_max_body_size {(settings.max_upload >> 20) + 1}m;
+{indent(_TLS, "    ")}    root {_quoted(settings.cache)};
+{indent(_limits(settings), "    ")}    client_max_body_size {(settings.max_upload >> 20) + 1}m;
     open_file_cache max=50000 inactive=60s;
     open_file_cache_valid 2s;
 
@@ -140,6 +124,34 @@ server {{
 {indent(_asked_for(None), "        ")}    }}
 
 {indent(chr(10).join(locations), "    ")}}}
+"""
+
+
+def _zones(settings: Settings) -> str:
+    return f"""\
+# who is counted: everybody but proxies that are trusted
+geo $mezzotint_is_proxy {{
+    default 0;
+{"".join(f"    {network} 1;{chr(10)}" for network in settings.trusted_proxies)}}}
+map $mezzotint_is_proxy $mezzotint_client {{
+    0 $binary_remote_addr;
+    1 "";
+}}
+limit_conn_zone $mezzotint_client zone=mezzotint_connections:10m;
+limit_req_zone $mezzotint_client zone=mezzotint_requests:10m rate={_RATE}r/s;
+"""
+
+
+def _limits(settings: Settings) -> str:
+    return f"""\
+client_header_timeout 10s;
+client_body_timeout 20s;
+send_timeout 20s;
+reset_timedout_connection on;
+large_client_header_buffers 4 16k;
+limit_conn mezzotint_connections {settings.max_connections_per_client};
+limit_conn_status 429;
+limit_req_status 429;
 """
 
 
