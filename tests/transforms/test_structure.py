@@ -76,6 +76,33 @@ def test_a_bitmap_with_the_oldest_header(tmp_path: Path) -> None:
     assert derived(tmp_path, data, ".png").convert("RGB").getcolors() == [(20, (10, 50, 200))]
 
 
+def tiff(directories: int, values: int, step: int) -> bytes:
+    """Directories of two tags, whose arrays begin `step` bytes further in each. All that they say lies in the file."""
+    arrays = 8
+    first = arrays + 8 * values + directories * step
+    size = 2 + 2 * 12 + 4
+    data = bytearray(b"II*\0" + struct.pack("<I", first) + bytes(first - 8))
+    for number in range(directories):
+        at = arrays + number * step
+        following = first + (number + 1) * size if number + 1 < directories else 0
+        tags = ((273, at), (279, at + 4 * values))  # strip offsets, strip byte counts: LONGs
+        data += struct.pack("<H", 2) + b"".join(struct.pack("<HHII", tag, 4, values, where) for tag, where in tags)
+        data += struct.pack("<I", following)
+    return bytes(data)
+
+
+@pytest.mark.timeout(60)
+def test_arrays_that_many_directories_share_are_looked_at_once(tmp_path: Path) -> None:
+    """One by one these are more than a thousand million numbers."""
+    assert complete(tmp_path, tiff(directories=8000, values=200_000, step=0), "tif")
+
+
+@pytest.mark.timeout(60)
+def test_arrays_that_lie_over_each_other_are_refused(tmp_path: Path) -> None:
+    assert complete(tmp_path, tiff(directories=3, values=10, step=80), "tif")
+    assert not complete(tmp_path, tiff(directories=8000, values=50_000, step=1), "tif")
+
+
 def test_directories_of_a_tiff_that_lead_to_each_other_are_read_once(tmp_path: Path) -> None:
     data = bytearray(file_of(photograph(20, 10), "TIFF"))
     (first,) = struct.unpack_from("<I", data, 4)

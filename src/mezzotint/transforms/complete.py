@@ -10,8 +10,9 @@ import mmap
 import struct
 import zlib
 from collections.abc import Callable, Iterator
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from pathlib import Path
+from typing import NamedTuple
 from xml.parsers import expat
 
 from mezzotint.errors import DamagedImage
@@ -138,16 +139,37 @@ _TYPE_SIZES = {1: 1, 2: 1, 3: 2, 4: 4, 5: 8, 6: 1, 7: 1, 8: 2, 9: 4, 10: 8, 11: 
 _TYPE_CODES = {3: "H", 4: "I", 13: "I", 16: "Q", 18: "Q"}
 
 
-@dataclass(frozen=True, slots=True)
+class _Array(NamedTuple):
+    """Numbers that lie one behind the other; `kind` is TIFF's."""
+
+    start: int
+    values: int
+    kind: int
+
+
+@dataclass(slots=True)
 class _Tiff:
-    """How a TIFF's numbers are written: `word` is the struct code of its offsets."""
+    """How a TIFF's numbers are written: `word` is the struct code of its offsets. `arrays` are those that its
+    directories have, of which several may share one; `claimed` is what directories and arrays come to, in bytes."""
 
     data: Buffer
     order: str
     word: str
+    arrays: set[_Array] = field(default_factory=set)
+    claimed: int = 0
 
     def read(self, code: str, at: int) -> int:
         return int(struct.unpack_from(self.order + code, self.data, at)[0])
+
+    def claim(self, size: int) -> None:
+        """Raises where there is more than the file has room for: then they lie over each other, and to look at each of
+        them could take for ever."""
+        self.claimed += size
+        if self.claimed > len(self.data):
+            raise ValueError("directories or arrays overlap")
+
+    def numbers(self, array: _Array) -> tuple[int, ...]:
+        return struct.unpack_from(f"{self.order}{array.values}{_TYPE_CODES[array.kind]}", self.data, array.start)
 
 
 def _tif(data: Buffer) -> bool:
@@ -155,22 +177,29 @@ def _tif(data: Buffer) -> bool:
     order = "<" if data[:2] == b"II" else ">"
     tiff = _Tiff(data, order, "Q" if struct.unpack_from(order + "H", data, 2)[0] == 43 else "I")
     pending, seen = [tiff.read(tiff.word, struct.calcsize(tiff.word))], set[int]()
+    looked_at = set[tuple[_Array, _Array]]()
     while pending and len(seen) < _MAX_DIRECTORIES:
         at = pending.pop()
         if at in seen:
             continue
         seen.add(at)
         tags, following = _tiff_directory(tiff, at)
-        pending += [offset for offset in (following, *tags.get(_SUB_DIRECTORIES, ())) if offset]
+        below = tiff.numbers(tags[_SUB_DIRECTORIES]) if _SUB_DIRECTORIES in tags else ()
+        pending += [offset for offset in (following, *below) if offset]
         for offsets, counts in ((_STRIP_OFFSETS, _STRIP_COUNTS), (_TILE_OFFSETS, _TILE_COUNTS)):
-            if any(o + c > len(data) for o, c in zip(tags.get(offsets, ()), tags.get(counts, ()), strict=False)):
+            if offsets not in tags or counts not in tags or (tags[offsets], tags[counts]) in looked_at:
+                continue
+            looked_at.add((tags[offsets], tags[counts]))
+            pairs = zip(tiff.numbers(tags[offsets]), tiff.numbers(tags[counts]), strict=False)
+            if any(o + c > len(data) for o, c in pairs):
                 return False
     return bool(seen)
 
 
-def _tiff_directory(tiff: _Tiff, at: int) -> tuple[dict[int, tuple[int, ...]], int]:
+def _tiff_directory(tiff: _Tiff, at: int) -> tuple[dict[int, _Array], int]:
     """The tags of a directory that say where things lie, and where the next one is. Raises where anything overhangs."""
     count, first, length = (tiff.read("Q", at), at + 8, 20) if tiff.word == "Q" else (tiff.read("H", at), at + 2, 12)
+    tiff.claim(count * length)
     tags = {}
     for entry in range(first, first + count * length, length):
         tag, kind = tiff.read("H", entry), tiff.read("H", entry + 2)
@@ -181,7 +210,10 @@ def _tiff_directory(tiff: _Tiff, at: int) -> tuple[dict[int, tuple[int, ...]], i
         if start + size > len(tiff.data):
             raise ValueError("values overhang")
         if tag in _OFFSET_TAGS and kind in _TYPE_CODES:
-            tags[tag] = struct.unpack_from(f"{tiff.order}{values}{_TYPE_CODES[kind]}", tiff.data, start)
+            tags[tag] = _Array(start, values, kind)
+            if tags[tag] not in tiff.arrays:
+                tiff.arrays.add(tags[tag])
+                tiff.claim(size)
     return tags, tiff.read(tiff.word, first + count * length)
 
 
