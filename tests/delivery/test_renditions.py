@@ -2,19 +2,28 @@
 
 from __future__ import annotations
 
+import asyncio
 import json
 import os
 import re
 import time
 from collections.abc import Iterator
+from pathlib import Path
+from urllib.parse import quote
 
 import pytest
 
+from mezzotint.delivery import renditions
+from mezzotint.delivery.renditions import Renditions
+from mezzotint.delivery.request import Request
+from mezzotint.names import parse
 from mezzotint.settings import Settings
 from mezzotint.signatures import Signer, signer
 from mezzotint.tokens import Scope
 from tests import pictures
 from tests.conftest import Server, start_server
+from tests.imagecloud.nodes import OPEN
+from tests.origin import Origin
 from tests.waiting import until
 
 NAMES = ["", "-100x67.jpg", "-w50.auto", "-fit40x40.png"]
@@ -158,6 +167,38 @@ def test_a_list_says_what_may_be_asked_for(listing: Server) -> None:
             for suffix in refused:  # which memory has then, for who may have it
                 assert reader.get(f"/images/{ident}{suffix}").status_code == 200
     assert listing.http.get(own(listing).sign(f"/images/{ident}-w51.jpg")).status_code == 200
+
+
+def test_what_is_not_there_keeps_nothing_out(listing: Server) -> None:
+    """Names that a stranger has made up are soon forgotten."""
+    ident = listing.upload(pictures.jpeg(300, 200, seed=135))
+    rules = Renditions(Settings.read({"MEZZOTINT_DATA": str(listing.data), "MEZZOTINT_RENDITIONS": "listed"}), None)  # type: ignore[arg-type]
+
+    async def ask(name: str) -> None:
+        scope = {"method": "GET", "path": f"/images/{name}", "query_string": b"", "headers": []}
+        await rules.check(Request(scope, None), *parse(name))  # type: ignore[arg-type]
+
+    most, renditions._REMEMBERED = renditions._REMEMBERED, 3
+    try:
+        for number in range(10):
+            asyncio.run(ask(f"{number:064x}-w50.jpg"))
+            assert len(rules._free) <= 3
+        asyncio.run(ask(f"{ident}-w50.jpg"))
+    finally:
+        renditions._REMEMBERED = most
+    assert rules.is_free(f"/images/{ident}-w50.jpg")
+
+
+def test_nothing_is_fetched_for_an_address_that_is_refused(tmp_path: Path, origin: Origin) -> None:
+    variables = OPEN | {"MEZZOTINT_RENDITIONS": "signed", "MEZZOTINT_FETCH_FOR_ALL": "true"}
+    server = start_server(tmp_path / "data", **variables)
+    try:
+        address = f"/get_image?url={quote(origin.picture('/a.jpg', pictures.jpeg(60, 40)), safe='')}&resize_width=20"
+        assert server.http.get(address).status_code == 403
+        assert not origin.asked.total()
+        assert server.http.get(own(server).sign(address)).status_code == 200
+    finally:
+        server.stop()
 
 
 def test_a_list_that_changes_is_read_again_and_a_broken_one_changes_nothing(listing: Server) -> None:

@@ -9,7 +9,9 @@ from itertools import count
 import pytest
 
 from mezzotint.errors import InvalidInput, TooMuchForOne
-from mezzotint.host.rates import Meter, Rate
+from mezzotint.front.heads import client_of
+from mezzotint.front.limits import Limits
+from mezzotint.host.rates import Meter, Rate, client_network
 from mezzotint.settings import Settings
 
 _clients = count(1)
@@ -80,6 +82,21 @@ def test_all_processes_see_the_same(monkeypatch: pytest.MonkeyPatch) -> None:
         os._exit(taken(one, who, 7))
     assert os.waitstatus_to_exitcode(os.waitpid(child, 0)[1]) == 7
     assert taken(one, who) == 3
+
+
+def test_a_client_is_told_by_its_address_however_a_proxy_writes_it() -> None:
+    limits = Limits(proxies=Settings.read({}).trusted_proxies)
+    written = {
+        "::ffff:192.0.2.1": "192.0.2.1",
+        "192.0.2.1:1234": "192.0.2.1",
+        "192.0.2.1": "192.0.2.1",
+        "[2001:db8::1]:80": "2001:db8::1",
+        "2001:db8::1": "2001:db8::1",
+        "192.0.2.7, 192.0.2.1:9, 127.0.0.1:5": "192.0.2.1",
+    }
+    for text, address in written.items():
+        assert client_of(("127.0.0.1", 1), [(b"x-forwarded-for", text.encode())], limits)[0] == address
+    assert client_network("2001:db8:1:2:3::1") == client_network("2001:db8:1:2::2") == "2001:db8:1:2::"
 
 
 def test_rates_are_read() -> None:

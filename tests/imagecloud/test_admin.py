@@ -149,8 +149,8 @@ def test_pictures_are_shown_small(here: Engine, origin: Origin) -> None:
     assert all(url in page for url in urls)
 
 
-def test_a_private_installation_shows_pictures_with_a_token(tmp_path: Path, origin: Origin) -> None:
+def test_a_private_installation_signs_the_pictures_that_it_shows(tmp_path: Path, origin: Origin) -> None:
     with opened(tmp_path / "private", MEZZOTINT_PUBLIC_READ="false") as engine:
         (ident,) = loaded(engine, origin.picture("/a.jpg", pictures.jpeg(60, 40, seed=1)))
         page = person().get("/admin/imagecloud/remoteimage/").content.decode()
-    assert f'<img src="/images/{ident}-fit80x80.jpg?token=' in page
+    assert f'<img src="/images/{ident}-fit80x80.jpg?key=own&amp;expires=' in page

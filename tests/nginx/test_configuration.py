@@ -221,7 +221,7 @@ def test_one_client_cannot_ask_for_ever_and_files_are_not_counted(tmp_path: Path
         assert front.http.get(name).status_code == 200
         until(lambda: front.http.get(name).headers.get("x-cache-status") == "HIT")
         text = (front.nginx.directory / "nginx.conf").read_text()
-        front.nginx.reload(text.replace("rate=200r/s", "rate=1r/m").replace("burst=2000", "burst=5"))
+        front.nginx.reload(text.replace("rate=1000r/s", "rate=1r/m").replace("burst=10000", "burst=5"))
         with http.Client(base_url=front.nginx.url, timeout=PATIENCE) as client:
             assert {client.get("/health").status_code for _ in range(9)} == {200, 429}
         assert {front.http.get(name).status_code for _ in range(50)} == {200}

@@ -6,6 +6,7 @@ import asyncio
 import json
 import os
 import re
+import select
 import socket
 import subprocess
 from collections.abc import Callable
@@ -86,6 +87,38 @@ def test_no_secret_and_no_line_of_a_clients_own_stands_in_it(serve: Callable[...
         assert b"400" in connection.recv(4096)
     assert logged(server, '"-" 400')["client"] == "127.0.0.1"
     assert token not in server.log.read_text()
+
+
+ODD = b"\xff" * 5000
+
+
+def test_a_line_is_written_at_once_and_opens_nothing(tmp_path: Path) -> None:
+    file = tmp_path / "log"
+    targets = [
+        "/images/x?token=OPEN",
+        "/images/x?a=b&%74oken=OPEN",
+        "/get_image?url=https%3A%2F%2Fb%2Fx%3FX-Amz-Signature%3DOPEN%26a%3Db",
+        "/get_image?url=https://b/x?X-Amz-Signature=OPEN",
+        "/get_image?url=https%3A%2F%2Fuser%3AOPEN%40b%2Fx",
+        "/get_image?url=https://user:OPEN@b/x",
+        "/x?key=own&signature=OPEN",
+    ]
+
+    async def work(form: str) -> None:
+        with file.open("wb") as stream:
+            log = AccessLog(form, asyncio.get_running_loop(), stream.fileno())
+            headers = {b"referer": ODD, b"user-agent": ODD}
+            for target in targets:
+                log.answered("1.2.3.4", ("GET", target, "HTTP/1.1"), {b"referer": target.encode()}, 200, 1, 0.1, "id")
+            log.answered("1.2.3.4", ("GET", "/" + ODD.decode("latin-1"), "HTTP/1.1"), headers, 200, 1, 0.1, "id")
+            log.close()
+
+    for form in ("plain", "json"):
+        asyncio.run(work(form))
+        text = file.read_bytes()
+        assert text.count(b"\n") == len(targets) + 1
+        assert b"OPEN" not in text, text
+        assert max(map(len, text.splitlines(keepends=True))) <= select.PIPE_BUF
 
 
 def test_as_json(serve: Callable[..., Server]) -> None:

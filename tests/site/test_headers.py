@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import re
 import socket
-from collections.abc import Callable, Iterator
+from collections.abc import Iterator
 
 import pytest
 
@@ -101,7 +101,14 @@ def _status(server: Server, path: str, host: str) -> int:
         return int(connection.recv(65536).split(b" ")[1])
 
 
-def test_a_search_has_an_end(server: Server, serve: Callable[..., Server]) -> None:
+def test_words_are_found_as_they_are_written(server: Server) -> None:
+    ident = server.upload(pictures.jpeg(120, 80, seed=8), title="Die STRASSE und die Straße am Ufer \ufb01n")
+    for text in ("Straße", "straße", "STRASSE straße", "Straße Straße", "\ufb01n"):
+        found = server.http.get("/api/images/", params={"search": text}).json()["results"]
+        assert ident in [image["ident"] for image in found], text
+
+
+def test_a_search_has_an_end(server: Server) -> None:
     many = " ".join(f"word{number}" for number in range(17))
     refused = server.http.get("/api/images/", params={"search": many})
     assert refused.status_code == 400

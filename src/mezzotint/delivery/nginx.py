@@ -20,7 +20,7 @@ from mezzotint.settings import Settings
 from mezzotint.sources.coverart.asking import ID, SIZES
 from mezzotint.sources.coverart.keeping import MEDIA
 
-_RATE, _BURST = 200, 2000
+_RATE, _BURST = 1000, 10_000
 """requests of one client that Mezzotint is asked, in a second, and at once. What they cost has limits there"""
 _TLS = """\
 # For TLS, instead of the line above, and with MEZZOTINT_PUBLIC_URL=https://...:
@@ -79,10 +79,11 @@ def site(settings: Settings, listen: str) -> str:
     locations = [_internal(CACHE, settings.cache)]
     if settings.store_directory is not None:
         locations.append(_internal(STORE, settings.store_directory))
-    if settings.public_read and settings.renditions == "any":
+    direct = settings.public_read and settings.hosts is None  # whose requests nobody but nginx looks at
+    if direct and settings.renditions == "any":
         media = {str(name): FORMATS[name].media_type for name in OUTPUTS}
         locations.append(_direct(settings, _IMAGE, ["native/$a/$b/$c/$name"], media))
-    if settings.public_read:
+    if direct:
         covers = [f"release/$a/$b/$c/$name-$picture.{extension}" for extension in MEDIA]
         locations.append(_direct(settings, _COVER, covers, MEDIA))
     return f"""\
@@ -143,7 +144,12 @@ limit_req_zone $mezzotint_client zone=mezzotint_requests:10m rate={_RATE}r/s;
 
 
 def _limits(settings: Settings) -> str:
+    proxies = "".join(f"set_real_ip_from {network};\n" for network in settings.trusted_proxies)
     return f"""\
+# whom a proxy before this one names, where it is trusted
+{proxies}set_real_ip_from unix:;
+real_ip_header X-Forwarded-For;
+real_ip_recursive on;
 client_header_timeout 10s;
 client_body_timeout 20s;
 send_timeout 20s;

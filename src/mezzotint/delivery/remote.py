@@ -42,6 +42,7 @@ class RemoteDoor(Door):
         return path in {GET, THUMBNAIL}
 
     async def answer(self, request: Request) -> Answer:
+        self._renditions.check_signed(request)
         default = WORDS[self._engine.settings.resize_format]
         asked = (query.thumbnail if request.path == THUMBNAIL else query.image)(request.query, default)
         remote = self._sources.remote

@@ -79,19 +79,27 @@ class Renditions:
             return True
         return self._list is not None and address in self._free and self._is_current()
 
+    def check_signed(self, request: Request) -> None:
+        """What can be said before anything is looked for. Raises Forbidden."""
+        if self._mode == "signed" and request.token is None and request.signed is None:
+            raise Forbidden("this is given out at addresses that are signed: MEZZOTINT_RENDITIONS")
+
     async def check(self, request: Request, ident: Ident, rendition: Rendition | None) -> None:
         """`rendition` as the address has it; None is the base. Raises Forbidden, and what
         finding out about the picture does."""
         if self._mode == "any" or request.token is not None or request.signed is not None:
             return
-        if self._list is None:
-            raise Forbidden("this is given out at addresses that are signed: MEZZOTINT_RENDITIONS")
+        self.check_signed(request)
+        assert self._list is not None
         self._is_current()
         if request.path in self._free:
             return
-        if not await self._is_listed(self._list, ident, rendition):
+        listed = self._list
+        if not await self._is_listed(listed, ident, rendition):
             raise Forbidden("this rendition is not on the list of those that are given out: MEZZOTINT_RENDITIONS")
-        if len(self._free) < _REMEMBERED and not request.query:
+        if listed is self._list and not request.query:
+            if len(self._free) >= _REMEMBERED:  # what is asked for again is found again
+                self._free.clear()
             self._free.add(request.path)
 
     async def _is_listed(self, listed: Listed, ident: Ident, rendition: Rendition | None) -> bool:

@@ -14,13 +14,17 @@ from collections import deque
 from collections.abc import Mapping
 
 log = logging.getLogger(__name__)
-_SECRET = re.compile(r"([?&](?:token|signature)=)[^&]*", re.IGNORECASE)
+_SECRET = re.compile(
+    r"((?:^|[?&]|%3F|%26)[\w%-]*(?:token|signature|%74oken|password|secret)[\w%-]{0,40}?(?:=|%3D))(?:(?!%26)[^&])*",
+    re.IGNORECASE,
+)
+_LOGIN = re.compile(r"(//|%2F%2F)[^/@%]*(?::|%3A)[^/@]*?(@|%40)", re.IGNORECASE)
 _ESCAPED = re.compile(r"[^ !#-\[\]-~]")
-_LONGEST = 2000
-"""characters of what a client has sent"""
+_LONGEST = 1000
+"""characters of what a client has sent, as they stand in the line: a line is written at once, or not (pipe(7))"""
 _SECONDS, _PATIENCE = 0.5, 3.0
-_MOST = 50_000
-"""lines that may wait for whoever reads them; what comes beyond is dropped"""
+_MOST = 8 << 20
+"""bytes that may wait for whoever reads them; what comes beyond is dropped"""
 _MONTHS = ("Jan", "Feb", "Mar", "Apr", "May", "Jun", "Jul", "Aug", "Sep", "Oct", "Nov", "Dec")
 
 
@@ -32,6 +36,8 @@ class AccessLog:
         self._loop, self._descriptor = loop, descriptor
         self._lines: deque[bytes] = deque()
         self._dropped = 0
+        self._given = self._taken = 0
+        """bytes, each counted by one thread alone"""
         self._timer: asyncio.TimerHandle | None = None
         self._writing = threading.Lock()
 
@@ -47,14 +53,15 @@ class AccessLog:
     ) -> None:
         """`line` is method, target and version; `size` the bytes of the body that were sent."""
         method, target, version = line
-        target = _SECRET.sub(r"\1-", target[:_LONGEST])
-        referer = _SECRET.sub(r"\1-", headers.get(b"referer", b"").decode("latin-1")[:_LONGEST])
-        agent = headers.get(b"user-agent", b"").decode("latin-1")[:_LONGEST]
-        if len(self._lines) >= _MOST:
+        target, referer = _discreet(target), _discreet(headers.get(b"referer", b"").decode("latin-1"))
+        agent = _quotable(headers.get(b"user-agent", b"").decode("latin-1"))
+        line = _quotable(method), target, version
+        text = self._line(_quotable(client), line, status, size, seconds, referer, agent, request_id).encode() + b"\n"
+        if self._given - self._taken + len(text) > _MOST:
             self._dropped += 1
             return
-        text = self._line(client, (method, target, version), status, size, seconds, referer, agent, request_id)
-        self._lines.append(text.encode() + b"\n")
+        self._given += len(text)
+        self._lines.append(text)
         if self._timer is None:
             self._timer = self._loop.call_later(_SECONDS, self._flush)
 
@@ -84,9 +91,11 @@ class AccessLog:
                 while self._lines and len(batch) + len(self._lines[0]) <= select.PIPE_BUF:
                     batch += self._lines.popleft()
                 try:
-                    os.write(self._descriptor, batch)
+                    written = os.write(self._descriptor, batch)
                 except OSError:
-                    self._dropped += batch.count(b"\n")
+                    written = 0
+                self._taken += len(batch)
+                self._dropped += batch.count(b"\n", written)
             if self._dropped:
                 log.warning("%d lines of the access log were dropped", self._dropped)
                 self._dropped = 0
@@ -97,10 +106,10 @@ def _plain(
 ) -> str:
     now = time.gmtime()
     moment = time.strftime(f"%d/{_MONTHS[now.tm_mon - 1]}/%Y:%H:%M:%S +0000", now)
-    said = " ".join(map(_quotable, line)) if line[0] else "-"
+    said = " ".join(line) if line[0] else "-"
     return (
-        f'{client or "-"} - - [{moment}] "{said}" {status} {size} "{_quotable(referer) or "-"}" '
-        f'"{_quotable(agent) or "-"}" {seconds:.6f} {name or "-"}'
+        f'{client or "-"} - - [{moment}] "{said}" {status} {size} "{referer or "-"}" "{agent or "-"}" '
+        f"{seconds:.6f} {name or '-'}"
     )
 
 
@@ -123,6 +132,11 @@ def _json(
     return json.dumps({name: value for name, value in members.items() if value != ""})
 
 
+def _discreet(address: str) -> str:
+    """Without what opens something."""
+    return _quotable(_LOGIN.sub(r"\1-\2", _SECRET.sub(r"\1-", address[: 4 * _LONGEST])))
+
+
 def _quotable(text: str) -> str:
-    """A client cannot end the line, or the quotes."""
-    return _ESCAPED.sub(lambda match: f"\\x{ord(match[0]):02x}", text)
+    """A client cannot end the line, or the quotes, or make it longer than one write takes."""
+    return _ESCAPED.sub(lambda match: f"\\x{ord(match[0]):02x}", text[:_LONGEST])[:_LONGEST]

@@ -10,9 +10,10 @@ from urllib.parse import unquote
 
 from mezzotint.front.access import AccessLog
 from mezzotint.front.clock import date_line
-from mezzotint.front.limits import Limits
+from mezzotint.front.limits import Limits, plain_address
 
 _ABSOLUTE = re.compile(rb"https?://([^/?#]*)", re.IGNORECASE)
+_WITH_PORT = re.compile(r"\[([0-9A-Fa-f:.]{2,45})\](?::[0-9]{1,5})?|([0-9.]{7,15}):[0-9]{1,5}")
 _LONGEST_ADDRESS = 64
 _REASONS = {
     400: "the request is no HTTP/1.1 that can be read",
@@ -86,10 +87,16 @@ def head_of(version: str, method: bytes, target: bytes, headers: list[tuple[byte
 def client_of(peer: tuple[str, int], headers: list[tuple[bytes, bytes]], limits: Limits) -> tuple[str, int]:
     """Who has asked a proxy in front that is trusted: of X-Forwarded-For the last that is none of them."""
     said = b",".join(value for name, value in headers if name == b"x-forwarded-for").decode("latin-1")
-    for address in reversed(said.split(",")):
-        if address.strip() and not limits.trusts(address.strip()):
-            return (address.strip()[:_LONGEST_ADDRESS], 0)
+    for address in (_without_port(part.strip()) for part in reversed(said.split(","))):
+        if address and not limits.trusts(address):
+            return (address[:_LONGEST_ADDRESS], 0)
     return peer
+
+
+def _without_port(text: str) -> str:
+    """As some proxies write it: `192.0.2.1:1234`, `[2001:db8::1]:1234`."""
+    match = _WITH_PORT.fullmatch(text)
+    return plain_address((match[1] or match[2]) if match else text)
 
 
 def log_quick(

@@ -54,13 +54,17 @@ class Meter:
         _table[slot] = used_until + interval
 
 
-def _slot(client: str) -> int:
+def client_network(address: str) -> str:
     """Of IPv6 a client has a network of 64 bits (RFC 6177), and as many addresses as it likes."""
     try:
-        address = ip_address(client)
-        known = address.packed[:8] if isinstance(address, IPv6Address) else address.packed
+        one = ip_address(address)
     except ValueError:
-        known = client.encode("utf-8", "backslashreplace")
+        return address
+    return str(IPv6Address(int(one) >> 64 << 64)) if isinstance(one, IPv6Address) else address
+
+
+def _slot(client: str) -> int:
+    known = client_network(client).encode("utf-8", "backslashreplace")
     return int.from_bytes(blake2b(known, digest_size=4, key=_key).digest(), "big") % _SLOTS
 
 

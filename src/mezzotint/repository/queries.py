@@ -127,13 +127,14 @@ _MATCHED_ON_POSTGRESQL = (
 
 def search(chosen: QuerySet[Image], text: str) -> QuerySet[Image]:
     """Every word of `text` begins a word of a field that is searched; or `text` begins the ident."""
-    words = list(dict.fromkeys(word.casefold() for word in re.findall(r"\w+", text)))
+    found = re.findall(r"\w+", text) if connection.vendor == "sqlite" else _unaccented([text])
+    words = list({word.casefold(): word for word in found}.values())
     if not words:
         return chosen.none()
     if len(words) > MAX_WORDS:
         raise InvalidInput("search", f"has {len(words)} words", f"{MAX_WORDS} different ones")
     if connection.vendor == "postgresql":
-        matched = Q(pk__in=RawSQL(_MATCHED_ON_POSTGRESQL, [" & ".join(f"{word}:*" for word in _unaccented(words))]))
+        matched = Q(pk__in=RawSQL(_MATCHED_ON_POSTGRESQL, [" & ".join(f"{word}:*" for word in words)]))
     else:
         matched = Q(pk__in=RawSQL(_MATCHED, [" ".join(f'"{word}"*' for word in words)]))
     if re.fullmatch(r"[0-9a-f]{6,64}", text):

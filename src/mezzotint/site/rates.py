@@ -9,6 +9,7 @@ from django.http import HttpRequest, HttpResponse, HttpResponseBase
 from mezzotint import tokens
 from mezzotint.browse.views import error_page
 from mezzotint.errors import MezzotintError, TooMuchForOne
+from mezzotint.host.rates import client_network
 from mezzotint.repository.api.problems import plain
 from mezzotint.wiring import engine
 
@@ -34,7 +35,7 @@ class Rated:
 
 
 def address(request: HttpRequest) -> str:
-    return str(request.META.get("REMOTE_ADDR", ""))
+    return client_network(str(request.META.get("REMOTE_ADDR", "")))
 
 
 def locked(request: HttpRequest, *_: object, **__: object) -> HttpResponse:
