@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import os
 import subprocess
 from collections.abc import Iterator
 from pathlib import Path
@@ -24,6 +25,7 @@ from tests.waiting import PATIENCE, until
 
 pytestmark = [pytest.mark.processes, pytest.mark.timeout(900)]
 OPEN = {"MEZZOTINT_FETCH_ALLOW": "127.0.0.0/8", "MEZZOTINT_FETCH_PORTS": "*", "MEZZOTINT_WORKERS": "1"}
+OPEN |= {"NGINX_USER": "root"} if os.geteuid() == 0 else {}
 
 
 @pytest.fixture(autouse=True)
