@@ -178,7 +178,7 @@ def test_covers_pass_the_checks_of_the_users_of_the_existing_cache(tmp_path: Pat
             assert (status["redis_available"], status["cache_limit_mb"]) == (True, 100.0)
             assert status["cache_dir"] == variables["COVER_ART_CACHE_DIR"]
         assert list(Path(variables["COVER_ART_CACHE_DIR"]).rglob("*.jpg"))
-        assert "cleaning" in up.log("covers-cleaner")
+        until(lambda: "cleaning" in up.log("covers-cleaner"))
         assert_ended_well(up)
 
 
