@@ -127,6 +127,20 @@ def server(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Server]:
     started.stop()
 
 
+@pytest.fixture(scope="module")
+def serve_here(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Callable[..., Server]]:
+    """As `serve`, for all tests of one file."""
+    started: list[Server] = []
+
+    def start(data: Path | None = None, **more: str) -> Server:
+        started.append(start_server(data or tmp_path_factory.mktemp("here") / "data", **more))
+        return started[-1]
+
+    yield start
+    for one in started:
+        one.stop()
+
+
 @pytest.fixture
 def serve(tmp_path: Path) -> Iterator[Callable[..., Server]]:
     """Start servers of one's own: `serve(MEZZOTINT_...=...)`."""

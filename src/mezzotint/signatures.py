@@ -12,10 +12,10 @@ from dataclasses import dataclass
 
 from mezzotint.errors import Forbidden, InvalidInput
 from mezzotint.settings import Settings
+from mezzotint.settings.parsing import KEY_ID
 
-KEY_ID = re.compile(r"[A-Za-z0-9_-]{1,32}")
 _SIGNED = re.compile(
-    rf"(?P<address>[^?]*(?:\?.*)?)[?&]key=(?P<key>{KEY_ID.pattern})(?:&expires=(?P<expires>[0-9]{{1,12}}))?"
+    rf"(?P<address>[^?]*(?:\?.*)?)[?&]key=(?P<key>{KEY_ID})(?:&expires=(?P<expires>[0-9]{{1,12}}))?"
     r"&signature=(?P<signature>[A-Za-z0-9_-]{43})",
 )
 MARK = "&signature="
@@ -76,7 +76,7 @@ class Signer:
         return base64.urlsafe_b64encode(mac).rstrip(b"=").decode()
 
 
-def signer(settings: Settings) -> Signer:
+def signer_of(settings: Settings) -> Signer:
     """With the keys that were given, or one that comes of the secret key."""
     own = hmac.new(settings.secret_key.encode(), b"mezzotint signatures", hashlib.sha256).hexdigest()
     return Signer(settings.signing_keys or {"own": own})

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import re
-from collections.abc import Iterator
+from collections.abc import Callable
 from html import unescape
 from html.parser import HTMLParser
 from urllib.parse import quote
@@ -12,7 +12,7 @@ import httpx
 import pytest
 
 from tests import http, pictures
-from tests.conftest import Server, start_server
+from tests.conftest import Server
 
 HOSTILE = "<script>alert(1)</script><img src=x onerror=alert(2)> \"' & {{ 7*7 }}"
 
@@ -177,10 +177,8 @@ def test_more_pictures_are_on_the_next_page(server: Server) -> None:
 
 
 @pytest.fixture(scope="module")
-def private(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Server]:
-    server = start_server(tmp_path_factory.mktemp("private") / "data", MEZZOTINT_PUBLIC_READ="false")
-    yield server
-    server.stop()
+def private(serve_here: Callable[..., Server]) -> Server:
+    return serve_here(MEZZOTINT_PUBLIC_READ="false")
 
 
 def test_where_reading_is_private_people_log_in_first(private: Server) -> None:
@@ -195,12 +193,9 @@ def test_where_reading_is_private_people_log_in_first(private: Server) -> None:
     password = re.search(r"password: (\S+)", private.log.read_text())
     assert password is not None
     with http.Client(base_url=private.url, follow_redirects=True) as client:
-        login = client.get("/")
-        token = re.search(r'name="csrfmiddlewaretoken" value="([^"]+)"', login.text)
-        assert token is not None
-        fields = {"username": "admin", "password": password[1], "csrfmiddlewaretoken": token[1], "next": "/"}
-        front = client.post("/admin/login/", data=fields, headers={"referer": private.url})
-        assert front.status_code == 200
+        assert 'name="csrfmiddlewaretoken"' in client.get("/").text
+        assert http.log_in(client, "admin", password[1]).status_code == 200
+        front = client.get("/")
         shown = Page(front.text).all("img", "src") + page(private, f"/image/{ident}/", client=client).all("img", "src")
         links = page(private, f"/image/{ident}/", client=client).all("a", "href")
         addresses = shown + [link for link in links if link.startswith("/images/")]

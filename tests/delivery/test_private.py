@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator
+from collections.abc import Callable
 
 import jwt
 import pytest
@@ -10,14 +10,12 @@ import pytest
 from mezzotint import tokens
 from mezzotint.tokens import Scope
 from tests import pictures
-from tests.conftest import Server, start_server
+from tests.conftest import Server
 
 
 @pytest.fixture(scope="module")
-def private(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Server]:
-    server = start_server(tmp_path_factory.mktemp("private") / "data", MEZZOTINT_PUBLIC_READ="false")
-    yield server
-    server.stop()
+def private(serve_here: Callable[..., Server]) -> Server:
+    return serve_here(MEZZOTINT_PUBLIC_READ="false")
 
 
 @pytest.fixture(scope="module")

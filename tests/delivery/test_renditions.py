@@ -6,8 +6,9 @@ import asyncio
 import json
 import os
 import re
+import signal
 import time
-from collections.abc import Iterator
+from collections.abc import Callable
 from pathlib import Path
 from urllib.parse import quote
 
@@ -18,44 +19,39 @@ from mezzotint.delivery.renditions import Renditions
 from mezzotint.delivery.request import Request
 from mezzotint.names import parse
 from mezzotint.settings import Settings
-from mezzotint.signatures import Signer, signer
+from mezzotint.signatures import Signer, signer_of
 from mezzotint.tokens import Scope
-from tests import pictures
-from tests.conftest import Server, start_server
+from tests import http, pictures
+from tests.backends.processes import lasting_port
+from tests.conftest import Server, run, start_server
 from tests.imagecloud.nodes import OPEN
 from tests.origin import Origin
-from tests.waiting import until
+from tests.waiting import PATIENCE, until
 
 NAMES = ["", "-100x67.jpg", "-w50.auto", "-fit40x40.png"]
 LIST = {"sizes": ["fit40x40", "w50", ""], "formats": ["jpg", "auto"], "base": False}
 
 
 @pytest.fixture(scope="module")
-def signing(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Server]:
-    server = start_server(tmp_path_factory.mktemp("signing") / "data", MEZZOTINT_RENDITIONS="signed")
-    yield server
-    server.stop()
+def signing(serve_here: Callable[..., Server]) -> Server:
+    return serve_here(MEZZOTINT_RENDITIONS="signed")
 
 
 @pytest.fixture(scope="module")
-def private(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Server]:
-    server = start_server(tmp_path_factory.mktemp("private") / "data", MEZZOTINT_PUBLIC_READ="false")
-    yield server
-    server.stop()
+def private(serve_here: Callable[..., Server]) -> Server:
+    return serve_here(MEZZOTINT_PUBLIC_READ="false")
 
 
 @pytest.fixture(scope="module")
-def listing(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Server]:
+def listing(serve_here: Callable[..., Server], tmp_path_factory: pytest.TempPathFactory) -> Server:
     data = tmp_path_factory.mktemp("listing") / "data"
     data.mkdir()
     (data / "renditions.json").write_text(json.dumps(LIST))
-    server = start_server(data, MEZZOTINT_RENDITIONS="listed")
-    yield server
-    server.stop()
+    return serve_here(data, MEZZOTINT_RENDITIONS="listed")
 
 
 def own(server: Server) -> Signer:
-    return signer(Settings.read({"MEZZOTINT_DATA": str(server.data)}))
+    return signer_of(Settings.read({"MEZZOTINT_DATA": str(server.data)}))
 
 
 @pytest.fixture(scope="module", params=["signing", "private"])
@@ -210,10 +206,60 @@ def test_a_list_that_changes_is_read_again_and_a_broken_one_changes_nothing(list
         until(lambda: listing.http.get(f"/images/{ident}-w50.jpg").status_code == 403)
         assert listing.http.get(f"/images/{ident}-w77.jpg").status_code == 200
         _replace(path, '{"sizes": ["w78"], "colour": 1}')
-        until(lambda: "stays as it was" in listing.log.read_text() or not listing.http.get(f"/images/{ident}-w77.jpg"))
+
+        def told() -> bool:
+            listing.http.get(f"/images/{ident}-w77.jpg")
+            return "goes on to hold" in listing.log.read_text()
+
+        until(told)
         assert listing.http.get(f"/images/{ident}-w77.jpg").status_code == 200
     finally:
         _replace(path, json.dumps(LIST))
+
+
+@pytest.mark.parametrize(
+    ("text", "why"),
+    [
+        (None, "cannot be read"),
+        ("[", "cannot be read"),
+        ("[]", "has other members"),
+        ('{"size": []}', "has other members"),
+        ('{"sizes": "w50"}', "no list of texts"),
+        ('{"sizes": ["w0"]}', "'w0'"),
+        ('{"formats": ["jpeg"]}', "the format 'jpeg'"),
+        ('{"base": 1}', "has other members"),
+    ],
+)
+def test_a_server_that_is_to_have_a_list_wants_one_at_its_start(tmp_path: Path, text: str | None, why: str) -> None:
+    data = tmp_path / "data"
+    data.mkdir()
+    if text is not None:
+        (data / "renditions.json").write_text(text)
+    done = run(data, "serve", MEZZOTINT_RENDITIONS="listed", MEZZOTINT_BIND=f"127.0.0.1:{lasting_port()}")
+    assert done.returncode == 2
+    assert done.stderr.startswith("mezzotint: renditions.json: ")
+    assert why in done.stderr
+    assert len(done.stderr.splitlines()) == 1
+
+
+def test_a_worker_that_is_begun_while_the_list_is_broken_serves(
+    serve_here: Callable[..., Server], tmp_path: Path
+) -> None:
+    data = tmp_path / "data"
+    data.mkdir()
+    _replace(data / "renditions.json", json.dumps(LIST))
+    server = serve_here(data, MEZZOTINT_RENDITIONS="listed")
+    ident = server.upload(pictures.jpeg(300, 200, seed=136))
+    assert server.http.get(f"/images/{ident}-w50.jpg").status_code == 200
+    _replace(data / "renditions.json", "{")
+    [worker] = server.workers()
+    os.kill(worker, signal.SIGKILL)
+    until(lambda: server.workers() and server.workers() != {worker})
+    with http.Client(base_url=server.url, timeout=PATIENCE) as fresh:
+        assert fresh.get(f"/images/{ident}-w50.jpg").status_code == 403
+        assert fresh.get(own(server).sign(f"/images/{ident}-w50.jpg")).status_code == 200
+        _replace(data / "renditions.json", json.dumps(LIST))
+        until(lambda: fresh.get(f"/images/{ident}-w50.jpg").status_code == 200)
 
 
 def _replace(path: os.PathLike[str], text: str) -> None:

@@ -208,10 +208,7 @@ def test_composites_take_the_env_of_the_existing_handler(tmp_path: Path, aws: Aw
                 accepted = caller.post(f"/customers/{CUSTOMER}/queue", json=asked).raise_for_status().json()
                 for member in accepted["members"]:
                     until(lambda member=member: _status(caller, member) == "COMPLETED", 0.2)  # type: ignore[misc]
-                login = caller.get("/admin/login/")
-                form = {"username": "keeper", "password": "of-the-house", "next": "/admin/"}
-                token = {"csrfmiddlewaretoken": login.cookies["csrftoken"]}
-                entered = caller.post("/admin/login/", data=form | token, headers={"authorization": ""})
+                entered = http.log_in(caller, "keeper", "of-the-house", headers={"authorization": ""})
                 assert (entered.status_code, entered.headers["location"]) == (302, "/admin/")
             assert len(world.registered()) == len(world.keys()) == 18
             figures = [shown(f"http://127.0.0.1:{engine.metrics}/metrics") for engine in up.parts["engine"]]

@@ -4,26 +4,20 @@ from __future__ import annotations
 
 import re
 import socket
-from collections.abc import Iterator
+from collections.abc import Callable
 
 import pytest
 
 from mezzotint.tokens import Scope
 from tests import pictures
-from tests.conftest import Server, start_server
+from tests.conftest import Server
 
 PAGES = ["/", "/?search=x", "/collection/none/", "/admin/login/", "/api/docs/", "/api/images/", "/nothing"]
 
 
 @pytest.fixture(scope="module")
-def named(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Server]:
-    server = start_server(
-        tmp_path_factory.mktemp("named") / "data",
-        MEZZOTINT_HOSTS="pictures.example, *.example.org",
-        MEZZOTINT_PUBLIC_URL="https://own.example",
-    )
-    yield server
-    server.stop()
+def named(serve_here: Callable[..., Server]) -> Server:
+    return serve_here(MEZZOTINT_HOSTS="pictures.example, *.example.org", MEZZOTINT_PUBLIC_URL="https://own.example")
 
 
 @pytest.mark.parametrize("path", PAGES)

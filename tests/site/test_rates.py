@@ -2,23 +2,21 @@
 
 from __future__ import annotations
 
-import re
-from collections.abc import Iterator
+from collections.abc import Callable
 
 import httpx
 import pytest
 
 from mezzotint.tokens import Scope
 from tests import http, pictures
-from tests.conftest import Server, run, start_server
+from tests.conftest import Server, run
 from tests.waiting import PATIENCE
 
 
 @pytest.fixture(scope="module")
-def counted(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Server]:
+def counted(serve_here: Callable[..., Server]) -> Server:
     """Renewed once in an hour: no test waits for that."""
-    server = start_server(
-        tmp_path_factory.mktemp("counted") / "data",
+    return serve_here(
         MEZZOTINT_WORKERS="2",
         MEZZOTINT_RENDER_RATE="5/h",
         MEZZOTINT_SEARCH_RATE="4/h",
@@ -27,8 +25,6 @@ def counted(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Server]:
         MEZZOTINT_FETCH_FOR_ALL="true",
         MEZZOTINT_COVER_ART_UPSTREAM="http://127.0.0.1:9",
     )
-    yield server
-    server.stop()
 
 
 def client(server: Server, address: str) -> httpx.Client:
@@ -71,11 +67,7 @@ def test_searches_have_an_end(counted: Server) -> None:
 
 
 def login(one: httpx.Client, name: str, password: str) -> int:
-    form = one.get("/admin/login/")
-    token = re.search(r'name="csrfmiddlewaretoken" value="([^"]+)"', form.text)
-    assert token is not None
-    data = {"username": name, "password": password, "csrfmiddlewaretoken": token[1], "next": "/admin/"}
-    return one.post("/admin/login/", data=data, headers={"referer": f"{one.base_url}/admin/login/"}).status_code
+    return http.log_in(one, name, password).status_code
 
 
 def test_logins_lock_for_a_while_and_have_an_end(counted: Server) -> None:

@@ -44,9 +44,7 @@ def test_a_login_may_send_much(serve: Callable[..., Server], noise: bytes) -> No
     server = serve()
     [password] = re.findall(r"password: (\S+)", server.log.read_text())
     with http.Client(base_url=server.url, timeout=PATIENCE) as person:
-        token = person.get("/admin/login/").cookies["csrftoken"]
-        form = {"username": "admin", "password": password, "csrfmiddlewaretoken": token, "next": "/admin/"}
-        assert person.post("/admin/login/", data=form).status_code == 302
+        assert http.log_in(person, "admin", password).status_code == 302
         headers = {"x-csrftoken": person.cookies["csrftoken"], "referer": server.url}
         person.cookies.set("x@y", '{"of": "another application"}')
         sent = person.post("/api/images/", files={"file": ("a.png", noise)}, headers=headers)

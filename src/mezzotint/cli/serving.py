@@ -36,12 +36,15 @@ def serve(
     ] = False,
 ) -> None:
     """Set up what is missing and serve, until Ctrl-C."""
+    from mezzotint.delivery.renditions import check_list
+
     if read_only:
         os.environ["MEZZOTINT_READ_ONLY"] = "true"
     settings = Settings.read()
     host, port = settings.bind
     _check_free(host, port)
     check_directories(settings)
+    check_list(settings)
     if settings.store_url.startswith("memory:"):
         raise InvalidInput(
             "MEZZOTINT_STORE", "cannot be memory, which one process alone sees", "a directory, Swift or S3"

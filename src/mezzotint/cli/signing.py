@@ -14,7 +14,7 @@ from mezzotint.errors import InvalidInput
 from mezzotint.names import parse
 from mezzotint.settings import Settings
 from mezzotint.settings.parsing import parse_duration
-from mezzotint.signatures import signer
+from mezzotint.signatures import signer_of
 
 
 @app.command()
@@ -36,7 +36,7 @@ def sign(
     """Print addresses that are signed, one a line: what MEZZOTINT_RENDITIONS=signed and MEZZOTINT_PUBLIC_READ=false
     give out to whoever shows them."""
     settings = Settings.read()
-    mine, end = signer(settings), _end(expires)
+    mine, end = signer_of(settings), _end(expires)
     for name in (line.strip() for given in names for line in (sys.stdin if given == "-" else [given])):
         if name:
             print(("" if path else settings.address) + mine.sign(_address(name), end, key))

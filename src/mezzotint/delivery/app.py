@@ -8,7 +8,7 @@ from collections.abc import Callable
 from dataclasses import replace
 from urllib.parse import parse_qs
 
-from mezzotint import signatures, tokens
+from mezzotint import tokens
 from mezzotint.delivery.answer import Answer
 from mezzotint.delivery.coverart import CoverDoor
 from mezzotint.delivery.door import Door
@@ -38,7 +38,6 @@ class Delivery:
         self._pictures = Pictures(engine, self._tally)
         self._sources = open_sources(engine)
         self.hosts = Hosts(engine.settings)
-        self._signer = signatures.signer(engine.settings)
         self._renditions = Renditions(engine.settings, engine.manager)
         self._public = engine.settings.public_read
         self._word = nginx_word(engine.settings.secret_key)
@@ -54,7 +53,7 @@ class Delivery:
     def quick(self, new_id: Callable[[str | None], str]) -> Quick:
         """What answers hits in memory before anything else does."""
         secret = self._engine.settings.secret_key
-        access = Access(self._renditions, self._signer, public=self._public, secret=secret)
+        access = Access(self._renditions, self._engine.signer, public=self._public, secret=secret)
         return Quick(self._pictures, access, self.hosts, word=self._word, new_id=new_id)
 
     def takes(self, path: str) -> bool:
@@ -101,7 +100,7 @@ class Delivery:
     def _admit(self, request: Request) -> None:
         """A token or a signature that is shown must be good; without one reading is as the settings say. What signing
         has added to the query is nobody else's. Raises Unauthorized, Forbidden."""
-        request.signed = self._signer.verify(request.target)
+        request.signed = self._engine.signer.verify(request.target)
         if request.signed is not None:
             request.query = request.signed.address.partition("?")[2].encode("latin-1")
         request.token = self._token(request)

@@ -7,6 +7,7 @@ import json
 import re
 import time
 from dataclasses import replace
+from functools import partial
 
 from mezzotint.delivery.answer import Answer, Headers, headers, unstored
 from mezzotint.delivery.door import Door
@@ -45,8 +46,7 @@ class CoverDoor(Door):
         asked = parse_path(request.path)
         if (kept := self._pictures.remembered(request.path, request)) is not None:
             return kept
-        begin = None if request.token else lambda: self._engine.rates.fetches.take(request.client)
-        given = await self._sources.cover_art.get(asked, begin=begin)
+        given = await self._sources.cover_art.get(asked, begin=partial(request.pay, self._engine.rates.fetches))
         return self._listing(given, request) if given.listing is not None else self._picture(asked, given, request.path)
 
     def refused(self, request: Request, error: MezzotintError) -> Answer:

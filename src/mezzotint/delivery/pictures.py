@@ -159,8 +159,7 @@ class Pictures:
 
     async def _made(self, ident: Ident, rendition: Rendition, request: Request) -> Derivative:
         """Where the client goes away meanwhile, and nobody else waits for it, it is given up."""
-        if request.token is None:
-            self._rates.renders.take(request.client)
+        request.pay(self._rates.renders)
         client = None if self._limits.trusts(request.client) else request.client
         flight = self._manager.request(ident, rendition, client)
         made, gone = asyncio.wrap_future(flight.future), asyncio.ensure_future(request.gone())

@@ -53,10 +53,9 @@ class Access:
             return None
         return signed.address if signed is not None and signed.expires is None else None
 
-    def may_read(self, address: str, token: str | None) -> bool:
-        """Of an address that is not signed."""
+    def may_read(self, address: str, token: str | None, *, signed: bool) -> bool:
         if token is None:
-            return self._public and self._renditions.is_free(address)
+            return signed or (self._public and self._renditions.is_free(address))
         try:
             return tokens.verify(self._secret, token).allows(tokens.Scope.READ)
         except MezzotintError:
@@ -78,9 +77,9 @@ class Quick:
         end = data.find(b" ", begin)
         if not begin or end < 0 or len(data) - end > LONGEST:
             return None
-        address = given = data[begin:end].decode("latin-1")
-        if MARK in address and (address := self._access.unsigned(given) or "") == "":
-            return None
+        address = data[begin:end].decode("latin-1")
+        if signed := MARK in address:
+            address = self._access.unsigned(address) or ""  # which is the address of nothing
         if address.endswith(AUTO):
             wanted = _wanted(data[end:])
             kept = self._in_memory(address_of_auto(address, wanted.format)) if wanted is not None else None
@@ -89,7 +88,7 @@ class Quick:
             wanted = _wanted(data[end:]) if kept is not None else None
         if kept is None or wanted is None or not self._hosts.knows(wanted.host):
             return None
-        if not (self._access.may_read(address, wanted.token) or (address != given and wanted.token is None)):
+        if not self._access.may_read(address, wanted.token, signed=signed):
             return None
         return self._answer(kept, wanted, begin == 5)
 

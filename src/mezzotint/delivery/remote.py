@@ -5,6 +5,7 @@ from __future__ import annotations
 import asyncio
 import time
 from dataclasses import replace
+from functools import partial
 
 from mezzotint import tokens
 from mezzotint.delivery import query
@@ -48,7 +49,7 @@ class RemoteDoor(Door):
         remote = self._sources.remote
         known = request.token is not None or request.signed is not None
         may_fetch = known or self._engine.settings.fetch_for_all
-        begin = None if request.token else lambda: self._engine.rates.fetches.take(request.client)
+        begin = partial(request.pay, self._engine.rates.fetches)
         lost = False
         for _ in range(_TRIES):
             found = await self._found(remote, asked, may_fetch, lost, begin)
@@ -59,7 +60,7 @@ class RemoteDoor(Door):
         raise NotFound("the picture was deleted as it was asked for")
 
     async def _found(
-        self, remote: RemoteImages, asked: PictureRequest, may_fetch: bool, lost: bool, begin: Begin | None
+        self, remote: RemoteImages, asked: PictureRequest, may_fetch: bool, lost: bool, begin: Begin
     ) -> Lookup:
         if asked.only_here or not may_fetch:
             found = None if lost else await remote.find(asked.target, renew=may_fetch)

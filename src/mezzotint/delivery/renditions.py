@@ -4,8 +4,6 @@ from __future__ import annotations
 
 import asyncio
 import json
-import logging
-import time
 from dataclasses import dataclass, replace
 from pathlib import Path
 from typing import Any
@@ -13,11 +11,11 @@ from typing import Any
 from mezzotint.delivery.request import Request
 from mezzotint.derivatives import StoreManager
 from mezzotint.errors import Forbidden, InvalidInput, InvalidRendition
+from mezzotint.host.watched import Watched
 from mezzotint.names import Format, Ident, Rendition
 from mezzotint.names.grammar import parse_rendition
 from mezzotint.settings import Settings
 
-log = logging.getLogger(__name__)
 _LOOK_AGAIN = 1.0
 _REMEMBERED = 100_000
 """addresses that were found to be free"""
@@ -35,6 +33,7 @@ class Listed:
 
 
 _ALL = Format.JPG
+_NOTHING = Listed(frozenset(), frozenset(), base=False)
 
 
 def read_list(path: Path) -> Listed:
@@ -64,20 +63,29 @@ def _rendition(path: Path, text: str) -> Rendition:
         raise InvalidInput(path.name, f"has a size, {text!r:.40}, that is none: {error.what}", _SHAPE) from None
 
 
+def check_list(settings: Settings) -> None:
+    """Raises InvalidInput where there is to be a list, and none can be read."""
+    if settings.renditions == "listed":
+        read_list(settings.listed_renditions)
+
+
 class Renditions:
-    """The list is read again when it changes."""
+    """The list is read again when it changes. Where none could be read yet, nothing is on it."""
 
     def __init__(self, settings: Settings, manager: StoreManager) -> None:
-        self._mode, self._path, self._manager = settings.renditions, settings.listed_renditions, manager
-        self._looked, self._version = 0.0, (0, 0)
+        self._mode, self._manager = settings.renditions, manager
+        listed = Watched(settings.listed_renditions, read_list, _NOTHING, every=_LOOK_AGAIN)
+        self._file = listed if self._mode == "listed" else None
+        self._list: Listed | None = None
         self._free: set[str] = set()
-        self._list = read_list(self._path) if self._mode == "listed" else None
+        """addresses that `_list` was found to have"""
 
     def is_free(self, address: str) -> bool:
         """Whether anybody may ask for it, as far as is known without looking at the picture."""
-        if self._mode == "any":
-            return True
-        return self._list is not None and address in self._free and self._is_current()
+        if self._file is None:
+            return self._mode == "any"
+        self._now(self._file)
+        return address in self._free
 
     def check_signed(self, request: Request) -> None:
         """What can be said before anything is looked for. Raises Forbidden."""
@@ -90,11 +98,10 @@ class Renditions:
         if self._mode == "any" or request.token is not None or request.signed is not None:
             return
         self.check_signed(request)
-        assert self._list is not None
-        self._is_current()
+        assert self._file is not None
+        listed = self._now(self._file)
         if request.path in self._free:
             return
-        listed = self._list
         if not await self._is_listed(listed, ident, rendition):
             raise Forbidden("this rendition is not on the list of those that are given out: MEZZOTINT_RENDITIONS")
         if listed is self._list and not request.query:
@@ -123,19 +130,9 @@ class Renditions:
                 continue
         return False
 
-    def _is_current(self) -> bool:
-        """Whether the list is as it was when the free addresses were found; looks at most once a second."""
-        if (now := time.monotonic()) - self._looked < _LOOK_AGAIN:
-            return True
-        self._looked = now
-        try:
-            status = self._path.stat()
-            version = (status.st_mtime_ns, status.st_ino)
-            if version == self._version:
-                return True
-            self._list, self._version = read_list(self._path), version
-        except (InvalidInput, OSError) as error:
-            log.warning("the list of renditions stays as it was: %s", error)
-            return True
-        self._free.clear()
-        return False
+    def _now(self, file: Watched[Listed]) -> Listed:
+        """The list; what was found to be on another one is forgotten."""
+        if (listed := file.now()) is not self._list:
+            self._list = listed
+            self._free.clear()
+        return listed

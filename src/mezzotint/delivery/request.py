@@ -7,6 +7,7 @@ from typing import Any
 
 from mezzotint import tokens
 from mezzotint.errors import InvalidInput
+from mezzotint.host.rates import Meter
 from mezzotint.signatures import Signed
 
 Scope = MutableMapping[str, Any]
@@ -17,6 +18,7 @@ class Request:
     """`token` and `signed` are what the request has shown, and was found good."""
 
     __slots__ = (
+        "_raw_path",
         "_receive",
         "client",
         "ended",
@@ -26,7 +28,6 @@ class Request:
         "query",
         "scheme",
         "signed",
-        "target",
         "token",
         "zero_copy",
     )
@@ -39,10 +40,7 @@ class Request:
         self.headers: dict[bytes, bytes] = dict(scope["headers"])
         self.client: str = (scope.get("client") or ("",))[0]
         """its address"""
-        self.target: str = scope.get("raw_path", self.path.encode()).decode("latin-1")
-        """path and query as they were sent"""
-        if self.query:
-            self.target += f"?{self.query.decode('latin-1')}"
+        self._raw_path: bytes = scope.get("raw_path", self.path.encode())
         self.token: tokens.Token | None = None
         self.signed: Signed | None = None
         self.zero_copy = "http.response.zerocopysend" in scope.get("extensions", ())
@@ -50,6 +48,16 @@ class Request:
         self.ended = self.method in {"GET", "HEAD", "OPTIONS"}
         """nothing more of the body is to be read"""
         self._receive = receive
+
+    @property
+    def target(self) -> str:
+        """Path and query as they were sent."""
+        return (self._raw_path + (b"?" + self.query if self.query else b"")).decode("latin-1")
+
+    def pay(self, meter: Meter) -> None:
+        """For what is done because of it: whoever shows a token has done so already. Raises TooMuchForOne."""
+        if self.token is None:
+            meter.take(self.client)
 
     @property
     def lost(self) -> bool:

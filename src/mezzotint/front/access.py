@@ -11,14 +11,18 @@ import select
 import threading
 import time
 from collections import deque
-from collections.abc import Mapping
+from collections.abc import Callable, Mapping
+from typing import NamedTuple
+
+from mezzotint.front.tails import read_tail
 
 log = logging.getLogger(__name__)
+Headers = list[tuple[bytes, bytes]]
 _SECRET = re.compile(
-    r"((?:^|[?&]|%3F|%26)[\w%-]*(?:token|signature|%74oken|password|secret)[\w%-]{0,40}?(?:=|%3D))(?:(?!%26)[^&])*",
-    re.IGNORECASE,
+    r"((?:token|signature|%74oken|password|secret)[\w%-]{0,40}?(?:=|%3D))(?:(?!%26)[^&])*", re.IGNORECASE
 )
-_LOGIN = re.compile(r"(//|%2F%2F)[^/@%]*(?::|%3A)[^/@]*?(@|%40)", re.IGNORECASE)
+_LOGIN = re.compile(r"(//|%2F%2F)(?:(?!%2F%2F)[^/@])*?(@|%40)", re.IGNORECASE)
+"""both take time that grows with the text: none of their parts can begin within another"""
 _ESCAPED = re.compile(r"[^ !#-\[\]-~]")
 _LONGEST = 1000
 """characters of what a client has sent, as they stand in the line: a line is written at once, or not (pipe(7))"""
@@ -26,6 +30,21 @@ _SECONDS, _PATIENCE = 0.5, 3.0
 _MOST = 8 << 20
 """bytes that may wait for whoever reads them; what comes beyond is dropped"""
 _MONTHS = ("Jan", "Feb", "Mar", "Apr", "May", "Jun", "Jul", "Aug", "Sep", "Oct", "Nov", "Dec")
+
+
+class Entry(NamedTuple):
+    """What a line says; nothing where a text is empty."""
+
+    client: str
+    method: str
+    target: str
+    version: str
+    status: int
+    bytes: int
+    seconds: float
+    referer: str
+    agent: str
+    request: str
 
 
 class AccessLog:
@@ -51,12 +70,22 @@ class AccessLog:
         seconds: float,
         request_id: str,
     ) -> None:
-        """`line` is method, target and version; `size` the bytes of the body that were sent."""
+        """`line` is method, target and version, all empty where none could be read; `size` the bytes of the body that
+        were sent."""
         method, target, version = line
-        target, referer = _discreet(target), _discreet(headers.get(b"referer", b"").decode("latin-1"))
-        agent = _quotable(headers.get(b"user-agent", b"").decode("latin-1"))
-        line = _quotable(method), target, version
-        text = self._line(_quotable(client), line, status, size, seconds, referer, agent, request_id).encode() + b"\n"
+        entry = Entry(
+            _quotable(client),
+            _quotable(method),
+            _discreet(target),
+            version,
+            status,
+            size,
+            seconds,
+            _discreet(headers.get(b"referer", b"").decode("latin-1")),
+            _quotable(headers.get(b"user-agent", b"").decode("latin-1")),
+            request_id,
+        )
+        text = self._line(entry).encode() + b"\n"
         if self._given - self._taken + len(text) > _MOST:
             self._dropped += 1
             return
@@ -64,6 +93,19 @@ class AccessLog:
         self._lines.append(text)
         if self._timer is None:
             self._timer = self._loop.call_later(_SECONDS, self._flush)
+
+    def answered_at_once(
+        self, request: bytes, answer: tuple[bytes, bytes], client: Callable[[Headers], tuple[str, int]]
+    ) -> None:
+        """Both as they are on the wire; `client` says from the headers who has asked."""
+        line, _, _ = request.partition(b"\r\n")
+        method, target, version = line.decode("latin-1").split(" ")
+        tail = read_tail(request[len(method) + 1 + len(target) :])
+        assert tail is not None  # what is not plain is not answered at once
+        head, body = answer
+        name = head.partition(b"x-request-id: ")[2].partition(b"\r\n")[0].decode()
+        who = client(list(tail.headers.items()))[0]
+        self.answered(who, (method, target, version), tail.headers, int(head[9:12]), len(body), 0.0, name)
 
     def close(self) -> None:
         """What is there goes out, unless nobody reads it."""
@@ -101,34 +143,19 @@ class AccessLog:
                 self._dropped = 0
 
 
-def _plain(
-    client: str, line: tuple[str, str, str], status: int, size: int, seconds: float, referer: str, agent: str, name: str
-) -> str:
+def _plain(entry: Entry) -> str:
     now = time.gmtime()
     moment = time.strftime(f"%d/{_MONTHS[now.tm_mon - 1]}/%Y:%H:%M:%S +0000", now)
-    said = " ".join(line) if line[0] else "-"
+    said = f"{entry.method} {entry.target} {entry.version}" if entry.method else "-"
     return (
-        f'{client or "-"} - - [{moment}] "{said}" {status} {size} "{referer or "-"}" "{agent or "-"}" '
-        f"{seconds:.6f} {name or '-'}"
+        f'{entry.client or "-"} - - [{moment}] "{said}" {entry.status} {entry.bytes} "{entry.referer or "-"}" '
+        f'"{entry.agent or "-"}" {entry.seconds:.6f} {entry.request or "-"}'
     )
 
 
-def _json(
-    client: str, line: tuple[str, str, str], status: int, size: int, seconds: float, referer: str, agent: str, name: str
-) -> str:
-    members = {
-        "time": time.strftime("%Y-%m-%dT%H:%M:%SZ", time.gmtime()),
-        "client": client,
-        "method": line[0],
-        "target": line[1],
-        "version": line[2],
-        "status": status,
-        "bytes": size,
-        "seconds": round(seconds, 6),
-        "referer": referer,
-        "agent": agent,
-        "request": name,
-    }
+def _json(entry: Entry) -> str:
+    members = {"time": time.strftime("%Y-%m-%dT%H:%M:%SZ", time.gmtime())}
+    members |= entry._replace(seconds=round(entry.seconds, 6))._asdict()
     return json.dumps({name: value for name, value in members.items() if value != ""})
 
 

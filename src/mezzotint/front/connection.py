@@ -12,7 +12,7 @@ import httptools
 
 from mezzotint.front.crowd import Crowd
 from mezzotint.front.exchange import HIGH, App, Exchange
-from mezzotint.front.heads import BodyReader, Head, Refused, client_of, head_of, log_quick, refusal
+from mezzotint.front.heads import BodyReader, Head, Refused, client_of, head_of, refusal
 from mezzotint.front.limits import Limits, plain_address
 from mezzotint.front.outgoing import Outgoing
 
@@ -83,7 +83,7 @@ class Connection(asyncio.Protocol):
                 self.out.write(*answer)
                 self._since = time.monotonic()
                 if self.log is not None:
-                    log_quick(self.log, data, answer, self._client)
+                    self.log.answered_at_once(data, answer, self._client)
                 return
         if self._lingers:
             self._thrown_away, self._since = self._thrown_away + len(data), time.monotonic()

@@ -8,7 +8,6 @@ from http import HTTPStatus
 from typing import Any, NamedTuple
 from urllib.parse import unquote
 
-from mezzotint.front.access import AccessLog
 from mezzotint.front.clock import date_line
 from mezzotint.front.limits import Limits, plain_address
 
@@ -97,23 +96,6 @@ def _without_port(text: str) -> str:
     """As some proxies write it: `192.0.2.1:1234`, `[2001:db8::1]:1234`."""
     match = _WITH_PORT.fullmatch(text)
     return plain_address((match[1] or match[2]) if match else text)
-
-
-def log_quick(
-    log: AccessLog,
-    request: bytes,
-    answer: tuple[bytes, bytes],
-    client: Callable[[list[tuple[bytes, bytes]]], tuple[str, int]],
-) -> None:
-    """Of what was answered as it came, both as they are on the wire."""
-    first, _, rest = request.partition(b"\r\n")
-    lines = [line.partition(b":") for line in rest.split(b"\r\n") if line]
-    headers = [(name.lower(), value.strip()) for name, _, value in lines]
-    method, target, version = first.decode("latin-1").split(" ")
-    name = answer[0].partition(b"x-request-id: ")[2].partition(b"\r\n")[0].decode()
-    log.answered(
-        client(headers)[0], (method, target, version), dict(headers), int(answer[0][9:12]), len(answer[1]), 0.0, name
-    )
 
 
 def refusal(status: int) -> bytes:

@@ -3,13 +3,11 @@
 from __future__ import annotations
 
 import json
-import logging
-import time
 from pathlib import Path
 
 from mezzotint.errors import InvalidInput
+from mezzotint.host.watched import Watched
 
-log = logging.getLogger(__name__)
 DEFAULT = 8
 ALL = "*"
 MOST = 1000
@@ -36,35 +34,13 @@ class DomainLimits:
     """A domain that is named counts together with all below it; of the others each host counts by itself."""
 
     def __init__(self, path: Path) -> None:
-        self._path = path
-        self._read_at = 0.0
-        self._limits = {ALL: DEFAULT}
-        self._version: tuple[int, int, int] | None = None
+        self._limits = Watched(path, read_limits, {ALL: DEFAULT}, every=_LOOK_AGAIN)
 
     def of(self, host: str) -> tuple[str, int]:
         """The domain that `host` counts for, and how many downloads it allows at once."""
-        self._look()
-        name = host
+        limits, name = self._limits.now(), host
         while name:
-            if name in self._limits:
-                return name, self._limits[name]
+            if name in limits:
+                return name, limits[name]
             name = name.partition(".")[2]
-        return host, self._limits[ALL]
-
-    def _look(self) -> None:
-        now = time.monotonic()
-        if self._read_at and now - self._read_at < _LOOK_AGAIN:
-            return
-        self._read_at = now
-        try:
-            status = self._path.stat()
-            version = (status.st_mtime_ns, status.st_ino, status.st_size)
-        except OSError:
-            version = None
-        if version == self._version and version is not None:
-            return
-        try:
-            self._limits = read_limits(self._path)
-            self._version = version
-        except (InvalidInput, OSError) as error:
-            log.warning("the limits stay as they were: %s", error)
+        return host, limits[ALL]

@@ -15,7 +15,7 @@ from mezzotint.errors import InvalidInput
 from mezzotint.host.rates import Rate
 
 _UNITS = {"": 1, "K": 1 << 10, "M": 1 << 20, "G": 1 << 30, "T": 1 << 40}
-_LEAST_SECRET = 16
+KEY_ID, _LEAST_SECRET = "[A-Za-z0-9_-]{1,32}", 16
 _COUNTS = {"": 1, "K": 10**3, "M": 10**6, "G": 10**9}
 
 
@@ -205,7 +205,7 @@ def parse_keys(text: str) -> dict[str, str]:
     keys: dict[str, str] = {}
     for part in re.split(r"[\s,]+", text.strip()):
         name, _, secret = part.partition(":")
-        if not re.fullmatch(r"[A-Za-z0-9_-]{1,32}", name) or len(secret) < _LEAST_SECRET or name in keys:
+        if not re.fullmatch(KEY_ID, name) or len(secret) < _LEAST_SECRET or name in keys:
             raise ValueError(
                 f"id:secret, separated by commas: an id of letters, digits, - and _, a secret of {_LEAST_SECRET} "
                 "characters at least without a comma or a space in it, each id once"

@@ -4,12 +4,13 @@ from __future__ import annotations
 
 from collections.abc import Callable
 
+from django.conf import settings
 from django.http import HttpRequest, HttpResponse, HttpResponseBase
 
-from mezzotint import tokens
 from mezzotint.browse.views import error_page
-from mezzotint.errors import MezzotintError, TooMuchForOne
+from mezzotint.errors import TooMuchForOne, Unauthorized
 from mezzotint.host.rates import client_network
+from mezzotint.repository.api.auth import shown_token
 from mezzotint.repository.api.problems import plain
 from mezzotint.wiring import engine
 
@@ -40,17 +41,12 @@ def address(request: HttpRequest) -> str:
 
 def locked(request: HttpRequest, *_: object, **__: object) -> HttpResponse:
     """What django-axes answers whoever has tried to log in too often."""
-    from django.conf import settings
-
     wait = int(settings.AXES_COOLOFF_TIME.total_seconds())
     return error_page(request, TooMuchForOne("too many logins have failed; try again later", wait))
 
 
 def _is_known(request: HttpRequest) -> bool:
-    if request.user.is_authenticated:
-        return True
-    shown = tokens.bearer(request.headers.get("Authorization"), request.GET.get("token"))
     try:
-        return shown is not None and tokens.verify(engine().settings.secret_key, shown) is not None
-    except MezzotintError:
+        return bool(request.user.is_authenticated) or shown_token(request) is not None
+    except Unauthorized:
         return False

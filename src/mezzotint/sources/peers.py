@@ -3,16 +3,15 @@
 from __future__ import annotations
 
 import json
-import logging
 import re
 from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any
 
 from mezzotint.errors import InvalidInput
+from mezzotint.host.watched import Watched
 from mezzotint.settings.parsing import parse_http_url
 
-log = logging.getLogger(__name__)
 SENDING = 300.0
 """seconds that a picture may be on its way, from a peer or to it"""
 _LONGEST_NAME = 80
@@ -73,23 +72,8 @@ class PeerList:
     """The peers of a file, re-read when it changes."""
 
     def __init__(self, path: Path) -> None:
-        self._path = path
-        self._version: tuple[int, int] | None = None
-        self._peers: tuple[Peer, ...] = ()
-
-    def all(self) -> tuple[Peer, ...]:
-        try:
-            status = self._path.stat()
-            version = (status.st_mtime_ns, status.st_ino)
-        except OSError:
-            version = None
-        if version != self._version:
-            self._version = version
-            try:
-                self._peers = read_peers(self._path)
-            except InvalidInput as error:
-                log.warning("the peers stay as they were: %s", error)
-        return self._peers
+        nobody: tuple[Peer, ...] = ()
+        self.all = Watched(path, read_peers, nobody).now
 
     def named(self, name: str) -> Peer | None:
         return next((peer for peer in self.all() if peer.name == name), None)

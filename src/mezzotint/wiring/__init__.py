@@ -21,6 +21,7 @@ from mezzotint.network.limits import DomainLimits
 from mezzotint.objects import ObjectStore
 from mezzotint.objects.registry import open_store
 from mezzotint.settings import Settings
+from mezzotint.signatures import Signer, signer_of
 from mezzotint.sources.notes import Notes
 from mezzotint.sources.peers import PeerList
 from mezzotint.sources.records import RemoteRecords
@@ -47,6 +48,7 @@ class Engine:
     peers: PeerList
     notes: Notes
     rates: Rates
+    signer: Signer
 
     def close(self) -> None:
         self.housekeeping.stop()
@@ -95,6 +97,7 @@ def open_engine(settings: Settings, observer: Observer | None = None) -> Engine:
         PeerList(settings.peers),
         Notes(settings.data / "notes"),
         _rates(settings),
+        signer_of(settings),
     )
 
 

@@ -5,6 +5,7 @@ from __future__ import annotations
 from dataclasses import dataclass
 from typing import TYPE_CHECKING, Any
 
+from django.http import HttpRequest
 from rest_framework.authentication import BaseAuthentication
 from rest_framework.permissions import SAFE_METHODS, BasePermission
 from rest_framework.request import Request
@@ -31,13 +32,16 @@ class Machine:
         return str(self)
 
 
+def shown_token(request: HttpRequest | Request) -> tokens.Token | None:
+    """None where none is shown. Raises Unauthorized for a wrong one."""
+    text = tokens.bearer(request.headers.get("authorization"), request.GET.get("token"))
+    return None if text is None else tokens.verify(engine().settings.secret_key, text)
+
+
 class TokenAuthentication(BaseAuthentication):
     def authenticate(self, request: Request) -> tuple[Any, tokens.Token] | None:
-        text = tokens.bearer(request.headers.get("authorization"), request.query_params.get("token"))
-        if text is None:
-            return None
-        token = tokens.verify(engine().settings.secret_key, text)
-        return Machine(token.name), token
+        token = shown_token(request)
+        return None if token is None else (Machine(token.name), token)
 
     def authenticate_header(self, request: Request) -> str:
         return 'Bearer realm="mezzotint"'
