@@ -18,6 +18,8 @@ _SIGNED = re.compile(
     rf"(?P<address>[^?]*(?:\?.*)?)[?&]key=(?P<key>{KEY_ID})(?:&expires=(?P<expires>[0-9]{{1,12}}))?"
     r"&signature=(?P<signature>[A-Za-z0-9_-]{43})",
 )
+_AS_SENT = re.compile(r"/(?:(?![\"#'<>\\^`{}])[!-~])*")
+"""without what browsers percent-encode, or make a / of, before they send it (WHATWG URL)"""
 MARK = "&signature="
 LONGEST = 8192
 """characters of an address that is looked at"""
@@ -45,8 +47,10 @@ class Signer:
             raise InvalidInput(
                 "key", f"cannot be {key!r:.40}", f"one of {' '.join(self._keys)}, MEZZOTINT_SIGNING_KEYS"
             )
-        if not re.fullmatch(r"/[!-~]*", address) or "#" in address or len(address) > LONGEST:
-            limit = f"a path as it is sent: / and printable ASCII without #, at most {LONGEST} characters"
+        if not _AS_SENT.fullmatch(address) or len(address) > LONGEST:
+            limit = (
+                f"a path as it is sent, with what browsers would percent-encode encoded, at most {LONGEST} characters"
+            )
             raise InvalidInput("address", f"cannot be {address!r:.60}", limit)
         if MARK in address:
             raise InvalidInput("address", "is signed already", "one without &signature=")

@@ -72,7 +72,23 @@ def test_its_names_and_addresses_are_answered_to(named: Server, host: str) -> No
 
 
 @pytest.mark.parametrize(
-    "host", ["evil.example", "example.org", "pictures.example.evil.example", "127.0.0.1.evil.example", "", "[", "a b"]
+    "host",
+    [
+        "evil.example",
+        "example.org",
+        "pictures.example.evil.example",
+        "127.0.0.1.evil.example",
+        "[::1]evil",
+        "[::1]:8765x",
+        "[::1].evil.example",
+        "127.0.0.1:8765x",
+        "evil@127.0.0.1",
+        "localhost/evil",
+        "localhost?evil",
+        "",
+        "[",
+        "a b",
+    ],
 )
 def test_under_another_name_nothing_is_given_also_not_from_memory(named: Server, host: str) -> None:
     ident = named.upload(pictures.jpeg(120, 80, seed=7))

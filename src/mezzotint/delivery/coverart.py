@@ -4,7 +4,6 @@ from __future__ import annotations
 
 import asyncio
 import json
-import re
 import time
 from dataclasses import replace
 from functools import partial
@@ -16,6 +15,7 @@ from mezzotint.delivery.pictures import Pictures
 from mezzotint.delivery.request import Request
 from mezzotint.errors import InvalidInput, MezzotintError, printable
 from mezzotint.problems import problem_headers, status_of
+from mezzotint.settings.parsing import HOST
 from mezzotint.sources.coverart import CoverRequest, Given, parse_path
 from mezzotint.sources.coverart.keeping import MEDIA
 from mezzotint.sources.coverart.listing import led_to_host
@@ -27,7 +27,6 @@ STATUS = "/cache-status"
 PREFIXES = ("/release/", "/release-group/")
 _IN_MEMORY = 1.0
 """seconds until another front is seen"""
-_HOST = re.compile(r"(?:[A-Za-z0-9._-]+|\[[0-9A-Fa-f:.]+\])(?::[0-9]{1,5})?")
 
 
 class CoverDoor(Door):
@@ -92,7 +91,7 @@ def _base(engine: Engine, request: Request) -> str | None:
     if settings.public_url is not None:
         return settings.public_url
     host, scheme = request.header(b"host") or "", request.header(b"x-forwarded-proto") or request.scheme
-    return f"{'https' if scheme == 'https' else 'http'}://{host}" if _HOST.fullmatch(host) else None
+    return f"{'https' if scheme == 'https' else 'http'}://{host}" if HOST.fullmatch(host) else None
 
 
 def _status(engine: Engine) -> dict[str, object]:

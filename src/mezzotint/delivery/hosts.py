@@ -9,6 +9,7 @@ from urllib.parse import urlsplit
 
 from mezzotint.network.addresses import Patterns
 from mezzotint.settings import Settings
+from mezzotint.settings.parsing import HOST
 
 _LOCAL = "localhost"
 
@@ -27,11 +28,8 @@ class Hosts:
         """A Host header's value; None where there is none, which no browser sends."""
         if self._any or header is None:
             return True
-        try:
-            host = urlsplit(f"//{header}").hostname or ""
-        except ValueError:
-            return False
-        host = host.removesuffix(".")
+        match = HOST.fullmatch(header)
+        host = match["name"].strip("[]").lower().removesuffix(".") if match else ""
         return host == _LOCAL or _is_address(host) or self._names.name(host)
 
 

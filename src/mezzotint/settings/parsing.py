@@ -15,6 +15,8 @@ from mezzotint.errors import InvalidInput
 from mezzotint.host.rates import Rate
 
 _UNITS = {"": 1, "K": 1 << 10, "M": 1 << 20, "G": 1 << 30, "T": 1 << 40}
+HOST = re.compile(r"(?P<name>\[[0-9a-fA-F:.]+\]|[A-Za-z0-9._-]+)(:[0-9]{1,5})?")
+"""and its port, as a Host header has them (RFC 9110 section 7.2)"""
 KEY_ID, _LEAST_SECRET = "[A-Za-z0-9_-]{1,32}", 16
 _COUNTS = {"": 1, "K": 10**3, "M": 10**6, "G": 10**9}
 
@@ -184,7 +186,7 @@ def parse_page_format(text: str) -> str:
 def parse_host(text: str) -> str:
     """`example.com`, or `example.com:8000`. Raises ValueError."""
     host = text.strip()
-    if not re.fullmatch(r"(\[[0-9a-fA-F:.]+\]|[A-Za-z0-9._-]+)(:[0-9]{1,5})?", host):
+    if not HOST.fullmatch(host):
         raise ValueError("a host, with a port or without")
     return host
 
