@@ -22,6 +22,7 @@ from mezzotint.front.worker import work as run
 from mezzotint.front.workers import Workers, listen
 from mezzotint.host import HostLocks
 from mezzotint.host.files import make_directory
+from mezzotint.names.listed import read_list
 from mezzotint.settings import Settings
 from mezzotint.site import prepare
 
@@ -36,15 +37,14 @@ def serve(
     ] = False,
 ) -> None:
     """Set up what is missing and serve, until Ctrl-C."""
-    from mezzotint.delivery.renditions import check_list
-
     if read_only:
         os.environ["MEZZOTINT_READ_ONLY"] = "true"
     settings = Settings.read()
     host, port = settings.bind
     _check_free(host, port)
     check_directories(settings)
-    check_list(settings)
+    if settings.renditions == "listed":
+        read_list(settings.listed_renditions)
     if settings.store_url.startswith("memory:"):
         raise InvalidInput(
             "MEZZOTINT_STORE", "cannot be memory, which one process alone sees", "a directory, Swift or S3"

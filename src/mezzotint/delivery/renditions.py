@@ -3,70 +3,19 @@
 from __future__ import annotations
 
 import asyncio
-import json
-from dataclasses import dataclass, replace
-from pathlib import Path
-from typing import Any
+from dataclasses import replace
 
 from mezzotint.delivery.request import Request
 from mezzotint.derivatives import StoreManager
-from mezzotint.errors import Forbidden, InvalidInput, InvalidRendition
+from mezzotint.errors import Forbidden, InvalidRendition
 from mezzotint.host.watched import Watched
-from mezzotint.names import Format, Ident, Rendition
-from mezzotint.names.grammar import parse_rendition
+from mezzotint.names import Ident, Rendition
+from mezzotint.names.listed import ANY, NOTHING, Listed, read_list
 from mezzotint.settings import Settings
 
 _LOOK_AGAIN = 1.0
 _REMEMBERED = 100_000
 """addresses that were found to be free"""
-_MEMBERS = {"sizes", "formats", "base"}
-_SHAPE = '{"sizes": ["fit400x400", "w800"], "formats": ["jpg", "webp", "auto"], "base": true}'
-
-
-@dataclass(frozen=True)
-class Listed:
-    """`renditions` have the format that stands for all of `formats`; `base`: the base itself may be had."""
-
-    renditions: frozenset[Rendition]
-    formats: frozenset[Format]
-    base: bool
-
-
-_ALL = Format.JPG
-_NOTHING = Listed(frozenset(), frozenset(), base=False)
-
-
-def read_list(path: Path) -> Listed:
-    """Raises InvalidInput, naming the member."""
-    try:
-        found: Any = json.loads(path.read_text("utf-8"))
-    except (OSError, ValueError, RecursionError) as error:
-        raise InvalidInput(path.name, f"cannot be read: {error}", _SHAPE) from None
-    if not isinstance(found, dict) or not found.keys() <= _MEMBERS or not isinstance(found.get("base", True), bool):
-        raise InvalidInput(path.name, "has other members", _SHAPE)
-    sizes, formats = found.get("sizes", []), found.get("formats", ["jpg", "auto"])
-    for member in (sizes, formats):
-        if not isinstance(member, list) or not all(isinstance(text, str) for text in member):
-            raise InvalidInput(path.name, "has a member that is no list of texts", _SHAPE)
-    unknown = [text for text in formats if text not in list(Format)]
-    if unknown:
-        raise InvalidInput(path.name, f"cannot have the format {unknown[0]!r:.40}", " ".join(Format))
-    return Listed(
-        frozenset(_rendition(path, text) for text in sizes), frozenset(map(Format, formats)), found.get("base", True)
-    )
-
-
-def _rendition(path: Path, text: str) -> Rendition:
-    try:
-        return parse_rendition(f"{'-' if text else ''}{text}.{_ALL}")
-    except InvalidInput as error:
-        raise InvalidInput(path.name, f"has a size, {text!r:.40}, that is none: {error.what}", _SHAPE) from None
-
-
-def check_list(settings: Settings) -> None:
-    """Raises InvalidInput where there is to be a list, and none can be read."""
-    if settings.renditions == "listed":
-        read_list(settings.listed_renditions)
 
 
 class Renditions:
@@ -74,7 +23,7 @@ class Renditions:
 
     def __init__(self, settings: Settings, manager: StoreManager) -> None:
         self._mode, self._manager = settings.renditions, manager
-        listed = Watched(settings.listed_renditions, read_list, _NOTHING, every=_LOOK_AGAIN)
+        listed = Watched(settings.listed_renditions, read_list, NOTHING, every=_LOOK_AGAIN)
         self._file = listed if self._mode == "listed" else None
         self._list: Listed | None = None
         self._free: set[str] = set()
@@ -114,7 +63,7 @@ class Renditions:
             return listed.base
         if rendition.format not in listed.formats:
             return False
-        wanted = replace(rendition, format=_ALL)
+        wanted = replace(rendition, format=ANY)
         if wanted in listed.renditions:
             return True
         return await asyncio.to_thread(self._comes_to_one, listed, ident, wanted)
