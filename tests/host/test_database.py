@@ -4,6 +4,8 @@ from __future__ import annotations
 
 import os
 import sqlite3
+import subprocess
+import sys
 import threading
 from collections.abc import Callable, Iterator
 from pathlib import Path
@@ -209,3 +211,38 @@ def test_beginning_anew_leaves_no_descriptor_open(database: HostDatabase, tmp_pa
     for _ in range(5):
         lose()
     assert len(os.listdir("/proc/self/fd")) == before
+
+
+CLOSING = """
+import sys, threading, time
+from pathlib import Path
+from sqlite3 import ProgrammingError
+from mezzotint.host.database import HostDatabase
+
+def ask(database, begun):
+    begun.wait()
+    try:
+        while True:
+            database.query("SELECT count(*) FROM numbers a, numbers b, numbers c WHERE a.n + b.n > c.n")
+    except ProgrammingError:  # it is closed
+        pass
+
+for number in range(30):
+    database, begun = HostDatabase(Path(sys.argv[1]) / f"{number}.sqlite3"), threading.Barrier(5)
+    database.use("CREATE TABLE IF NOT EXISTS numbers (n INTEGER)")
+    database.change("INSERT INTO numbers VALUES (?)", [(n,) for n in range(100)])
+    threads = [threading.Thread(target=ask, args=(database, begun)) for _ in range(4)]
+    for thread in threads:
+        thread.start()
+    begun.wait()
+    time.sleep(0.005)
+    database.close()
+    for thread in threads:
+        thread.join()
+"""
+
+
+def test_it_may_be_closed_while_others_ask(tmp_path: Path) -> None:
+    """In a process of its own: SQLite would end it with a segmentation fault."""
+    done = subprocess.run([sys.executable, "-c", CLOSING, tmp_path], capture_output=True, text=True)
+    assert (done.returncode, done.stderr) == (0, "")

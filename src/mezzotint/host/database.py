@@ -94,8 +94,10 @@ class HostDatabase:
         return True
 
     def close(self) -> None:
-        self._reader.close()
-        self._connection.close()
+        """When nobody is in the middle of something: SQLite does not survive that."""
+        with self._writing, self._reading:
+            self._reader.close()
+            self._connection.close()
 
     def _open(self) -> None:
         """Raises StorageFull."""
