@@ -36,7 +36,7 @@ class HostDatabase:
         self._path = path
         self._schemas = [_SCHEMA]
         self._writing, self._reading = threading.Lock(), threading.Lock()
-        self._is_damaged = False
+        self._is_damaged = self._is_closed = False
         self.available = True
         with _alone_with(path):
             try:
@@ -64,7 +64,7 @@ class HostDatabase:
 
     def look(self) -> None:
         """Asked for every few seconds: begin anew where it was lost."""
-        if not self.available or not self._is_in_place():
+        if not self._is_closed and not (self.available and self._is_in_place()):
             self._begin_anew()
 
     def query(self, statement: str, *parameters: object) -> list[Any]:
@@ -73,6 +73,8 @@ class HostDatabase:
             return []
         try:
             with self._reading:
+                if not self.available:  # as it may have become meanwhile
+                    return []
                 return self._reader.execute(statement, parameters).fetchall()
         except sqlite3.DatabaseError as error:
             self._judge(error)
@@ -94,7 +96,8 @@ class HostDatabase:
         return True
 
     def close(self) -> None:
-        """When nobody is in the middle of something: SQLite does not survive that."""
+        """When nobody is in the middle of something: SQLite does not survive that. From now on it has nothing."""
+        self.available, self._is_closed = False, True
         with self._writing, self._reading:
             self._reader.close()
             self._connection.close()
