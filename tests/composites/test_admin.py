@@ -17,9 +17,8 @@ pytestmark = pytest.mark.processes
 
 @pytest.fixture
 def admin(world: World) -> Client:
-    User.objects.create_superuser("ada", password="password")
     client = Client()
-    client.login(username="ada", password="password")
+    client.force_login(User.objects.create_superuser("ada"))
     return client
 
 
@@ -70,10 +69,10 @@ def _lacking(world: World) -> dict[str, object]:
 
 
 def test_whoever_may_only_look_changes_nothing(world: World) -> None:
-    user = User.objects.create_user("eve", password="password", is_staff=True)
+    user = User.objects.create_user("eve", is_staff=True)
     user.user_permissions.set(Permission.objects.filter(codename__in=["view_member", "view_collection"]))
     client = Client()
-    client.login(username="eve", password="password")
+    client.force_login(user)
     member = world.work(world.accept(_lacking(world)).members.get())
     for action in ("try_again", "cancel"):
         assert "You may look" in act(client, action, member)
