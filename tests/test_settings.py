@@ -12,7 +12,7 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from mezzotint.errors import InvalidInput
-from mezzotint.settings import Settings
+from mezzotint.settings import Settings, machine
 from mezzotint.settings.parsing import parse_bool, parse_bytes, parse_count
 
 VARIABLES = [next(iter(field.metadata["variables"])) for field in dataclasses.fields(Settings) if field.metadata]
@@ -237,3 +237,14 @@ def test_processes_that_start_together_agree_on_the_secret(tmp_path: Path) -> No
         thread.join()
     assert len(seen) == 8
     assert len(set(seen)) == 1
+
+
+def test_a_containers_memory_is_the_machines(tmp_path: Path) -> None:
+    limit, none = tmp_path / "memory.max", tmp_path / "none"
+    whole = machine.memory((none,))
+    limit.write_text("max\n")
+    assert machine.memory((none, limit)) == whole
+    limit.write_text("123456789\n")
+    assert machine.memory((none, limit)) == 123456789
+    assert Settings.read({"MEZZOTINT_RENDER_MEMORY": "1G"}).memory_for_renders == 1 << 30
+    assert Settings.read({}).memory_for_renders >= 256 << 20

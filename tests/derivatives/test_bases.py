@@ -11,18 +11,21 @@ import pytest
 from PIL import Image
 
 from mezzotint.derivatives import Bases
+from mezzotint.derivatives.intake import Intake
 from mezzotint.errors import DamagedImage, InvalidInput, NotAnImage, NotFound, TooManyBytes, TooManyPixels
 from mezzotint.names import Ident
 from mezzotint.objects import DirectoryStore, MemoryStore, ObjectStore
 from tests.cache.caches import OwnCache, open_cache
-from tests.pictures import jpeg, png
+from tests.pictures import encoded, jpeg, photograph, png
 
 ABSENT = Ident("ab" * 32)
 
 
-def open_bases(directory: Path, store: ObjectStore, cache: OwnCache, max_bytes: int = 1_000_000) -> Bases:
-    limits = {"max_bytes": max_bytes, "max_pixels": 100_000, "max_frames": 10}
-    return Bases(store, cache, cache.host, directory / "incoming", **limits, allow_svg=False)
+def open_bases(
+    directory: Path, store: ObjectStore, cache: OwnCache, max_bytes: int = 1_000_000, memory: int = 1 << 30
+) -> Bases:
+    intake = Intake(max_bytes, max_pixels=100_000, max_frames=10, memory=memory, allow_svg=False)
+    return Bases(store, cache, cache.host, directory / "incoming", intake)
 
 
 @pytest.fixture
@@ -169,6 +172,14 @@ def test_frames_have_a_limit_where_a_picture_is_taken_in(tmp_path: Path, cache: 
     assert bases.add([animation(10)]).facts.frames == 10
     with pytest.raises(TooManyPixels, match="MEZZOTINT_MAX_FRAMES"):
         bases.add([animation(11)])
+
+
+def test_what_takes_too_much_memory_to_decode_is_refused_where_it_is_taken_in(tmp_path: Path, cache: OwnCache) -> None:
+    bases = open_bases(tmp_path, MemoryStore(), cache, memory=1 << 20)
+    assert bases.add([encoded(photograph(200, 150), "WEBP")]).new
+    with pytest.raises(TooManyPixels) as caught:
+        bases.add([encoded(photograph(400, 240), "WEBP")])
+    assert caught.value.limit == "1 MB, MEZZOTINT_RENDER_MEMORY"
 
 
 def animation(frames: int) -> bytes:

@@ -14,6 +14,7 @@ from mezzotint.derivatives import Derivative, StoreManager
 from mezzotint.derivatives.manager import Observer
 from mezzotint.derivatives.pool import Flight, RenderPool
 from mezzotint.errors import Busy, DamagedBase, GivenUp, InvalidRendition, NotFound, StorageFull
+from mezzotint.host.allowance import Allowance
 from mezzotint.names import Ident, Largest, Rendition, parse, print_name
 from mezzotint.settings import Settings
 from mezzotint.wiring import Engine
@@ -253,7 +254,7 @@ def test_a_cache_that_cannot_keep_costs_only_the_keeping(made: Engine, tmp_path:
 
     cache = Full(tmp_path / "full", 1000)
     pool: RenderPool[Derivative] = RenderPool(1, 2)
-    manager = StoreManager(made.bases, cache, cache.host, pool, Largest(), counting)
+    manager = StoreManager(made.bases, cache, cache.host, pool, Largest(), counting, made.manager._memory, 60)
     ident = made.bases.add([jpeg(200, 100)]).ident
     answer = manager.request(ident, rendition(made, ident, "-w50.jpg")).result(PATIENCE)
     assert opened(answer.data).width == 50
@@ -265,8 +266,35 @@ def test_a_cache_that_cannot_keep_costs_only_the_keeping(made: Engine, tmp_path:
 def test_what_takes_too_long_is_given_up(made: Engine, counting: Counting) -> None:
     ident = made.bases.add([jpeg(2000, 1500)]).ident
     pool: RenderPool[Derivative] = RenderPool(1, 2)
-    manager = StoreManager(made.bases, made.cache, made.host, pool, Largest(), counting, timeout=0.0)
+    manager = StoreManager(
+        made.bases, made.cache, made.host, pool, Largest(), counting, made.manager._memory, timeout=0.0
+    )
     with pytest.raises(GivenUp, match="longer than 0 seconds to make, MEZZOTINT_RENDER_TIMEOUT"):
         manager.request(ident, rendition(made, ident, "-1999x1500.png")).result(PATIENCE)
     pool.close()
     assert cached_names(made, ident) == []
+
+
+def test_what_takes_more_memory_than_all_is_refused_and_nothing_else(made: Engine, counting: Counting) -> None:
+    ident = made.bases.add([jpeg(2000, 1500)]).ident
+    pool: RenderPool[Derivative] = RenderPool(1, 2)
+    memory = Allowance(made.settings.data / "host" / "little", 60 << 20)
+    manager = StoreManager(made.bases, made.cache, made.host, pool, Largest(), counting, memory, 60)
+    with pytest.raises(InvalidRendition) as caught:
+        manager.request(ident, rendition(made, ident, "-1999x1500.avif")).result(PATIENCE)
+    assert caught.value.field == "size"
+    assert caught.value.limit == "60 MB, MEZZOTINT_RENDER_MEMORY"
+    assert manager.request(ident, rendition(made, ident, "-200x150.avif")).result(PATIENCE).made
+    pool.close()
+
+
+def test_a_render_waits_for_memory_and_is_given_up_there(made: Engine, counting: Counting) -> None:
+    ident = made.bases.add([jpeg(200, 150)]).ident
+    memory = made.manager._memory
+    with memory.hold(memory.total, lambda: None):
+        flight = request(made, ident, "-w50.jpg")
+        made.manager.leave(flight)
+        with pytest.raises(GivenUp):
+            flight.result(PATIENCE)
+        waits = request(made, ident, "-w60.jpg")
+    assert waits.result(PATIENCE).made

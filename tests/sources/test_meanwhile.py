@@ -11,7 +11,7 @@ from pathlib import Path
 import pytest
 
 from mezzotint.derivatives import Base
-from mezzotint.derivatives.bases import Spool
+from mezzotint.derivatives.intake import Spool
 from mezzotint.names import Ident
 from mezzotint.names.keys import remote_key
 from mezzotint.network.urls import parse_url

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import hashlib
 import json
 import os
 import sys
@@ -12,12 +11,12 @@ from collections.abc import Iterable, Iterator
 from contextlib import contextmanager, suppress
 from dataclasses import asdict, dataclass
 from pathlib import Path
-from typing import BinaryIO
 
 from mezzotint.cache import Cache
 from mezzotint.cache.places import NATIVE
+from mezzotint.derivatives.intake import Intake, Spool
 from mezzotint.derivatives.life_cycle import LifeCycle
-from mezzotint.errors import DamagedBase, NotAnImage, NotFound, StorageFull, TooManyBytes, TooManyPixels
+from mezzotint.errors import DamagedBase, NotFound, StorageFull
 from mezzotint.failpoints import failpoint
 from mezzotint.host import Host
 from mezzotint.host.files import CHUNK, full_is_told, temporary
@@ -25,8 +24,6 @@ from mezzotint.names import FORMATS, Facts, Ident, base_key
 from mezzotint.objects import ObjectReader, ObjectStore
 from mezzotint.objects.filesystem import FileReader
 from mezzotint.objects.protocol import find
-from mezzotint.transforms import libvips
-from mezzotint.transforms.complete import check_complete
 from mezzotint.transforms.exif import read_exif
 
 _REMEMBERED = 20_000
@@ -42,40 +39,6 @@ class Base:
     new: bool
 
 
-class Spool:
-    """A base on its way in: written aside and hashed as its bytes arrive."""
-
-    def __init__(self, path: Path, stream: BinaryIO, max_bytes: int) -> None:
-        self.path = path
-        self.size = 0
-        self._stream, self._hash, self._max_bytes = stream, hashlib.sha256(), max_bytes
-
-    def write(self, chunk: bytes) -> None:
-        """Raises TooManyBytes, StorageFull."""
-        self.size += len(chunk)
-        if self.size > self._max_bytes:
-            raise TooManyBytes("file", "is too large", f"{self._max_bytes} bytes, MEZZOTINT_MAX_UPLOAD")
-        self._hash.update(chunk)
-        with full_is_told("a picture"):
-            self._stream.write(chunk)
-
-    def opened(self) -> int:
-        """A descriptor to read it by, whatever becomes of its name. Raises StorageFull."""
-        with full_is_told("a picture"):
-            self._stream.flush()
-        return os.open(f"/proc/self/fd/{self._stream.fileno()}", os.O_RDONLY | os.O_CLOEXEC)
-
-    def digest(self) -> str:
-        """Of what was written so far."""
-        return self._hash.hexdigest()
-
-    def finish(self) -> Ident:
-        """No more is coming. Raises StorageFull."""
-        with full_is_told("a picture"):
-            self._stream.close()
-        return Ident(self._hash.hexdigest())
-
-
 class Bases:
     def __init__(
         self,
@@ -83,15 +46,9 @@ class Bases:
         cache: Cache,
         host: Host,
         spool: Path,
-        *,
-        max_bytes: int,
-        max_pixels: int,
-        max_frames: int,
-        allow_svg: bool,
+        intake: Intake,
     ) -> None:
-        self._store, self._cache, self._host, self._spool = store, cache, host, spool
-        self.max_bytes, self._max_pixels, self._max_frames = max_bytes, max_pixels, max_frames
-        self._allow_svg = allow_svg
+        self._store, self._cache, self._host, self._spool, self.intake = store, cache, host, spool, intake
         self._facts: OrderedDict[str, Facts] = OrderedDict()
         self._facts_lock = threading.Lock()
         self.life = LifeCycle(store, cache, self.forget)
@@ -111,11 +68,11 @@ class Bases:
     def spool(self) -> Iterator[Spool]:
         """Somewhere to write a base's bytes to, for `keep`. Gone afterwards."""
         with full_is_told("a picture"), temporary(self._spool) as (path, stream):
-            yield Spool(path, stream, self.max_bytes)
+            yield Spool(path, stream, self.intake.max_bytes)
 
     def keep(self, spool: Spool) -> Base:
         """Verify what was spooled and store it under its hash."""
-        ident, header = self.verified(spool)
+        ident, header = self.intake.verified(spool)
         content_type = FORMATS[header.facts.format].media_type
         failpoint("upload.before-put")
         new = self._store.put_if_absent(base_key(ident), spool.path, content_type)
@@ -127,7 +84,7 @@ class Bases:
 
     def keep_copy(self, spool: Spool) -> Base:
         """Verify what was spooled and have it in the cache alone, for as long as there is room."""
-        ident, header = self.verified(spool)
+        ident, header = self.intake.verified(spool)
         new = not self.is_here(ident)
         if new:
             with self._copying() as copy, spool.path.open("rb") as stream:
@@ -137,22 +94,6 @@ class Bases:
         self._remember(ident, header.facts)
         return Base(ident, header.facts, read_exif(header.exif), new)
 
-    def verified(self, spool: Spool) -> tuple[Ident, libvips.Header]:
-        """What was spooled, seen to be a whole picture. Raises NotAnImage, DamagedImage, TooManyPixels."""
-        ident = spool.finish()
-        if spool.size == 0:
-            raise NotAnImage("file", "is empty", "a picture")
-        header = self.header(spool.path)
-        if header.facts.frames > self._max_frames:
-            frames = f"has {header.facts.frames} frames"
-            raise TooManyPixels("file", frames, f"{self._max_frames} frames, MEZZOTINT_MAX_FRAMES")
-        check_complete(spool.path, header.facts.format)
-        return ident, header
-
-    def header(self, path: Path) -> libvips.Header:
-        """What a file says of itself. Raises NotAnImage, DamagedImage, TooManyPixels."""
-        return libvips.read_header(path, max_pixels=self._max_pixels, allow_svg=self._allow_svg)
-
     def facts(self, ident: Ident) -> Facts:
         """From memory, from the cache, or from the base's own header. Raises NotFound."""
         if (facts := self._facts.get(ident)) is not None:
@@ -161,7 +102,7 @@ class Bases:
             facts = Facts(**json.loads(kept))
         else:
             with self.on_disk(ident) as path:
-                facts = self.header(path).facts
+                facts = self.intake.header(path).facts
         self._remember(ident, facts, keep=kept is None)
         return facts
 

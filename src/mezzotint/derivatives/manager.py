@@ -15,8 +15,9 @@ from mezzotint import tracing
 from mezzotint.cache import Cache
 from mezzotint.derivatives.bases import Bases
 from mezzotint.derivatives.pool import Flight, RenderPool
-from mezzotint.errors import GivenUp, NotFound, StorageFull
+from mezzotint.errors import GivenUp, InvalidRendition, NotFound, StorageFull
 from mezzotint.host import Host
+from mezzotint.host.allowance import Allowance
 from mezzotint.names import Facts, Ident, Largest, Rendition, canonical, print_name
 from mezzotint.transforms import geometry, libvips
 from mezzotint.transforms.libvips import Source
@@ -56,11 +57,12 @@ class StoreManager:
         pool: RenderPool[Derivative],
         largest: Largest,
         observer: Observer,
-        timeout: float = 60.0,
+        memory: Allowance,
+        timeout: float,
     ) -> None:
-        """`timeout`: the seconds that a render may take, waiting not counted."""
+        """`memory`: bytes for all renders of the host at once. `timeout`: seconds for one, waiting not counted."""
         self._bases, self._cache, self._host, self._pool, self._largest = bases, cache, host, pool, largest
-        self.observer, self._timeout = observer, timeout
+        self.observer, self._memory, self._timeout = observer, memory, timeout
 
     def canonical(self, ident: Ident, rendition: Rendition) -> Rendition:
         """Raises NotFound, InvalidRendition."""
@@ -75,7 +77,7 @@ class StoreManager:
         """The derivative of a canonical rendition, from the cache or made.
 
         However many ask, in this process or another of this host, it is made
-        once. Its result raises NotFound, DamagedImage, GivenUp. Raises Busy, TooMuchForOne.
+        once. Its result raises NotFound, DamagedImage, InvalidRendition, GivenUp. Raises Busy, TooMuchForOne.
         """
         name = print_name(ident, rendition)
         return self._pool.submit(name, lambda stop: self._make(ident, rendition, name, stop), client)
@@ -129,26 +131,36 @@ class StoreManager:
 
     def _make_level(self, ident: Ident, level: Rendition, name: str, facts: Facts, stop: Stop) -> Source:
         generation = self._cache.generation.now()
-        with self._source(ident, level, facts, stop) as larger, self._turn(stop):
-            self._observe(larger)
-            pixels = libvips.reduce(larger, geometry.plan(level, facts, larger.stored), stop)
+        with self._source(ident, level, facts, stop) as larger:
+            plan = geometry.plan(level, facts, larger.stored)
+            with self._turn(larger, plan, facts, stop):
+                pixels = libvips.reduce(larger, plan, stop)
         source = Source(pixels, geometry.level_stored(level), level.format)
         self._keep(ident, name, self._render(source, level, facts, stop), generation)
         return source
 
     def _render(self, source: Source, rendition: Rendition, facts: Facts, stop: Stop) -> bytes:
-        with self._turn(stop), tracing.span("render", format=rendition.format):
-            self._observe(source)
+        plan = geometry.plan(rendition, facts, source.stored)
+        with self._turn(source, plan, facts, stop), tracing.span("render", format=rendition.format):
             started = time.perf_counter()
-            data = libvips.render(source, geometry.plan(rendition, facts, source.stored), stop)
+            data = libvips.render(source, plan, stop)
             self.observer.rendered(time.perf_counter() - started)
             return data
 
     @contextmanager
-    def _turn(self, stop: Stop) -> Iterator[None]:
-        """To render in, for as long as one may. Raises GivenUp where nobody waits for it by then."""
-        with self._pool.slots:
+    def _turn(self, source: Source, plan: geometry.Plan, facts: Facts, stop: Stop) -> Iterator[None]:
+        """To render in, with the memory it takes, for as long as one may.
+
+        Raises InvalidRendition where it takes more than all, GivenUp where nobody waits for it by then.
+        """
+        memory = libvips.memory(source.data, source.stored, source.format, plan, facts.frames)
+        if memory > self._memory.total:
+            limit = f"{self._memory.total >> 20} MB, MEZZOTINT_RENDER_MEMORY"
+            raise InvalidRendition("size", f"making it may take {memory >> 20} MB of memory", limit)
+        with self._pool.slots, self._memory.hold(memory, stop.check):
             stop.check()
+            if source.is_base:
+                self.observer.decoded_base()
             late = GivenUp(f"this takes longer than {self._timeout:g} seconds to make, MEZZOTINT_RENDER_TIMEOUT")
             timer = threading.Timer(self._timeout, stop.ask, [late])
             timer.daemon = True
@@ -157,10 +169,6 @@ class StoreManager:
                 yield
             finally:
                 timer.cancel()
-
-    def _observe(self, source: Source) -> None:
-        if source.is_base:
-            self.observer.decoded_base()
 
     def _keep(self, ident: Ident, name: str, data: bytes, generation: bytes) -> str:
         """Into the cache; returns the digest. A full disk costs only the keeping.

@@ -66,10 +66,14 @@ class HostLocks:
 
     @staticmethod
     def _try(descriptor: int, name: str) -> bool:
-        offset = int.from_bytes(hashlib.blake2b(name.encode(), digest_size=8).digest(), "big") >> 2
-        lock = struct.pack(_FLOCK, fcntl.F_WRLCK, os.SEEK_SET, offset, 1, 0)
-        try:
-            fcntl.fcntl(descriptor, fcntl.F_OFD_SETLK, lock)
-        except (BlockingIOError, PermissionError):
-            return False
-        return True
+        return lock_byte(descriptor, int.from_bytes(hashlib.blake2b(name.encode(), digest_size=8).digest(), "big") >> 2)
+
+
+def lock_byte(descriptor: int, offset: int) -> bool:
+    """Lock one byte of a file for as long as this description of it is open; False where somebody else has it."""
+    lock = struct.pack(_FLOCK, fcntl.F_WRLCK, os.SEEK_SET, offset, 1, 0)
+    try:
+        fcntl.fcntl(descriptor, fcntl.F_OFD_SETLK, lock)
+    except (BlockingIOError, PermissionError):
+        return False
+    return True

@@ -23,6 +23,7 @@ from mezzotint.errors import InvalidInput
 from mezzotint.front.limits import Limits
 from mezzotint.host.files import place, sync, temporary
 from mezzotint.host.rates import Rate
+from mezzotint.settings import machine
 from mezzotint.settings import parsing as p
 
 __all__ = ["Settings"]
@@ -52,6 +53,7 @@ class Settings:
     max_enlarged_pixels: int = p.setting("MEZZOTINT_MAX_ENLARGED_PIXELS", p.parse_count, "4M")
     max_avif_pixels: int = p.setting("MEZZOTINT_MAX_AVIF_PIXELS", p.parse_count, "32M")
     max_frames: int = p.setting("MEZZOTINT_MAX_FRAMES", p.parse_positive, "1000")
+    render_memory: int | None = p.setting("MEZZOTINT_RENDER_MEMORY", p.parse_bytes, None)
     render_timeout: float = p.setting("MEZZOTINT_RENDER_TIMEOUT", p.parse_duration, "60s")
     renditions: str = p.setting("MEZZOTINT_RENDITIONS", p.one_of("any", "listed", "signed"), "any")
     renditions_file: Path | None = p.setting("MEZZOTINT_RENDITIONS_FILE", p.parse_path, None)
@@ -211,6 +213,11 @@ class Settings:
         connections are not spread over the workers evenly."""
         cores = len(os.sched_getaffinity(0))
         return min(cores, cores // self.worker_count + 1)
+
+    @property
+    def memory_for_renders(self) -> int:
+        """Bytes that all renders of this host may take at once: a quarter of what there is, where none are given."""
+        return self.render_memory or max(machine.memory() // 4, 256 << 20)
 
     @cached_property
     def secret_key(self) -> str:

@@ -7,7 +7,7 @@ from concurrent.futures import Executor
 from contextlib import AbstractContextManager, ExitStack
 from typing import TypeVar
 
-from mezzotint.derivatives.bases import Spool
+from mezzotint.derivatives.intake import Spool
 from mezzotint.sources.threads import in_thread
 
 T = TypeVar("T")

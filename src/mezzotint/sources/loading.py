@@ -11,7 +11,7 @@ from functools import partial
 from typing import Any
 
 from mezzotint.derivatives import Bases
-from mezzotint.derivatives.bases import Spool
+from mezzotint.derivatives.intake import Spool
 from mezzotint.errors import InvalidInput, OriginError, OriginFailed, OriginLacks
 from mezzotint.names import Ident
 from mezzotint.network.client import Client
@@ -92,7 +92,7 @@ class Loading:
                 expires = now + self._lifetimes.of(response.headers, now)
                 etag, modified = validators(response.headers)
                 if response.status == 200:
-                    if (response.length or 0) > self._bases.max_bytes:
+                    if (response.length or 0) > self._bases.intake.max_bytes:
                         raise OriginFailed(f"the origin announces {response.length} bytes")
                     with origins_fault():
                         await arriving.receive(response.chunks)

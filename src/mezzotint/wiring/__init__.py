@@ -8,9 +8,11 @@ from dataclasses import dataclass
 from mezzotint.cache import Cache, Index, SqliteIndex
 from mezzotint.cache.cleaner import Cleaner, Housekeeping
 from mezzotint.derivatives import Bases, Derivative, StoreManager
+from mezzotint.derivatives.intake import Intake
 from mezzotint.derivatives.manager import Observer
 from mezzotint.derivatives.pool import RenderPool
 from mezzotint.host import Host
+from mezzotint.host.allowance import Allowance
 from mezzotint.host.files import remove_abandoned
 from mezzotint.host.rates import Meter, Rates
 from mezzotint.journal import Journal
@@ -64,19 +66,14 @@ def open_engine(settings: Settings, observer: Observer | None = None) -> Engine:
     remove_abandoned(settings.data / "incoming")
     host = Host(settings.data / "host")
     cache = Cache(settings.cache, _index(settings, host), settings.cache_max_size, host, settings.nginx / "hits.log")
-    bases = Bases(
-        store,
-        cache,
-        host,
-        settings.data / "incoming",
-        max_bytes=settings.max_upload,
-        max_pixels=settings.max_pixels,
-        max_frames=settings.max_frames,
-        allow_svg=settings.allow_svg,
+    memory = Allowance(settings.data / "host" / "render-memory", settings.memory_for_renders)
+    intake = Intake(
+        settings.max_upload, settings.max_pixels, settings.max_frames, settings.memory_for_renders, settings.allow_svg
     )
+    bases = Bases(store, cache, host, settings.data / "incoming", intake)
     pool: RenderPool[Derivative] = RenderPool(settings.render_threads, settings.render_queue)
     largest = Largest(settings.max_output_pixels, settings.max_enlarged_pixels, settings.max_avif_pixels)
-    manager = StoreManager(bases, cache, host, pool, largest, observer, settings.render_timeout)
+    manager = StoreManager(bases, cache, host, pool, largest, observer, memory, settings.render_timeout)
     cleaner = Cleaner(cache, observer.evicted)
     keeps = Patterns(hosts=settings.fetch_keep)
     return Engine(

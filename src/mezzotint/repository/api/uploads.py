@@ -10,7 +10,7 @@ from django.core.files.uploadhandler import FileUploadHandler
 from rest_framework.request import Request
 
 from mezzotint.derivatives import Base
-from mezzotint.derivatives.bases import Spool
+from mezzotint.derivatives.intake import Spool
 from mezzotint.errors import InvalidInput, MezzotintError
 from mezzotint.wiring import engine
 

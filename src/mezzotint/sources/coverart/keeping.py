@@ -11,7 +11,7 @@ from typing import Any
 from mezzotint.cache import Cache, CachedFile
 from mezzotint.cache.places import RELEASE
 from mezzotint.derivatives import Bases
-from mezzotint.derivatives.bases import Spool
+from mezzotint.derivatives.intake import Spool
 from mezzotint.errors import InvalidInput, NotAnImage
 from mezzotint.host.files import full_is_told, temporary
 from mezzotint.names import FORMATS
@@ -121,7 +121,7 @@ class Keeping:
         Raises FileNotFoundError where somebody removes the whole cache meanwhile: trying again helps.
         """
         with full_is_told("a cover"), temporary(self._cache.directory / RELEASE, durable=False) as (path, stream):
-            yield Spool(path, stream, self._bases.max_bytes)
+            yield Spool(path, stream, self._bases.intake.max_bytes)
 
     def keep(self, place: Place, size: int | None, spool: Spool) -> Place:
         """Verify what was spooled and give it its name; returns its place, which of what has no id the bytes tell.
@@ -139,7 +139,7 @@ class Keeping:
         with spool.path.open("rb") as stream:
             if stream.read(len(_PDF)) == _PDF:
                 return PDF
-        image_format = self._bases.verified(spool)[1].facts.format
+        image_format = self._bases.intake.verified(spool)[1].facts.format
         if image_format not in MEDIA:
             raise NotAnImage("file", f"is a {image_format}", " ".join(MEDIA))
         return image_format
