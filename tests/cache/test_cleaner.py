@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import os
 import threading
 from collections.abc import Iterator
 from dataclasses import replace
@@ -11,17 +12,19 @@ import pytest
 
 from mezzotint.cache import Cleaner, Cleaning, Totals
 from mezzotint.cache.cleaner import Housekeeping
-from mezzotint.cache.index import Entry
+from mezzotint.cache.index import BLOCK, Entry
 from tests.cache.caches import OwnCache, file_of, held, name_of, on_disk, open_cache
 from tests.waiting import PATIENCE
 
 SIZE = 100
+EACH = SIZE + BLOCK
+"""what one takes on the disk, as it is counted"""
 
 
 @pytest.fixture
 def cache(tmp_path: Path) -> Iterator[OwnCache]:
-    """Holds 10,000 bytes: a hundred files of SIZE."""
-    opened = open_cache(tmp_path / "cache", max_size=10_000)
+    """Holds a hundred files of SIZE."""
+    opened = open_cache(tmp_path / "cache", max_size=100 * EACH)
     yield opened
     opened.close()
 
@@ -93,19 +96,19 @@ def test_cleaning_tells_how_far_it_is(cache: OwnCache) -> None:
     told: list[int] = []
     done = Cleaner(cache).clean_to(0, told.append)
     assert done == Cleaning(250, 250 * SIZE)
-    assert sum(told) == 250 * SIZE and len(told) > 1
+    assert sum(told) == 250 * EACH and len(told) > 1
 
 
 def test_one_cleaner_works_at_a_time(cache: OwnCache) -> None:
     fill(cache, 100)
     with cache.locks.hold("cleaner"):
-        assert Cleaner(open_cache(cache.directory, max_size=10_000)).clean() == Cleaning(0, 0)
+        assert Cleaner(open_cache(cache.directory, max_size=100 * EACH)).clean() == Cleaning(0, 0)
     assert Cleaner(cache).clean().removed_files == 10
 
 
 def test_many_cleaners_together_remove_no_more_than_one(cache: OwnCache) -> None:
     fill(cache, 130)
-    others = [open_cache(cache.directory, max_size=10_000) for _ in range(4)]
+    others = [open_cache(cache.directory, max_size=100 * EACH) for _ in range(4)]
     removed: list[int] = []
     threads = [threading.Thread(target=lambda c=c: removed.append(Cleaner(c).clean().removed_files)) for c in others]
     for thread in threads:
@@ -124,7 +127,7 @@ def test_putting_while_cleaning_keeps_the_count(cache: OwnCache) -> None:
 
     def clean() -> None:
         while not stop.is_set():
-            Cleaner(cache).clean_to(2000)
+            Cleaner(cache).clean_to(20 * EACH)
 
     cleaner = threading.Thread(target=clean)
     cleaner.start()
@@ -171,7 +174,7 @@ def test_a_file_that_cannot_be_removed_keeps_no_other_from_being_cleaned(
         cache.index.add(replace(entry, used=n))
     for n in (0, 3):
         stick(cache, n)
-    assert Cleaner(cache).clean_to(5 * SIZE) == Cleaning(15, 15 * SIZE)
+    assert Cleaner(cache).clean_to(5 * EACH) == Cleaning(15, 15 * SIZE)
     assert Cleaner(cache).clean_to(0) == Cleaning(3, 3 * SIZE)
     assert Cleaner(cache).clean_to(0) == Cleaning(0, 0)
     assert cache.totals() == Totals(2, 2 * SIZE)
@@ -227,3 +230,16 @@ def test_an_index_that_is_lost_while_it_is_cleaned_ends_it(cache: OwnCache, monk
 
     monkeypatch.setattr(cache.index, "least_recently_used", lost)
     assert Cleaner(cache).clean_to(0) == Cleaning(0, 0)
+
+
+def test_small_files_are_counted_as_the_disk_counts_them(tmp_path: Path) -> None:
+    """A crop of one pixel is of a hundred bytes, and takes a block."""
+    cache = open_cache(tmp_path / "small", max_size=1_000_000)
+    for n in range(1000):
+        cache.put(name_of(n), b"x" * 60)
+        Cleaner(cache).clean()
+    os.sync()
+    taken = sum(file_of(cache, name).stat().st_blocks * 512 for name in on_disk(cache))
+    assert 0 < taken <= 1_000_000
+    assert cache.totals().on_disk >= taken
+    cache.close()

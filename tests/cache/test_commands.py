@@ -10,6 +10,7 @@ import pytest
 import redis as client_of_redis
 
 from mezzotint.cache import Cache, Totals
+from mezzotint.cache.index import on_disk
 from tests.backends.redis import Redis
 from tests.cache.caches import assert_holds, counted, file_of, held, name_of_any_kind, open_cache, settled
 from tests.cache.indexes import Indexes
@@ -83,7 +84,7 @@ def test_all_can_be_cleaned_away(cache: Cache, breakable_redis: Redis) -> None:
 def test_the_least_recently_used_are_cleaned_away_first(cache: Cache, breakable_redis: Redis) -> None:
     cache.index.touch([(cache.path_of(name), 2**41) for name in [*CONTENTS][:5]])
     left = {name: CONTENTS[name] for name in [*CONTENTS][:5]}
-    command(cache, breakable_redis, "clean", "--to", str(sum(map(len, left.values()))))
+    command(cache, breakable_redis, "clean", "--to", str(on_disk(sum(map(len, left.values())), len(left))))
     assert_holds(cache, left)
 
 

@@ -9,6 +9,7 @@ from collections.abc import Callable
 from dataclasses import dataclass
 
 from mezzotint.cache.files import Cache
+from mezzotint.cache.index import on_disk
 
 log = logging.getLogger(__name__)
 
@@ -26,7 +27,7 @@ class Cleaning:
 
 
 class Cleaner:
-    """Begins above HIGH_WATER of the cache's size and ends at LOW_WATER. One
+    """Begins above HIGH_WATER of the cache's size and ends at LOW_WATER, both as the disk counts. One
     cleaner works at a time, of all hosts that share the index. The cost is
     that of what is removed. `evicted` is told of files and bytes."""
 
@@ -34,21 +35,25 @@ class Cleaner:
         self.cache, self._evicted = cache, evicted
 
     def is_needed(self) -> bool:
-        return self.cache.totals().bytes > self.cache.max_size * HIGH_WATER
+        return self.cache.totals().on_disk > self.cache.max_size * HIGH_WATER
 
     def clean(self, progress: Callable[[int], None] = lambda freed: None) -> Cleaning:
         """Clean where it is needed; nothing to do, or another one at work, is no error."""
         return self.clean_to(int(self.cache.max_size * LOW_WATER), progress) if self.is_needed() else Cleaning(0, 0)
 
+    def excess(self, size: int) -> int:
+        """Bytes of the disk that are to be removed until `size` are left."""
+        return max(0, self.cache.totals().on_disk - size)
+
     def clean_to(self, size: int, progress: Callable[[int], None] = lambda freed: None) -> Cleaning:
-        """Remove the least recently used until `size` bytes are left. `progress` is told of bytes."""
+        """Remove the least recently used until `size` bytes of the disk are left. `progress` is told of them."""
         index, done = self.cache.index, Cleaning(0, 0)
         with self.cache.locks.attempt("cleaner") as mine:
-            while mine and index.lead() and (excess := self.cache.totals().bytes - size) > 0:
+            while mine and index.lead() and (excess := self.excess(size)) > 0:
                 batch = []
                 for entry in index.least_recently_used(_BATCH):
                     batch.append(entry)
-                    excess -= entry.size
+                    excess -= on_disk(entry.size)
                     if excess <= 0:
                         break
                 if not batch or not index.available:  # what it cannot forget it would name again
@@ -57,7 +62,7 @@ class Cleaner:
                 freed = sum(entry.size for entry in gone)
                 done = Cleaning(done.removed_files + len(gone), done.removed_bytes + freed)
                 self._evicted(len(gone), freed)
-                progress(freed)
+                progress(on_disk(freed, len(gone)))
                 if not (gone and forgotten):
                     break
             if mine:

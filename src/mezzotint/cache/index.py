@@ -6,6 +6,13 @@ from collections.abc import Iterable, Iterator
 from dataclasses import dataclass
 from typing import Protocol
 
+BLOCK = 4096
+"""What a file takes on the disk beside its bytes, at most: the rest of its last block, on common file systems."""
+
+
+def on_disk(size: int, files: int = 1) -> int:
+    return size + files * BLOCK
+
 
 @dataclass(frozen=True, slots=True)
 class Entry:
@@ -22,6 +29,10 @@ class Entry:
 class Totals:
     files: int
     bytes: int
+
+    @property
+    def on_disk(self) -> int:
+        return on_disk(self.bytes, self.files)
 
 
 class Index(Protocol):

@@ -32,16 +32,17 @@ def cache_status(as_json: Annotated[bool, typer.Option("--json", help="For progr
     totals, kinds = cache.totals(), cache.index.totals_by_kind()
     if as_json:
         by_kind = {kind: {"files": t.files, "bytes": t.bytes} for kind, t in kinds.items()}
-        found = {"files": totals.files, "bytes": totals.bytes, "max_bytes": cache.max_size, "kinds": by_kind}
-        print(json.dumps(found | {"index": cache.index.kind, "available": cache.index.available}))
+        found = {"files": totals.files, "bytes": totals.bytes, "kinds": by_kind}
+        room = {"on_disk": totals.on_disk, "max_bytes": cache.max_size}
+        print(json.dumps(found | room | {"index": cache.index.kind, "available": cache.index.available}))
         return
     table = Table("kind", "files", "bytes")
     for kind, t in kinds.items():
         table.add_row(kind, f"{t.files:,}", f"{t.bytes:,}")
     table.add_row("all", f"{totals.files:,}", f"{totals.bytes:,}", style="bold")
     out.print(table)
-    used = f" ({totals.bytes / cache.max_size:.1%})" if cache.max_size else ""
-    say(f"{decimal(totals.bytes)} of {decimal(cache.max_size)}{used} in {cache.directory}")
+    used = f" ({totals.on_disk / cache.max_size:.1%})" if cache.max_size else ""
+    say(f"{decimal(totals.on_disk)} of {decimal(cache.max_size)}{used} in {cache.directory}")
     if not cache.index.available:
         tell(f"[bold red]{_UNAVAILABLE[cache.index.kind]}[/], and these figures are of nothing")
 
@@ -61,7 +62,7 @@ def cache_clean(
         target = parse_bytes(to) if to is not None else int(cache.max_size * LOW_WATER)
     except ValueError as error:
         raise InvalidInput("to", f"cannot be {to!r}", str(error)) from None
-    excess = max(0, cache.totals().bytes - target) if to is not None or cleaner.is_needed() else 0
+    excess = cleaner.excess(target) if to is not None or cleaner.is_needed() else 0
     if dry_run:
         say(f"would remove about {decimal(excess)}")
         return

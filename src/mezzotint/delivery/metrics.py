@@ -101,6 +101,7 @@ class Figures(Collector):
         totals = engine.cache.totals()
         yield GaugeMetricFamily("mezzotint_cache_bytes", "Bytes in the cache", totals.bytes)
         yield GaugeMetricFamily("mezzotint_cache_files", "Files in the cache", totals.files)
+        yield GaugeMetricFamily("mezzotint_cache_disk_bytes", "What they take on the disk, at most", totals.on_disk)
         yield GaugeMetricFamily("mezzotint_cache_max_bytes", "The cache's size limit", engine.cache.max_size)
         here = GaugeMetricFamily("mezzotint_cache_index_available", "1 where the cache's index can be asked")
         here.add_metric([], engine.cache.index.available)
