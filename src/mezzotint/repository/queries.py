@@ -20,6 +20,8 @@ from mezzotint.names import parse_ident
 from mezzotint.repository import references
 from mezzotint.repository.metadata import FIELDS, SEARCHED, clean_text
 from mezzotint.repository.models import Collection, Image, SessionChange, UpdateSession
+from mezzotint.repository.patience import patient
+from mezzotint.wiring import engine
 
 ORDERINGS = ("added", *(name for name, field in FIELDS.items() if field.ordered), "bytes", "width", "height")
 DEFAULT_PAGE, MAX_PAGE = 50, 500
@@ -152,7 +154,7 @@ def page(chosen: QuerySet[M], ordering: str, cursor: str, size: int, tie: str = 
     """The page that begins at `cursor`; `ordering` is a field, with `-` for the largest first.
 
     Keyset pagination: a page costs the same at any depth, and images that come
-    or go between two pages make none appear twice or not at all.
+    or go between two pages make none appear twice or not at all. Raises InvalidInput, GivenUp.
     """
     field, descending = ordering.removeprefix("-"), ordering.startswith("-")
     sign = "-" if descending else ""
@@ -161,7 +163,8 @@ def page(chosen: QuerySet[M], ordering: str, cursor: str, size: int, tie: str = 
             value, key = _read_cursor(cursor)
             later = "lt" if descending else "gt"
             chosen = chosen.filter(Q(**{f"{field}__{later}": value}) | Q(**{field: value, f"{tie}__{later}": key}))
-        items = list(chosen.order_by(f"{sign}{field}", f"{sign}{tie}")[: size + 1])
+        with patient(engine().settings.search_timeout, "MEZZOTINT_SEARCH_TIMEOUT"):
+            items = list(chosen.order_by(f"{sign}{field}", f"{sign}{tie}")[: size + 1])
     except (ValidationError, ValueError, TypeError, RecursionError, OverflowError, DataError):
         raise InvalidInput("cursor", "is not one that this service gave out", "next of a page") from None
     if len(items) <= size:
