@@ -12,7 +12,7 @@ from django.test import Client
 
 from mezzotint.imagecloud import deleting
 from mezzotint.imagecloud.models import CloneRequest, DeletedBase, Indexed, PrefetchBatch, PrefetchItem, RemoteImage
-from mezzotint.sources.records import Failure
+from mezzotint.sources.failures import Failure
 from mezzotint.wiring import Engine
 from tests import pictures
 from tests.imagecloud.loading import loaded, opened

@@ -17,6 +17,7 @@ from mezzotint.names.keys import remote_key
 from mezzotint.network.urls import parse_url
 from mezzotint.objects import DirectoryStore, MemoryStore, ObjectStore
 from mezzotint.sources import peer_client as peers_module
+from mezzotint.sources.failures import Failures
 from mezzotint.sources.peers import Peer
 from mezzotint.sources.records import RemoteRecord, RemoteRecords
 from mezzotint.wiring import Engine
@@ -102,7 +103,7 @@ def store(request: pytest.FixtureRequest, tmp_path: Path) -> ObjectStore:
 
 def test_a_read_node_goes_by_its_own_record_until_the_store_has_one(store: ObjectStore, tmp_path: Path) -> None:
     cache, clock = open_cache(tmp_path / "cache", 1 << 30), Clock()
-    reader = RemoteRecords(store, cache, lambda host: True, clock, read_only=True)
+    reader = RemoteRecords(store, cache, Failures(cache.host.database), lambda host: True, clock, read_only=True)
     reader.put(KEY, RECORD, kept=False)
     for _ in range(3):
         clock.now += 1000

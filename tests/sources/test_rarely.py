@@ -18,10 +18,11 @@ from mezzotint.network.resolver import Gate, Resolver, system_resolve
 from mezzotint.objects import MemoryStore
 from mezzotint.sources import notes as notes_module
 from mezzotint.sources import records as records_module
+from mezzotint.sources.failures import Failure, Failures
 from mezzotint.sources.flights import Flights
 from mezzotint.sources.notes import Notes
 from mezzotint.sources.peers import read_peers
-from mezzotint.sources.records import Failure, RemoteRecords
+from mezzotint.sources.records import RemoteRecords
 from tests.cache.caches import OwnCache, open_cache
 from tests.sources.test_records import KEY, RECORD, Clock
 from tests.waiting import until
@@ -167,12 +168,10 @@ def test_records_on_this_host_that_are_none_of_ours_are_none(
     cache: OwnCache, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     clock = Clock()
-    records = RemoteRecords(MemoryStore(), cache, lambda host: True, clock)
+    records = RemoteRecords(MemoryStore(), cache, Failures(cache.host.database), lambda host: True, clock)
     for content in (b"no JSON", b"[" * 100_000, b"[]", b"{}"):
         cache.put(f"{KEY}.json", content)
         assert records.look_again(KEY) is None
-        cache.put(f"{KEY}-failure.json", content)
-        assert records.failure(KEY) is None
     records.fail(KEY, Failure(kind="OriginLacks", reason="gone", until=clock.now + 5))
     monkeypatch.setattr(records_module, "_REMEMBERED", 3)
     for n in range(9):

@@ -14,7 +14,6 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from mezzotint.cache import Cache
 from mezzotint.errors import (
     MezzotintError,
     NotAnImage,
@@ -26,8 +25,9 @@ from mezzotint.errors import (
 )
 from mezzotint.names import Ident
 from mezzotint.objects import DirectoryStore, MemoryStore, ObjectStore
-from mezzotint.sources.records import Failure, RemoteRecord, RemoteRecords
-from tests.cache.caches import open_cache
+from mezzotint.sources.failures import MOST, Failure, Failures
+from mezzotint.sources.records import RemoteRecord, RemoteRecords
+from tests.cache.caches import OwnCache, open_cache
 
 KEY, OTHER = "ab" * 32, "cd" * 32
 RECORD = RemoteRecord("http://a.test/b", Ident("12" * 32), 1.5, 2.5, 3.5, '"e"', "then", "peer:b")
@@ -41,7 +41,7 @@ class Clock:
 
 
 @pytest.fixture
-def cache(tmp_path: Path) -> Iterator[Cache]:
+def cache(tmp_path: Path) -> Iterator[OwnCache]:
     opened = open_cache(tmp_path / "cache", 1 << 30)
     yield opened
     opened.close()
@@ -57,13 +57,13 @@ def clock() -> Clock:
     return Clock()
 
 
-def process(store: ObjectStore, cache: Cache, clock: Clock) -> RemoteRecords:
+def process(store: ObjectStore, cache: OwnCache, clock: Clock) -> RemoteRecords:
     """As another process of the host sees them: with nothing in its memory."""
-    return RemoteRecords(store, cache, lambda host: host == "kept.test", clock)
+    return RemoteRecords(store, cache, Failures(cache.host.database), lambda host: host == "kept.test", clock)
 
 
 @pytest.fixture
-def records(store: ObjectStore, cache: Cache, clock: Clock) -> RemoteRecords:
+def records(store: ObjectStore, cache: OwnCache, clock: Clock) -> RemoteRecords:
     return process(store, cache, clock)
 
 
@@ -121,7 +121,7 @@ def test_what_is_no_moment_is_no_record(member: str, number: float) -> None:
 
 @pytest.mark.parametrize("kept", [True, False])
 def test_what_was_put_is_found_by_all_processes(
-    records: RemoteRecords, store: ObjectStore, cache: Cache, clock: Clock, kept: bool
+    records: RemoteRecords, store: ObjectStore, cache: OwnCache, clock: Clock, kept: bool
 ) -> None:
     assert records.find(KEY) is None
     records.put(KEY, RECORD, kept=kept)
@@ -133,7 +133,7 @@ def test_what_was_put_is_found_by_all_processes(
 
 
 def test_what_is_kept_is_in_the_store_and_what_is_cached_goes_with_the_cache(
-    records: RemoteRecords, store: ObjectStore, cache: Cache, clock: Clock
+    records: RemoteRecords, store: ObjectStore, cache: OwnCache, clock: Clock
 ) -> None:
     records.put(KEY, RECORD, kept=True)
     records.put(OTHER, RECORD, kept=False)
@@ -145,7 +145,7 @@ def test_what_is_kept_is_in_the_store_and_what_is_cached_goes_with_the_cache(
 
 
 def test_a_change_by_another_process_is_seen_within_a_second_or_so(
-    records: RemoteRecords, store: ObjectStore, cache: Cache, clock: Clock, monkeypatch: pytest.MonkeyPatch
+    records: RemoteRecords, store: ObjectStore, cache: OwnCache, clock: Clock, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     records.put(KEY, RECORD, kept=True)
     assert records.find(KEY) == RECORD
@@ -159,7 +159,7 @@ def test_a_change_by_another_process_is_seen_within_a_second_or_so(
 
 
 def test_a_record_that_another_host_deleted_is_gone_within_a_minute(
-    records: RemoteRecords, store: ObjectStore, cache: Cache, clock: Clock
+    records: RemoteRecords, store: ObjectStore, cache: OwnCache, clock: Clock
 ) -> None:
     records.put(KEY, RECORD, kept=True)
     store.delete(f"remote/{KEY}.json")
@@ -170,7 +170,7 @@ def test_a_record_that_another_host_deleted_is_gone_within_a_minute(
 
 @pytest.mark.parametrize("kept", [True, False])
 def test_what_was_deleted_is_gone_everywhere(
-    records: RemoteRecords, store: ObjectStore, cache: Cache, clock: Clock, kept: bool
+    records: RemoteRecords, store: ObjectStore, cache: OwnCache, clock: Clock, kept: bool
 ) -> None:
     other = process(store, cache, clock)
     records.put(KEY, RECORD, kept=kept)
@@ -188,7 +188,7 @@ def test_what_was_deleted_is_gone_everywhere(
 
 @pytest.mark.parametrize("error", [OriginLacks("why"), OriginFailed("why", again=True), OriginTimedOut("why")])
 def test_a_failure_is_heeded_until_its_time_is_over(
-    records: RemoteRecords, store: ObjectStore, cache: Cache, clock: Clock, error: OriginError
+    records: RemoteRecords, store: ObjectStore, cache: OwnCache, clock: Clock, error: OriginError
 ) -> None:
     assert records.failure(KEY) is None
     records.fail(KEY, Failure.of(error, clock.now + 60))
@@ -224,6 +224,30 @@ def test_any_other_failure_is_one_of_the_origin(records: RemoteRecords, clock: C
     assert len(failure.reason) <= 500
 
 
+def test_the_last_failures_are_remembered_in_bounded_room_and_in_no_file(
+    records: RemoteRecords, cache: OwnCache, clock: Clock
+) -> None:
+    failure = Failure.of(OriginLacks("x" * 500), clock.now + 60)
+    failures = [(f"{n:064x}", failure.kind, failure.reason, failure.until) for n in range(MOST)]
+    for n in (0, 1):
+        records.fail(f"first-{n}", failure)
+    cache.host.database.change("INSERT INTO failures (key, kind, reason, until) VALUES (?, ?, ?, ?)", failures[2:])
+    assert records.failure("first-0") == records.failure("first-1") == failure
+    records.fail("first-1", failure)
+    assert records.failure("first-0") is None
+    records.fail("last", failure)
+    assert (records.failure("first-1"), records.failure("last")) == (failure, failure)
+    assert len(cache.host.database.query("SELECT key FROM failures")) <= MOST
+    assert cache.totals().files == 0
+
+
+def test_a_failure_that_is_forgotten_where_there_is_none_writes_nothing(
+    records: RemoteRecords, cache: OwnCache, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(cache.host.database, "change", None)
+    records.forget_failure(KEY)
+
+
 def test_what_succeeds_ends_a_failure_and_what_fails_ends_no_record(records: RemoteRecords, clock: Clock) -> None:
     records.put(KEY, RECORD, kept=True)
     records.fail(KEY, Failure.of(OriginFailed("why"), clock.now + 60))
@@ -234,8 +258,7 @@ def test_what_succeeds_ends_a_failure_and_what_fails_ends_no_record(records: Rem
 
 
 @pytest.mark.parametrize("junk", [b"", b"[]", b"{}", b'{"kind": 1}', b'{"record": 1}'])
-def test_junk_in_the_cache_is_nothing(records: RemoteRecords, cache: Cache, junk: bytes) -> None:
+def test_junk_in_the_cache_is_nothing(records: RemoteRecords, cache: OwnCache, junk: bytes) -> None:
     cache.put(f"{KEY}.json", junk)
-    cache.put(f"{KEY}-failure.json", junk)
     assert records.find(KEY) is None
     assert records.failure(KEY) is None

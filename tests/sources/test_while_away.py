@@ -8,12 +8,12 @@ from pathlib import Path
 
 import pytest
 
-from mezzotint.cache import Cache
 from mezzotint.errors import OriginBusy, StoreUnavailable
 from mezzotint.names import Ident
 from mezzotint.objects import MemoryStore
+from mezzotint.sources.failures import Failures
 from mezzotint.sources.records import RemoteRecord, RemoteRecords
-from tests.cache.caches import open_cache
+from tests.cache.caches import OwnCache, open_cache
 from tests.faults import FaultyStore
 from tests.network.host import Host, status
 from tests.origin import Origin
@@ -31,7 +31,7 @@ class Clock:
 
 
 @pytest.fixture
-def cache(tmp_path: Path) -> Iterator[Cache]:
+def cache(tmp_path: Path) -> Iterator[OwnCache]:
     opened = open_cache(tmp_path / "cache", 1 << 30)
     yield opened
     opened.close()
@@ -52,11 +52,11 @@ def test_a_pause_of_decades_is_one_of_an_hour_for_whoever_is_told_of_it(host: Ho
         assert host.load(origin.url("/busy"))[1] == b"a picture"
 
 
-def test_what_the_host_has_seen_is_known_while_the_store_does_not_answer(cache: Cache) -> None:
+def test_what_the_host_has_seen_is_known_while_the_store_does_not_answer(cache: OwnCache) -> None:
     clock, store = Clock(), FaultyStore(MemoryStore())
-    RemoteRecords(store, cache, lambda host: True, clock).put(KEY, RECORD, kept=True)
+    RemoteRecords(store, cache, Failures(cache.host.database), lambda host: True, clock).put(KEY, RECORD, kept=True)
     clock.now += HOUR
-    records = RemoteRecords(store, cache, lambda host: True, clock)
+    records = RemoteRecords(store, cache, Failures(cache.host.database), lambda host: True, clock)
     with store.down():
         assert records.look_again(KEY) == RECORD
         assert records.find(KEY) == RECORD

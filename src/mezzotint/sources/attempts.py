@@ -12,7 +12,8 @@ from typing import TypeVar
 
 from mezzotint.errors import DamagedImage, InvalidInput, OriginBusy, OriginError, OriginFailed, OriginLacks
 from mezzotint.network.urls import Url
-from mezzotint.sources.records import Failure, RemoteRecords
+from mezzotint.sources.failures import Failure
+from mezzotint.sources.records import RemoteRecords
 
 log = logging.getLogger(__name__)
 T = TypeVar("T")

@@ -9,25 +9,16 @@ import time
 from collections import OrderedDict
 from collections.abc import Callable
 from contextlib import nullcontext, suppress
-from dataclasses import asdict, dataclass
+from dataclasses import dataclass
 from typing import Any
 
 from mezzotint.cache import Cache
-from mezzotint.errors import (
-    MezzotintError,
-    NotFound,
-    OriginBusy,
-    OriginError,
-    OriginFailed,
-    OriginLacks,
-    OriginTimedOut,
-    StorageFull,
-    StoreUnavailable,
-)
+from mezzotint.errors import NotFound, StorageFull, StoreUnavailable
 from mezzotint.names import Ident, is_ident
 from mezzotint.names.keys import remote_key
 from mezzotint.objects import ObjectStore
 from mezzotint.objects.protocol import find
+from mezzotint.sources.failures import Failure, Failures
 
 FORMAT = 1
 _FRESH_IN_MEMORY = 1.0
@@ -77,25 +68,6 @@ class RemoteRecord:
         return record if right and isinstance(record.ident, str) and is_ident(record.ident) else None
 
 
-@dataclass(frozen=True, slots=True)
-class Failure:
-    """Why there is nothing, and until when nobody asks again."""
-
-    kind: str
-    reason: str
-    until: float
-
-    @classmethod
-    def of(cls, error: MezzotintError, until: float) -> Failure:
-        return cls(type(error).__name__, getattr(error, "reason", str(error))[:500], until)
-
-    def error(self, now: float) -> OriginError:
-        if self.kind == "OriginBusy":
-            return OriginBusy("it", max(1.0, self.until - now))
-        known = {"OriginLacks": OriginLacks, "OriginTimedOut": OriginTimedOut}
-        return known.get(self.kind, OriginFailed)(self.reason)
-
-
 class RemoteRecords:
     """By key, the sha256 of the canonical address. `keeps` says of a host whether its pictures are kept."""
 
@@ -103,13 +75,14 @@ class RemoteRecords:
         self,
         store: ObjectStore,
         cache: Cache,
+        failures: Failures,
         keeps: Callable[[str], bool],
         clock: Callable[[], float] = time.time,
         *,
         read_only: bool = False,
     ) -> None:
         self._store, self._cache, self._clock, self._read_only = store, cache, clock, read_only
-        self._keeps = keeps
+        self._failures, self._keeps = failures, keeps
         self._memory: OrderedDict[str, tuple[float, bytes, RemoteRecord | None]] = OrderedDict()
         self._lock = threading.Lock()
 
@@ -159,6 +132,7 @@ class RemoteRecords:
         was = self._read(key, anew=True) is not None
         self._store.delete(remote_key(key))
         self._cache.purge(key)
+        self.forget_failure(key)
         with self._lock:
             self._memory.pop(key, None)
         return was
@@ -168,12 +142,8 @@ class RemoteRecords:
 
     def failure(self, key: str) -> Failure | None:
         """One that is still to be heeded."""
-        members = self._read_file(_failure_name(key))
-        try:
-            failure = Failure(str(members["kind"]), str(members["reason"]), float(members["until"]))
-        except (KeyError, TypeError, ValueError):
-            return None
-        return failure if failure.until > self._clock() else None
+        failure = self._failures.find(key)
+        return failure if failure is not None and failure.until > self._clock() else None
 
     def check(self, key: str) -> None:
         """Raises the OriginError that is still to be heeded."""
@@ -181,11 +151,10 @@ class RemoteRecords:
             raise failure.error(self._clock())
 
     def fail(self, key: str, failure: Failure) -> None:
-        with suppress(StorageFull):
-            self._cache.put(_failure_name(key), json.dumps(asdict(failure)).encode())
+        self._failures.remember(key, failure)
 
     def forget_failure(self, key: str) -> None:
-        self._cache.purge_file(_failure_name(key))
+        self._failures.forget(key)
 
     def _is_near(self, key: str) -> bool:
         return self._store.local_path(remote_key(key)) is not None
@@ -252,7 +221,3 @@ class RemoteRecords:
 
 def _record_name(key: str) -> str:
     return f"{key}.json"
-
-
-def _failure_name(key: str) -> str:
-    return f"{key}-failure.json"

@@ -24,6 +24,7 @@ from mezzotint.objects import ObjectStore
 from mezzotint.objects.registry import open_store
 from mezzotint.settings import Settings
 from mezzotint.signatures import Signer, signer_of
+from mezzotint.sources.failures import Failures
 from mezzotint.sources.notes import Notes
 from mezzotint.sources.peers import PeerList
 from mezzotint.sources.records import RemoteRecords
@@ -88,7 +89,7 @@ def open_engine(settings: Settings, observer: Observer | None = None) -> Engine:
         cleaner,
         Housekeeping(cleaner, settings.cleanup_interval),
         Policy(Patterns.of(settings.fetch_allow or ()), Patterns.of(settings.fetch_deny or ()), settings.fetch_ports),
-        RemoteRecords(store, cache, keeps.name, read_only=settings.read_only),
+        RemoteRecords(store, cache, Failures(host.database), keeps.name, read_only=settings.read_only),
         DomainLimits(settings.max_downloads),
         CircuitBreaker(host.facts),
         PeerList(settings.peers),
