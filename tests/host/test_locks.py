@@ -122,6 +122,24 @@ def test_whoever_waits_goes_on_when_the_holder_is_killed(tmp_path: Path) -> None
     assert waited == [True]
 
 
+def test_whoever_sleeps_has_it_when_the_holder_is_killed(locks: HostLocks, tmp_path: Path) -> None:
+    has = threading.Event()
+
+    def sleep() -> None:
+        with locks.sleep_until_held("a"):
+            assert not free(locks, "a")
+            has.set()
+
+    with held_elsewhere(tmp_path, "a") as process:
+        sleeper = threading.Thread(target=sleep)
+        sleeper.start()
+        assert not has.wait(0.2)
+        process.kill()
+        sleeper.join(PATIENCE)
+    assert has.is_set()
+    assert free(locks, "a")
+
+
 def test_threads_exclude_each_other(locks: HostLocks, tmp_path: Path) -> None:
     counter = tmp_path / "counter"
     counter.write_text("0")

@@ -195,6 +195,11 @@ def end(chosen: QuerySet[Member], why: str) -> int:
     return chosen.update(status=Status.ERROR, error=why, last_updated_date=timezone.now(), **_ENDED)
 
 
+def are_open() -> bool:
+    """Whether anything is left to be done, now or in a while, here or elsewhere."""
+    return Member.objects.filter(ended=False).exists()
+
+
 def due(most: int) -> list[uuid.UUID]:
     """Members that somebody should take now, those first that have waited longest; of each place the oldest."""
     now = time.time()

@@ -11,6 +11,7 @@ from django.db import DatabaseError, close_old_connections, connections
 
 from mezzotint.composites import claims, gauges, tasks
 from mezzotint.composites.working import sweep_scratch, work
+from mezzotint.repository.changes import Changes
 from mezzotint.repository.owners import Owner
 from mezzotint.repository.upkeep import background
 from mezzotint.wiring import engine
@@ -28,6 +29,7 @@ class PageEngine:
         self._owner = Owner()
         self._count = max(1, engine().settings.engine_workers)
         self._working: dict[str, threading.Thread] = {}
+        self._changes = Changes()
 
     def stop(self) -> None:
         """From any thread; `run` returns when what is under way was given back."""
@@ -42,28 +44,33 @@ class PageEngine:
             while not self._stopped.is_set():
                 try:
                     close_old_connections()
-                    if time.monotonic() - swept > _SWEEP:
-                        swept = time.monotonic()
-                        claims.take_over()
-                        sweep_scratch()
-                        gauges.show()
-                    self._begin()
+                    if self._working or self._changes.are_there():
+                        if time.monotonic() - swept > _SWEEP:
+                            swept = time.monotonic()
+                            claims.take_over()
+                            sweep_scratch()
+                            gauges.show()
+                        self._begin()
                 except Exception as error:
                     if str(error) != told:
                         told = str(error)
                         log.warning("composites: %s", error, exc_info=not isinstance(error, DatabaseError))
                     self._stopped.wait(_AGAIN)
-                self._told.wait(_IDLE)
+                if self._told.wait(_IDLE):
+                    self._changes.expect()
                 self._told.clear()
         finally:
             for thread in list(self._working.values()):
                 thread.join()
             self._owner.close()
+            self._changes.close()
             connections.close_all()
 
     def _begin(self) -> None:
         self._working = {name: thread for name, thread in self._working.items() if thread.is_alive()}
         free = self._count - len(self._working)
+        if claims.are_open():
+            self._changes.expect()
         for pk in claims.due(free) if free else []:
             claim = claims.take(pk, self._owner)
             if claim is not None:
@@ -82,11 +89,14 @@ class PageEngine:
 
     def _listen(self) -> None:
         """What the queue tells is taken off it: the table says the same, and this only makes it sooner."""
-        told = ""
+        told, changes = "", None if engine().settings.sqs_queue else Changes()
         while not self._stopped.is_set():
             try:
                 if self._count <= len(self._working):
                     self._stopped.wait(_IDLE)  # others may have room for what is told
+                    continue
+                if changes is not None and not changes.are_there():
+                    self._stopped.wait(_IDLE)
                     continue
                 close_old_connections()
                 if _drained():
@@ -97,6 +107,8 @@ class PageEngine:
                     told = str(error)
                     log.warning("composites: the queue is out of reach, and the table is looked at instead: %s", error)
                 self._stopped.wait(_QUEUE_AGAIN)
+        if changes is not None:
+            changes.close()
         connections.close_all()
 
 

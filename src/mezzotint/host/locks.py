@@ -64,16 +64,33 @@ class HostLocks:
         os.close(descriptor)
         return None
 
+    @contextmanager
+    def sleep_until_held(self, name: str) -> Iterator[None]:
+        """Hold the lock once nobody else does; asleep until then, however long that takes."""
+        descriptor = open_shared(self._path)
+        try:
+            fcntl.fcntl(descriptor, fcntl.F_OFD_SETLKW, _lock(_offset(name)))
+            yield
+        finally:
+            os.close(descriptor)
+
     @staticmethod
     def _try(descriptor: int, name: str) -> bool:
-        return lock_byte(descriptor, int.from_bytes(hashlib.blake2b(name.encode(), digest_size=8).digest(), "big") >> 2)
+        return lock_byte(descriptor, _offset(name))
 
 
 def lock_byte(descriptor: int, offset: int) -> bool:
     """Lock one byte of a file for as long as this description of it is open; False where somebody else has it."""
-    lock = struct.pack(_FLOCK, fcntl.F_WRLCK, os.SEEK_SET, offset, 1, 0)
     try:
-        fcntl.fcntl(descriptor, fcntl.F_OFD_SETLK, lock)
+        fcntl.fcntl(descriptor, fcntl.F_OFD_SETLK, _lock(offset))
     except (BlockingIOError, PermissionError):
         return False
     return True
+
+
+def _offset(name: str) -> int:
+    return int.from_bytes(hashlib.blake2b(name.encode(), digest_size=8).digest(), "big") >> 2
+
+
+def _lock(offset: int) -> bytes:
+    return struct.pack(_FLOCK, fcntl.F_WRLCK, os.SEEK_SET, offset, 1, 0)

@@ -14,9 +14,10 @@ from mezzotint.derivatives import Bases
 from mezzotint.errors import MezzotintError, NotFound, OriginBusy, OriginError
 from mezzotint.imagecloud import leases
 from mezzotint.imagecloud.models import CloneRequest
-from mezzotint.imagecloud.threads import in_database
+from mezzotint.imagecloud.threads import beat, in_database
 from mezzotint.objects import ObjectReader
 from mezzotint.repository import owners
+from mezzotint.repository.changes import Changes
 from mezzotint.repository.owners import Owner
 from mezzotint.sources.peer_client import PeerClient, PeerRefused
 from mezzotint.sources.peers import Peer, PeerList
@@ -28,7 +29,7 @@ AT_ONCE = 4
 _AHEAD = 8
 MOST_HELD = 500
 FIRST_PAUSE, LONGEST_PAUSE = 2.0, 300.0
-_TURN, _IDLE = 0.1, 1.0
+_TURN = 0.1
 
 
 class Cloner:
@@ -39,23 +40,25 @@ class Cloner:
         self._held: dict[int, CloneRequest] = {}
         self._turns: dict[str, asyncio.Semaphore] = {}
         self._under_way: set[asyncio.Task[None]] = set()
+        self._changes = Changes()
 
     async def run(self) -> None:
         """Until it is cancelled, or fails; begun again it begins with what was left."""
         try:
             await in_database(self.stop)
             while True:
-                for request in await in_database(self._claim):
+                for request in await in_database(self._claim) if self._held or self._changes.are_there() else ():
                     self._held[request.pk] = request
                     task = asyncio.get_running_loop().create_task(self._serve(request))
                     self._under_way.add(task)
                     task.add_done_callback(self._under_way.discard)
-                await asyncio.sleep(_TURN if self._under_way else _IDLE)
+                await (asyncio.sleep(_TURN) if self._under_way else beat())
         finally:
             for task in list(self._under_way):
                 task.cancel()
             await asyncio.gather(*self._under_way, return_exceptions=True)
             self._held.clear()
+            self._changes.close()
 
     def stop(self) -> None:
         leases.release(CloneRequest, self._owner)
@@ -65,7 +68,10 @@ class Cloner:
 
     def _claim(self) -> list[CloneRequest]:
         mine = Q(holder="") | Q(holder=owners.this_cache())
-        return leases.claim(CloneRequest, self._owner, self._room, MOST_HELD - len(self._held), mine)
+        claimed = leases.claim(CloneRequest, self._owner, self._room, MOST_HELD - len(self._held), mine)
+        if not claimed and leases.wait(CloneRequest):
+            self._changes.expect()
+        return claimed
 
     def _room(self, group: str) -> int:
         return AT_ONCE * _AHEAD - sum(request.group == group for request in self._held.values())

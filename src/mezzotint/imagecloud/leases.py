@@ -44,6 +44,12 @@ def claim(model: type[J], owner: Owner, room: Callable[[str], int], most: int, o
     return claimed
 
 
+def wait(model: type[Job]) -> bool:
+    """Whether any are waiting, be it for their time."""
+    jobs: Any = model._default_manager
+    return bool(jobs.filter(state=Job.State.WAITING).exists())
+
+
 def renew(model: type[Job], owner: Owner, pks: Iterable[int]) -> None:
     """Those that are still being worked on."""
     jobs: Any = model._default_manager

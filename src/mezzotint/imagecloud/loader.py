@@ -9,9 +9,10 @@ from collections import Counter, deque
 from mezzotint import errors, tracing
 from mezzotint.imagecloud import leases
 from mezzotint.imagecloud.models import PrefetchItem
-from mezzotint.imagecloud.threads import in_database
+from mezzotint.imagecloud.threads import beat, in_database
 from mezzotint.network.limits import DomainLimits
 from mezzotint.network.urls import parse_url
+from mezzotint.repository.changes import Changes
 from mezzotint.repository.owners import Owner
 from mezzotint.wiring.sources import Sources
 
@@ -24,7 +25,7 @@ _STORE_PAUSE = 30.0
 _AHEAD = 3
 """as many as a domain allows at once are claimed, times this, so that there is always a next one"""
 MOST_HELD = 2000
-_TURN, _IDLE = 0.1, 0.5
+_TURN = 0.1
 
 
 class Loader:
@@ -38,24 +39,27 @@ class Loader:
         self._under_way: set[asyncio.Task[None]] = set()
         self._done: list[PrefetchItem] = []
         self._failed: deque[tuple[PrefetchItem, errors.MezzotintError]] = deque()
+        self._changes = Changes()
 
     async def run(self) -> None:
         """Until it is cancelled, or fails; begun again it begins with what was left."""
         try:
             await in_database(self.stop)
             while True:
-                for item in await in_database(self._turn):
-                    self._held[item.pk] = item
-                    self._waiting.setdefault(item.group, deque()).append(item)
+                if self._held or self._done or self._failed or self._changes.are_there():
+                    for item in await in_database(self._turn):
+                        self._held[item.pk] = item
+                        self._waiting.setdefault(item.group, deque()).append(item)
                 for group in list(self._waiting):
                     self._begin(group)
-                await asyncio.sleep(_TURN if self._held else _IDLE)
+                await (asyncio.sleep(_TURN) if self._held else beat())
         finally:
             self._waiting.clear()  # first, so that what ends begins nothing
             for task in list(self._under_way):
                 task.cancel()
             await asyncio.gather(*self._under_way, return_exceptions=True)
             self._held.clear()
+            self._changes.close()
 
     def stop(self) -> None:
         """Write down what is done; what is not is for others. In the database's thread, while `run` does nothing."""
@@ -67,7 +71,10 @@ class Loader:
 
     def _turn(self) -> list[PrefetchItem]:
         self._settle()
-        return leases.claim(PrefetchItem, self._owner, self._room, MOST_HELD - len(self._held))
+        claimed = leases.claim(PrefetchItem, self._owner, self._room, MOST_HELD - len(self._held))
+        if not claimed and leases.wait(PrefetchItem):
+            self._changes.expect()
+        return claimed
 
     def _room(self, group: str) -> int:
         held = self._loading[group] + len(self._waiting.get(group, ()))

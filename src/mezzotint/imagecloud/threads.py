@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import asyncio
+import time
 from collections.abc import Callable
 from concurrent.futures import ThreadPoolExecutor
 from typing import Any, TypeVar
@@ -22,6 +23,11 @@ async def in_database(work: Callable[..., T], *arguments: Any) -> T:
 async def in_second(work: Callable[..., T], *arguments: Any) -> T:
     """What must not wait for the others, or would keep them waiting."""
     return await asyncio.get_running_loop().run_in_executor(_second, _fresh, work, arguments)
+
+
+async def beat() -> None:
+    """Until the next second begins: whoever has nothing to do wakes up together."""
+    await asyncio.sleep(1 - time.monotonic() % 1)
 
 
 def _fresh(work: Callable[..., T], arguments: tuple[Any, ...]) -> T:

@@ -5,6 +5,7 @@ from __future__ import annotations
 
 import asyncio
 import logging
+import time
 from collections.abc import Awaitable, Callable
 from contextlib import suppress
 
@@ -15,14 +16,15 @@ from mezzotint.imagecloud import facts, gauges, leases, prefetching, threads, un
 from mezzotint.imagecloud.cloning import Cloner
 from mezzotint.imagecloud.loader import Loader
 from mezzotint.imagecloud.models import CloneRequest, PrefetchItem
+from mezzotint.repository.changes import Changes
 from mezzotint.repository.owners import Owner
 from mezzotint.repository.upkeep import background
 from mezzotint.wiring import engine
 from mezzotint.wiring.sources import open_sources
 
 log = logging.getLogger(__name__)
-INGEST, RENEW, PURGE = 1.0, 15.0, 3600.0
-GAUGES = 5
+RENEW, PURGE = 15.0, 3600.0
+GAUGES = 5.0
 _AGAIN = 2.0
 _PATIENCE = 600.0
 """seconds that a download of the queue waits for a turn: nobody waits for it"""
@@ -68,14 +70,18 @@ async def _lasting(part: Callable[[], Awaitable[None]]) -> None:
 
 async def _keep_facts() -> None:
     await threads.in_database(facts.be_complete)
-    turn = 0
+    changes, shown = Changes(), 0.0
     while True:
-        await threads.in_database(facts.ingest)
-        await threads.in_database(unreferenced.purge_here)
-        if turn % GAUGES == 0:
-            await threads.in_database(gauges.show)
-        turn += 1
-        await asyncio.sleep(INGEST)
+        if engine().notes.are_there():
+            await threads.in_database(facts.ingest)
+        if changes.are_there():
+            await threads.in_database(unreferenced.purge_here)
+            if time.monotonic() - shown >= GAUGES:
+                shown = time.monotonic()
+                await threads.in_database(gauges.show)
+            else:
+                changes.expect()
+        await threads.beat()
 
 
 async def _keep_leases(loader: Loader, cloner: Cloner) -> None:

@@ -45,6 +45,12 @@ class Notes:
                 finally:
                     os.close(descriptor)
 
+    def are_there(self) -> bool:
+        try:
+            return any(name.endswith(".jsonl") for name in os.listdir(self._directory))
+        except FileNotFoundError:
+            return False
+
     def take(self) -> Generator[list[dict[str, Any]]]:
         """Everything that was written, in handfuls. A file goes when the handful after its last is asked for, or
         none is left: whoever gives up before finds it again. For one at a time."""

@@ -12,7 +12,7 @@ from mezzotint.wiring import engine
 
 log = logging.getLogger(__name__)
 _AGAIN = 0.5
-"""seconds between two times that it is looked whether another process has ended that did it, and after a failure"""
+"""seconds after a failure, or where it may not begin"""
 
 
 class Background(threading.Thread):
@@ -21,6 +21,7 @@ class Background(threading.Thread):
     def __init__(self, name: str) -> None:
         super().__init__(name=name, daemon=True)
         self._stopped = threading.Event()
+        self._mine = False
 
     def work(self) -> None:
         """Until it is interrupted. What it raises is logged, and it is begun anew."""
@@ -37,16 +38,20 @@ class Background(threading.Thread):
     def run(self) -> None:
         while not self._stopped.wait(_AGAIN):
             try:
-                with engine().host.locks.attempt(self.name) as mine:
-                    if mine and self._may_begin():
+                with engine().host.locks.sleep_until_held(self.name):
+                    self._mine = True
+                    if not self._stopped.is_set() and self._may_begin():
                         self.work()
             except Exception:
                 log.exception("%s: it is begun anew", self.name)
+            finally:
+                self._mine = False
 
     def stop(self) -> None:
+        """One that sleeps until another process ends is not waited for: it does nothing any more."""
         self._stopped.set()
         self.interrupt()
-        if self.is_alive():
+        if self._mine:
             self.join(10)
 
     def _may_begin(self) -> bool:

@@ -12,6 +12,7 @@ from django.db import DatabaseError, close_old_connections, connections
 from mezzotint.errors import JournalBroken, MezzotintError
 from mezzotint.objects.clock import store_time
 from mezzotint.repository import commits, fulltext, gauges, standing
+from mezzotint.repository.changes import Changes
 from mezzotint.repository.intake import capture
 from mezzotint.repository.models import Removal, Snapshot
 from mezzotint.repository.upkeep import checkpointing, removals
@@ -46,11 +47,16 @@ class Maintenance(Background):
         return True
 
     def work(self) -> None:
-        gauges.TURN.set_to_current_time()
+        changes = Changes(FOLLOW)
         try:
+            gauges.TURN.set_to_current_time()
             while not self._stopped.wait(TURN):
-                self._guarded_turn()
+                if changes.are_there() or engine().settings.read_only:
+                    self._guarded_turn()
+                    if self._first[0] is not None:
+                        changes.expect()
         finally:
+            changes.close()
             connections.close_all()
 
     def interrupt(self) -> None:

@@ -1,0 +1,66 @@
+"""Whether the database may have changed: what works in the background looks at it when it has, and sleeps otherwise.
+
+SQLite counts what other connections commit (`PRAGMA data_version`), in some microseconds a look. PostgreSQL has nothing
+of the kind that costs less than the look itself.
+"""
+
+from __future__ import annotations
+
+import os
+import sqlite3
+import time
+from contextlib import suppress
+from urllib.parse import quote
+
+from django.db import connection
+
+AT_LATEST = 30.0
+"""seconds until it is taken for changed: time makes things due too, and so do other hosts"""
+Version = tuple[int, int]
+"""which reader says it, and what"""
+
+
+class Changes:
+    """For one loop, in whatever thread it asks; a thread at a time."""
+
+    def __init__(self, at_latest: float = AT_LATEST) -> None:
+        self._at_latest = at_latest
+        self._reader: sqlite3.Connection | None = None
+        self._file: tuple[int, int] | None = None
+        self._readers = 0
+        self._seen: Version | None = None
+        self._looked = float("-inf")
+
+    def are_there(self) -> bool:
+        """Whether there may be any since it was last asked: also at first, and after AT_LATEST seconds."""
+        now, version = time.monotonic(), self._version() if connection.vendor == "sqlite" else None
+        if version is not None and version == self._seen and now - self._looked < self._at_latest:
+            return False
+        self._seen, self._looked = version, now
+        return True
+
+    def expect(self) -> None:
+        """Something waits that no change will tell of: say yes when asked again."""
+        self._seen = None
+
+    def close(self) -> None:
+        if self._reader is not None:
+            self._reader.close()
+        self._reader = self._file = None
+
+    def _version(self) -> Version | None:
+        """None where it cannot be known."""
+        path = str(connection.settings_dict["NAME"])
+        try:
+            status = os.stat(path)
+            file = status.st_dev, status.st_ino
+            if self._reader is None or file != self._file:  # another one may lie in its place
+                self.close()
+                address = f"file:{quote(path)}?mode=ro"
+                self._reader, self._file = sqlite3.connect(address, uri=True, check_same_thread=False), file
+                self._readers += 1
+            return self._readers, self._reader.execute("PRAGMA data_version").fetchone()[0]
+        except (OSError, sqlite3.Error):
+            with suppress(sqlite3.Error):
+                self.close()
+            return None
