@@ -239,6 +239,22 @@ def test_processes_that_start_together_agree_on_the_secret(tmp_path: Path) -> No
     assert len(set(seen)) == 1
 
 
+@pytest.mark.parametrize(
+    ("name", "nearest"),
+    [("MEZZOTINT_PUBLIC_RAED", "MEZZOTINT_PUBLIC_READ"), ("MEZZOTINT_CACHE_SIZE", "MEZZOTINT_CACHE_MAX_SIZE")],
+)
+def test_a_misspelt_variable_is_refused_with_the_nearest_name(name: str, nearest: str) -> None:
+    with pytest.raises(InvalidInput) as refused:
+        Settings.read({name: "x"})
+    assert refused.value.field == name
+    assert nearest in str(refused.value)
+
+
+def test_what_kubernetes_sets_for_a_service_is_no_setting() -> None:
+    names = ("SERVICE_HOST", "SERVICE_PORT", "SERVICE_PORT_HTTP", "PORT", "PORT_8000_TCP", "PORT_8000_TCP_PROTO")
+    Settings.read({f"MEZZOTINT_{web}{name}": "x" for web in ("", "WEB_") for name in names})
+
+
 def test_a_containers_memory_is_the_machines(tmp_path: Path) -> None:
     limit, none = tmp_path / "memory.max", tmp_path / "none"
     whole = machine.memory((none,))

@@ -307,3 +307,12 @@ def test_a_form_of_unknown_length_that_breaks_off_behind_the_picture_is_refused(
     headers = {"content-type": "multipart/form-data; boundary=b"}
     is_told(small.writer.post("/api/images/", content=body(), headers=headers), 400, "body")
     unchanged()
+
+
+@pytest.mark.parametrize("lists", ["images", "collections", "sessions", "commits", "removals", "snapshots"])
+def test_a_list_has_its_parameters_and_no_others(small: Server, lists: str) -> None:
+    assert small.writer.get(f"/api/{lists}/", params={"page_size": "10"}).status_code == 200
+    is_told(small.writer.get(f"/api/{lists}/", params={"page_sise": "10"}), 400, "page_sise", "page_size")
+    if lists == "images":
+        is_told(small.http.get("/api/images/", params={"captured_after": "soon"}), 400, "captured_after", "YYYY")
+        assert small.http.get("/api/images/", params={"format": "png"}).json()["results"] == []

@@ -128,8 +128,17 @@ def test_search_follows_what_is_edited_and_removed(idents: list[str]) -> None:
         ({"creator": "ansel"}, {1}),
         ({"creator": "ans"}, set()),
         ({"captured_after": "1921"}, {1, 2}),
-        ({"captured_after": "1921-02"}, {2}),
+        ({"captured_after": "1921-02"}, {1, 2}),
+        ({"captured_after": "1921-07"}, {1}),
+        ({"captured_after": "1921-12-31T23:59:59"}, {1}),
+        ({"captured_after": "1922"}, set()),
         ({"captured_before": "1921"}, {0}),
+        ({"captured_before": "1921-01"}, {0}),
+        ({"captured_before": "1921-01-01T00:00:00"}, {0}),
+        ({"captured_before": "1921-01-02"}, {0, 1}),
+        ({"captured_before": "1921-06-01T00:00"}, {0, 1}),
+        ({"captured_before": "1921-06-01T00:01"}, {0, 1, 2}),
+        ({"captured_before": "1898-01-13", "captured_after": "1898-01-13"}, set()),
         ({"captured_before": "1921-07", "captured_after": "1900"}, {1, 2}),
         ({"min_width": "60"}, {2, 3, 4}),
         ({"max_width": "40"}, {0, 5}),
@@ -144,6 +153,14 @@ def test_search_follows_what_is_edited_and_removed(idents: list[str]) -> None:
 )
 def test_all_filters_have_to_be_met(idents: list[str], parameters: dict[str, str], expected: set[int]) -> None:
     assert found(idents, **parameters) == expected
+
+
+@pytest.mark.parametrize("value", ["x", "1921-13", "1921-02-30", "21", "1921-02-03T25:00", "last year", "1921Z"])
+@pytest.mark.parametrize("name", ["captured_after", "captured_before"])
+def test_a_time_is_one(idents: list[str], name: str, value: str) -> None:
+    with pytest.raises(InvalidInput) as refused:
+        found(idents, **{name: value})
+    assert refused.value.field == name
 
 
 @pytest.mark.parametrize("value", ["x", "-1", "1.5", "1e3", "9" * 16, "٣"])

@@ -20,6 +20,7 @@ MAX_TAGS, MAX_TAG = 100, 100
 MAX_SLUG = 100
 _CAPTURED_FORM = "YYYY, YYYY-MM, YYYY-MM-DD or YYYY-MM-DDTHH:MM:SS"
 _CAPTURED = re.compile(r"\d{4}(-\d\d(-\d\d(T\d\d:\d\d(:\d\d)?)?)?)?", re.ASCII)
+_FIRST = re.compile(r"(((-01)?-01)?T00:00)?:00$|((-01)?-01)?T00:00$|(-01)?-01$")
 _CAPTURED_FORMATS = {4: "%Y", 7: "%Y-%m", 10: "%Y-%m-%d", 16: "%Y-%m-%dT%H:%M", 19: "%Y-%m-%dT%H:%M:%S"}
 
 Fields = dict[str, Any]
@@ -48,17 +49,27 @@ def clean_tags(value: object) -> list[str]:
     return list(dict.fromkeys(tag for tag in (clean_text("tags", item, MAX_TAG) for item in value) if tag))
 
 
-def clean_captured(value: object) -> str:
+def clean_captured(value: object, name: str = "captured") -> str:
     """ISO 8601 of any precision from a year to a second, without a zone; or nothing."""
-    text = clean_text("captured", value, 32)
+    text = clean_text(name, value, 32)
     if text:
         try:
             if not _CAPTURED.fullmatch(text):
                 raise ValueError
             datetime.strptime(text, _CAPTURED_FORMATS[len(text)])
         except ValueError:
-            raise InvalidInput("captured", f"cannot be {text!r}", _CAPTURED_FORM) from None
+            raise InvalidInput(name, f"cannot be {text!r}", _CAPTURED_FORM) from None
     return text
+
+
+def less_precise(captured: str) -> list[str]:
+    """The longer times that have `captured` in them: of 1901-02-03 these are 1901 and 1901-02."""
+    return [captured[:length] for length in _CAPTURED_FORMATS if length < len(captured)]
+
+
+def beginning(captured: str) -> str:
+    """The longest time that begins when `captured` does: of 1901-01-01 this is 1901."""
+    return _FIRST.sub("", captured)
 
 
 @dataclass(frozen=True, slots=True)

@@ -18,7 +18,7 @@ from django.db.models.expressions import RawSQL
 from mezzotint.errors import InvalidInput, NotFound
 from mezzotint.names import parse_ident
 from mezzotint.repository import references
-from mezzotint.repository.metadata import FIELDS, SEARCHED, clean_text
+from mezzotint.repository.metadata import FIELDS, SEARCHED, beginning, clean_captured, clean_text, less_precise
 from mezzotint.repository.models import Collection, Image, SessionChange, UpdateSession
 from mezzotint.repository.patience import patient
 from mezzotint.wiring import engine
@@ -108,9 +108,10 @@ def _filtered(chosen: QuerySet[Image], name: str, value: str) -> QuerySet[Image]
     if name == "tag":
         return chosen.filter(pk__in=RawSQL(_TAGGED, [value]))
     if name == "captured_after":
-        return chosen.filter(captured__gte=value)
+        value = clean_captured(value, name)
+        return chosen.filter(Q(captured__gte=value) | Q(captured__in=less_precise(value)))
     if name == "captured_before":
-        return chosen.exclude(captured="").filter(captured__lt=value)
+        return chosen.exclude(captured="").filter(captured__lt=beginning(clean_captured(value, name)))
     if measure in _RANGES:
         if not re.fullmatch(r"[0-9]{1,15}", value):
             raise InvalidInput(name, f"cannot be {value!r}", "a whole number")

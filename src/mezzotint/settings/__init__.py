@@ -7,9 +7,11 @@ Every field names its environment variable, how it is read and its default;
 from __future__ import annotations
 
 import os
+import re
 import socket
 from collections.abc import Callable, Mapping
 from dataclasses import dataclass, field, fields
+from difflib import get_close_matches
 from functools import cached_property
 from ipaddress import IPv4Network, IPv6Network
 from pathlib import Path
@@ -27,6 +29,10 @@ from mezzotint.settings import machine
 from mezzotint.settings import parsing as p
 
 __all__ = ["Settings"]
+
+_OTHERS = {"MEZZOTINT_FAILPOINT"}
+_OF_KUBERNETES = re.compile(r"MEZZOTINT_(\w+_)?(SERVICE_HOST|SERVICE_PORT(_\w+)?|PORT(_\d+_(TCP|UDP|SCTP)(_\w+)?)?)")
+"""what it sets in each container for a service that is called mezzotint, or mezzotint-something"""
 
 
 @dataclass(frozen=True)
@@ -136,6 +142,7 @@ class Settings:
             environment = {**{k: v for k, v in dotenv_values(".env").items() if v is not None}, **os.environ}
         given = {k: v for k, v in environment.items() if k.startswith(("OS_", "ST_", "AWS_")) and v}
         telemetry = {k: v for k, v in environment.items() if k.startswith("OTEL_") and v}
+        _check_names(environment, {name for f in fields(cls) for name in f.metadata.get("variables", ())})
         own = {f.name: _value(f.metadata, environment) for f in fields(cls) if f.metadata}
         return cls(**own, credentials=given, telemetry=telemetry)
 
@@ -224,6 +231,14 @@ class Settings:
     def secret_key(self) -> str:
         """The given key, or the one that is made at the first start and kept in `data`."""
         return self.secret or _kept_secret(self.data / "secret-key")
+
+
+def _check_names(environment: Mapping[str, str], known: set[str]) -> None:
+    """A misspelt variable would leave something as it is by default. Raises InvalidInput."""
+    for name in environment:
+        if name.startswith("MEZZOTINT_") and name not in known | _OTHERS and not _OF_KUBERNETES.fullmatch(name):
+            nearest = get_close_matches(name, known, 1, 0.0)
+            raise InvalidInput(name, "is no setting", f"perhaps {nearest[0]}; see docs/configuration.md")
 
 
 def _value(metadata: Mapping[str, Any], environment: Mapping[str, str]) -> Any:

@@ -4,8 +4,9 @@ from __future__ import annotations
 
 from collections.abc import Callable
 from contextlib import ExitStack
+from functools import wraps
 from types import SimpleNamespace
-from typing import Any
+from typing import Any, cast
 
 from django.http import HttpRequest, HttpResponseBase, QueryDict
 from drf_spectacular.utils import F, OpenApiParameter, extend_schema
@@ -50,8 +51,20 @@ class View(APIView):
 
 
 def listing(name: str, shape: type[Any], parameters: list[OpenApiParameter] = PAGING) -> Callable[[F], F]:
-    """For the schema: such shapes, in pages."""
-    return extend_schema(operation_id=name, parameters=parameters, responses={200: s.page_of(shape)} | PROBLEMS)
+    """For the schema: such shapes, in pages. A parameter that it does not have is refused."""
+    known = {parameter.name for parameter in parameters} | {"token"}
+
+    def decorated(view: F) -> F:
+        @wraps(view)
+        def checked(self: Any, request: Request, *args: Any, **kwargs: Any) -> Any:
+            if unknown := request.query_params.keys() - known:
+                raise InvalidInput(min(unknown), "is no parameter of this list", ", ".join(sorted(known)))
+            return view(self, request, *args, **kwargs)
+
+        shown = extend_schema(operation_id=name, parameters=parameters, responses={200: s.page_of(shape)} | PROBLEMS)
+        return cast(F, shown(checked))
+
+    return decorated
 
 
 def paged(found: queries.ResultPage[Any], shape: type[Any]) -> Response:
