@@ -175,11 +175,11 @@ def test_frames_have_a_limit_where_a_picture_is_taken_in(tmp_path: Path, cache: 
 
 
 def test_what_takes_too_much_memory_to_decode_is_refused_where_it_is_taken_in(tmp_path: Path, cache: OwnCache) -> None:
-    bases = open_bases(tmp_path, MemoryStore(), cache, memory=1 << 20)
+    bases = open_bases(tmp_path, MemoryStore(), cache, memory=43_400_000)
     assert bases.add([encoded(photograph(200, 150), "WEBP")]).new
     with pytest.raises(TooManyPixels) as caught:
         bases.add([encoded(photograph(400, 240), "WEBP")])
-    assert caught.value.limit == "1 MB, MEZZOTINT_RENDER_MEMORY"
+    assert caught.value.limit == "41 MB, MEZZOTINT_RENDER_MEMORY"
 
 
 def animation(frames: int) -> bytes:

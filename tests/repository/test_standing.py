@@ -37,7 +37,7 @@ def status(server: Server) -> dict[str, object]:
 
 
 def titles(server: Server) -> list[str]:
-    found = server.http.get("/api/images/", params={"order": "added"}).raise_for_status().json()["results"]
+    found = server.http.get("/api/images/", params={"ordering": "added"}).raise_for_status().json()["results"]
     return sorted(image["title"] for image in found)
 
 

@@ -55,6 +55,7 @@ class PageEngine:
                     if str(error) != told:
                         told = str(error)
                         log.warning("composites: %s", error, exc_info=not isinstance(error, DatabaseError))
+                    self._changes.expect()
                     self._stopped.wait(_AGAIN)
                 if self._told.wait(_IDLE):
                     self._changes.expect()

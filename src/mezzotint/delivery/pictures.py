@@ -121,7 +121,7 @@ class Pictures:
 
         Raises MezzotintError.
         """
-        generation = self._cache.generation.now()
+        generation, wanted = self._cache.generation.now(), rendition
         known = print_name(ident, rendition) if alias is not None else asked
         file = await self._opened(known) if known is not None else None
         name = known or ""
@@ -142,7 +142,13 @@ class Pictures:
                 return _answer(said, digest, FileBody(file), CACHE + path_of(name), "hit", fresh)
             data = file.read()
         else:
-            made = await self._made(ident, rendition, request)
+            try:
+                made = await self._made(ident, rendition, request)
+            except InvalidRendition:  # it would take too much memory
+                if known is not None or rendition.format is Format.JPG:
+                    raise
+                jpeg = replace(wanted, format=Format.JPG)
+                return await self.derivative(ident, jpeg, request, negotiated=negotiated)
             digest, data = made.digest, made.data
         answer = _answer(said, digest, data, CACHE + path_of(name), "hit", fresh)
         if alias is not None:

@@ -15,6 +15,9 @@ from mezzotint.transforms import libvips
 from mezzotint.transforms.complete import check_complete
 from mezzotint.transforms.geometry import stored
 
+THUMBNAIL = 24 << 20
+"""bytes of memory that a picture of 800 pixels takes to make, in any format: what is taken in can be shown"""
+
 
 class Spool:
     """A base on its way in: written aside and hashed as its bytes arrive."""
@@ -74,7 +77,7 @@ class Intake:
         if facts.frames > self.max_frames:
             raise TooManyPixels("file", f"has {facts.frames} frames", f"{self.max_frames} frames, MEZZOTINT_MAX_FRAMES")
         check_complete(spool.path, facts.format)
-        memory = libvips.decoding(spool.path, stored(facts), facts.format)
+        memory = libvips.decoding(spool.path, stored(facts), facts.format) + THUMBNAIL
         if memory > self.memory:
             takes = f"may take {memory >> 20} MB of memory to decode"
             raise TooManyPixels("file", takes, f"{self.memory >> 20} MB, MEZZOTINT_RENDER_MEMORY")

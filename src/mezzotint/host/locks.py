@@ -70,9 +70,19 @@ class HostLocks:
         descriptor = open_shared(self._path)
         try:
             fcntl.fcntl(descriptor, fcntl.F_OFD_SETLKW, _lock(_offset(name)))
+            while not self._is_in_place(descriptor):  # somebody has removed the file, and others lock another
+                os.close(descriptor)
+                descriptor = open_shared(self._path)
+                fcntl.fcntl(descriptor, fcntl.F_OFD_SETLKW, _lock(_offset(name)))
             yield
         finally:
             os.close(descriptor)
+
+    def _is_in_place(self, descriptor: int) -> bool:
+        try:
+            return os.path.samestat(os.stat(self._path), os.fstat(descriptor))
+        except FileNotFoundError:
+            return False
 
     @staticmethod
     def _try(descriptor: int, name: str) -> bool:

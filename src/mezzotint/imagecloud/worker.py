@@ -76,6 +76,8 @@ async def _keep_facts() -> None:
             await threads.in_database(facts.ingest)
         if changes.are_there():
             await threads.in_database(unreferenced.purge_here)
+            if not engine().host.database.available:
+                changes.expect()
             if time.monotonic() - shown >= GAUGES:
                 shown = time.monotonic()
                 await threads.in_database(gauges.show)

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import sqlite3
 import time
 from collections.abc import Iterator
 from contextlib import contextmanager
@@ -10,6 +11,8 @@ from django.db import OperationalError, connection, transaction
 
 from mezzotint.errors import GivenUp
 
+_ENDED = {"57014", sqlite3.SQLITE_INTERRUPT}
+"""query_canceled in PostgreSQL, whose words are in the server's language"""
 _EVERY = 10_000
 """SQLite's instructions between two looks at the clock: under a millisecond"""
 
@@ -25,7 +28,8 @@ def patient(seconds: float, setting: str) -> Iterator[None]:
         with _on_postgresql(seconds) if connection.vendor == "postgresql" else _on_sqlite(seconds):
             yield
     except OperationalError as error:
-        if "interrupted" in str(error) or "statement timeout" in str(error):
+        code = getattr(error.__cause__, "sqlstate", None) or getattr(error.__cause__, "sqlite_errorcode", None)
+        if code in _ENDED:
             raise late from error
         raise
 

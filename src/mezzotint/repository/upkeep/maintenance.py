@@ -47,14 +47,13 @@ class Maintenance(Background):
         return True
 
     def work(self) -> None:
-        changes = Changes(FOLLOW)
+        changes = Changes()
         try:
             gauges.TURN.set_to_current_time()
             while not self._stopped.wait(TURN):
-                if changes.are_there() or engine().settings.read_only:
-                    self._guarded_turn()
-                    if self._first[0] is not None:
-                        changes.expect()
+                is_due = changes.are_there() or engine().settings.read_only or self._may_follow()
+                if is_due and (not self._guarded_turn() or self._first[0] is not None):
+                    changes.expect()
         finally:
             changes.close()
             connections.close_all()
@@ -62,7 +61,12 @@ class Maintenance(Background):
     def interrupt(self) -> None:
         """It looks at `_stopped` itself."""
 
-    def _guarded_turn(self) -> None:
+    def _may_follow(self) -> bool:
+        return time.monotonic() - self._last.get("follow", float("-inf")) >= FOLLOW
+
+    def _guarded_turn(self) -> bool:
+        """Whether all went well."""
+        well = True
         close_old_connections()
         for what, work in (
             ("turn", self._timed_turn),
@@ -75,6 +79,8 @@ class Maintenance(Background):
                 standing.raise_alarm(error)
             except Exception as error:  # whatever it is, the next turn may do better
                 self._tell(what, error)
+                well = False
+        return well
 
     def _tell(self, what: str, error: Exception) -> None:
         """Once in a while is enough."""

@@ -15,8 +15,10 @@ from mezzotint.transforms.geometry import Plan, Stored
 from mezzotint.transforms.libvips.loading import field, open_image
 
 ALWAYS = 16 << 20
-ROW = 10_000
-"""what is held of a picture that goes through line by line, for each pixel of its width"""
+ROW = {"png": 9000, "tif": 13_000}
+ROW_OF_BYTES = 5000
+"""What is held of a picture that goes through line by line, for each pixel of its width: more where a sample may have
+more than 8 bits."""
 HEADERS_FROM = 2_000_000
 """Pixels from which a header is worth a look: whether the decoder needs all of them at once."""
 
@@ -48,12 +50,20 @@ def memory(data: Path | pyvips.Image, stored: Stored, image_format: str, plan: P
     made = max(plan.width * plan.height, plan.canvas.width * plan.canvas.height if plan.canvas else 0) * frames
     if plan.rotation is not None and plan.rotation.hundredths % 9000:
         made *= 2  # what is around it, at most
-    source = decoding(data, stored, image_format, frames) if isinstance(data, Path) else 0
-    return ALWAYS + ROW * max(stored.width, plan.width) + source + each * made
+    if isinstance(data, Path):
+        source = decoding(data, stored, image_format, frames)
+    else:
+        source = ALWAYS + stored.width * stored.height * 4
+    return source + ROW_OF_BYTES * plan.width + each * made
 
 
 def decoding(path: Path, stored: Stored, image_format: str, frames: int = 1) -> int:
-    """Bytes that the decoder of the file at `path` takes, at any size that is asked for."""
+    """Bytes that it takes to decode the file at `path`, whatever size is asked for."""
+    lines = ROW.get(image_format, ROW_OF_BYTES) * stored.width
+    return ALWAYS + max(lines, _decoder(path, stored, image_format, frames))
+
+
+def _decoder(path: Path, stored: Stored, image_format: str, frames: int) -> int:
     pixels = stored.width * stored.height
     if frames > 1:
         return FRAMES * pixels * frames
