@@ -2,10 +2,12 @@
 
 from __future__ import annotations
 
+from pathlib import Path
+
 import pytest
 
 from tests import pictures
-from tests.conftest import Server
+from tests.conftest import Server, start_server
 
 CHROME = "image/avif,image/webp,image/apng,image/svg+xml,image/*,*/*;q=0.8"
 SAFARI = "image/webp,image/avif,image/jxl,video/*;q=0.8,image/png,image/svg+xml,image/*;q=0.8,*/*;q=0.5"
@@ -106,3 +108,25 @@ def test_a_missing_picture_varies_too(server: Server) -> None:
 def test_a_method_that_is_refused_varies_too(server: Server, ident: str) -> None:
     answer = server.http.post(f"/images/{ident}-w100.auto")
     assert (answer.status_code, answer.headers["vary"].lower()) == (405, "accept")
+
+
+def test_what_would_take_too_much_memory_in_the_better_format_is_a_jpeg(tmp_path: Path) -> None:
+    server = start_server(tmp_path / "data", MEZZOTINT_RENDER_MEMORY="80M")
+    try:
+        sent = server.writer.post("/api/images/", files={"file": pictures.jpeg(1600, 1200)})
+        assert sent.status_code == 201, sent.text
+        ident = sent.json()["ident"]
+        for _ in range(2):  # made, and from memory
+            answer = server.http.get(f"/images/{ident}.auto", headers={"accept": CHROME})
+            assert (answer.status_code, answer.headers["content-type"]) == (200, "image/jpeg")
+            assert answer.headers["vary"].lower() == "accept"
+        small = server.http.get(f"/images/{ident}-w100.auto", headers={"accept": CHROME})
+        assert small.headers["content-type"] == "image/avif"
+        refused = server.http.get(f"/images/{ident}.avif")
+        assert refused.status_code == 400
+        assert refused.json()["errors"][0]["limit"] == "80 MB, MEZZOTINT_RENDER_MEMORY"
+        huge = pictures.encoded(pictures.photograph(3000, 2000), "WEBP")
+        told = server.writer.post("/api/images/", files={"file": huge})
+        assert (told.status_code, told.json()["errors"][0]["field"]) == (422, "file")
+    finally:
+        server.stop()
