@@ -27,9 +27,10 @@ def peak():
 path, asked = Path(sys.argv[1]), sys.argv[2]
 facts = libvips.read_header(path, max_pixels=10**9).facts
 plan = geometry.plan(canonical(parse_rendition(asked), facts, Largest()), facts, geometry.stored(facts))
-reckoned = libvips.memory(path, geometry.stored(facts), facts.format, plan, facts.frames)
+source = libvips.Source(path, geometry.stored(facts), facts.format, True)
+reckoned = libvips.memory(source, plan, facts.frames)
 before = peak()
-libvips.render(libvips.Source(path, geometry.stored(facts), facts.format, True), plan)
+libvips.render(source, plan)
 print(peak() - before, reckoned)
 """
 

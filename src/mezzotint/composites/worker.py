@@ -11,7 +11,7 @@ from django.db import DatabaseError, close_old_connections, connections
 
 from mezzotint.composites import claims, gauges, tasks
 from mezzotint.composites.working import sweep_scratch, work
-from mezzotint.repository.changes import Changes
+from mezzotint.repository.changes import AT_LATEST, Changes
 from mezzotint.repository.owners import Owner
 from mezzotint.repository.upkeep import background
 from mezzotint.wiring import engine
@@ -90,13 +90,14 @@ class PageEngine:
 
     def _listen(self) -> None:
         """What the queue tells is taken off it: the table says the same, and this only makes it sooner."""
-        told, changes = "", None if engine().settings.sqs_queue else Changes()
+        told = ""
+        changes = Changes(0.0 if engine().settings.sqs_queue else AT_LATEST)  # SQS is no table
         while not self._stopped.is_set():
             try:
                 if self._count <= len(self._working):
                     self._stopped.wait(_IDLE)  # others may have room for what is told
                     continue
-                if changes is not None and not changes.are_there():
+                if not changes.are_there():
                     self._stopped.wait(_IDLE)
                     continue
                 close_old_connections()
@@ -107,9 +108,9 @@ class PageEngine:
                 if str(error) != told:
                     told = str(error)
                     log.warning("composites: the queue is out of reach, and the table is looked at instead: %s", error)
+                changes.expect()
                 self._stopped.wait(_QUEUE_AGAIN)
-        if changes is not None:
-            changes.close()
+        changes.close()
         connections.close_all()
 
 

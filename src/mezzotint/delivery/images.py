@@ -10,7 +10,7 @@ from mezzotint.delivery.negotiation import negotiate
 from mezzotint.delivery.pictures import AUTO, PREFIX, Pictures, address_of_auto
 from mezzotint.delivery.renditions import Renditions
 from mezzotint.delivery.request import Request
-from mezzotint.errors import MezzotintError
+from mezzotint.errors import InvalidRendition, MezzotintError
 from mezzotint.names import Format, parse
 
 
@@ -35,8 +35,14 @@ class ImageDoor(Door):
         if rendition is None:
             return await self._pictures.base(ident, request)
         if rendition.format is Format.AUTO:
-            rendition = replace(rendition, format=image_format)
-            return await self._pictures.derivative(ident, rendition, request, negotiated=key)
+            chosen = replace(rendition, format=image_format)
+            try:
+                return await self._pictures.derivative(ident, chosen, request, negotiated=key)
+            except InvalidRendition:  # it cannot hold the picture, or would take too much memory
+                if image_format is Format.JPG:
+                    raise
+                chosen = replace(rendition, format=Format.JPG)
+                return await self._pictures.derivative(ident, chosen, request, negotiated=key)
         return await self._pictures.derivative(ident, rendition, request, asked=name)
 
     def refused(self, request: Request, error: MezzotintError) -> Answer:

@@ -23,7 +23,7 @@ from mezzotint.derivatives import Bases
 from mezzotint.derivatives.manager import Derivative
 from mezzotint.derivatives.memory import MemoryCache
 from mezzotint.derivatives.pool import NOBODY
-from mezzotint.errors import GivenUp, InvalidRendition
+from mezzotint.errors import GivenUp
 from mezzotint.front.exchange import STATUS_LINES
 from mezzotint.names import FORMATS, Format, Ident, Rendition, base_key, print_name
 from mezzotint.objects import ObjectReader
@@ -121,12 +121,12 @@ class Pictures:
 
         Raises MezzotintError.
         """
-        generation, wanted = self._cache.generation.now(), rendition
+        generation = self._cache.generation.now()
         known = print_name(ident, rendition) if alias is not None else asked
         file = await self._opened(known) if known is not None else None
         name = known or ""
         if file is None:
-            rendition = await asyncio.to_thread(self._canonical, ident, rendition, strict=known is not None)
+            rendition = await asyncio.to_thread(self._manager.canonical, ident, rendition)
             name = print_name(ident, rendition)
             file = await self._opened(name)
         fresh = self._lasting if alias is None else alias.freshness
@@ -142,13 +142,7 @@ class Pictures:
                 return _answer(said, digest, FileBody(file), CACHE + path_of(name), "hit", fresh)
             data = file.read()
         else:
-            try:
-                made = await self._made(ident, rendition, request)
-            except InvalidRendition:  # it would take too much memory
-                if known is not None or rendition.format is Format.JPG:
-                    raise
-                jpeg = replace(wanted, format=Format.JPG)
-                return await self.derivative(ident, jpeg, request, negotiated=negotiated)
+            made = await self._made(ident, rendition, request)
             digest, data = made.digest, made.data
         answer = _answer(said, digest, data, CACHE + path_of(name), "hit", fresh)
         if alias is not None:
@@ -234,15 +228,6 @@ class Pictures:
     async def _opened(self, name: str) -> CachedFile | None:
         """In a thread where it has to be looked at: others are not to wait."""
         return self._cache.open(name, seen_only=True) or await asyncio.to_thread(self._cache.open, name)
-
-    def _canonical(self, ident: Ident, rendition: Rendition, *, strict: bool) -> Rendition:
-        """Where the client leaves the format open and the chosen one cannot hold the picture, JPEG does."""
-        try:
-            return self._manager.canonical(ident, rendition)
-        except InvalidRendition:
-            if strict:
-                raise
-            return self._manager.canonical(ident, replace(rendition, format=Format.JPG))
 
     def _place_of_base(self, ident: Ident) -> str | None:
         """Where nginx has it: in the directory that is the store, or in the cache."""

@@ -153,7 +153,7 @@ class StoreManager:
 
         Raises InvalidRendition where it takes more than all, GivenUp where nobody waits for it by then.
         """
-        memory = libvips.memory(source.data, source.stored, source.format, plan, facts.frames)
+        memory = libvips.memory(source, plan, facts.frames)
         if memory > self._memory.total:
             limit = f"{self._memory.total >> 20} MB, MEZZOTINT_RENDER_MEMORY"
             raise InvalidRendition("size", f"making it may take {memory >> 20} MB of memory", limit)

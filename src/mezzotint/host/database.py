@@ -15,7 +15,7 @@ from typing import Any
 
 from mezzotint.errors import StorageFull
 from mezzotint.host.boots import boot_id
-from mezzotint.host.files import make_directory, open_shared
+from mezzotint.host.files import lies_at, make_directory, open_shared
 
 log = logging.getLogger(__name__)
 
@@ -134,11 +134,7 @@ class HostDatabase:
             self.available, self._is_damaged = True, False
 
     def _is_in_place(self) -> bool:
-        """Nobody has removed the file, or put another in its place."""
-        try:
-            return os.path.samestat(self._path.stat(), self._status)
-        except FileNotFoundError:
-            return False
+        return lies_at(self._path, self._status)
 
     def _judge(self, error: sqlite3.DatabaseError) -> None:
         """It is unavailable from now on where `error` says that it is lost; any other is raised."""

@@ -91,6 +91,14 @@ def while_removed(work: Callable[[], T]) -> T:
     return work()
 
 
+def lies_at(path: Path, status: os.stat_result) -> bool:
+    """Whether the file of this status still has that name: nobody has removed it, or put another in its place."""
+    try:
+        return os.path.samestat(path.stat(), status)
+    except FileNotFoundError:
+        return False
+
+
 def open_shared(path: Path) -> int:
     """A descriptor of a small file that processes share, made if need be; also while somebody removes it all."""
 

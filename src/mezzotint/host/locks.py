@@ -17,7 +17,7 @@ from collections.abc import Iterator
 from contextlib import contextmanager
 from pathlib import Path
 
-from mezzotint.host.files import open_shared
+from mezzotint.host.files import lies_at, open_shared
 
 _FLOCK = "hhqqi4x"
 _POLL_FIRST, _POLL_MOST = 0.001, 0.02
@@ -67,22 +67,15 @@ class HostLocks:
     @contextmanager
     def sleep_until_held(self, name: str) -> Iterator[None]:
         """Hold the lock once nobody else does; asleep until then, however long that takes."""
-        descriptor = open_shared(self._path)
-        try:
-            fcntl.fcntl(descriptor, fcntl.F_OFD_SETLKW, _lock(_offset(name)))
-            while not self._is_in_place(descriptor):  # somebody has removed the file, and others lock another
-                os.close(descriptor)
-                descriptor = open_shared(self._path)
+        while True:
+            descriptor = open_shared(self._path)
+            try:
                 fcntl.fcntl(descriptor, fcntl.F_OFD_SETLKW, _lock(_offset(name)))
-            yield
-        finally:
-            os.close(descriptor)
-
-    def _is_in_place(self, descriptor: int) -> bool:
-        try:
-            return os.path.samestat(os.stat(self._path), os.fstat(descriptor))
-        except FileNotFoundError:
-            return False
+                if lies_at(self._path, os.fstat(descriptor)):  # otherwise others lock another file
+                    yield
+                    return
+            finally:
+                os.close(descriptor)
 
     @staticmethod
     def _try(descriptor: int, name: str) -> bool:

@@ -7,7 +7,7 @@ import asyncio
 import logging
 import time
 from collections.abc import Awaitable, Callable
-from contextlib import suppress
+from contextlib import closing, suppress
 
 from django.db import DatabaseError
 
@@ -70,20 +70,21 @@ async def _lasting(part: Callable[[], Awaitable[None]]) -> None:
 
 async def _keep_facts() -> None:
     await threads.in_database(facts.be_complete)
-    changes, shown = Changes(), 0.0
-    while True:
-        if engine().notes.are_there():
-            await threads.in_database(facts.ingest)
-        if changes.are_there():
-            await threads.in_database(unreferenced.purge_here)
-            if not engine().host.database.available:
-                changes.expect()
-            if time.monotonic() - shown >= GAUGES:
-                shown = time.monotonic()
-                await threads.in_database(gauges.show)
-            else:
-                changes.expect()
-        await threads.beat()
+    shown = 0.0
+    with closing(Changes()) as changes:
+        while True:
+            if engine().notes.are_there():
+                await threads.in_database(facts.ingest)
+            if changes.are_there():
+                await threads.in_database(unreferenced.purge_here)
+                if not engine().host.database.available:
+                    changes.expect()
+                if time.monotonic() - shown >= GAUGES:
+                    shown = time.monotonic()
+                    await threads.in_database(gauges.show)
+                else:
+                    changes.expect()
+            await threads.beat()
 
 
 async def _keep_leases(loader: Loader, cloner: Cloner) -> None:

@@ -10,9 +10,12 @@ import os
 import sqlite3
 import time
 from contextlib import suppress
+from pathlib import Path
 from urllib.parse import quote
 
 from django.db import connection
+
+from mezzotint.host.files import lies_at
 
 AT_LATEST = 30.0
 """seconds until it is taken for changed: time makes things due too, and so do other hosts"""
@@ -26,8 +29,8 @@ class Changes:
     def __init__(self, at_latest: float = AT_LATEST) -> None:
         self._at_latest = at_latest
         self._reader: sqlite3.Connection | None = None
-        self._file: tuple[int, int] | None = None
         self._readers = 0
+        self._status: os.stat_result | None = None
         self._seen: Version | None = None
         self._looked = float("-inf")
 
@@ -46,18 +49,16 @@ class Changes:
     def close(self) -> None:
         if self._reader is not None:
             self._reader.close()
-        self._reader = self._file = None
+            self._reader = None
 
     def _version(self) -> Version | None:
         """None where it cannot be known."""
-        path = str(connection.settings_dict["NAME"])
+        path = Path(connection.settings_dict["NAME"])
         try:
-            status = os.stat(path)
-            file = status.st_dev, status.st_ino
-            if self._reader is None or file != self._file:  # another one may lie in its place
+            if self._reader is None or self._status is None or not lies_at(path, self._status):
                 self.close()
-                address = f"file:{quote(path)}?mode=ro"
-                self._reader, self._file = sqlite3.connect(address, uri=True, check_same_thread=False), file
+                self._status = path.stat()
+                self._reader = sqlite3.connect(f"file:{quote(str(path))}?mode=ro", uri=True, check_same_thread=False)
                 self._readers += 1
             return self._readers, self._reader.execute("PRAGMA data_version").fetchone()[0]
         except (OSError, sqlite3.Error):

@@ -16,7 +16,7 @@ from pathlib import Path
 from typing import Any
 
 from mezzotint import tracing
-from mezzotint.host.files import make_directory
+from mezzotint.host.files import lies_at, make_directory
 
 _CURRENT = "notes.jsonl"
 _TAKEN = "taken-*.jsonl"
@@ -66,10 +66,7 @@ class Notes:
             path.unlink(missing_ok=True)
 
     def _is_current(self, descriptor: int) -> bool:
-        try:
-            return os.path.samestat(os.stat(self._current), os.fstat(descriptor))
-        except FileNotFoundError:
-            return False
+        return lies_at(self._current, os.fstat(descriptor))
 
 
 def _read(path: Path) -> Iterator[list[dict[str, Any]]]:

@@ -68,9 +68,7 @@ def open_engine(settings: Settings, observer: Observer | None = None) -> Engine:
     host = Host(settings.data / "host")
     cache = Cache(settings.cache, _index(settings, host), settings.cache_max_size, host, settings.nginx / "hits.log")
     memory = Allowance(settings.data / "host" / "render-memory", settings.memory_for_renders)
-    intake = Intake(
-        settings.max_upload, settings.max_pixels, settings.max_frames, settings.memory_for_renders, settings.allow_svg
-    )
+    intake = Intake(settings.max_upload, settings.max_pixels, settings.max_frames, memory.total, settings.allow_svg)
     bases = Bases(store, cache, host, settings.data / "incoming", intake)
     pool: RenderPool[Derivative] = RenderPool(settings.render_threads, settings.render_queue)
     largest = Largest(settings.max_output_pixels, settings.max_enlarged_pixels, settings.max_avif_pixels)

@@ -51,7 +51,7 @@ class Maintenance(Background):
         try:
             gauges.TURN.set_to_current_time()
             while not self._stopped.wait(TURN):
-                is_due = changes.are_there() or engine().settings.read_only or self._may_follow()
+                is_due = changes.are_there() or engine().settings.read_only or self._has_passed("follow", FOLLOW)
                 if is_due and (not self._guarded_turn() or self._first[0] is not None):
                     changes.expect()
         finally:
@@ -60,9 +60,6 @@ class Maintenance(Background):
 
     def interrupt(self) -> None:
         """It looks at `_stopped` itself."""
-
-    def _may_follow(self) -> bool:
-        return time.monotonic() - self._last.get("follow", float("-inf")) >= FOLLOW
 
     def _guarded_turn(self) -> bool:
         """Whether all went well."""
@@ -163,8 +160,10 @@ class Maintenance(Background):
             self._last["checkpoint"] = time.monotonic()
 
     def _is_due(self, what: str, seconds: float) -> bool:
-        now = time.monotonic()
-        if now - self._last.get(what, float("-inf")) < seconds:
+        if not self._has_passed(what, seconds):
             return False
-        self._last[what] = now
+        self._last[what] = time.monotonic()
         return True
+
+    def _has_passed(self, what: str, seconds: float) -> bool:
+        return time.monotonic() - self._last.get(what, float("-inf")) >= seconds

@@ -13,6 +13,7 @@ import pyvips
 from mezzotint.names import Format
 from mezzotint.transforms.geometry import Plan, Stored
 from mezzotint.transforms.libvips.loading import field, open_image
+from mezzotint.transforms.libvips.running import Source
 
 ALWAYS = 16 << 20
 ROW = {"png": 9000, "tif": 13_000}
@@ -38,23 +39,25 @@ ENCODING = {
     Format.BMP: 14,
 }
 """Of what comes out, with alpha, and its bytes."""
-SAMPLE = {"uchar": 1, "char": 1, "ushort": 2, "short": 2, "uint": 4, "int": 4, "float": 4, "complex": 8, "double": 8}
+SAMPLE = {"ushort": 2, "short": 2, "uint": 4, "int": 4, "float": 4, "complex": 8, "double": 8, "dpcomplex": 16}
+"""Of a sample that is no byte."""
 TURNING = 8
 """Of what comes out, where it is turned: all of it is held, before and after."""
 
 
-def memory(data: Path | pyvips.Image, stored: Stored, image_format: str, plan: Plan, frames: int = 1) -> int:
-    """Bytes that `plan` takes, made of a file or of pixels that are in memory already."""
+def memory(source: Source, plan: Plan, frames: int) -> int:
+    """Bytes that `plan` takes, made of `source`, which has so many frames."""
     frames = frames if plan.animated else 1
     each = ENCODING[plan.format] + (TURNING if plan.orientation != 1 or plan.rotation is not None else 0)
     made = max(plan.width * plan.height, plan.canvas.width * plan.canvas.height if plan.canvas else 0) * frames
     if plan.rotation is not None and plan.rotation.hundredths % 9000:
         made *= 2  # what is around it, at most
-    if isinstance(data, Path):
-        source = decoding(data, stored, image_format, frames)
+    stored = source.stored
+    if isinstance(source.data, Path):
+        held = decoding(source.data, stored, source.format, frames)
     else:
-        source = ALWAYS + stored.width * stored.height * 4
-    return source + ROW_OF_BYTES * plan.width + each * made
+        held = ALWAYS + stored.width * stored.height * 4
+    return held + ROW_OF_BYTES * plan.width + each * made
 
 
 def decoding(path: Path, stored: Stored, image_format: str, frames: int = 1) -> int:
@@ -79,7 +82,7 @@ def _held(path: Path, image_format: str) -> int:
         header = open_image(path, image_format)
     except pyvips.Error:
         return 0  # decoding it will say so
-    each = header.bands * SAMPLE[header.format]
+    each = header.bands * SAMPLE.get(header.format, 1)
     if field(header, "interlaced", 0):
         return int(header.width * header.height * each)
     return int(field(header, "tile-height", 0) * (header.width + field(header, "tile-width", 0)) * each)
