@@ -168,7 +168,8 @@ def test_a_list_says_what_may_be_asked_for(listing: Server) -> None:
 def test_what_is_not_there_keeps_nothing_out(listing: Server) -> None:
     """Names that a stranger has made up are soon forgotten."""
     ident = listing.upload(pictures.jpeg(300, 200, seed=135))
-    rules = Renditions(Settings.read({"MEZZOTINT_DATA": str(listing.data), "MEZZOTINT_RENDITIONS": "listed"}), None)  # type: ignore[arg-type]
+    settings = Settings.read({"MEZZOTINT_DATA": str(listing.data), "MEZZOTINT_RENDITIONS": "listed"})
+    rules = Renditions(settings, None, None)  # type: ignore[arg-type]
 
     async def ask(name: str) -> None:
         scope = {"method": "GET", "path": f"/images/{name}", "query_string": b"", "headers": []}

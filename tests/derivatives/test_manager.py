@@ -76,7 +76,7 @@ def made(tmp_path: Path, counting: Counting) -> Iterator[Engine]:
 def rendition(engine: Engine, ident: Ident, text: str) -> Rendition:
     _, asked = parse(ident + text)
     assert asked is not None
-    return engine.manager.canonical(ident, asked)
+    return engine.manager.canonical(asked, engine.bases.facts(ident))
 
 
 def request(engine: Engine, ident: Ident, text: str) -> Flight[Derivative]:
@@ -222,7 +222,7 @@ def test_what_is_not_there_and_what_cannot_be_is_told(made: Engine) -> None:
     _, asked = parse(f"{ABSENT}-10x10.jpg")
     assert asked is not None
     with pytest.raises(NotFound):
-        made.manager.canonical(ABSENT, asked)
+        made.bases.facts(ABSENT)
     with pytest.raises(NotFound):
         made.manager.request(ABSENT, asked).result(PATIENCE)
     ident = made.bases.add([png(64, 48)]).ident

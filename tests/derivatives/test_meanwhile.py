@@ -90,7 +90,8 @@ def test_a_level_that_another_one_has_made_is_taken(tmp_path: Path, monkeypatch:
 def made(engine: Engine, ident: Ident, text: str) -> bytes:
     _, asked = parse(ident + text)
     assert asked is not None
-    return engine.manager.request(ident, engine.manager.canonical(ident, asked)).result(PATIENCE).data
+    rendition = engine.manager.canonical(asked, engine.bases.facts(ident))
+    return engine.manager.request(ident, rendition).result(PATIENCE).data
 
 
 def held(engine: Engine, name: str) -> bytes:

@@ -21,7 +21,7 @@ from tests.waiting import HANGS, IN_TIME, until
 
 @pytest.fixture(autouse=True)
 def _asked_anew(monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setattr(readiness, "_asked", None)
+    monkeypatch.setattr(readiness._ASKED, "_asked", None)
 
 
 def asked() -> tuple[int, Any]:

@@ -4,12 +4,12 @@ from __future__ import annotations
 
 import asyncio
 from collections.abc import Iterator
-from concurrent.futures import ThreadPoolExecutor
 from pathlib import Path
 
 import pytest
 
 from mezzotint.errors import InvalidInput, OriginBusy, OriginTimedOut
+from mezzotint.host.lanes import Lane
 from mezzotint.host.locks import HostLocks
 from mezzotint.network import breaker as origins_module
 from mezzotint.network.breaker import CircuitBreaker, Standing
@@ -56,7 +56,7 @@ def test_whoever_waits_for_a_url_that_another_process_has_gives_up_in_the_end(tm
     locks = HostLocks(tmp_path / "locks")
 
     async def work() -> None:
-        flights = Flights(locks, ThreadPoolExecutor(1), patience=0.05)
+        flights = Flights(locks, Lane("the cache", 1), patience=0.05)
         with locks.hold("url:a"), pytest.raises(OriginBusy):
             async with flights.alone("a", lambda key: key):
                 pass
@@ -72,7 +72,7 @@ def test_a_flight_that_fails_otherwise_than_expected_is_told(tmp_path: Path, cap
         raise ZeroDivisionError("a defect")
 
     async def work() -> None:
-        flights = Flights(HostLocks(tmp_path / "locks"), ThreadPoolExecutor(1), patience=1)
+        flights = Flights(HostLocks(tmp_path / "locks"), Lane("the cache", 1), patience=1)
         with pytest.raises(ZeroDivisionError):
             await flights.fly("a", crash)
         await flights.close()

@@ -81,14 +81,17 @@ class FileBody:
         return self._file.size
 
     def chunks(self, part: ByteRange | None) -> Iterator[bytes]:
-        part = part or ByteRange(0, self.size)
-        at, end = part.start, part.start + part.length
-        while at < end and (chunk := os.pread(self._file.descriptor, min(CHUNK, end - at), at)):
-            at += len(chunk)
-            yield chunk
+        return of_file(self._file.descriptor, part or ByteRange(0, self.size))
 
     def close(self) -> None:
         self._file.close()
+
+
+def of_file(descriptor: int, part: ByteRange) -> Iterator[bytes]:
+    at, end = part.start, part.start + part.length
+    while at < end and (chunk := os.pread(descriptor, min(CHUNK, end - at), at)):
+        at += len(chunk)
+        yield chunk
 
 
 def headers(**values: str) -> Headers:

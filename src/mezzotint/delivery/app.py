@@ -18,6 +18,7 @@ from mezzotint.delivery.metrics import Tally
 from mezzotint.delivery.operations import OperationsDoor
 from mezzotint.delivery.pictures import Pictures
 from mezzotint.delivery.quick import Access, Quick
+from mezzotint.delivery.reach import Reach
 from mezzotint.delivery.remote import CloneDoor, RemoteDoor
 from mezzotint.delivery.renditions import Renditions
 from mezzotint.delivery.request import Receive, Request, Scope
@@ -35,16 +36,17 @@ class Delivery:
     def __init__(self, engine: Engine) -> None:
         self._engine = engine
         self._tally = Tally()
-        self._pictures = Pictures(engine, self._tally)
+        reach = Reach(engine)
+        self._pictures = Pictures(engine, reach, self._tally)
         self._sources = open_sources(engine)
         self.hosts = Hosts(engine.settings)
-        self._renditions = Renditions(engine.settings, engine.manager)
+        self._renditions = Renditions(engine.settings, engine.manager, reach)
         self._public = engine.settings.public_read
         self._word = nginx_word(engine.settings.secret_key)
-        self.respond = Responder(self._tally, self._word).respond
+        self.respond = Responder(self._tally, self._word, engine.store_lane).respond
         self._doors: tuple[Door, ...] = (
             ImageDoor(self._pictures, self._renditions, public=self._public),
-            RemoteDoor(engine, self._pictures, self._renditions, self._sources),
+            RemoteDoor(engine, reach, self._pictures, self._renditions, self._sources),
             CoverDoor(engine, self._pictures, self._sources),
             CloneDoor(engine, self._sources),
             OperationsDoor(engine, self._tally),

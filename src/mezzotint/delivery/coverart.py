@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import asyncio
 import json
 import time
 from dataclasses import replace
@@ -14,6 +13,7 @@ from mezzotint.delivery.freshness import DAY, Freshness, lasting
 from mezzotint.delivery.pictures import Pictures
 from mezzotint.delivery.request import Request
 from mezzotint.errors import InvalidInput, MezzotintError, printable
+from mezzotint.host.lanes import Lane
 from mezzotint.problems import problem_headers, status_of
 from mezzotint.settings.parsing import HOST
 from mezzotint.sources.coverart import CoverRequest, Given, parse_path
@@ -33,6 +33,7 @@ class CoverDoor(Door):
     def __init__(self, engine: Engine, pictures: Pictures, sources: Sources) -> None:
         super().__init__(public=engine.settings.public_read)
         self._engine, self._pictures, self._sources = engine, pictures, sources
+        self._status = Lane("status", 1)
         self._lasting = lasting(self.public)
         self._for_a_day = Freshness(self.public, DAY, stale_while_revalidate=DAY, stale_if_error=7 * DAY)
 
@@ -41,7 +42,7 @@ class CoverDoor(Door):
 
     async def answer(self, request: Request) -> Answer:
         if request.path == STATUS:
-            return unstored("application/json", json.dumps(await asyncio.to_thread(_status, self._engine)).encode())
+            return unstored("application/json", json.dumps(await self._status.do(_status, self._engine)).encode())
         asked = parse_path(request.path)
         if (kept := self._pictures.remembered(request.path, request)) is not None:
             return kept

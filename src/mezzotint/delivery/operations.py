@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import asyncio
 import json
 
 from mezzotint import __version__
@@ -10,6 +9,7 @@ from mezzotint.delivery.answer import Answer, unstored
 from mezzotint.delivery.door import Door
 from mezzotint.delivery.metrics import Tally, exposition
 from mezzotint.delivery.request import Request
+from mezzotint.host.lanes import Lane
 from mezzotint.wiring import Engine
 
 _EXPOSITION = "text/plain; version=0.0.4; charset=utf-8"
@@ -21,6 +21,7 @@ class OperationsDoor(Door):
     def __init__(self, engine: Engine, tally: Tally) -> None:
         super().__init__(public=True)
         self._engine, self._tally = engine, tally
+        self._figures = Lane("figures", 1)
 
     def takes(self, path: str) -> bool:
         return path in {"/health", "/metrics"}
@@ -30,4 +31,4 @@ class OperationsDoor(Door):
             found = {"status": "healthy", "version": __version__, "cache_dir": str(self._engine.cache.directory)}
             return unstored("application/json", json.dumps(found).encode())
         self._tally.flush(self._engine.pool.under_way)
-        return unstored(_EXPOSITION, await asyncio.to_thread(exposition, self._engine))
+        return unstored(_EXPOSITION, await self._figures.do(exposition, self._engine))

@@ -5,9 +5,8 @@ from __future__ import annotations
 import asyncio
 import hashlib
 import math
-import os
 import time
-from collections.abc import Iterable, Iterator
+from collections.abc import Iterable
 from dataclasses import dataclass, replace
 from typing import Literal
 
@@ -17,16 +16,15 @@ from mezzotint.delivery.answer import COMMON, VARY, Answer, Body, Counts, FileBo
 from mezzotint.delivery.conditional import ByteRange
 from mezzotint.delivery.freshness import Freshness, lasting
 from mezzotint.delivery.metrics import Tally
+from mezzotint.delivery.reach import BaseBody, Reach
 from mezzotint.delivery.request import Request
 from mezzotint.delivery.respond import CACHE, STORE, content_range, of_304, placed, with_length
-from mezzotint.derivatives import Bases
 from mezzotint.derivatives.manager import Derivative
 from mezzotint.derivatives.memory import MemoryCache
 from mezzotint.derivatives.pool import NOBODY
 from mezzotint.errors import GivenUp
 from mezzotint.front.exchange import STATUS_LINES
-from mezzotint.names import FORMATS, Format, Ident, Rendition, base_key, print_name
-from mezzotint.objects import ObjectReader
+from mezzotint.names import FORMATS, Facts, Format, Ident, Rendition, base_key, print_name
 from mezzotint.wiring import Engine
 
 PREFIX, AUTO = "/images/", ".auto"
@@ -81,8 +79,8 @@ class Kept:
 
 
 class Pictures:
-    def __init__(self, engine: Engine, tally: Tally) -> None:
-        self._manager, self._bases, self._cache = engine.manager, engine.bases, engine.cache
+    def __init__(self, engine: Engine, reach: Reach, tally: Tally) -> None:
+        self._reach, self._manager, self._cache = reach, engine.manager, engine.cache
         self._memory: MemoryCache[Kept] = MemoryCache(engine.cache.generation, engine.settings.memory_cache)
         self._lasting = lasting(engine.settings.public_read)
         self._store, self._root = engine.store, engine.settings.store_directory
@@ -123,12 +121,13 @@ class Pictures:
         """
         generation = self._cache.generation.now()
         known = print_name(ident, rendition) if alias is not None else asked
-        file = await self._opened(known) if known is not None else None
+        file = await self._reach.file(known) if known is not None else None
         name = known or ""
         if file is None:
-            rendition = await asyncio.to_thread(self._manager.canonical, ident, rendition)
+            facts = await self._reach.facts(ident)
+            rendition = self._manager.canonical(rendition, facts)
             name = print_name(ident, rendition)
-            file = await self._opened(name)
+            file = await self._reach.file(name) if name != known else None
         fresh = self._lasting if alias is None else alias.freshness
         said: Headers = [
             (b"content-type", FORMATS[rendition.format].media_type.encode()),
@@ -142,7 +141,7 @@ class Pictures:
                 return _answer(said, digest, FileBody(file), CACHE + path_of(name), "hit", fresh)
             data = file.read()
         else:
-            made = await self._made(ident, rendition, request)
+            made = await self._made(ident, rendition, facts, request)
             digest, data = made.digest, made.data
         answer = _answer(said, digest, data, CACHE + path_of(name), "hit", fresh)
         if alias is not None:
@@ -151,15 +150,16 @@ class Pictures:
             self._keep(negotiated or f"{PREFIX}{asked}", name, answer, math.inf, generation)
         if file is not None:
             return answer
-        if len(data) > _WHOLE and (file := await self._opened(name)) is not None:
+        if len(data) > _WHOLE and (file := await self._reach.file(name)) is not None:
             return _answer(
                 said, digest, FileBody(file), None, "miss", fresh
             )  # a slow reader holds no picture in memory
         return replace(answer, place=None, counts="miss")  # it is at hand, and may not have been kept
 
-    async def _made(self, ident: Ident, rendition: Rendition, request: Request) -> Derivative:
+    async def _made(self, ident: Ident, rendition: Rendition, facts: Facts, request: Request) -> Derivative:
         """Where the client goes away meanwhile, and nobody else waits for it, it is given up."""
         request.pay(self._rates.renders)
+        await self._reach.have(ident, rendition, facts)
         client = None if self._limits.trusts(request.client) else request.client
         flight = self._manager.request(ident, rendition, client)
         made, gone = asyncio.wrap_future(flight.future), asyncio.ensure_future(request.gone())
@@ -177,9 +177,9 @@ class Pictures:
     async def base(self, ident: Ident, request: Request, alias: Alias | None = None) -> Answer:
         """The base itself. Raises MezzotintError."""
         generation = self._cache.generation.now()
-        body = await asyncio.to_thread(BaseBody, self._bases, ident)
+        body = await self._reach.base(ident)
         try:
-            facts = await asyncio.to_thread(self._bases.facts, ident)
+            facts = await self._reach.facts(ident)
             said: Headers = [(b"content-type", FORMATS[facts.format].media_type.encode())]
             if alias is not None:
                 said += alias.headers
@@ -225,41 +225,12 @@ class Pictures:
         if key is not None:
             self._memory.put(key, Kept.of(name, answer, until), generation)
 
-    async def _opened(self, name: str) -> CachedFile | None:
-        """In a thread where it has to be looked at: others are not to wait."""
-        return self._cache.open(name, seen_only=True) or await asyncio.to_thread(self._cache.open, name)
-
     def _place_of_base(self, ident: Ident) -> str | None:
         """Where nginx has it: in the directory that is the store, or in the cache."""
         path = self._store.local_path(base_key(ident))
         if path is not None and self._root is not None and path.exists():
             return STORE + str(path.relative_to(self._root))
         return CACHE + path_of(ident) if self._cache.has(ident) else None
-
-
-class BaseBody:
-    """A base that is a file here is read by a descriptor of its own, and holds nothing of the store."""
-
-    def __init__(self, bases: Bases, ident: Ident) -> None:
-        self._bases, self._ident = bases, ident
-        self._reader: ObjectReader = bases.open(ident)
-        self.size = self._reader.size
-        self.descriptor = None if self._reader.descriptor is None else os.dup(self._reader.descriptor)
-
-    def chunks(self, part: ByteRange | None) -> Iterator[bytes]:
-        if part is not None:
-            self._reader.close()
-            self._reader = self._bases.open(self._ident, part.start, part.length)
-        yield from self._reader.chunks()
-
-    def read(self) -> bytes | None:
-        """All of it, of what is a file."""
-        return None if self.descriptor is None else os.pread(self.descriptor, self.size, 0)
-
-    def close(self) -> None:
-        self._reader.close()
-        if self.descriptor is not None:
-            os.close(self.descriptor)
 
 
 def _answer(

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import asyncio
 import time
 from dataclasses import replace
 from functools import partial
@@ -14,6 +13,7 @@ from mezzotint.delivery.door import Door
 from mezzotint.delivery.freshness import DAY, UNSTORED, Freshness
 from mezzotint.delivery.pictures import Alias, Pictures
 from mezzotint.delivery.query import PictureRequest
+from mezzotint.delivery.reach import Reach
 from mezzotint.delivery.renditions import Renditions
 from mezzotint.delivery.request import Request
 from mezzotint.errors import InvalidInput, NotFound, ReadOnly, Unauthorized
@@ -35,9 +35,12 @@ _TRIES = 2
 class RemoteDoor(Door):
     """`/get_image` and `/get_thumbnail`."""
 
-    def __init__(self, engine: Engine, pictures: Pictures, renditions: Renditions, sources: Sources) -> None:
+    def __init__(
+        self, engine: Engine, reach: Reach, pictures: Pictures, renditions: Renditions, sources: Sources
+    ) -> None:
         super().__init__(public=engine.settings.public_read)
-        self._engine, self._pictures, self._renditions, self._sources = engine, pictures, renditions, sources
+        self._engine, self._reach, self._pictures = engine, reach, pictures
+        self._renditions, self._sources = renditions, sources
 
     def takes(self, path: str) -> bool:
         return path in {GET, THUMBNAIL}
@@ -90,7 +93,7 @@ class RemoteDoor(Door):
         return kept or await self._pictures.derivative(ident, asked.rendition, request, alias=alias)
 
     async def _facts(self, ident: Ident, said: Headers) -> Answer:
-        facts = await asyncio.to_thread(self._engine.bases.facts, ident)
+        facts = await self._reach.facts(ident)
         said = [
             *said,
             (b"x-image-format", facts.format.encode()),

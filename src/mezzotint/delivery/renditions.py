@@ -5,11 +5,12 @@ from __future__ import annotations
 import asyncio
 from dataclasses import replace
 
+from mezzotint.delivery.reach import Reach
 from mezzotint.delivery.request import Request
 from mezzotint.derivatives import StoreManager
 from mezzotint.errors import Forbidden, InvalidRendition
 from mezzotint.host.watched import Watched
-from mezzotint.names import Ident, Rendition
+from mezzotint.names import Facts, Ident, Rendition
 from mezzotint.names.listed import ANY, NOTHING, Listed, read_list
 from mezzotint.settings import Settings
 
@@ -21,8 +22,8 @@ _REMEMBERED = 100_000
 class Renditions:
     """The list is read again when it changes. Where none could be read yet, nothing is on it."""
 
-    def __init__(self, settings: Settings, manager: StoreManager) -> None:
-        self._mode, self._manager = settings.renditions, manager
+    def __init__(self, settings: Settings, manager: StoreManager, reach: Reach) -> None:
+        self._mode, self._manager, self._reach = settings.renditions, manager, reach
         listed = Watched(settings.listed_renditions, read_list, NOTHING, every=_LOOK_AGAIN)
         self._file = listed if self._mode == "listed" else None
         self._list: Listed | None = None
@@ -66,14 +67,14 @@ class Renditions:
         wanted = replace(rendition, format=ANY)
         if wanted in listed.renditions:
             return True
-        return await asyncio.to_thread(self._comes_to_one, listed, ident, wanted)
+        return await asyncio.to_thread(self._comes_to_one, listed, wanted, await self._reach.facts(ident))
 
-    def _comes_to_one(self, listed: Listed, ident: Ident, wanted: Rendition) -> bool:
+    def _comes_to_one(self, listed: Listed, wanted: Rendition, facts: Facts) -> bool:
         """Whether it is what a listed one is for this picture: `fit400x400` may be `400x267`."""
-        canonical = self._manager.canonical(ident, wanted)
+        canonical = self._manager.canonical(wanted, facts)
         for rendition in listed.renditions:
             try:
-                if self._manager.canonical(ident, rendition) == canonical:
+                if self._manager.canonical(rendition, facts) == canonical:
                     return True
             except InvalidRendition:  # this picture cannot have it
                 continue

@@ -8,11 +8,12 @@ import hmac
 from collections.abc import Awaitable, Callable, Iterator, MutableMapping
 from typing import Any
 
-from mezzotint.delivery.answer import COMMON, RANGES, Answer, Headers
+from mezzotint.delivery.answer import COMMON, RANGES, Answer, Body, Headers
 from mezzotint.delivery.conditional import ByteRange, Unsatisfiable, byte_range, not_modified
 from mezzotint.delivery.metrics import Tally
 from mezzotint.delivery.request import Request
 from mezzotint.errors import MezzotintError
+from mezzotint.host.lanes import Lane
 
 Send = Callable[[MutableMapping[str, Any]], Awaitable[None]]
 
@@ -28,8 +29,8 @@ def nginx_word(secret_key: str) -> str:
 
 
 class Responder:
-    def __init__(self, tally: Tally, word: str) -> None:
-        self._tally, self._word = tally, word
+    def __init__(self, tally: Tally, word: str, store: Lane) -> None:
+        self._tally, self._word, self._store = tally, word, store
 
     async def respond(self, answer: Answer, request: Request, send: Send) -> None:
         """Send it, and close what its body has open. Raises Unsent."""
@@ -62,7 +63,7 @@ class Responder:
         elif sent and not isinstance(answer.body, bytes):
             rest = answer.body.chunks(part)
             try:
-                chunk = await asyncio.to_thread(next, rest, None)
+                chunk = await self._next(answer.body, rest)
             except MezzotintError as error:
                 raise Unsent(error) from error
         self._count("not_modified" if held and answer.counts else answer.counts, sent)
@@ -72,8 +73,14 @@ class Responder:
             return
         while chunk is not None:
             await send({"type": "http.response.body", "body": chunk, "more_body": True})
-            chunk = await asyncio.to_thread(next, rest, None)
+            chunk = await self._next(answer.body, rest)
         await _end(send)
+
+    async def _next(self, body: Body, rest: Iterator[bytes]) -> bytes | None:
+        """What is no file here comes from the store."""
+        if body.descriptor is None:
+            return await self._store.do(next, rest, None)
+        return await asyncio.to_thread(next, rest, None)
 
     def _count(self, counts: str | None, sent: int) -> None:
         if counts is not None:

@@ -95,15 +95,26 @@ class Bases:
         return Base(ident, header.facts, read_exif(header.exif), new)
 
     def facts(self, ident: Ident) -> Facts:
-        """From memory, from the cache, or from the base's own header. Raises NotFound."""
+        """From memory, from this host, or from the base's own header. Raises NotFound."""
+        if (facts := self.recalled(ident)) is not None:
+            return facts
+        with self.on_disk(ident) as path:
+            facts = self.intake.header(path).facts
+        self._remember(ident, facts)
+        return facts
+
+    def remembered(self, ident: Ident) -> Facts | None:
+        """What this process knows; nothing is waited for."""
+        return self._facts.get(ident)
+
+    def recalled(self, ident: Ident) -> Facts | None:
+        """What this host knows; the store is not asked."""
         if (facts := self._facts.get(ident)) is not None:
             return facts
-        if (kept := self._host.facts.recall(ident)) is not None:
-            facts = Facts(**json.loads(kept))
-        else:
-            with self.on_disk(ident) as path:
-                facts = self.intake.header(path).facts
-        self._remember(ident, facts, keep=kept is None)
+        if (kept := self._host.facts.recall(ident)) is None:
+            return None
+        facts = Facts(**json.loads(kept))
+        self._remember(ident, facts, keep=False)
         return facts
 
     def exists(self, ident: Ident) -> bool:
@@ -111,7 +122,11 @@ class Bases:
 
     def is_here(self, ident: Ident) -> bool:
         """In the store, or in this host's cache."""
-        return (self._cache.directory / self._cache.path_of(ident)).exists() or self.exists(ident)
+        return self.is_cached(ident) or self.exists(ident)
+
+    def is_cached(self, ident: Ident) -> bool:
+        """In this host's cache; the store is not asked."""
+        return self._cache.has(ident)
 
     def open(self, ident: Ident, start: int = 0, length: int | None = None) -> ObjectReader:
         """The base's bytes, which were seen to be those of its name. Raises NotFound, DamagedBase."""
@@ -127,6 +142,21 @@ class Bases:
         except StorageFull:
             return self._vouched(ident, start, length)
         return FileReader(os.fdopen(descriptor, "rb"), start, length)
+
+    def open_here(self, ident: Ident) -> ObjectReader | None:
+        """This host's own copy of a base that lies elsewhere, where it has one; the store is not asked."""
+        if self._store.local_path(base_key(ident)) is not None or (copy := self._kept_copy(ident)) is None:
+            return None
+        return FileReader(os.fdopen(copy, "rb"), 0, None)
+
+    def is_near(self, ident: Ident) -> bool:
+        """Whether its bytes, if there are any, are on this host."""
+        return self._store.local_path(base_key(ident)) is not None or self.is_cached(ident)
+
+    def bring(self, ident: Ident) -> None:
+        """Have it on this host's disk. Raises NotFound, DamagedBase, StorageFull."""
+        with self.on_disk(ident):
+            pass
 
     @contextmanager
     def on_disk(self, ident: Ident) -> Iterator[Path]:

@@ -64,9 +64,15 @@ class StoreManager:
         self._bases, self._cache, self._host, self._pool, self._largest = bases, cache, host, pool, largest
         self.observer, self._memory, self._timeout = observer, memory, timeout
 
-    def canonical(self, ident: Ident, rendition: Rendition) -> Rendition:
-        """Raises NotFound, InvalidRendition."""
-        return canonical(rendition, self._bases.facts(ident), self._largest)
+    def canonical(self, rendition: Rendition, facts: Facts) -> Rendition:
+        """Raises InvalidRendition."""
+        return canonical(rendition, facts, self._largest)
+
+    def lacks(self, ident: Ident, rendition: Rendition, facts: Facts) -> bool:
+        """Whether a base has to come over the network before it can be made."""
+        if self._bases.is_near(ident):
+            return False
+        return not any(self._cache.has(print_name(ident, level)) for level in self._usable(rendition, facts))
 
     def find(self, name: str) -> Derivative | None:
         """What the cache holds under a canonical name. Does not wait for anything but the disk."""
@@ -100,13 +106,17 @@ class StoreManager:
     @contextmanager
     def _source(self, ident: Ident, rendition: Rendition, facts: Facts, stop: Stop) -> Iterator[Source]:
         """The nearest larger version: a level, made now if need be, or the base."""
-        usable = [level for level in geometry.levels(facts) if geometry.serves(level, rendition, facts)]
-        if usable:
+        if usable := self._usable(rendition, facts):
             with self._level(ident, usable[-1], facts, stop) as source:
                 yield source
             return
         with self._bases.on_disk(ident) as path:
             yield Source(path, geometry.stored(facts), facts.format, is_base=True)
+
+    @staticmethod
+    def _usable(rendition: Rendition, facts: Facts) -> list[Rendition]:
+        """The levels that it may be derived from, the largest first."""
+        return [level for level in geometry.levels(facts) if geometry.serves(level, rendition, facts)]
 
     @contextmanager
     def _level(self, ident: Ident, level: Rendition, facts: Facts, stop: Stop) -> Iterator[Source]:

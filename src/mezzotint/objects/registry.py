@@ -74,4 +74,4 @@ def open_store(url: str, settings: Settings, observe: Observe | None = None) -> 
         store = Bounded(store, settings.store_connections, patience=settings.store_timeout)
     if observe is not None:
         store = Observed(store, observe)
-    return Retrying(store) if scheme.remote else store
+    return Retrying(store, patience=2 * settings.store_timeout) if scheme.remote else store

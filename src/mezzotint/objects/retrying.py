@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import logging
+import math
 import random
 import time
 from collections.abc import Callable, Iterator
@@ -20,12 +21,18 @@ _FIRST_PAUSE, _LONGEST_PAUSE = 0.1, 5.0
 
 
 class Retrying(ObjectStore):
-    """As `store`, asking up to `attempts` times. Every operation may be repeated: see
-    the protocol on what `put_if_absent` then says, and a `move` whose source is gone
-    the second time has been done. What breaks off as it is read goes on where it stopped."""
+    """As `store`, asking up to `attempts` times, and not again once `patience` seconds have gone. Every operation may
+    be repeated: see the protocol on what `put_if_absent` then says, and a `move` whose source is gone the second time
+    has been done. What breaks off as it is read goes on where it stopped."""
 
-    def __init__(self, store: ObjectStore, attempts: int = 5, pause: Callable[[float], None] = time.sleep) -> None:
-        self._store, self._attempts, self._pause = store, attempts, pause
+    def __init__(
+        self,
+        store: ObjectStore,
+        attempts: int = 5,
+        pause: Callable[[float], None] = time.sleep,
+        patience: float = math.inf,
+    ) -> None:
+        self._store, self._attempts, self._pause, self._patience = store, attempts, pause, patience
 
     def put(self, key: str, body: bytes | Path, content_type: str | None = None) -> None:
         self._try(lambda: self._store.put(key, body, content_type))
@@ -92,12 +99,14 @@ class Retrying(ObjectStore):
         self._pause(random.uniform(0, min(_LONGEST_PAUSE, _FIRST_PAUSE * 2**failures)))
 
     def _try(self, work: Callable[[], T]) -> T:
-        failures = 0
+        failures, until = 0, time.monotonic() + self._patience
         while True:
             try:
                 return work()
             except StoreUnavailable as error:
                 failures += 1
+                if time.monotonic() > until:
+                    raise
                 self.rest(failures, error)
 
 

@@ -2,16 +2,13 @@
 
 from __future__ import annotations
 
-import threading
-from concurrent.futures import Future, ThreadPoolExecutor
-from concurrent.futures import TimeoutError as Late
-
 from django.db import DatabaseError
 from django.http import HttpRequest, JsonResponse
 from django.views.decorators.cache import never_cache
 from django.views.decorators.http import require_safe
 
 from mezzotint.errors import MezzotintError
+from mezzotint.host.lanes import Question
 from mezzotint.names.keys import MARKER_KEY
 from mezzotint.objects.protocol import find
 from mezzotint.repository import standing
@@ -19,9 +16,7 @@ from mezzotint.wiring import engine
 
 PATIENCE = 2.0
 """seconds; a store that needs longer counts as one that does not answer"""
-_thread = ThreadPoolExecutor(1, thread_name_prefix="ready")
-_lock = threading.Lock()
-_asked: Future[object] | None = None
+_ASKED = Question("ready", lambda: find(engine().store, MARKER_KEY))
 
 
 @require_safe
@@ -45,15 +40,9 @@ def _database() -> str:
 
 
 def _store() -> str:
-    """One question at a time: where the last one was not answered yet, no other is asked."""
-    global _asked
-    with _lock:
-        if _asked is None or _asked.done():
-            _asked = _thread.submit(find, engine().store, MARKER_KEY)
-        asked = _asked
     try:
-        asked.result(PATIENCE)
-    except Late:
+        _ASKED.answer(PATIENCE)
+    except TimeoutError:
         return f"the object store does not answer within {PATIENCE:g} s (MEZZOTINT_STORE)"
     except MezzotintError as error:
         return str(error)

@@ -8,15 +8,13 @@ import os
 import tempfile
 from collections.abc import MutableMapping
 from concurrent.futures import ThreadPoolExecutor
-from email.message import Message
-from typing import IO, Any
+from typing import Any
 from urllib.parse import parse_qs
 
 os.environ.setdefault("DJANGO_SETTINGS_MODULE", "mezzotint.site.settings")
 
 import django
 from django.conf import settings
-from django.core.handlers.asgi import ASGIHandler
 from django.db import DatabaseError, connections
 from django.http.cookie import parse_cookie
 from django.utils import timezone
@@ -34,6 +32,7 @@ from mezzotint.errors import InvalidInput, MezzotintError, TooManyBytes, Unautho
 from mezzotint.host.files import full_is_told, make_directory
 from mezzotint.site import prepare, traces
 from mezzotint.site.logs import RequestIds
+from mezzotint.site.managed import Managed
 from mezzotint.tracing import request_id
 
 _COLLECT = 700, 10, 10
@@ -44,33 +43,6 @@ _FORM_ROOM = 1 << 20
 """What a multipart form may weigh beside the file in it, in bytes."""
 _STRANGERS = 1 << 20
 """What a body may weigh whose sender shows neither a token nor a login."""
-_END = 4096
-"""How much of a form's end may stand behind its closing boundary."""
-
-
-class _Django(ASGIHandler):
-    """Django, told how long a body is that came without its length (chunked)."""
-
-    def create_request(self, scope: Any, body_file: IO[bytes]) -> Any:
-        headers = dict(scope["headers"])
-        if b"content-length" not in headers:
-            length = body_file.seek(0, os.SEEK_END)
-            content_type = headers.get(b"content-type", b"").decode("latin-1")
-            if content_type.startswith("multipart/"):
-                _check_closed(body_file, length, content_type)
-            body_file.seek(0)
-            scope = dict(scope, headers=[*scope["headers"], (b"content-length", b"%d" % length)])
-        return super().create_request(scope, body_file)
-
-
-def _check_closed(body: IO[bytes], length: int, content_type: str) -> None:
-    """A form of unknown length that broke off is told by its missing end (RFC 2046 section 5.1.1)."""
-    message = Message()
-    message["content-type"] = content_type
-    boundary = str(message.get_param("boundary", "")).encode("latin-1", "replace")
-    body.seek(max(0, length - _END))
-    if b"--" + boundary + b"--" not in body.read():
-        raise InvalidInput("body", "broke off before its end", "a form's closing boundary")
 
 
 def _may_have_much(headers: dict[bytes, str]) -> bool:
@@ -101,7 +73,7 @@ class Site:
         tempfile.tempdir = str(incoming)
         self.delivery, self.ids = Delivery(self._engine), RequestIds()
         django.setup(set_prefix=False)
-        self._django = _Django()
+        self._django = Managed()
         from mezzotint.composites import worker as composites  # these know models, which want Django set up
         from mezzotint.imagecloud import worker as imagecloud
         from mezzotint.repository.upkeep.maintenance import Maintenance

@@ -3,12 +3,11 @@
 from __future__ import annotations
 
 from collections.abc import AsyncIterator, Callable
-from concurrent.futures import Executor
 from contextlib import AbstractContextManager, ExitStack
 from typing import TypeVar
 
 from mezzotint.derivatives.intake import Spool
-from mezzotint.sources.threads import in_thread
+from mezzotint.host.lanes import Lane
 
 T = TypeVar("T")
 _PIECE = 1 << 20
@@ -17,8 +16,8 @@ _PIECE = 1 << 20
 class Arriving:
     """A small picture needs one turn in a thread in all, a large one one more for each megabyte. Close it."""
 
-    def __init__(self, spool: Callable[[], AbstractContextManager[Spool]], threads: Executor) -> None:
-        self._open_spool, self._threads = spool, threads
+    def __init__(self, spool: Callable[[], AbstractContextManager[Spool]], lane: Lane) -> None:
+        self._open_spool, self._lane = spool, lane
         self._waiting: list[bytes] = []
         self._size = 0
         self._stack = ExitStack()
@@ -30,7 +29,7 @@ class Arriving:
             self._waiting.append(chunk)
             self._size += len(chunk)
             if self._size >= _PIECE:
-                await in_thread(self._threads, self._write)
+                await self._lane.do(self._write)
 
     async def finish(self, work: Callable[[Spool], T]) -> T:
         """Do `work`, in a thread, with all that has come."""
@@ -39,12 +38,12 @@ class Arriving:
             with self._stack:
                 return work(self._write())
 
-        return await in_thread(self._threads, done)
+        return await self._lane.do(done)
 
     async def aclose(self) -> None:
         """What was spooled of a picture that did not arrive goes."""
         if self._spool is not None:
-            await in_thread(self._threads, self._stack.close)
+            await self._lane.do(self._stack.close)
 
     def _write(self) -> Spool:
         if self._spool is None:

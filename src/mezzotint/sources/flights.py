@@ -7,13 +7,13 @@ import logging
 import os
 import time
 from collections.abc import AsyncIterator, Callable, Coroutine
-from concurrent.futures import Executor
 from contextlib import asynccontextmanager
-from typing import Any, TypeVar
+from dataclasses import dataclass
+from typing import Any, Generic, TypeVar
 
 from mezzotint.errors import MezzotintError, OriginBusy
+from mezzotint.host.lanes import Lane
 from mezzotint.host.locks import HostLocks
-from mezzotint.sources.threads import in_thread
 
 log = logging.getLogger(__name__)
 T = TypeVar("T")
@@ -22,18 +22,28 @@ Begin = Callable[[], None]
 _POLL_FIRST, _POLL_MOST = 0.002, 0.05
 
 
+@dataclass(frozen=True, slots=True)
+class _Held(Generic[T]):
+    """What was seen with a lock, which is let go with `close`."""
+
+    lock: int
+    seen: T
+
+    def close(self) -> None:
+        os.close(self.lock)
+
+
 class Flights:
     """Of one event loop. `patience`, in seconds, is for a load that goes on in another process. Close it at the end."""
 
-    def __init__(self, locks: HostLocks, threads: Executor, patience: float) -> None:
-        self._locks, self._threads, self._patience = locks, threads, patience
+    def __init__(self, locks: HostLocks, lane: Lane, patience: float) -> None:
+        self._locks, self._lane, self._patience = locks, lane, patience
         self._flights: dict[str, asyncio.Task[Any]] = {}
 
     async def close(self) -> None:
         for flight in list(self._flights.values()):
             flight.cancel()
         await asyncio.gather(*self._flights.values(), return_exceptions=True)
-        self._threads.shutdown(wait=False)
 
     def fly(self, key: str, work: Callable[[], Coroutine[Any, Any, T]]) -> asyncio.Task[T]:
         """The flight that is under way, or a new one that does `work`. Shield it: others wait for it too."""
@@ -51,19 +61,18 @@ class Flights:
     async def alone(self, key: str, look: Callable[[str], T]) -> AsyncIterator[T]:
         """What there is to see of a URL, with its lock. Raises OriginBusy where somebody else has it for too long."""
         pause, until = _POLL_FIRST, time.monotonic() + self._patience
-        while (locked := await self.in_thread(self._locked, key, look)) is None:
+        while (held := await self.in_thread(self._locked, key, look)) is None:
             if time.monotonic() > until:
                 raise OriginBusy("this URL", self._patience)
             await asyncio.sleep(pause)
             pause = min(pause * 2, _POLL_MOST)
-        lock, seen = locked
         try:
-            yield seen
+            yield held.seen
         finally:
-            os.close(lock)
+            held.close()
 
     async def in_thread(self, work: Callable[..., T], *arguments: Any) -> T:
-        return await in_thread(self._threads, work, *arguments)
+        return await self._lane.do(work, *arguments)
 
     def _landed(self, key: str, flight: asyncio.Task[Any]) -> None:
         del self._flights[key]
@@ -71,12 +80,12 @@ class Flights:
         if error is not None and not isinstance(error, MezzotintError):
             log.error("a picture could not be loaded", exc_info=error)
 
-    def _locked(self, key: str, look: Callable[[str], T]) -> tuple[int, T] | None:
+    def _locked(self, key: str, look: Callable[[str], T]) -> _Held[T] | None:
         lock = self._locks.take(f"url:{key}")
         if lock is None:
             return None
         try:
-            return lock, look(key)
+            return _Held(lock, look(key))
         except BaseException:
             os.close(lock)
             raise

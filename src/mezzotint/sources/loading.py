@@ -4,7 +4,6 @@ from __future__ import annotations
 
 import logging
 import time
-from concurrent.futures import ThreadPoolExecutor
 from contextlib import aclosing
 from dataclasses import asdict, replace
 from functools import partial
@@ -13,6 +12,7 @@ from typing import Any
 from mezzotint.derivatives import Bases
 from mezzotint.derivatives.intake import Spool
 from mezzotint.errors import InvalidInput, OriginError, OriginFailed, OriginLacks
+from mezzotint.host.lanes import Lane
 from mezzotint.names import Ident
 from mezzotint.network.client import Client
 from mezzotint.network.freshness import Lifetimes
@@ -23,7 +23,6 @@ from mezzotint.sources.notes import Notes
 from mezzotint.sources.peer_client import PeerClient
 from mezzotint.sources.peers import PeerList
 from mezzotint.sources.records import RemoteRecord, RemoteRecords
-from mezzotint.sources.threads import in_thread
 
 log = logging.getLogger(__name__)
 
@@ -40,18 +39,15 @@ class Loading:
         peer_client: PeerClient,
         notes: Notes,
         lifetimes: Lifetimes,
-        threads: ThreadPoolExecutor,
+        lane: Lane,
     ) -> None:
         self._bases, self._records, self._client, self._notes = bases, records, client, notes
         self._peers, self._peer_client, self._lifetimes = peers, peer_client, lifetimes
-        self._threads = threads
-
-    def close(self) -> None:
-        self._threads.shutdown(wait=False)
+        self._lane = lane
 
     def arriving(self) -> Arriving:
         """Somewhere for a picture's bytes. Close it."""
-        return Arriving(self._bases.spool, self._threads)
+        return Arriving(self._bases.spool, self._lane)
 
     async def from_origin(self, target: Url, record: RemoteRecord | None) -> RemoteRecord:
         """The picture, or that it is still the one of `record`. Raises OriginError, StorageFull, StoreUnavailable."""
@@ -103,7 +99,7 @@ class Loading:
         assert record is not None  # or no 304 would be taken
         etag, modified = etag or record.etag, modified or record.last_modified
         again = replace(record, checked=now, expires=expires, etag=etag, last_modified=modified)
-        await in_thread(self._threads, self._checked, target, again)
+        await self._lane.do(self._checked, target, again)
         return again
 
     def _bounded(self, record: RemoteRecord) -> RemoteRecord:

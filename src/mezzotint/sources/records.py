@@ -109,6 +109,18 @@ class RemoteRecords:
             return True, kept[2]
         return False, None
 
+    def look_here(self, key: str) -> tuple[RemoteRecord | None, bool]:
+        """What this host has seen last, and whether nobody else need be asked. The store is not."""
+        generation = self._cache.generation.now()
+        here = None if self._is_near(key) else self._read_here(key)
+        if here is None:
+            return None, False
+        record, kept, seen = here
+        fresh = (not kept and not self._read_only) or seen + _FRESH_ON_HOST > self._clock()
+        if fresh:
+            self._remember(key, record, generation)
+        return record, fresh
+
     def look_again(self, key: str) -> RemoteRecord | None:
         """What is known now. Raises StoreUnavailable."""
         generation = self._cache.generation.now()

@@ -10,7 +10,7 @@ from dataclasses import dataclass
 from enum import StrEnum
 
 from mezzotint.derivatives import Bases
-from mezzotint.errors import OriginError
+from mezzotint.errors import Busy, OriginError
 from mezzotint.names import Ident
 from mezzotint.network.addresses import Policy
 from mezzotint.network.client import Client
@@ -19,6 +19,9 @@ from mezzotint.sources.flights import Begin, Flights
 from mezzotint.sources.loading import Loading
 from mezzotint.sources.peer_client import PeerClient
 from mezzotint.sources.records import RemoteRecord, RemoteRecords
+
+_SLOW = 1.0
+"""seconds that a store may take to say whether what is known here has changed"""
 
 
 class How(StrEnum):
@@ -57,7 +60,6 @@ class RemoteImages:
         await self._flights.close()
         await self._client.close()
         await self.peer_client.close()
-        self._loading.close()
 
     async def find(self, target: Url, *, renew: bool = True) -> Lookup | None:
         """What is known here; nobody else is asked, and nobody is waited for.
@@ -66,7 +68,7 @@ class RemoteImages:
         """
         known, record = self._records.peek(target.key)
         if not known:
-            record = await self._flights.in_thread(self._records.look_again, target.key)
+            record = await self._look_again(target.key)
         if record is None:
             return None
         if record.expires > time.time():
@@ -76,7 +78,8 @@ class RemoteImages:
         return Lookup(record, How.STALE)
 
     async def is_here(self, ident: Ident) -> bool:
-        return await self._flights.in_thread(self._bases.is_here, ident)
+        near = await asyncio.to_thread(self._bases.is_cached, ident)
+        return near or await self._flights.in_thread(self._bases.exists, ident)
 
     async def get(
         self, target: Url, *, ask_peers: bool = False, lost: bool = False, begin: Begin | None = None
@@ -108,6 +111,20 @@ class RemoteImages:
                 if here is not None and here.fetched > record.fetched:
                     return False
                 return await self._loading.from_clone(target, record, arriving)
+
+    async def _look_again(self, key: str) -> RemoteRecord | None:
+        """What this host has seen a moment ago, without the store; what it has seen at all, where the store is slow."""
+        here, fresh = await asyncio.to_thread(self._records.look_here, key)
+        if fresh:
+            return here
+        asked = asyncio.ensure_future(self._flights.in_thread(self._records.look_again, key))
+        try:
+            return await asyncio.wait_for(asyncio.shield(asked), None if here is None else _SLOW)
+        except (TimeoutError, Busy):
+            if here is None:
+                raise
+            asked.add_done_callback(lambda done: done.cancelled() or done.exception())  # nobody looks at it
+            return here
 
     def _fly(self, target: Url, ask_peers: bool) -> asyncio.Task[Lookup]:
         return self._flights.fly(target.key, lambda: self._load(target, ask_peers))

@@ -14,6 +14,7 @@ from mezzotint.derivatives.pool import RenderPool
 from mezzotint.host import Host
 from mezzotint.host.allowance import Allowance
 from mezzotint.host.files import remove_abandoned
+from mezzotint.host.lanes import Lane
 from mezzotint.host.rates import Meter, Rates
 from mezzotint.journal import Journal
 from mezzotint.names import Largest
@@ -29,6 +30,9 @@ from mezzotint.sources.notes import Notes
 from mezzotint.sources.peers import PeerList
 from mezzotint.sources.records import RemoteRecords
 
+_WAITING = 4
+"""for each connection to the store, of those who may wait for one"""
+
 
 @dataclass(frozen=True)
 class Engine:
@@ -37,6 +41,8 @@ class Engine:
     settings: Settings
     host: Host
     store: ObjectStore
+    store_lane: Lane
+    """where the event loop waits for it"""
     cache: Cache
     bases: Bases
     journal: Journal
@@ -55,6 +61,7 @@ class Engine:
 
     def close(self) -> None:
         self.housekeeping.stop()
+        self.store_lane.close()
         self.pool.close()
         self.breaker.close()
         self.cache.close()
@@ -74,11 +81,13 @@ def open_engine(settings: Settings, observer: Observer | None = None) -> Engine:
     largest = Largest(settings.max_output_pixels, settings.max_enlarged_pixels, settings.max_avif_pixels)
     manager = StoreManager(bases, cache, host, pool, largest, observer, memory, settings.render_timeout)
     cleaner = Cleaner(cache, observer.evicted)
+    connections = settings.store_connections
     keeps = Patterns(hosts=settings.fetch_keep)
     return Engine(
         settings,
         host,
         store,
+        Lane("the object store", connections, _WAITING * connections, settings.store_timeout),
         cache,
         bases,
         Journal(store, settings.data / "incoming"),

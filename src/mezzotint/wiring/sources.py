@@ -2,9 +2,9 @@
 
 from __future__ import annotations
 
-from concurrent.futures import ThreadPoolExecutor
 from dataclasses import dataclass
 
+from mezzotint.host.lanes import Lane
 from mezzotint.network.client import PIECE, Client, Times
 from mezzotint.network.freshness import Lifetimes
 from mezzotint.network.urls import Url
@@ -28,6 +28,8 @@ class Sources:
 
     remote: RemoteImages
     cover_art: CoverArt
+    lanes: tuple[Lane, ...]
+    """its own"""
 
     async def load(self, target: Url) -> None:
         """Have what is there, ahead of need: cover art, or a picture by its address. Raises MezzotintError."""
@@ -39,6 +41,9 @@ class Sources:
 
     async def close(self) -> None:
         await self.remote.close()
+        await self.cover_art.close()
+        for lane in self.lanes:
+            lane.close()
 
 
 def open_sources(engine: Engine, *, patience: float = _PATIENCE) -> Sources:
@@ -46,16 +51,16 @@ def open_sources(engine: Engine, *, patience: float = _PATIENCE) -> Sources:
     settings = engine.settings
     client = open_client(engine, Times(settings.fetch_timeout, patience))
     peer_client = open_peer_client(engine)
-    storing = ThreadPoolExecutor(_STORING, thread_name_prefix="storing")
-    looking = ThreadPoolExecutor(_LOOKING, thread_name_prefix="looking")
-    flights = Flights(engine.host.locks, looking, patience)
+    storing, covers, looking = Lane("storing", _STORING), Lane("cover art", _STORING), Lane("the cache", _LOOKING)
+    flights, of_covers = (Flights(engine.host.locks, lane, patience) for lane in (engine.store_lane, looking))
     lifetimes = Lifetimes(settings.fetch_min_age, settings.fetch_max_age)
     loading = Loading(engine.bases, engine.records, client, engine.peers, peer_client, engine.notes, lifetimes, storing)
     remote = RemoteImages(engine.bases, engine.records, flights, engine.policy, client, peer_client, loading)
     keeping = Keeping(engine.cache, engine.bases)
-    fetching = Fetching(keeping, client, lifetimes, storing)
+    fetching = Fetching(keeping, client, lifetimes, covers)
     upstream = settings.cover_art_upstream
-    return Sources(remote, CoverArt(upstream, engine.policy, engine.records, keeping, fetching, flights))
+    cover_art = CoverArt(upstream, engine.policy, engine.records, keeping, fetching, of_covers)
+    return Sources(remote, cover_art, (storing, covers, looking))
 
 
 def open_client(engine: Engine, times: Times, *, piece: int = PIECE) -> Client:

@@ -11,6 +11,7 @@ from rest_framework.response import Response
 
 from mezzotint import __version__
 from mezzotint.errors import NotFound, StoreUnavailable
+from mezzotint.host.lanes import Question
 from mezzotint.repository import queries, services, standing
 from mezzotint.repository.api import serializers as s
 from mezzotint.repository.api.auth import who
@@ -19,6 +20,10 @@ from mezzotint.repository.intake import capture
 from mezzotint.repository.models import Collection, Commit, Image, Removal, Snapshot, UpdateSession
 from mezzotint.repository.upkeep import checkpointing
 from mezzotint.wiring import engine
+
+_PATIENCE = 0.5
+"""seconds; what does not answer by then counts as not answering"""
+_DURABLE = Question("durable", lambda live: engine().journal.last(live))
 
 
 class CommitsView(View):
@@ -95,6 +100,6 @@ class StatusView(View):
 
 def _durable(live: int) -> int | None:
     try:
-        return engine().journal.last(live)
-    except StoreUnavailable:
+        return _DURABLE.answer(_PATIENCE, live)
+    except (StoreUnavailable, TimeoutError):
         return None

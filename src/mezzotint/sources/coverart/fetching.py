@@ -5,11 +5,11 @@ from __future__ import annotations
 import re
 import time
 from collections.abc import Mapping
-from concurrent.futures import Executor
 from contextlib import aclosing, suppress
 from dataclasses import replace
 
 from mezzotint.errors import OriginFailed, StorageFull
+from mezzotint.host.lanes import Lane
 from mezzotint.network.client import Client, Response
 from mezzotint.network.freshness import Lifetimes
 from mezzotint.network.urls import Url
@@ -18,7 +18,6 @@ from mezzotint.sources.attempts import ATTEMPTS, conditions, origins_fault, pati
 from mezzotint.sources.coverart.asking import CoverRequest, Place, led_to
 from mezzotint.sources.coverart.keeping import Keeping, Listing, Pointer
 from mezzotint.sources.coverart.listing import normalised, parse_listing
-from mezzotint.sources.threads import in_thread
 
 MOST_LISTING = 8 << 20
 """bytes"""
@@ -28,13 +27,13 @@ _JSON = {"Accept": "application/json, */*;q=0.5"}
 class Fetching:
     """Of one event loop. It asks nobody whether it is there already."""
 
-    def __init__(self, keeping: Keeping, client: Client, lifetimes: Lifetimes, threads: Executor) -> None:
+    def __init__(self, keeping: Keeping, client: Client, lifetimes: Lifetimes, lane: Lane) -> None:
         self._keeping, self._client = keeping, client
-        self._lifetimes, self._threads = lifetimes, threads
+        self._lifetimes, self._lane = lifetimes, lane
 
     async def listing(self, asked: CoverRequest, target: Url) -> None:
         """Have the listing, or that it is still the one that is here. Raises OriginError, StorageFull."""
-        before = await in_thread(self._threads, self._keeping.listing, asked)
+        before = await self._lane.do(self._keeping.listing, asked)
         now, headers, body = await patiently(lambda: self._listing(target, before))
         expires = now + self._lifetimes.of(headers, now)
         if body is None:
@@ -43,7 +42,7 @@ class Fetching:
         else:
             with origins_fault():
                 listing = Listing(normalised(parse_listing(body)), expires, *validators(headers))
-        await in_thread(self._threads, self._keeping.keep_listing, asked, listing)
+        await self._lane.do(self._keeping.keep_listing, asked, listing)
 
     async def _listing(self, target: Url, before: Listing | None) -> tuple[float, Mapping[str, str], bytes | None]:
         """When it came, what was said with it, and the document, or None where it is the one from before."""
@@ -70,9 +69,9 @@ class Fetching:
 
     async def _picture(self, asked: CoverRequest, target: Url, pointer: Pointer | None) -> Place:
         headers: dict[str, str] = {}
-        if pointer is not None and await in_thread(self._threads, self._keeping.has, pointer.place, asked.size):
+        if pointer is not None and await self._lane.do(self._keeping.has, pointer.place, asked.size):
             headers = conditions(pointer.etag, pointer.last_modified)
-        async with aclosing(Arriving(self._keeping.spool, self._threads)) as arriving:
+        async with aclosing(Arriving(self._keeping.spool, self._lane)) as arriving:
             async with self._client.get(target, headers, lambda place: self._is_enough(asked, place)) as response:
                 now = time.time()
                 said = response.hops[0].headers if response.hops else response.headers
@@ -88,7 +87,7 @@ class Fetching:
                     kept = await arriving.finish(lambda spool: self._keeping.keep(place, asked.size, spool))
                     found = replace(found, place=kept)
             if not asked.by_id:
-                await in_thread(self._threads, self._keeping.point, asked, found)
+                await self._lane.do(self._keeping.point, asked, found)
         return found.place
 
     def _is_enough(self, asked: CoverRequest, hop: Url) -> bool:

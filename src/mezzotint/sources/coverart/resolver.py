@@ -48,6 +48,9 @@ class CoverArt:
         self._upstream, self._policy, self._records = upstream, policy, records
         self._keeping, self._fetching, self._flights = keeping, fetching, flights
 
+    async def close(self) -> None:
+        await self._flights.close()
+
     def target(self, asked: CoverRequest) -> Url:
         return parse_url(self._upstream + asked.path)
 
