@@ -8,7 +8,7 @@ from contextlib import contextmanager
 from typing import Any
 
 import pytest
-from django.contrib.auth.models import User
+from django.contrib.auth.models import Permission, User
 from django.db import OperationalError, connection
 from rest_framework.test import APIClient
 
@@ -167,7 +167,9 @@ def shown(engine: Engine, scope: tokens.Scope) -> str:
 
 def person(*, staff: bool) -> APIClient:
     client = APIClient(raise_request_exception=False)
-    client.force_login(User.objects.create_user("eve", password="password", is_staff=staff))
+    user = User.objects.create_user("eve", password="password", is_staff=staff)
+    user.user_permissions.add(Permission.objects.get(codename="add_member"))
+    client.force_login(user)
     return client
 
 

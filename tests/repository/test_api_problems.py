@@ -8,7 +8,7 @@ from typing import Any
 
 import PIL.Image
 import pytest
-from django.contrib.auth.models import User
+from django.contrib.auth.models import Permission, User
 from django.core.exceptions import SuspiciousOperation
 from django.core.files.uploadedfile import SimpleUploadedFile
 from django.db import DatabaseError, DataError, IntegrityError, OperationalError
@@ -110,7 +110,9 @@ def test_a_person_who_is_no_staff_reads_and_does_not_write(repository: Engine) -
     is_a_problem(refused, 403)
     assert "a staff member or a token of scope write" in refused.json()["detail"]
     assert Image.objects.get().title == ""
-    client.force_login(User.objects.create_user("curator", password="a long enough one 7", is_staff=True))
+    curator = User.objects.create_user("curator", password="a long enough one 7", is_staff=True)
+    curator.user_permissions.add(Permission.objects.get(codename="change_image"))
+    client.force_login(curator)
     answer = client.patch(f"/api/images/{ident}/", {"version": 1, "title": "Mine"}, format="json")
     assert (answer.status_code, Image.objects.get().title) == (200, "Mine")
 

@@ -56,7 +56,7 @@ def test_nothing_is_seen_before_the_commit_and_everything_after(server: Server) 
     collection = server.http.get("/api/collections/shelf-200/").json()
     assert [image["ident"] for image in collection["images"]] == idents
     assert "Heliogravure" in server.http.get("/").text
-    assert server.http.get(f"/api/sessions/{session}/").json()["state"] == "committed"
+    assert server.writer.get(f"/api/sessions/{session}/").json()["state"] == "committed"
 
 
 def test_committing_again_gives_the_same_answer(server: Server) -> None:
@@ -82,7 +82,7 @@ def test_an_aborted_session_takes_no_more(server: Server) -> None:
 def test_a_session_says_what_it_will_do(server: Server) -> None:
     session = new_session(server, note="why")
     ident = add(server, session, pictures.png(seed=230), title="Said")["ident"]
-    shown = server.http.get(f"/api/sessions/{session}/").json()
+    shown = server.writer.get(f"/api/sessions/{session}/").json()
     assert (shown["id"], shown["state"], shown["note"]) == (session, "open", "why")
     assert [(change["kind"], change["key"]) for change in shown["changes"]] == [("add", ident)]
 
@@ -197,7 +197,7 @@ def test_writing_needs_a_token_and_is_done_in_its_name(server: Server) -> None:
     assert server.http.post("/api/sessions/", json={}).status_code == 401
     with server.client(Scope.ADMIN) as admin:
         done = admin.post("/api/images/", files=upload).json()["commit"]
-    commits = {one["seq"]: one for one in server.http.get("/api/commits/").json()["results"]}
+    commits = {one["seq"]: one for one in server.writer.get("/api/commits/").json()["results"]}
     assert commits[done["seq"]]["by"] == "token token"
 
 

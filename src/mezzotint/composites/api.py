@@ -72,6 +72,8 @@ class CompositesView(APIView):
 class QueueView(CompositesView):
     """Have documents made into images."""
 
+    rights = {"POST": ("composites.add_member",)}
+
     @extend_schema(exclude=True)
     def post(self, request: Request, customer: int) -> Response:
         self.allow(request, customer)
@@ -95,6 +97,8 @@ class CollectionView(CompositesView):
 
 class MemberView(CompositesView):
     """How a document stands."""
+
+    rights = {"DELETE": ("composites.change_member",)}
 
     @extend_schema(exclude=True)
     def get(self, request: Request, pk: Any, member: Any) -> Response:

@@ -51,11 +51,10 @@ class RemoteDoor(Door):
         asked = (query.thumbnail if request.path == THUMBNAIL else query.image)(request.query, default)
         remote = self._sources.remote
         known = request.token is not None or request.signed is not None
-        may_fetch = known or self._engine.settings.fetch_for_all
         begin = partial(request.pay, self._engine.rates.fetches)
         lost = False
         for _ in range(_TRIES):
-            found = await self._found(remote, asked, may_fetch, lost, begin)
+            found = await self._found(remote, asked, known, lost, begin)
             try:
                 return await self._picture(found, asked, request)
             except NotFound:
@@ -63,8 +62,9 @@ class RemoteDoor(Door):
         raise NotFound("the picture was deleted as it was asked for")
 
     async def _found(
-        self, remote: RemoteImages, asked: PictureRequest, may_fetch: bool, lost: bool, begin: Begin
+        self, remote: RemoteImages, asked: PictureRequest, known: bool, lost: bool, begin: Begin
     ) -> Lookup:
+        may_fetch = known or self._engine.settings.fetch_for_all
         if asked.only_here or not may_fetch:
             found = None if lost else await remote.find(asked.target, renew=may_fetch)
             if found is not None and await remote.is_here(found.record.ident):
@@ -75,7 +75,7 @@ class RemoteDoor(Door):
         if asked.silent and not lost:
             found = await remote.find(asked.target)
             lost = found is not None and not await remote.is_here(found.record.ident)
-        return await remote.get(asked.target, ask_peers=asked.ask_peers, lost=lost, begin=begin)
+        return await remote.get(asked.target, ask_peers=asked.ask_peers, lost=lost, begin=begin, known=known)
 
     async def _picture(self, found: Lookup, asked: PictureRequest, request: Request) -> Answer:
         ident = found.record.ident

@@ -96,6 +96,7 @@ class DeleteView(APIView):
     """Delete a picture by its URL."""
 
     permission_classes = [ReadOrWrite]
+    rights = dict.fromkeys(("DELETE", "POST"), ("imagecloud.delete_remoteimage",))
     parser_classes = [JSONParser, FormParser, MultiPartParser]
 
     @extend_schema(operation_id="delete_image", parameters=_WHERE, request=None, responses=_Deleted)

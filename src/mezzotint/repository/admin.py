@@ -188,6 +188,9 @@ class RemovalAdmin(ReadOnlyAdmin, CommittingAdmin):
 
     @admin.action(description="Bring the selected images back")
     def bring_back(self, request: HttpRequest, queryset: QuerySet[Removal]) -> None:
+        if not request.user.has_perm("repository.add_image"):
+            self.message_user(request, "You may look, and not add images.", messages.ERROR)
+            return
         idents = list(queryset.values_list("ident", flat=True))
         self.commit(request, lambda s: _each(services.bring_back, s, idents))
         self.message_user(request, f"{len(idents)} images are back.")

@@ -53,11 +53,14 @@ class Loading:
         """The picture, or that it is still the one of `record`. Raises OriginError, StorageFull, StoreUnavailable."""
         return await patiently(lambda: self._attempt(target, record))
 
-    async def from_peers(self, target: Url) -> RemoteRecord | None:
+    async def from_peers(self, target: Url, *, known: bool) -> RemoteRecord | None:
         """From the first that has it. One that fails is as one that has it not."""
         for peer in self._peers.all():
             try:
-                async with self._peer_client.ask(peer, target) as (said, chunks), aclosing(self.arriving()) as arriving:
+                async with (
+                    self._peer_client.ask(peer, target, known=known) as (said, chunks),
+                    aclosing(self.arriving()) as arriving,
+                ):
                     with origins_fault():
                         await arriving.receive(chunks)
                         offered = replace(self._bounded(said), url=target.url, via=peer.origin)

@@ -5,6 +5,7 @@ from __future__ import annotations
 import asyncio
 from collections.abc import AsyncIterator, Mapping
 from contextlib import asynccontextmanager
+from dataclasses import replace
 from typing import Any
 
 import aiohttp
@@ -41,8 +42,12 @@ class PeerClient:
             await self._session.close()
 
     @asynccontextmanager
-    async def ask(self, peer: Peer, target: Url) -> AsyncIterator[tuple[RemoteRecord, AsyncIterator[bytes]]]:
-        """What it has itself, and its bytes; it asks nobody else. Raises OriginError, and so do the bytes."""
+    async def ask(
+        self, peer: Peer, target: Url, *, known: bool = True
+    ) -> AsyncIterator[tuple[RemoteRecord, AsyncIterator[bytes]]]:
+        """What it has itself, and its bytes; it asks nobody else. For who is not `known` here it is asked without our
+        token: what it shows to everybody. Raises OriginError, and so do the bytes."""
+        peer = peer if known else replace(peer, token="")
         params = {"url": target.url, "only_send_if_local": "true"}
         async with self._send("GET", peer, "/get_image", params) as answer:
             if answer.status == 404:

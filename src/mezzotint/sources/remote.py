@@ -74,7 +74,7 @@ class RemoteImages:
         if record.expires > time.time():
             return Lookup(record, How.HIT)
         if renew and self._policy.permits(target) and await self._flights.in_thread(self._may_renew, target.key):
-            self._fly(target, ask_peers=False)
+            self._fly(target, ask_peers=False, known=False)
         return Lookup(record, How.STALE)
 
     async def is_here(self, ident: Ident) -> bool:
@@ -82,9 +82,16 @@ class RemoteImages:
         return near or await self._flights.in_thread(self._bases.exists, ident)
 
     async def get(
-        self, target: Url, *, ask_peers: bool = False, lost: bool = False, begin: Begin | None = None
+        self,
+        target: Url,
+        *,
+        ask_peers: bool = False,
+        lost: bool = False,
+        begin: Begin | None = None,
+        known: bool = True,
     ) -> Lookup:
         """From here or loaded. `lost`: its bytes were found to be gone. `begin` is told before somebody else is asked.
+        Peers are asked as who is not `known` here would ask them.
 
         Raises InvalidInput where nothing is fetched from there, OriginError, StorageFull, StoreUnavailable.
         """
@@ -93,12 +100,12 @@ class RemoteImages:
         self._policy.check(target)
         if begin is not None and not self._flights.are_under_way(target.key):
             begin()
-        return await self.load(target, ask_peers=ask_peers)
+        return await self.load(target, ask_peers=ask_peers, known=known)
 
-    async def load(self, target: Url, *, ask_peers: bool = False) -> Lookup:
+    async def load(self, target: Url, *, ask_peers: bool = False, known: bool = True) -> Lookup:
         """As `get`, for who does not expect it to be here: what is stale is waited for."""
         self._policy.check(target)
-        return await asyncio.shield(self._fly(target, ask_peers))
+        return await asyncio.shield(self._fly(target, ask_peers, known))
 
     async def receive(self, target: Url, record: RemoteRecord, chunks: AsyncIterator[bytes]) -> bool:
         """Take in what a peer sends, once the bytes are seen to be those of its record; whether it was new.
@@ -126,17 +133,17 @@ class RemoteImages:
             asked.add_done_callback(lambda done: done.cancelled() or done.exception())  # nobody looks at it
             return here
 
-    def _fly(self, target: Url, ask_peers: bool) -> asyncio.Task[Lookup]:
-        return self._flights.fly(target.key, lambda: self._load(target, ask_peers))
+    def _fly(self, target: Url, ask_peers: bool, known: bool) -> asyncio.Task[Lookup]:
+        return self._flights.fly(target.key, lambda: self._load(target, ask_peers, known))
 
-    async def _load(self, target: Url, ask_peers: bool) -> Lookup:
+    async def _load(self, target: Url, ask_peers: bool, known: bool) -> Lookup:
         """One process of the host at a time. What another one has loaded, or failed to, meanwhile, counts."""
         async with self._flights.alone(target.key, self._look) as (record, fresh):
             if record is not None and fresh:
                 return Lookup(record, How.HIT)
             try:
                 if ask_peers and record is None:
-                    offered = await self._loading.from_peers(target)
+                    offered = await self._loading.from_peers(target, known=known)
                     if offered is not None:
                         return Lookup(offered, How.PEER)
                 return Lookup(await self._loading.from_origin(target, record), How.MISS)

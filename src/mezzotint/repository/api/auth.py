@@ -11,7 +11,7 @@ from rest_framework.permissions import SAFE_METHODS, BasePermission
 from rest_framework.request import Request
 
 from mezzotint import tokens
-from mezzotint.errors import Unauthorized
+from mezzotint.errors import Forbidden, Unauthorized
 from mezzotint.wiring import engine
 
 if TYPE_CHECKING:
@@ -48,21 +48,48 @@ class TokenAuthentication(BaseAuthentication):
 
 
 class ReadOrWrite(BasePermission):
-    """Reading as MEZZOTINT_PUBLIC_READ says; writing with a token of scope write, or as staff."""
+    """What is live is read as MEZZOTINT_PUBLIC_READ says. The rest wants a token of scope write, or a member of staff
+    who has the permission that the view's `rights` name for the method, as in the admin. `docs/security.md` has it as a
+    table."""
 
     def has_permission(self, request: Request, view: APIView) -> bool:
-        reading = request.method in SAFE_METHODS
-        if isinstance(request.auth, tokens.Token):
-            request.auth.require(tokens.Scope.READ if reading else tokens.Scope.WRITE)
-            return True
-        user = request.user
-        if reading:
-            if engine().settings.public_read or user.is_authenticated:
-                return True
-            raise Unauthorized("reading needs a token here, or a login")
-        if not user.is_authenticated:
-            raise Unauthorized("writing needs a token of scope write, or a login")
-        return bool(user.is_active and user.is_staff)
+        method = "GET" if request.method == "HEAD" else str(request.method)
+        needed: tuple[str, ...] = getattr(view, "rights", {}).get(method, ())
+        if not needed and method in SAFE_METHODS:
+            return _may_read(request)
+        return may(request, *needed)
+
+
+def _may_read(request: Request) -> bool:
+    if isinstance(request.auth, tokens.Token):
+        request.auth.require(tokens.Scope.READ)
+    elif not engine().settings.public_read and not request.user.is_authenticated:
+        raise Unauthorized("reading needs a token here, or a login")
+    return True
+
+
+def may(request: Request, *needed: str) -> bool:
+    """Whether it comes with a token of scope write, or from staff with one of the permissions. Raises Unauthorized,
+    Forbidden."""
+    if isinstance(request.auth, tokens.Token):
+        request.auth.require(tokens.Scope.WRITE)
+        return True
+    user = request.user
+    if not user.is_authenticated:
+        raise Unauthorized("this needs a token of scope write, or a login")
+    if not (user.is_active and user.is_staff):
+        return False
+    if any(map(user.has_perm, needed)):
+        return True
+    raise Forbidden(f"this needs the permission {' or '.join(needed) or 'of a superuser'}")
+
+
+def has(request: Request, *needed: str) -> bool:
+    """As `may`, for who is told less otherwise."""
+    try:
+        return may(request, *needed)
+    except (Unauthorized, Forbidden):
+        return False
 
 
 def who(request: Request) -> str:

@@ -14,7 +14,7 @@ from mezzotint.errors import NotFound, StoreUnavailable
 from mezzotint.host.lanes import Question
 from mezzotint.repository import queries, services, standing
 from mezzotint.repository.api import serializers as s
-from mezzotint.repository.api.auth import who
+from mezzotint.repository.api.auth import has, who
 from mezzotint.repository.api.views import PROBLEMS, View, committed, listing, paged, paging
 from mezzotint.repository.intake import capture
 from mezzotint.repository.models import Collection, Commit, Image, Removal, Snapshot, UpdateSession
@@ -29,10 +29,16 @@ _DURABLE = Question("durable", lambda live: engine().journal.last(live))
 class CommitsView(View):
     @listing("commits_list", s.CommitSerializer)
     def get(self, request: Request) -> Response:
-        return paged(queries.page(Commit.objects.all(), "-seq", **paging(request), tie="seq"), s.CommitSerializer)
+        """What was committed; who did, and the note, for those who may know."""
+        answer = paged(queries.page(Commit.objects.all(), "-seq", **paging(request), tie="seq"), s.CommitSerializer)
+        if not has(request, "repository.view_commit"):
+            answer.data["results"] = [done | {"by": None, "note": None} for done in answer.data["results"]]
+        return answer
 
 
 class RemovalsView(View):
+    rights = {"GET": ("repository.view_removal",)}
+
     @listing("removals_list", s.RemovalSerializer)
     def get(self, request: Request) -> Response:
         """Images that were removed and can still be had back."""
@@ -40,6 +46,8 @@ class RemovalsView(View):
 
 
 class BringBackView(View):
+    rights = {"POST": ("repository.add_image",)}
+
     @extend_schema(request=None, responses={200: s.ImageSerializer} | PROBLEMS)
     def post(self, request: Request, ident: str) -> Response:
         """Bring an image back as it was, collections apart."""
@@ -49,6 +57,7 @@ class BringBackView(View):
 
 class SnapshotsView(View):
     durable = False
+    rights = {"GET": ("repository.view_snapshot",), "POST": ("repository.add_snapshot",)}
 
     @listing("snapshots_list", s.SnapshotSerializer)
     def get(self, request: Request) -> Response:
@@ -63,6 +72,8 @@ class SnapshotsView(View):
 
 
 class SnapshotView(View):
+    rights = {"GET": ("repository.view_snapshot",)}
+
     @extend_schema(responses={200: s.SnapshotSerializer} | PROBLEMS)
     def get(self, request: Request, pk: UUID) -> Response:
         found = Snapshot.objects.filter(pk=pk).first()

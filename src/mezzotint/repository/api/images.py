@@ -33,6 +33,8 @@ _LISTING = [
 
 
 class ImagesView(UploadView):
+    rights = {"POST": ("repository.add_image",)}
+
     @listing("images_list", s.ImageSerializer, _LISTING)
     def get(self, request: Request) -> Response:
         chosen = queries.images(request.query_params).prefetch_related("collections")
@@ -52,6 +54,8 @@ class ImagesView(UploadView):
 
 
 class ImageView(View):
+    rights = {"PATCH": ("repository.change_image",), "DELETE": ("repository.delete_image",)}
+
     @extend_schema(responses={200: s.ImageSerializer} | PROBLEMS)
     def get(self, request: Request, ident: str) -> Response:
         return Response(s.ImageSerializer(queries.image(ident)).data)
@@ -71,6 +75,8 @@ class ImageView(View):
 
 
 class CollectionsView(View):
+    rights = {"POST": ("repository.add_collection",)}
+
     @listing("collections_list", s.CollectionSerializer)
     def get(self, request: Request) -> Response:
         found = queries.page(Collection.objects.all(), "slug", **paging(request), tie="slug")
@@ -85,6 +91,8 @@ class CollectionsView(View):
 
 
 class CollectionView(View):
+    rights = {"PATCH": ("repository.change_collection",), "DELETE": ("repository.delete_collection",)}
+
     @extend_schema(parameters=PAGING, responses={200: s.CollectionSerializer} | PROBLEMS)
     def get(self, request: Request, slug: str) -> Response:
         """The collection, with a page of its images in order."""

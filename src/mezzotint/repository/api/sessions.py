@@ -6,13 +6,14 @@ from typing import Any
 from uuid import UUID
 
 from drf_spectacular.utils import extend_schema
+from rest_framework.permissions import SAFE_METHODS
 from rest_framework.request import Request
 from rest_framework.response import Response
 
-from mezzotint.errors import InvalidInput
+from mezzotint.errors import InvalidInput, NotFound
 from mezzotint.repository import metadata, queries, services
 from mezzotint.repository.api import serializers as s
-from mezzotint.repository.api.auth import who
+from mezzotint.repository.api.auth import has, who
 from mezzotint.repository.api.uploads import uploaded_files
 from mezzotint.repository.api.views import (
     PAGING,
@@ -30,16 +31,34 @@ from mezzotint.repository.api.views import (
 from mezzotint.repository.commits import commit
 from mezzotint.repository.models import UpdateSession
 
+_ALL_IMAGES = ("repository.add_image", "repository.change_image", "repository.delete_image")
+_ALL_COLLECTIONS = ("repository.add_collection", "repository.change_collection", "repository.delete_collection")
+_ANY = (*_ALL_IMAGES, *_ALL_COLLECTIONS)
+_OTHERS = "repository.change_updatesession", "repository.view_updatesession"
+
+
+def _session(request: Request, pk: UUID) -> UpdateSession:
+    """A person's own; anybody's with a token or with the permission for all. Raises NotFound, which says nothing of
+    those of others."""
+    found, needed = queries.session(pk), _OTHERS if request.method in SAFE_METHODS else _OTHERS[:1]
+    if found.by != who(request) and not has(request, *needed):
+        raise NotFound(f"there is no session {pk}")
+    return found
+
 
 class SessionsView(View):
     """Update sessions: changes that become visible all at once."""
 
     durable = False
+    rights = {"GET": (*_ANY, _OTHERS[1]), "POST": _ANY}
 
     @listing("sessions_list", s.SessionSerializer)
     def get(self, request: Request) -> Response:
-        found = queries.page(UpdateSession.objects.all(), "-opened", **paging(request), tie="id")
-        return paged(found, s.SessionSerializer)
+        """A person's own; all of them with a token of scope write, or the permission to view them."""
+        chosen = UpdateSession.objects.all()
+        if not has(request, _OTHERS[1]):
+            chosen = chosen.filter(by=who(request))
+        return paged(queries.page(chosen, "-opened", **paging(request), tie="id"), s.SessionSerializer)
 
     @extend_schema(request=s.SessionSerializer, responses={201: s.SessionSerializer} | PROBLEMS)
     def post(self, request: Request) -> Response:
@@ -50,28 +69,30 @@ class SessionsView(View):
 
 class SessionView(View):
     durable = False
+    rights = {"GET": (*_ANY, _OTHERS[1]), "DELETE": (*_ANY, _OTHERS[0])}
 
     @extend_schema(parameters=PAGING, responses={200: s.SessionSerializer} | PROBLEMS)
     def get(self, request: Request, pk: UUID) -> Response:
-        session = queries.session(pk)
+        session = _session(request, pk)
         steps = queries.page(session.changes.all(), "id", **paging(request), tie="id")
         changes = s.SessionChangeSerializer(steps.items, many=True).data
         return Response(s.SessionSerializer(session).data | {"changes": changes, "next": steps.next})
 
     @extend_schema(description="Abort the session.", request=None, responses={204: None} | PROBLEMS)
     def delete(self, request: Request, pk: UUID) -> Response:
-        services.abort(queries.session(pk))
+        services.abort(_session(request, pk))
         return Response(status=204)
 
 
 class SessionImagesView(UploadView):
     durable = False
+    rights = {"POST": ("repository.add_image",)}
 
     @extend_schema(request={"multipart/form-data": s.UploadSerializer}, responses={201: dict} | PROBLEMS)
     def post(self, request: Request, pk: UUID) -> Response:
         """Upload one picture, or several. Of several, the broken ones are listed under
         `refused` and the others go in."""
-        session = queries.session(pk)
+        session = _session(request, pk)
         files = uploaded_files(request)
         if len(files) == 1:
             added = self.add(session, self.addition(request, files[0]))
@@ -89,35 +110,42 @@ class SessionImagesView(UploadView):
 
 class SessionImageView(View):
     durable = False
+    rights = {"PATCH": ("repository.change_image",), "DELETE": ("repository.delete_image",)}
 
     @extend_schema(request=s.EditSerializer, responses={204: None} | PROBLEMS)
     def patch(self, request: Request, pk: UUID, ident: str) -> Response:
         fields = json_object(request)
-        services.edit_image(queries.session(pk), ident, fields.pop("version", None), fields)
+        services.edit_image(_session(request, pk), ident, fields.pop("version", None), fields)
         return Response(status=204)
 
     @extend_schema(request=None, responses={204: None} | PROBLEMS)
     def delete(self, request: Request, pk: UUID, ident: str) -> Response:
-        services.remove_image(queries.session(pk), ident, request.query_params.get("version"))
+        services.remove_image(_session(request, pk), ident, request.query_params.get("version"))
         return Response(status=204)
 
 
 class SessionCollectionView(View):
     durable = False
+    rights = {
+        "PUT": ("repository.add_collection", "repository.change_collection"),
+        "DELETE": ("repository.delete_collection",),
+    }
 
     @extend_schema(request=s.CollectionInputSerializer, responses={204: None} | PROBLEMS)
     def put(self, request: Request, pk: UUID, slug: str) -> Response:
-        put_collection(queries.session(pk), slug, json_object(request))
+        put_collection(_session(request, pk), slug, json_object(request))
         return Response(status=204)
 
     @extend_schema(request=None, responses={204: None} | PROBLEMS)
     def delete(self, request: Request, pk: UUID, slug: str) -> Response:
-        services.remove_collection(queries.session(pk), slug)
+        services.remove_collection(_session(request, pk), slug)
         return Response(status=204)
 
 
 class SessionCommitView(View):
+    rights = {"POST": (*_ANY, _OTHERS[0])}
+
     @extend_schema(request=None, responses={200: s.CommitSerializer} | PROBLEMS)
     def post(self, request: Request, pk: UUID) -> Response:
         """Make the session durable and visible, all at once. Idempotent: asking again gives the same answer."""
-        return Response(committed(commit(queries.session(pk))))
+        return Response(committed(commit(_session(request, pk))))

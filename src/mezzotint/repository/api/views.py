@@ -2,11 +2,11 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable
+from collections.abc import Callable, Mapping
 from contextlib import ExitStack
 from functools import wraps
 from types import SimpleNamespace
-from typing import Any, cast
+from typing import Any, ClassVar, cast
 
 from django.http import HttpRequest, HttpResponseBase, QueryDict
 from drf_spectacular.utils import F, OpenApiParameter, extend_schema
@@ -17,10 +17,11 @@ from rest_framework.request import Request
 from rest_framework.response import Response
 from rest_framework.views import APIView
 
-from mezzotint.errors import InvalidInput
+from mezzotint.errors import Forbidden, InvalidInput
 from mezzotint.names import base_key
 from mezzotint.repository import metadata, queries, services, standing
 from mezzotint.repository.api import serializers as s
+from mezzotint.repository.api.auth import may
 from mezzotint.repository.api.uploads import SpooledFile, SpoolHandler
 from mezzotint.repository.models import Commit, UpdateSession
 
@@ -41,6 +42,8 @@ class View(APIView):
     """A view whose answers to writing say whether what was written is durable: `X-Durable`."""
 
     durable = True
+    rights: ClassVar[Mapping[str, tuple[str, ...]]] = {}
+    """by method, the permissions of Django's of which a member of staff needs one"""
     content_negotiation_class = _Negotiation
 
     def finalize_response(self, request: Request, response: Any, *args: Any, **kwargs: Any) -> Any:
@@ -126,6 +129,8 @@ class UploadView(View):
         """The form's fields, checked before its file is stored: a store that may not be written to gets no bytes."""
         standing.check_writable()
         fields, collections = metadata.clean_image(form_fields(request)), _form_collections(request)
+        if collections and not may(request, "repository.add_collection", "repository.change_collection"):
+            raise Forbidden("joining a collection is for those who may change it")
         return services.Addition(file.keep(), fields, collections)
 
     def add(self, session: UpdateSession, addition: services.Addition) -> dict[str, Any]:
