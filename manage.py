@@ -8,4 +8,8 @@ if __name__ == "__main__":
     os.environ.setdefault("DJANGO_SETTINGS_MODULE", "mezzotint.site.settings")
     from django.core.management import execute_from_command_line
 
+    from mezzotint.settings.parsing import keep_private
+
+    keep_private(os.environ)
+
     execute_from_command_line(sys.argv)

@@ -33,12 +33,23 @@ MezzotintError
 from __future__ import annotations
 
 import math
+import re
 
 
 def first_line(error: BaseException) -> str:
     """Of what it says; what it is, where it says nothing."""
     text = str(error).strip()
     return text.splitlines()[0] if text else type(error).__name__
+
+
+_UNSEEN = re.compile(r"[\x00-\x08\x0b-\x1f\x7f-\x9f\u061c\u200e\u200f\u2028-\u202e\u2066-\u2069]")
+"""control characters but tab and newline: of terminals (ECMA-48), of lines, and those that turn a text's direction
+(Unicode's bidirectional algorithm)"""
+
+
+def visible(text: str) -> str:
+    """What was sent may hold what a terminal obeys, or what hides other text."""
+    return _UNSEEN.sub(lambda found: found[0].encode("unicode_escape").decode(), text)
 
 
 def printable(text: str) -> str:

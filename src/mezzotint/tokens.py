@@ -78,8 +78,10 @@ def _verified(secret: str, text: str) -> Token:
 
 
 def bearer(authorization: str | None, query_token: str | None) -> str | None:
-    """The token of `Authorization: Bearer ...` (RFC 6750), or of `?token=`."""
+    """The token of `Authorization: Bearer ...` (RFC 6750), or of `?token=`. Raises Unauthorized for what is no text."""
     if authorization is not None:
+        if not (authorization.isascii() and authorization.isprintable()):
+            raise Unauthorized("the Authorization header cannot be read: it is ASCII, Bearer and a token")
         scheme, _, credentials = authorization.partition(" ")
         if scheme.lower() == "bearer":
             return credentials.strip()

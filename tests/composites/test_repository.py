@@ -55,7 +55,7 @@ def test_a_document_becomes_a_collection_in_one_commit(
         ("Ada Lovelace", "2024-03-01", "report.pdf")
     }
     assert server.http.get(f"/images/{listed[0]['ident']}").headers["content-type"] == "image/jpeg"
-    commits = [one for one in server.http.get("/api/commits/").json()["results"] if one["added"]]
+    commits = [one for one in server.writer.get("/api/commits/").json()["results"] if one["added"]]
     assert [(one["added"], one["by"]) for one in commits] == [(4, "composite")]
     digest = hashlib.sha256(document.read_bytes()).hexdigest()
     kept = [path for path in (data / "store" / "documents").rglob("*") if path.is_file()]

@@ -31,8 +31,8 @@ def logged_in(server: Server, user: str, password: str) -> httpx.Client:
 
 
 def as_admin(server: Server) -> httpx.Client:
-    """The first one, whose password was shown at the first start."""
-    password = re.search(r"password: (\S+)", server.log.read_text())
+    """The first one, whose password was written down at the first start."""
+    password = re.search(r"password: (\S+)", (server.data / "first-login").read_text())
     assert password is not None
     return logged_in(server, "admin", password[1])
 
@@ -120,7 +120,7 @@ def test_an_edit_is_a_commit_in_the_persons_name(site: Server, admin: httpx.Clie
     image = site.http.get(f"/api/images/{ident}/").json()
     assert (image["title"], image["tags"], image["rights"]) == ("Salted paper", ["a", "b"], "Kept as it is")
     assert image["version"] == 2
-    newest = site.http.get("/api/commits/").json()["results"][0]
+    newest = site.writer.get("/api/commits/").json()["results"][0]
     assert (newest["seq"], newest["by"], newest["edited"]) == (before + 1, "admin", 1)
     assert site.http.get("/api/images/", params={"search": "salted"}).json()["results"][0]["ident"] == ident
 

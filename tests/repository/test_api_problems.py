@@ -20,6 +20,7 @@ from mezzotint.repository import queries, services
 from mezzotint.repository.models import Collection, Image
 from mezzotint.wiring import Engine
 from tests import pictures
+from tests.conftest import Server
 from tests.repository.keeping import put_in
 
 
@@ -203,3 +204,41 @@ def test_an_error_of_a_disk_that_is_full_says_so(client: APIClient, monkeypatch:
     monkeypatch.setattr(queries, "image", fails)
     monkeypatch.setattr(shutil, "disk_usage", lambda path: usage(1 << 30, 1 << 30, 0))
     is_a_problem(client.get(f"/api/images/{'a' * 64}/"), 507)
+
+
+EVERYWHERE = [
+    "/api/docs/", "/api/schema/", "/api/images/", "/api/sessions/", "/api/status/", "/api/", "/", "/admin/", "/ready",
+    "/fire_and_forget", "/delete_image", "/alternative_clouds", "/customers/1/queue",
+]  # fmt: skip
+HEADERS = [
+    {"accept": "application/xml"},
+    {"authorization": b"Basic \xff\xfe"},
+    {"authorization": b"Bearer \xff\xfe"},
+    {"content-type": "text/plain"},
+    {"content-type": "multipart/form-data; boundary=x"},
+    {"cookie": "sessionid=x"},
+]
+
+
+@pytest.mark.parametrize("headers", HEADERS, ids=str)
+def test_no_method_and_no_header_anywhere_is_an_error_of_ours(server: Server, headers: dict[str, Any]) -> None:
+    for method in ("GET", "HEAD", "OPTIONS", "POST", "PUT", "PATCH", "DELETE"):
+        for address in EVERYWHERE:
+            for body in (b"", b"x"):
+                answer = server.http.request(method, address, headers=headers, content=body)
+                assert answer.status_code < 500, (method, address, body)
+                if method != "HEAD" and answer.headers.get("content-type", "").startswith("application/problem"):
+                    assert "{" not in answer.json()["title"] + answer.json()["detail"]
+
+
+def test_an_authorization_that_is_no_text_is_refused(server: Server) -> None:
+    for scheme in (b"Basic", b"Bearer", b"\xff"):
+        for address in ("/api/images/", "/api/status/", f"/images/{'0' * 64}", "/metrics"):
+            answer = server.http.get(address, headers={b"authorization": scheme + b" \xff\xfe"})
+            assert answer.status_code == (200 if address == "/metrics" else 401), address
+
+
+def test_a_form_of_many_files_is_refused_wherever_it_is_sent(server: Server) -> None:
+    files = [(f"f{number}", (f"{number}.png", b"x")) for number in range(600)]
+    for address in EVERYWHERE:
+        assert server.writer.post(address, files=files).status_code < 500, address

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import gc
+import os
 import sys
 
 
@@ -11,6 +12,9 @@ def main() -> None:
     gc.set_threshold(20_000, 20, 20)  # imports leave no garbage; looking for it took a sixth of a start
     try:
         from mezzotint.cli import commands
+        from mezzotint.settings.parsing import keep_private
+
+        keep_private(os.environ)
     except KeyboardInterrupt:
         sys.exit(130)
     commands.run()

@@ -128,8 +128,8 @@ def ready_database(*, to_read: bool = False, patient: bool = False) -> None:
     while True:
         with count_progress("getting ready", passing=True) as progress:
             ready = prepare(lambda what, count: progress(count, None))
-        if ready.password:
-            tell(f"made the user admin, password: {ready.password} (shown this once)")
+        for line in ready.told(Settings.read()):
+            tell(escape(line))
         late = ready.alarm if ready.late else "" if ready.alarm or ready.pinned else _raised_meanwhile()
         if not (patient and late):
             break

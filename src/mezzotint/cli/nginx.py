@@ -46,7 +46,9 @@ def nginx_config(
     runs_as = user or (_owner(settings.nginx) if os.geteuid() == 0 else None)
     print(nginx.site(settings, listen) if site else nginx.whole(settings, listen, runs_as), end="")
     if user is None and os.geteuid() == 0 and settings.nginx.stat().st_uid == 0:
-        tell(f"nginx's workers run as {runs_as}: what they cannot read in {settings.data} they ask Mezzotint for")
+        tell(f"nginx's workers run as {runs_as}: what they cannot read in {settings.data} they ask Mezzotint for.")
+        if settings.umask & 0o005:
+            tell("They can read nothing of it: MEZZOTINT_UMASK=022 lets them, what is there wants `chmod -R o+rX`")
     if not settings.public_read:
         tell("reading needs a token here, so every request is shown to Mezzotint, and only files are sent by nginx")
 

@@ -21,21 +21,23 @@ from rich.progress import (
     TransferSpeedColumn,
 )
 
+from mezzotint.errors import visible
+
 told = Console(stderr=True)
 out = Console(width=None if sys.stdout.isatty() else 400)
 
 
 def say(text: str) -> None:
-    out.print(text, highlight=False, soft_wrap=True)
+    out.print(visible(text), highlight=False, soft_wrap=True)
 
 
 def tell(text: str) -> None:
-    told.print(text, highlight=False, soft_wrap=True)
+    told.print(visible(text), highlight=False, soft_wrap=True)
 
 
 def fail(message: str) -> NoReturn:
     """End the program, saying why."""
-    told.print(f"mezzotint: {escape(message)}", style="red", highlight=False, soft_wrap=True)
+    told.print(f"mezzotint: {escape(visible(message))}", style="red", highlight=False, soft_wrap=True)
     raise SystemExit(2)
 
 

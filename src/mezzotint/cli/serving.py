@@ -53,7 +53,7 @@ def serve(
     _preload(settings)
     ready = _prepared_apart()
     tell(f"Mezzotint {__version__} at [bold]{settings.address}[/]  (Ctrl-C stops it)")
-    for line in ready.told(settings.address):
+    for line in ready.told(settings):
         tell(escape(line))
     if ready.alarm:
         tell(f"[bold red]ALARM[/] {escape(ready.alarm)}")

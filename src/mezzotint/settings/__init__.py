@@ -75,6 +75,7 @@ class Settings:
     trusted_proxies: tuple[IPv4Network | IPv6Network, ...] = p.setting(
         "MEZZOTINT_TRUSTED_PROXIES", p.parse_networks, "127.0.0.1, ::1"
     )
+    umask: int = p.setting("MEZZOTINT_UMASK", p.parse_umask, "077")
     search_timeout: float = p.setting("MEZZOTINT_SEARCH_TIMEOUT", p.parse_duration, "5s")
     render_queue: int = p.setting("MEZZOTINT_RENDER_QUEUE", p.parse_positive, "64")
     allow_svg: bool = p.setting("MEZZOTINT_ALLOW_SVG", p.parse_bool, "false")

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import ipaddress
+import os
 import re
 from collections.abc import Callable, Mapping
 from dataclasses import field
@@ -44,6 +45,21 @@ def parse_positive(text: str) -> int:
     if count < 1:
         raise ValueError("a whole number from 1")
     return count
+
+
+def parse_umask(text: str) -> int:
+    """Octal, as umask(1) has it. Raises ValueError."""
+    if not re.fullmatch(r"0?[0-7]{3}", text) or text[-3] != "0":
+        raise ValueError("022, 027 or 077: the rights that others do not get to files, octal")
+    return int(text, 8)
+
+
+def keep_private(environment: Mapping[str, str]) -> None:
+    """What this process makes is its user's alone, unless MEZZOTINT_UMASK says otherwise."""
+    try:
+        os.umask(parse_umask(environment.get("MEZZOTINT_UMASK") or "077"))
+    except ValueError:  # as is told where the settings are read
+        os.umask(0o077)
 
 
 def parse_duration(text: str) -> float:

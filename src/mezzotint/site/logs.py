@@ -9,6 +9,7 @@ import secrets
 from collections.abc import MutableMapping
 from typing import Any
 
+from mezzotint.errors import visible
 from mezzotint.tracing import LONGEST_ID, request_id
 
 _GIVEN = re.compile(rf"[A-Za-z0-9._:/+=@-]{{1,{LONGEST_ID}}}")
@@ -67,10 +68,18 @@ def _formatter(form: str) -> logging.Formatter:
         structlog.processors.TimeStamper(fmt="iso", utc=True),
         structlog.processors.format_exc_info,
         _add_request,
+        _show_controls,
     ]
     return structlog.stdlib.ProcessorFormatter(
         foreign_pre_chain=shared, processors=[structlog.stdlib.ProcessorFormatter.remove_processors_meta, render]
     )
+
+
+def _show_controls(logger: Any, method: str, line: MutableMapping[str, Any]) -> MutableMapping[str, Any]:
+    for name, value in line.items():
+        if isinstance(value, str):
+            line[name] = visible(value)
+    return line
 
 
 def _add_request(logger: Any, method: str, line: MutableMapping[str, Any]) -> MutableMapping[str, Any]:

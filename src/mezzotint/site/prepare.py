@@ -8,11 +8,15 @@ import secrets
 import sys
 from collections.abc import Callable, Iterator
 from dataclasses import dataclass, replace
+from pathlib import Path
 
 from mezzotint import __version__
 from mezzotint.errors import InvalidInput, MezzotintError, StoreRefused, StoreUnavailable, first_line
+from mezzotint.host.files import place, temporary
+from mezzotint.settings import Settings
 
 log = logging.getLogger(__name__)
+FIRST_LOGIN = "first-login"
 late = False
 """in the workers of `serve`: whether something did not answer when it started"""
 
@@ -30,16 +34,31 @@ class Ready:
     alarm: str | None = None
     late: bool = False
 
-    def told(self, address: str) -> Iterator[str]:
-        """What a person has to be told, a line each."""
-        if self.password:
-            yield f"  admin    {address}/admin/   user: admin   password: {self.password}"
-            yield f"  token    {self.token}"
+    def told(self, settings: Settings) -> Iterator[str]:
+        """What a person has to be told on standard error, a line each. What is no terminal is kept by somebody, a log
+        perhaps: secrets go into a file instead."""
+        if self.password and sys.stderr.isatty():
+            yield from self._secrets(settings)
             yield "  Both are shown this once. `mezzotint token issue` makes further tokens."
+        elif self.password:
+            path = settings.data / FIRST_LOGIN
+            _write_secret(path, "".join(f"{line.strip()}\n" for line in self._secrets(settings)))
+            yield f"  admin    {settings.address}/admin/   password and a token are in {path}: read it and remove it"
         if self.restored is not None:
             yield f"  restored from the object store, up to commit {self.restored}"
         if self.pinned is not None:
             yield f"  as it was at commit {self.pinned}: nothing can be changed here"
+
+    def _secrets(self, settings: Settings) -> Iterator[str]:
+        yield f"  admin    {settings.address}/admin/   user: admin   password: {self.password}"
+        yield f"  token    {self.token}"
+
+
+def _write_secret(path: Path, text: str) -> None:
+    with temporary(path.parent) as (part, stream):
+        part.chmod(0o600)
+        stream.write(text.encode())
+        place(part, path)
 
 
 def django_setup() -> None:
@@ -80,7 +99,7 @@ def again() -> bool:
     from mezzotint.wiring import engine
 
     ready = prepare()
-    for line in ready.told(engine().settings.address):
+    for line in ready.told(engine().settings):
         print(line, file=sys.stderr, flush=True)  # noqa: T201  a password belongs into no log
     if not ready.late:
         log.info("what was late answers now")

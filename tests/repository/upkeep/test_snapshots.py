@@ -48,7 +48,7 @@ def test_a_snapshot_is_asked_for_and_made_in_the_background(site: Server) -> Non
     assert made["seq"] == live["checkpoint"] == live["live"]
     path = site.data / "store" / "journal" / "ch" / made["key"].removeprefix("journal/")
     assert path.stat().st_size == made["bytes"]
-    assert site.http.get("/api/snapshots/").json()["results"][0]["id"] == asked["id"]
+    assert site.writer.get("/api/snapshots/").json()["results"][0]["id"] == asked["id"]
 
 
 def test_one_is_due_after_so_many_segments(site: Server) -> None:
@@ -56,13 +56,13 @@ def test_one_is_due_after_so_many_segments(site: Server) -> None:
     for seed in range(10, 15):
         site.upload(pictures.png(seed=seed))
     until(lambda: (site.http.get("/api/status/").json()["checkpoint"] or 0) >= before + 4)
-    newest = site.http.get("/api/snapshots/").json()["results"][0]
+    newest = site.writer.get("/api/snapshots/").json()["results"][0]
     assert (newest["by"], newest["state"]) == ("system", "done")
 
 
 def test_only_who_may_write_asks_for_one(site: Server) -> None:
     assert site.http.post("/api/snapshots/").status_code == 401
-    assert site.http.get("/api/snapshots/00000000-0000-0000-0000-000000000000/").status_code == 404
+    assert site.writer.get("/api/snapshots/00000000-0000-0000-0000-000000000000/").status_code == 404
 
 
 @pytest.mark.parametrize(

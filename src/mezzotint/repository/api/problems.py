@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import logging
 import shutil
+from http import HTTPStatus
 from typing import Any
 
 from django.conf import settings
@@ -11,6 +12,7 @@ from django.core.exceptions import RequestDataTooBig, SuspiciousOperation, TooMa
 from django.db import DatabaseError, DataError, IntegrityError
 from django.http import Http404, JsonResponse
 from rest_framework import exceptions
+from rest_framework.renderers import JSONRenderer
 from rest_framework.response import Response
 from rest_framework.views import set_rollback
 
@@ -32,11 +34,14 @@ def handle(error: Exception, context: dict[str, Any]) -> Response | None:
             problem(known), status_of(known), headers=problem_headers(known, public=engine().settings.public_read)
         )
     elif isinstance(error, exceptions.APIException):
-        members = {"type": "about:blank", "title": str(error.default_detail).rstrip("."), "status": error.status_code}
+        title = HTTPStatus(error.status_code).phrase
+        members = {"type": "about:blank", "title": title, "status": error.status_code}
         response = Response(members | {"detail": str(error.detail)}, error.status_code)
     else:
         return None
     response.content_type = CONTENT_TYPE
+    context["request"].accepted_renderer = JSONRenderer()  # whatever the view gives out when all is well
+    context["request"].accepted_media_type = CONTENT_TYPE
     return response
 
 

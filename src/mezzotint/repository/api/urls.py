@@ -3,6 +3,7 @@ from drf_spectacular.views import SpectacularAPIView, SpectacularSwaggerSplitVie
 
 from mezzotint.repository.api import history, images, schema, sessions  # noqa: F401  schema registers itself
 
+_READING = ["get", "head"]
 urlpatterns = [
     path("sessions/", sessions.SessionsView.as_view()),
     path("sessions/<uuid:pk>/", sessions.SessionView.as_view()),
@@ -20,6 +21,6 @@ urlpatterns = [
     path("snapshots/", history.SnapshotsView.as_view()),
     path("snapshots/<uuid:pk>/", history.SnapshotView.as_view()),
     path("status/", history.StatusView.as_view()),
-    path("schema/", SpectacularAPIView.as_view(), name="schema"),
-    path("docs/", SpectacularSwaggerSplitView.as_view(url_name="schema"), name="docs"),
+    path("schema/", SpectacularAPIView.as_view(http_method_names=_READING), name="schema"),
+    path("docs/", SpectacularSwaggerSplitView.as_view(url_name="schema", http_method_names=_READING), name="docs"),
 ]

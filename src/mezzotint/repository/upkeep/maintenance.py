@@ -6,8 +6,12 @@ from __future__ import annotations
 import logging
 import time
 from collections.abc import Callable
+from datetime import timedelta
 
+from axes.models import AccessAttempt
+from django.contrib.sessions.backends.db import SessionStore
 from django.db import DatabaseError, close_old_connections, connections
+from django.utils import timezone
 
 from mezzotint.errors import JournalBroken, MezzotintError
 from mezzotint.objects.clock import store_time
@@ -29,6 +33,8 @@ that the trash is emptied of what is old enough, and after a checkpoint that cou
 follows at every turn"""
 SHOW, SHOW_STORE, TELL_AGAIN = 5.0, 30.0, 600.0
 """likewise, that the database's and the store's figures are shown, and that the same failure is logged"""
+
+_KEEP_ATTEMPTS = timedelta(days=7)
 
 
 class Maintenance(Background):
@@ -136,8 +142,10 @@ class Maintenance(Background):
         if self._is_due("follow", FOLLOW):
             commits.catch_up()
         self._checkpoint()
-        if self._is_due("purge", PURGE) and Removal.objects.exists():
-            removals.purge_expired(store_time(engine().store))
+        if self._is_due("purge", PURGE):
+            _forget_logins()
+            if Removal.objects.exists():
+                removals.purge_expired(store_time(engine().store))
 
     def _flush(self) -> None:
         """Commit as `system` what was captured a while ago, and whoever changed it has not committed."""
@@ -167,3 +175,10 @@ class Maintenance(Background):
 
     def _has_passed(self, what: str, seconds: float) -> bool:
         return time.monotonic() - self._last.get(what, float("-inf")) >= seconds
+
+
+def _forget_logins() -> None:
+    """Those that have ended, and those that failed and lock nobody any more: nothing else takes them out of the
+    database."""
+    SessionStore.clear_expired()
+    AccessAttempt.objects.filter(attempt_time__lt=timezone.now() - _KEEP_ATTEMPTS).delete()
