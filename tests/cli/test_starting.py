@@ -128,12 +128,13 @@ def test_a_store_that_is_late_is_waited_for_by_a_server(
         said = server.log.read_text()
         assert "could not be reached" in said
         assert "it is asked again until it answers" in said
-        assert "password" not in said
+        assert "first-login" not in said
         until(lambda: figure(server, "mezzotint_store_failures_total") > 0)
         begin()
-        until(lambda: "password: " in server.log.read_text())
+        until(lambda: "first-login" in server.log.read_text())
         until(lambda: not server.http.get("/api/status/").json()["alarm"])
-        assert server.log.read_text().count("password: ") == 1
+        assert server.log.read_text().count("first-login") == 1
+        assert "password: " in (server.data / "first-login").read_text()
         ident = server.upload(pictures.png(seed=8))
         assert server.http.get(f"/images/{ident}").status_code == 200
         server.stop()
@@ -152,7 +153,7 @@ def test_a_late_store_that_has_a_repository_is_restored(
         begin()
         until(lambda: "restored from the object store, up to commit " in second.log.read_text())
         until(lambda: second.http.get(f"/api/images/{ident}/").status_code == 200)
-        assert "password" not in second.log.read_text()
+        assert "first-login" not in second.log.read_text()
         second.stop()
 
 
@@ -183,10 +184,10 @@ def test_a_database_that_is_late_is_waited_for(
     try:
         until(lambda: "waiting: the database does not answer" in log.read_text())
         late_postgresql.restart()
-        until(lambda: "password: " in server.log.read_text() + log.read_text())
+        until(lambda: "first-login" in server.log.read_text() + log.read_text())
         until(lambda: "working on what is queued" in log.read_text())
         until(lambda: server.http.get("/api/status/").status_code == 200)
-        assert (server.log.read_text() + log.read_text()).count("password: ") == 1
+        assert (server.log.read_text() + log.read_text()).count("first-login") == 1
         worker.send_signal(signal.SIGTERM)
         assert worker.wait(PATIENCE) == 0, log.read_text()
         server.stop()

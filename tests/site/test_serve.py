@@ -50,21 +50,23 @@ def token_of(log: str) -> str | None:
     return match[1] if match else None
 
 
-def test_the_first_start_prints_a_password_and_a_token_once(serve: Callable[..., Server]) -> None:
+def test_the_first_start_tells_a_password_and_a_token_once(serve: Callable[..., Server]) -> None:
     first = serve()
     log = first.log.read_text()
-    assert first.url in log
-    token = token_of(log)
-    assert password_of(log) is not None
+    assert first.url in log and str(first.data / "first-login") in log
+    kept = (first.data / "first-login").read_text()
+    token = token_of(kept)
+    assert password_of(kept) is not None
     assert token is not None
+    (first.data / "first-login").unlink()
     upload = {"file": ("a.png", pictures.png(seed=600))}
     headers = {"authorization": f"Bearer {token}"}
     assert first.http.post("/api/images/", files=upload, headers=headers).status_code == 201
     first.stop()
     second = serve()
     later = second.log.read_text()[len(log) :]
-    assert password_of(later) is None
-    assert token_of(later) is None
+    assert "first-login" not in later
+    assert not (first.data / "first-login").exists()
     assert second.http.post("/api/images/", files=upload, headers=headers).status_code == 200
 
 
