@@ -17,6 +17,7 @@ from bench.figures import Figure, run_all
 from bench.flight import flight
 from bench.ingest import ingest
 from bench.memory import memory
+from bench.million import million
 from bench.remote import upload
 from bench.scrub import verify
 from bench.served import served
@@ -43,6 +44,7 @@ ALL = {
         covers_missed,
         covers_cleaned,
         composites,
+        million,
     )
 }
 PAGE = Path(__file__).parent.parent / "docs" / "performance.md"

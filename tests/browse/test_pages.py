@@ -190,7 +190,7 @@ def test_where_reading_is_private_people_log_in_first(private: Server) -> None:
         assert answer.headers["location"].startswith("/admin/login/?next=")
         assert "Private" not in answer.text
 
-    password = re.search(r"password: (\S+)", private.log.read_text())
+    password = re.search(r"password: (\S+)", (private.data / "first-login").read_text())
     assert password is not None
     with http.Client(base_url=private.url, follow_redirects=True) as client:
         assert 'name="csrfmiddlewaretoken"' in client.get("/").text

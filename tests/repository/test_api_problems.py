@@ -16,7 +16,7 @@ from rest_framework.test import APIClient
 
 from mezzotint import tokens
 from mezzotint.names import base_key
-from mezzotint.repository import queries, services
+from mezzotint.repository import filters, queries, services
 from mezzotint.repository.models import Collection, Image
 from mezzotint.wiring import Engine
 from tests import pictures
@@ -66,7 +66,7 @@ def test_every_filter_of_the_list_is_the_lists_own(client: APIClient, repository
     ident = put_in(repository, 1)
     image = Image.objects.get()
     given = {"format": image.format, "tag": "none", "collection": "none", "creator": "none", "search": "none"}
-    for name in queries.FILTERS:
+    for name in filters.FILTERS:
         value = given.get(name) or ("2001-01-01" if name.startswith("captured") else "1")
         assert client.get("/api/images/", {name: value}).status_code == 200, name
     assert [one["ident"] for one in client.get("/api/images/", {"format": image.format}).json()["results"]] == [ident]

@@ -5,7 +5,7 @@ from __future__ import annotations
 import pytest
 
 from mezzotint.errors import Conflict, InvalidInput, InvalidName, NotFound
-from mezzotint.repository import commits, queries, services
+from mezzotint.repository import commits, filters, queries, services
 from mezzotint.wiring import Engine
 from tests import pictures
 from tests.repository.adding import add_image
@@ -55,7 +55,7 @@ def test_a_collection_is_put_in_another_order(idents: list[str]) -> None:
 def test_a_collection_loses_what_its_new_list_leaves_out(idents: list[str]) -> None:
     put("shelf", 1, idents[1:3])
     assert members("shelf") == idents[1:3]
-    assert queries.images({}).count() == len(idents)
+    assert filters.images({}).count() == len(idents)
     put("shelf", 2, [])
     assert members("shelf") == []
 
@@ -113,7 +113,7 @@ def test_removing_a_collection_keeps_its_images(idents: list[str]) -> None:
     services.at_once("tester", lambda s: services.remove_collection(s, "shelf"))
     with pytest.raises(NotFound):
         queries.collection("shelf")
-    assert queries.images({}).count() == len(idents)
+    assert filters.images({}).count() == len(idents)
 
 
 def test_removing_an_image_takes_it_out_of_its_collections(idents: list[str]) -> None:

@@ -9,7 +9,7 @@ from django.db import OperationalError, connection
 from django.db.models.expressions import RawSQL
 
 from mezzotint.errors import GivenUp
-from mezzotint.repository import queries
+from mezzotint.repository import paging
 from mezzotint.repository.models import Image
 from mezzotint.repository.patience import patient
 from mezzotint.wiring import Engine
@@ -51,5 +51,5 @@ def test_other_errors_of_the_database_are_left_alone(repository: Engine) -> None
 def test_a_page_has_a_limit(repository: Engine, monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setitem(repository.settings.__dict__, "search_timeout", 0.05)
     with pytest.raises(GivenUp, match="MEZZOTINT_SEARCH_TIMEOUT"):
-        queries.page(Image.objects.filter(width__in=RawSQL(ENDLESS, [])), "-added", "", 10)
-    assert queries.page(Image.objects.all(), "-added", "", 10).items == []
+        paging.page(Image.objects.filter(width__in=RawSQL(ENDLESS, [])), "-added", "", 10)
+    assert paging.page(Image.objects.all(), "-added", "", 10).items == []

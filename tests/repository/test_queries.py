@@ -10,7 +10,7 @@ from typing import Any
 import pytest
 
 from mezzotint.errors import InvalidInput, NotFound
-from mezzotint.repository import commits, queries, services
+from mezzotint.repository import commits, filters, paging, queries, services
 from mezzotint.repository.models import Image
 from mezzotint.wiring import Engine
 from tests import pictures
@@ -39,7 +39,7 @@ def idents(repository: Engine) -> list[str]:
 
 
 def found(idents: list[str], **parameters: str) -> set[int]:
-    return {idents.index(image.ident) for image in queries.images(parameters)}
+    return {idents.index(image.ident) for image in filters.images(parameters)}
 
 
 @pytest.mark.parametrize(
@@ -177,7 +177,7 @@ def test_pages_in_either_order_are_complete(idents: list[str], name: str, size: 
     for ordering in (name, f"-{name}"):
         seen, cursor = [], ""
         while True:
-            page = queries.page(queries.images({}), ordering, cursor, size)
+            page = paging.page(filters.images({}), ordering, cursor, size)
             assert len(page.items) <= size
             seen += page.items
             if page.next is None:
@@ -188,12 +188,70 @@ def test_pages_in_either_order_are_complete(idents: list[str], name: str, size: 
         assert keys == sorted(keys, reverse=ordering.startswith("-"))
 
 
+@pytest.mark.parametrize("name", queries.ORDERINGS)
+@pytest.mark.parametrize("size", [1, 2, 100])
+def test_pages_lead_back_the_way_they_came(idents: list[str], name: str, size: int) -> None:
+    for ordering in (name, f"-{name}"):
+        page = paging.page(filters.images({}), ordering, "", size)
+        assert page.previous is None
+        forth = [page]
+        while page.next is not None:
+            page = paging.page(filters.images({}), ordering, page.next, size)
+            forth.append(page)
+        back = [page]
+        while page.previous is not None:
+            page = paging.page(filters.images({}), ordering, page.previous, size)
+            back.append(page)
+        assert [image.ident for one in forth for image in one.items] == [
+            image.ident for one in reversed(back) for image in one.items
+        ]
+
+
+EVERY_WAY: list[dict[str, str]] = [
+    {"tag": "town"},
+    {"tag": 'a "quoted" tag'},
+    {"tag": "TOWN"},
+    {"collection": "shelf"},
+    {"creator": "ansel"},
+    {"format": "PNG"},
+    {"captured_after": "1921-06"},
+    {"captured_before": "1921-06"},
+    {"min_width": "60", "max_width": "70"},
+    {"search": "harb", "tag": "sea"},
+    {"search": "a"},
+    {"search": "house water", "format": "png"},
+]
+
+
+@pytest.mark.parametrize("parameters", EVERY_WAY, ids=str)
+@pytest.mark.parametrize("ordering", ["-added", "title"])
+def test_few_and_many_are_found_alike(
+    idents: list[str], parameters: dict[str, str], ordering: str, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """Gathered by an index, or gone through in the order asked for."""
+    ways = []
+    for few in (1000, 0):
+        monkeypatch.setattr(filters, "_FEW", few)
+        page = paging.page(filters.images(parameters), ordering, "", 100)
+        ways.append([image.ident for image in page.items])
+    assert ways[0] == ways[1]
+    assert len(ways[0]) < len(idents), "it keeps something out"
+
+
+def test_tags_are_found_as_they_are_now(repository: Engine, idents: list[str]) -> None:
+    services.at_once("x", lambda s: services.edit_image(s, idents[0], 1, {"tags": ["summer", "summer", "town"]}))
+    services.at_once("x", lambda s: services.remove_image(s, idents[4]))
+    assert found(idents, tag="winter") == set()
+    assert found(idents, tag="summer") == {0}
+    assert found(idents, tag="town") == {0}
+
+
 def test_pages_stay_whole_while_images_come_and_go(repository: Engine, idents: list[str]) -> None:
     for ordering in ("title", "-added", "width"):
         seen, cursor, at = [], "", 0
-        there = set(queries.images({}).values_list("ident", flat=True))
+        there = set(filters.images({}).values_list("ident", flat=True))
         while True:
-            page = queries.page(queries.images({}), ordering, cursor, 1)
+            page = paging.page(filters.images({}), ordering, cursor, 1)
             seen += [image.ident for image in page.items]
             new = repository.bases.add([pictures.png(60, 60, seed=hash((ordering, at)) & 0xFFFFFF)])
             title = "A" if at % 2 else "Z"
@@ -207,10 +265,10 @@ def test_pages_stay_whole_while_images_come_and_go(repository: Engine, idents: l
 
 
 def test_a_page_whose_last_image_is_removed_is_followed_by_the_next(idents: list[str]) -> None:
-    first = queries.page(queries.images({}), "title", "", 3)
+    first = paging.page(filters.images({}), "title", "", 3)
     assert first.next is not None
     services.at_once("x", lambda s: services.remove_image(s, first.items[-1].ident))
-    second = queries.page(queries.images({}), "title", first.next, 3)
+    second = paging.page(filters.images({}), "title", first.next, 3)
     assert {image.ident for image in [*first.items, *second.items]} == set(idents)
 
 
@@ -246,7 +304,7 @@ def forged(*values: object) -> str:
 )
 def test_a_cursor_that_nobody_gave_out_is_refused(idents: list[str], cursor: str) -> None:
     with pytest.raises(InvalidInput) as refused:
-        queries.page(queries.images({}), "-added", cursor, 10)
+        paging.page(filters.images({}), "-added", cursor, 10)
     assert refused.value.field == "cursor"
 
 
@@ -289,8 +347,19 @@ def test_the_api_leads_from_page_to_page(server: Server) -> None:
         seen += [image["ident"] for image in page["results"]]
         if page["next"] is None:
             break
-        parameters["cursor"] = page["next"]
+        assert page["next"].startswith(f"{server.url}/api/images/?")
+        following = server.http.get(page["next"]).json()
+        parameters["cursor"] = page["next"]  # as a program may that knew a cursor by itself
+        assert server.http.get("/api/images/", params=parameters).json() == following
+        assert server.http.get(following["previous"]).json()["results"] == page["results"]
     assert (len(seen), set(seen)) == (5, idents)
+
+
+def test_a_slash_that_is_missing_costs_neither_method_nor_body(server: Server) -> None:
+    moved = server.writer.post("/api/images?x=1", files={"file": ("a.png", pictures.png(seed=399))})
+    assert (moved.status_code, moved.headers["location"]) == (308, "/api/images/?x=1")
+    done = server.writer.post("/api/images", files={"file": ("a.png", pictures.png(seed=399))}, follow_redirects=True)
+    assert done.status_code == 201
 
 
 @pytest.mark.parametrize("ident", ["0" * 64, "nonsense", "A" * 64])

@@ -16,7 +16,7 @@ from mezzotint.errors import Conflict, JournalBroken, MezzotintError, StoreUnava
 from mezzotint.journal import Head, Journal, Segment
 from mezzotint.names import Ident, parse
 from mezzotint.objects import MemoryStore
-from mezzotint.repository import commits, queries, services, standing
+from mezzotint.repository import commits, filters, queries, services, standing
 from mezzotint.repository.intake import capture
 from mezzotint.repository.models import Collection, Commit, Image, Membership, Removal, UpdateSession
 from mezzotint.wiring import Engine
@@ -137,7 +137,7 @@ def rebuilt_equals_live() -> None:
 
 def test_a_commit_that_is_broken_off_shows_nothing(repository: Engine, monkeypatch: pytest.MonkeyPatch) -> None:
     broken_off(monkeypatch, repository, session_with(repository, 1))
-    assert list(queries.images({})) == []
+    assert list(filters.images({})) == []
     assert queries.find_collection("shelf") is None
     assert (durable_seq(), Commit.objects.first()) == (1, None)
 
@@ -148,7 +148,7 @@ def test_asking_again_finishes_a_commit_that_was_broken_off(
     session = session_with(repository, 1, title="Once")
     broken_off(monkeypatch, repository, session)
     assert commits.commit(session).seq == 1
-    assert [image.title for image in queries.images({})] == ["Once"]
+    assert [image.title for image in filters.images({})] == ["Once"]
     assert commits.commit(session).seq == durable_seq() == 1
 
 
@@ -168,7 +168,7 @@ def test_the_next_commit_takes_one_that_was_broken_off_along(
     session = session_with(repository, 1, title="First")
     broken_off(monkeypatch, repository, session)
     put_in(repository, 2, title="Second")
-    assert [image.title for image in queries.images({}).order_by("added")] == ["First", "Second"]
+    assert [image.title for image in filters.images({}).order_by("added")] == ["First", "Second"]
     assert commits.commit(session).seq == 1
     session.refresh_from_db()
     assert (session.state, session.seq) == (UpdateSession.State.COMMITTED, 1)
@@ -180,7 +180,7 @@ def test_catching_up_takes_one_that_was_broken_off_along(repository: Engine, mon
     broken_off(monkeypatch, repository, session)
     assert commits.catch_up() == 1
     assert commits.catch_up() == 0
-    assert [image.title for image in queries.images({})] == ["First"]
+    assert [image.title for image in filters.images({})] == ["First"]
     assert commits.commit(session).seq == 1
     rebuilt_equals_live()
 
@@ -210,7 +210,7 @@ def test_a_removal_that_was_broken_off_takes_the_base_and_its_derivatives_in_the
     services.remove_image(session, ident)
     broken_off(monkeypatch, repository, session)
     commits.catch_up()
-    assert list(queries.images({})) == []
+    assert list(filters.images({})) == []
     assert repository.manager.find(f"{ident}-32x24.png") is None
     assert not repository.bases.exists(ident)
 
@@ -231,7 +231,7 @@ def test_an_outcome_that_stays_unknown_can_be_asked_for_later(
         use(patch, repository, journal=Journal(StoreWithoutAnswers(repository.store, 1000)))
         with pytest.raises(StoreUnavailable):
             services.at_once("tester", lambda session: add_image(session, base, {}))
-    assert list(queries.images({})) == []
+    assert list(filters.images({})) == []
     session = UpdateSession.objects.get()
     assert session.state == UpdateSession.State.COMMITTING
     assert commits.commit(session).seq == durable_seq() == 1
@@ -261,8 +261,8 @@ def test_an_emptied_database_is_rebuilt_from_the_journal(repository: Engine) -> 
     services.at_once("x", lambda s: services.remove_collection(s, "gone"))
     put_in(repository, 1, title="Back again")
     rebuilt_equals_live()
-    assert all(repository.bases.exists(Ident(image.ident)) for image in queries.images({}))
-    assert [image.title for image in queries.images({"search": "edited"})] == ["Edited"]
+    assert all(repository.bases.exists(Ident(image.ident)) for image in filters.images({}))
+    assert [image.title for image in filters.images({"search": "edited"})] == ["Edited"]
 
 
 def test_a_database_that_is_behind_catches_up(repository: Engine) -> None:

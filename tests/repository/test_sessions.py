@@ -10,7 +10,7 @@ import pytest
 from mezzotint.derivatives import Base
 from mezzotint.errors import Conflict, InvalidInput, InvalidName, NotFound
 from mezzotint.names import Ident
-from mezzotint.repository import commits, queries, services
+from mezzotint.repository import commits, filters, queries, services
 from mezzotint.repository.models import Commit, Image, UpdateSession
 from mezzotint.wiring import Engine
 from tests import pictures
@@ -32,7 +32,7 @@ def edit(ident: str, version: object, **fields: object) -> None:
 
 
 def shown(**parameters: str) -> list[str]:
-    return [image.ident for image in queries.images(parameters)]
+    return [image.ident for image in filters.images(parameters)]
 
 
 def members(slug: str) -> list[str]:

@@ -18,7 +18,7 @@ from mezzotint.names import Facts, canonical
 from mezzotint.names.canonical import output_size
 from mezzotint.names.grammar import parse_rendition
 from mezzotint.problems import problem_headers, status_of
-from mezzotint.repository import queries
+from mezzotint.repository import filters, paging, queries
 from mezzotint.repository.api.problems import as_domain, plain
 from mezzotint.repository.links import picture
 from mezzotint.repository.models import Collection, Image
@@ -52,7 +52,7 @@ def _page_for_people(view: Callable[..., HttpResponseBase]) -> Callable[..., Htt
 def front(request: HttpRequest) -> HttpResponse:
     text = request.GET.get("search", "").strip()
     asked = {"search": text} if text else {}
-    found = queries.page(queries.images(asked), "-added", request.GET.get("cursor", ""), PAGE)
+    found = paging.page(filters.images(asked), "-added", request.GET.get("cursor", ""), PAGE)
     collections = Collection.objects.all()[:60] if not text else []
     return render(
         request,
@@ -71,7 +71,7 @@ def front(request: HttpRequest) -> HttpResponse:
 def collection(request: HttpRequest, slug: str) -> HttpResponse:
     shown = queries.collection(slug)
     members = shown.memberships.select_related("image")
-    found = queries.page(members, "position", request.GET.get("cursor", ""), PAGE, tie="pk")
+    found = paging.page(members, "position", request.GET.get("cursor", ""), PAGE, tie="pk")
     context = {
         "collection": shown,
         "images": [_card(member.image) for member in found.items],

@@ -21,6 +21,7 @@ from mezzotint.imagecloud import deleting, gauges, prefetching
 from mezzotint.network.urls import parse_url
 from mezzotint.repository import standing
 from mezzotint.repository.api.auth import ReadOrWrite, who
+from mezzotint.repository.api.views import PROBLEMS
 from mezzotint.settings.parsing import parse_flag
 from mezzotint.wiring import engine
 from mezzotint.wiring.sources import open_peer_client
@@ -99,11 +100,13 @@ class DeleteView(APIView):
     rights = dict.fromkeys(("DELETE", "POST"), ("imagecloud.delete_remoteimage",))
     parser_classes = [JSONParser, FormParser, MultiPartParser]
 
-    @extend_schema(operation_id="delete_image", parameters=_WHERE, request=None, responses=_Deleted)
+    @extend_schema(operation_id="delete_image", parameters=_WHERE, request=None, responses={200: _Deleted} | PROBLEMS)
     def delete(self, request: Request) -> Response:
         return self._delete(request)
 
-    @extend_schema(operation_id="delete_image_by_post", parameters=_WHERE, request=_Url, responses=_Deleted)
+    @extend_schema(
+        operation_id="delete_image_by_post", parameters=_WHERE, request=_Url, responses={200: _Deleted} | PROBLEMS
+    )
     def post(self, request: Request) -> Response:
         return self._delete(request)
 
@@ -121,7 +124,7 @@ class FireAndForgetView(APIView):
 
     permission_classes = [MayFetch]
 
-    @extend_schema(operation_id="fire_and_forget", request=_Urls, responses={202: _Accepted})
+    @extend_schema(operation_id="fire_and_forget", request=_Urls, responses={202: _Accepted} | PROBLEMS)
     def post(self, request: Request) -> Response:
         standing.check_writable()
         urls = request.data.get("urls") if isinstance(request.data, dict) else None
@@ -138,7 +141,7 @@ class BatchView(APIView):
 
     permission_classes = [MayFetch]
 
-    @extend_schema(operation_id="batch", responses=_Batch)
+    @extend_schema(operation_id="batch", responses={200: _Batch} | PROBLEMS)
     def get(self, request: Request, pk: Any) -> Response:
         found = prefetching.batch(pk)
         counts = prefetching.counts(found)
@@ -152,7 +155,7 @@ class PeersView(APIView):
 
     permission_classes = [MayFetch]
 
-    @extend_schema(operation_id="alternative_clouds", responses=_Peer(many=True))
+    @extend_schema(operation_id="alternative_clouds", responses={200: _Peer(many=True)} | PROBLEMS)
     def get(self, request: Request) -> Response:
         backlog = gauges.backlog()
         return Response(

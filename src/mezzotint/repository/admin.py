@@ -7,17 +7,29 @@ from typing import Any
 
 from django import forms
 from django.contrib import admin, messages
+from django.core.paginator import Paginator
 from django.db.models import QuerySet
 from django.http import HttpRequest
+from django.utils.functional import cached_property
 from django.utils.html import format_html
 from django.utils.safestring import SafeString
 
 from mezzotint.errors import InvalidInput, MezzotintError
-from mezzotint.repository import metadata, queries, services
+from mezzotint.repository import filters, metadata, services
 from mezzotint.repository.links import picture
 from mezzotint.repository.models import Collection, Commit, Image, Removal, Snapshot, UpdateSession
 
 _REFUSED = "mezzotint.refused"
+_MOST_PAGED = 10_000
+
+
+class BoundedPaginator(Paginator[Any]):
+    """Counts no further than somebody will turn pages: counting a million takes as long as reading them."""
+
+    @cached_property
+    def count(self) -> int:
+        chosen: Any = self.object_list
+        return len(chosen.order_by().values_list("pk", flat=True)[:_MOST_PAGED])
 
 
 class CommittingAdmin(admin.ModelAdmin[Any]):
@@ -79,6 +91,7 @@ class ImageAdmin(CommittingAdmin):
     list_filter = ["format", "collections"]
     search_fields = ["title"]
     list_per_page = 50
+    paginator = BoundedPaginator
     show_full_result_count = False
     readonly_fields = ["preview", "ident", "width", "height", "format", "bytes", "added", "version", "exif"]
 
@@ -95,7 +108,7 @@ class ImageAdmin(CommittingAdmin):
         self, request: HttpRequest, queryset: QuerySet[Image], search_term: str
     ) -> tuple[QuerySet[Image], bool]:
         try:
-            return (queries.search(queryset, search_term) if search_term else queryset), False
+            return (filters.search(queryset, search_term) if search_term else queryset), False
         except InvalidInput as error:
             messages.warning(request, str(error))
             return queryset.none(), False

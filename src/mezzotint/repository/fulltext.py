@@ -1,4 +1,4 @@
-"""Keeping SQLite's full-text index in order without having commits pay for it.
+"""Keeping SQLite's indexes of words and tags in order without having commits pay for it.
 
 FTS5 merges what was added little by little, as it is added, and the larger the
 index the longer that takes. Here nothing is merged in a commit (but when sixteen
@@ -26,7 +26,23 @@ _REMOVE = (
     f"INSERT INTO {_TABLE} ({_TABLE}, rowid, {', '.join(SEARCHED)}) "
     f"VALUES ('delete', old.id, {', '.join(f'old.{c}' for c in SEARCHED)});"
 )
-_TRIGGERS = {"add": ("INSERT", _ADD), "remove": ("DELETE", _REMOVE), "change": ("UPDATE", _REMOVE + _ADD)}
+_TAG = "repository_image_tag"
+_ADD_TAGS = (
+    f"INSERT OR IGNORE INTO {_TAG} (value, image_id) "
+    "SELECT CAST(tag.value AS TEXT), new.id FROM json_each(new.tags) AS tag;"
+)
+_REMOVE_TAGS = (
+    f"DELETE FROM {_TAG} WHERE image_id = old.id "
+    "AND value IN (SELECT CAST(tag.value AS TEXT) FROM json_each(old.tags) AS tag);"
+)
+_TRIGGERS = {
+    f"{_TABLE}_add": ("INSERT", _ADD),
+    f"{_TABLE}_remove": ("DELETE", _REMOVE),
+    f"{_TABLE}_change": ("UPDATE", _REMOVE + _ADD),
+    f"{_TAG}_add": ("INSERT", _ADD_TAGS),
+    f"{_TAG}_remove": ("DELETE", _REMOVE_TAGS),
+    f"{_TAG}_change": ("UPDATE OF id, tags", _REMOVE_TAGS + _ADD_TAGS),
+}
 
 
 def install(database: BaseDatabaseWrapper) -> None:
@@ -36,7 +52,7 @@ def install(database: BaseDatabaseWrapper) -> None:
         with database.cursor() as cursor:
             for name, (event, body) in _TRIGGERS.items():
                 cursor.execute(
-                    f"CREATE TRIGGER IF NOT EXISTS {_TABLE}_{name} AFTER {event} ON repository_image BEGIN {body} END"
+                    f"CREATE TRIGGER IF NOT EXISTS {name} AFTER {event} ON repository_image BEGIN {body} END"
                 )
             cursor.execute(f"INSERT INTO {_TABLE} ({_TABLE}, rank) VALUES ('automerge', 0)")
 

@@ -10,6 +10,7 @@ from __future__ import annotations
 import uuid
 
 from django.db import models
+from django.db.models.functions import Lower
 from django.utils import timezone
 
 
@@ -41,6 +42,7 @@ class Image(models.Model):
             models.Index(fields=["width", "ident"]),
             models.Index(fields=["height", "ident"]),
             models.Index(fields=["format"]),
+            models.Index(Lower("creator"), name="repository_image_creator"),
         ]
 
     def __str__(self) -> str:

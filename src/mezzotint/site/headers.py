@@ -1,11 +1,12 @@
-"""What pages tell browsers to allow, and caches to keep: a middleware of Django's."""
+"""What pages tell browsers to allow, caches to keep, and whoever forgets a slash: middleware of Django's."""
 
 from __future__ import annotations
 
 from collections.abc import Callable
 
 from django.conf import settings
-from django.http import HttpRequest, HttpResponseBase
+from django.http import HttpRequest, HttpResponseBase, HttpResponsePermanentRedirect
+from django.middleware.common import CommonMiddleware
 
 from mezzotint.wiring import engine
 
@@ -24,6 +25,16 @@ _OF_DOCS = _POLICY | {"style-src": "'self' 'unsafe-inline'"}
 """for Swagger UI, which styles its elements one by one"""
 _DOCS = "/api/docs/"
 _NOTHING = ("camera", "geolocation", "microphone", "payment", "usb", "browsing-topics")
+
+
+class _Moved(HttpResponsePermanentRedirect):
+    """To the same method and body, which 301 is not (RFC 9110 section 15.4.9)."""
+
+    status_code = 308
+
+
+class Common(CommonMiddleware):
+    response_redirect_class = _Moved
 
 
 def _said(policy: dict[str, str]) -> str:

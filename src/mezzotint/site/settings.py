@@ -62,7 +62,7 @@ MIDDLEWARE = [
     "mezzotint.site.headers.Headers",
     "django.middleware.gzip.GZipMiddleware",
     "django.contrib.sessions.middleware.SessionMiddleware",
-    "django.middleware.common.CommonMiddleware",
+    "mezzotint.site.headers.Common",
     "django.middleware.csrf.CsrfViewMiddleware",
     "django.contrib.auth.middleware.AuthenticationMiddleware",
     "django.contrib.messages.middleware.MessageMiddleware",
@@ -117,7 +117,7 @@ REST_FRAMEWORK = {
     "DEFAULT_PERMISSION_CLASSES": ["mezzotint.repository.api.auth.ReadOrWrite"],
     "DEFAULT_RENDERER_CLASSES": ["rest_framework.renderers.JSONRenderer"],
     "DEFAULT_PARSER_CLASSES": ["rest_framework.parsers.JSONParser"],
-    "DEFAULT_SCHEMA_CLASS": "drf_spectacular.openapi.AutoSchema",
+    "DEFAULT_SCHEMA_CLASS": "mezzotint.repository.api.schema.Schema",
     "EXCEPTION_HANDLER": "mezzotint.repository.api.problems.handle",
 }
 SPECTACULAR_SETTINGS = {
@@ -125,6 +125,7 @@ SPECTACULAR_SETTINGS = {
     "DESCRIPTION": "Images, their metadata, and how they change. Pictures themselves are at `/images/<name>`.",
     "VERSION": "1",
     "SERVE_INCLUDE_SCHEMA": False,
+    "COMPONENT_SPLIT_REQUEST": True,  # files are binary in what is sent
     "SWAGGER_UI_DIST": "SIDECAR",
     "SWAGGER_UI_FAVICON_HREF": "SIDECAR",
 }

@@ -18,7 +18,7 @@ from mezzotint.errors import InvalidInput
 from mezzotint.journal import Change, Head, Journal
 from mezzotint.names.keys import CHECKPOINTS, LATEST_KEY, checkpoint_key
 from mezzotint.objects import ObjectInfo, ObjectStore
-from mezzotint.repository import commits, queries, services, standing
+from mezzotint.repository import commits, filters, services, standing
 from mezzotint.repository.models import Collection, Image, Snapshot
 from mezzotint.repository.upkeep import checkpointing, restoring
 from mezzotint.wiring import Engine
@@ -66,7 +66,7 @@ def test_what_comes_back_can_be_searched_and_keeps_its_order(repository: Engine)
         restoring.restore()
         members = Collection.objects.get(slug="shelf").memberships.order_by("position")
         assert list(members.values_list("image__ident", flat=True)) == order
-        assert [image.ident for image in queries.images({"search": "edited"})] == [idents[0]]
+        assert [image.ident for image in filters.images({"search": "edited"})] == [idents[0]]
         assert sorted(User.objects.get(username="anna").groups.values_list("name", flat=True)) == ["printers"]
         assert_looked_at("repository_image", 3)
         put_in(repository, 11, title="And it goes on")

@@ -12,10 +12,10 @@ from rest_framework.response import Response
 from mezzotint import __version__
 from mezzotint.errors import NotFound, StoreUnavailable
 from mezzotint.host.lanes import Question
-from mezzotint.repository import queries, services, standing
+from mezzotint.repository import paging, queries, services, standing
 from mezzotint.repository.api import serializers as s
 from mezzotint.repository.api.auth import has, who
-from mezzotint.repository.api.views import PROBLEMS, View, committed, listing, paged, paging
+from mezzotint.repository.api.views import PROBLEMS, View, asked_page, committed, listing, paged
 from mezzotint.repository.intake import capture
 from mezzotint.repository.models import Collection, Commit, Image, Removal, Snapshot, UpdateSession
 from mezzotint.repository.upkeep import checkpointing
@@ -30,7 +30,9 @@ class CommitsView(View):
     @listing("commits_list", s.CommitSerializer)
     def get(self, request: Request) -> Response:
         """What was committed; who did, and the note, for those who may know."""
-        answer = paged(queries.page(Commit.objects.all(), "-seq", **paging(request), tie="seq"), s.CommitSerializer)
+        answer = paged(
+            request, paging.page(Commit.objects.all(), "-seq", **asked_page(request), tie="seq"), s.CommitSerializer
+        )
         if not has(request, "repository.view_commit"):
             answer.data["results"] = [done | {"by": None, "note": None} for done in answer.data["results"]]
         return answer
@@ -42,7 +44,7 @@ class RemovalsView(View):
     @listing("removals_list", s.RemovalSerializer)
     def get(self, request: Request) -> Response:
         """Images that were removed and can still be had back."""
-        return paged(queries.page(Removal.objects.all(), "-seq", **paging(request)), s.RemovalSerializer)
+        return paged(request, paging.page(Removal.objects.all(), "-seq", **asked_page(request)), s.RemovalSerializer)
 
 
 class BringBackView(View):
@@ -61,7 +63,11 @@ class SnapshotsView(View):
 
     @listing("snapshots_list", s.SnapshotSerializer)
     def get(self, request: Request) -> Response:
-        return paged(queries.page(Snapshot.objects.all(), "-asked", **paging(request), tie="id"), s.SnapshotSerializer)
+        return paged(
+            request,
+            paging.page(Snapshot.objects.all(), "-asked", **asked_page(request), tie="id"),
+            s.SnapshotSerializer,
+        )
 
     @extend_schema(request=None, responses={202: s.SnapshotSerializer} | PROBLEMS)
     def post(self, request: Request) -> Response:

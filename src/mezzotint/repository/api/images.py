@@ -7,7 +7,7 @@ from rest_framework.request import Request
 from rest_framework.response import Response
 
 from mezzotint.errors import InvalidInput
-from mezzotint.repository import metadata, queries, services
+from mezzotint.repository import filters, metadata, paging, queries, services
 from mezzotint.repository.api import serializers as s
 from mezzotint.repository.api.auth import who
 from mezzotint.repository.api.uploads import uploaded_files
@@ -16,17 +16,18 @@ from mezzotint.repository.api.views import (
     PROBLEMS,
     UploadView,
     View,
+    around,
+    asked_page,
     committed,
     json_object,
     listing,
     paged,
-    paging,
     put_collection,
 )
 from mezzotint.repository.models import Collection
 
 _LISTING = [
-    *(OpenApiParameter(name, str) for name in queries.FILTERS),
+    *(OpenApiParameter(name, str) for name in filters.FILTERS),
     OpenApiParameter("ordering", str, enum=[f"{sign}{name}" for name in queries.ORDERINGS for sign in ("", "-")]),
     *PAGING,
 ]
@@ -37,9 +38,9 @@ class ImagesView(UploadView):
 
     @listing("images_list", s.ImageSerializer, _LISTING)
     def get(self, request: Request) -> Response:
-        chosen = queries.images(request.query_params).prefetch_related("collections")
+        chosen = filters.images(request.query_params).prefetch_related("collections")
         order = queries.ordering(request.query_params.get("ordering", ""))
-        return paged(queries.page(chosen, order, **paging(request)), s.ImageSerializer)
+        return paged(request, paging.page(chosen, order, **asked_page(request)), s.ImageSerializer)
 
     @extend_schema(request={"multipart/form-data": s.UploadSerializer}, responses={201: s.ImageSerializer} | PROBLEMS)
     def post(self, request: Request) -> Response:
@@ -79,8 +80,8 @@ class CollectionsView(View):
 
     @listing("collections_list", s.CollectionSerializer)
     def get(self, request: Request) -> Response:
-        found = queries.page(Collection.objects.all(), "slug", **paging(request), tie="slug")
-        return paged(found, s.CollectionSerializer)
+        found = paging.page(Collection.objects.all(), "slug", **asked_page(request), tie="slug")
+        return paged(request, found, s.CollectionSerializer)
 
     @extend_schema(request=s.CollectionInputSerializer, responses={201: s.CollectionSerializer} | PROBLEMS)
     def post(self, request: Request) -> Response:
@@ -97,9 +98,9 @@ class CollectionView(View):
     def get(self, request: Request, slug: str) -> Response:
         """The collection, with a page of its images in order."""
         found = queries.collection(slug)
-        members = queries.page(found.memberships.select_related("image"), "position", **paging(request), tie="pk")
+        members = paging.page(found.memberships.select_related("image"), "position", **asked_page(request), tie="pk")
         images = s.ImageSerializer([member.image for member in members.items], many=True).data
-        return Response(s.CollectionSerializer(found).data | {"images": images, "next": members.next})
+        return Response(s.CollectionSerializer(found).data | {"images": images} | around(request, members))
 
     @extend_schema(request=s.CollectionInputSerializer, responses={200: s.CollectionSerializer} | PROBLEMS)
     def patch(self, request: Request, slug: str) -> Response:

@@ -144,5 +144,6 @@ class ProblemSerializer(serializers.Serializer[Any]):
 def page_of(serializer: type[serializers.BaseSerializer[Any]]) -> type[serializers.Serializer[Any]]:
     """A page's shape, for the schema."""
     name = serializer.__name__.removesuffix("Serializer")
-    fields = {"results": serializer(many=True), "next": serializers.CharField(allow_null=True)}
+    beside = {way: serializers.URLField(allow_null=True) for way in ("next", "previous")}
+    fields = {"results": serializer(many=True)} | beside
     return type(f"{name}PageSerializer", (serializers.Serializer,), fields)

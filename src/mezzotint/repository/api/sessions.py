@@ -11,7 +11,7 @@ from rest_framework.request import Request
 from rest_framework.response import Response
 
 from mezzotint.errors import InvalidInput, NotFound
-from mezzotint.repository import metadata, queries, services
+from mezzotint.repository import metadata, paging, queries, services
 from mezzotint.repository.api import serializers as s
 from mezzotint.repository.api.auth import has, who
 from mezzotint.repository.api.uploads import uploaded_files
@@ -20,12 +20,13 @@ from mezzotint.repository.api.views import (
     PROBLEMS,
     UploadView,
     View,
+    around,
+    asked_page,
     committed,
     form_fields,
     json_object,
     listing,
     paged,
-    paging,
     put_collection,
 )
 from mezzotint.repository.commits import commit
@@ -58,7 +59,7 @@ class SessionsView(View):
         chosen = UpdateSession.objects.all()
         if not has(request, _OTHERS[1]):
             chosen = chosen.filter(by=who(request))
-        return paged(queries.page(chosen, "-opened", **paging(request), tie="id"), s.SessionSerializer)
+        return paged(request, paging.page(chosen, "-opened", **asked_page(request), tie="id"), s.SessionSerializer)
 
     @extend_schema(request=s.SessionSerializer, responses={201: s.SessionSerializer} | PROBLEMS)
     def post(self, request: Request) -> Response:
@@ -74,9 +75,9 @@ class SessionView(View):
     @extend_schema(parameters=PAGING, responses={200: s.SessionSerializer} | PROBLEMS)
     def get(self, request: Request, pk: UUID) -> Response:
         session = _session(request, pk)
-        steps = queries.page(session.changes.all(), "id", **paging(request), tie="id")
+        steps = paging.page(session.changes.all(), "id", **asked_page(request), tie="id")
         changes = s.SessionChangeSerializer(steps.items, many=True).data
-        return Response(s.SessionSerializer(session).data | {"changes": changes, "next": steps.next})
+        return Response(s.SessionSerializer(session).data | {"changes": changes} | around(request, steps))
 
     @extend_schema(description="Abort the session.", request=None, responses={204: None} | PROBLEMS)
     def delete(self, request: Request, pk: UUID) -> Response:

@@ -19,17 +19,20 @@ from rest_framework.views import APIView
 
 from mezzotint.errors import Forbidden, InvalidInput
 from mezzotint.names import base_key
-from mezzotint.repository import metadata, queries, services, standing
+from mezzotint.problems import CONTENT_TYPE
+from mezzotint.repository import metadata, paging, services, standing
 from mezzotint.repository.api import serializers as s
 from mezzotint.repository.api.auth import may
 from mezzotint.repository.api.uploads import SpooledFile, SpoolHandler
 from mezzotint.repository.models import Commit, UpdateSession
+from mezzotint.wiring import engine
 
 PAGING = [
-    OpenApiParameter("cursor", str, description="`next` of the page before"),
-    OpenApiParameter("page_size", int, description=f"1 to {queries.MAX_PAGE}, {queries.DEFAULT_PAGE} if not given"),
+    OpenApiParameter("cursor", str, description="as `next` and `previous` have it"),
+    OpenApiParameter("page_size", int, description=f"1 to {paging.MAX_PAGE}, {paging.DEFAULT_PAGE} if not given"),
 ]
-PROBLEMS = dict.fromkeys((400, 401, 403, 404, 409, 413, 415, 422, 507), s.ProblemSerializer)
+_STATUSES = (400, 401, 403, 404, 409, 413, 415, 422, 429, 503, 507)
+PROBLEMS: dict[Any, Any] = dict.fromkeys(((status, CONTENT_TYPE) for status in _STATUSES), s.ProblemSerializer)
 
 
 class _Negotiation(DefaultContentNegotiation):
@@ -70,14 +73,29 @@ def listing(name: str, shape: type[Any], parameters: list[OpenApiParameter] = PA
     return decorated
 
 
-def paged(found: queries.ResultPage[Any], shape: type[Any]) -> Response:
-    return Response({"results": shape(found.items, many=True).data, "next": found.next})
+def paged(request: Request, found: paging.ResultPage[Any], shape: type[Any]) -> Response:
+    return Response({"results": shape(found.items, many=True).data} | around(request, found))
 
 
-def paging(request: Request) -> dict[str, Any]:
+def around(request: Request, found: paging.ResultPage[Any]) -> dict[str, str | None]:
+    """The addresses of the pages beside this one."""
+    return {"next": _address(request, found.next), "previous": _address(request, found.previous)}
+
+
+def _address(request: Request, cursor: str | None) -> str | None:
+    if cursor is None:
+        return None
+    asked = request.query_params.copy()
+    asked["cursor"] = cursor
+    address = f"{request.path}?{asked.urlencode()}"
+    public = engine().settings.public_url
+    return f"{public}{address}" if public else request.build_absolute_uri(address)
+
+
+def asked_page(request: Request) -> dict[str, Any]:
     return {
-        "cursor": request.query_params.get("cursor", ""),
-        "size": queries.page_size(request.query_params.get("page_size", "")),
+        "cursor": paging.cursor_of(request.query_params.get("cursor", "")),
+        "size": paging.page_size(request.query_params.get("page_size", "")),
     }
 
 
