@@ -2,13 +2,18 @@
 
 from __future__ import annotations
 
+from functools import partial
+
 import pytest
 
 from mezzotint.errors import Conflict, InvalidInput, InvalidName, NotFound
 from mezzotint.repository import commits, filters, queries, services
+from mezzotint.repository.models import Collection, Commit, Image
 from mezzotint.wiring import Engine
 from tests import pictures
+from tests.conftest import Server
 from tests.repository.adding import add_image
+from tests.repository.keeping import put_in
 
 
 @pytest.fixture
@@ -140,3 +145,63 @@ def test_changing_a_collection_names_its_version(idents: list[str]) -> None:
     with pytest.raises(InvalidInput) as refused:
         put("shelf", None, title="New")
     assert refused.value.field == "version"
+
+
+NAMES = ["Фото 1", "Архив 1", "写真", "図書", "Étude", "Etude!", "1", "Shelf  1", "😀"]
+
+
+def test_no_two_names_are_one_collection(repository: Engine) -> None:
+    """Of whatever script; letters of either case, and spaces, make no other name."""
+    for seed, name in enumerate(NAMES):
+        for again, spelt in enumerate((name, name.upper(), f" {name} ".replace(" ", "  "))):
+            base = repository.bases.add([pictures.png(seed=900 + 10 * seed + again)])
+            cleaned = spelt.strip()
+            services.at_once("x", partial(add_image, base=base, fields={}, collections={cleaned: cleaned}))
+    found = {found.title: (found.slug, found.images.count()) for found in Collection.objects.all()}
+    assert found == {
+        "Фото 1": ("foto-1", 3),
+        "Архив 1": ("arkhiv-1", 3),
+        "写真": ("xiezhen", 3),
+        "図書": ("tushu", 3),
+        "Étude": ("etude", 3),
+        "Etude!": ("etude-2", 3),
+        "1": ("1", 3),
+        "Shelf  1": ("shelf-1", 3),
+        "😀": (found["😀"][0], 3),
+    }
+
+
+def test_names_of_one_session_that_sound_alike_stay_apart(repository: Engine) -> None:
+    session = services.open_session("x")
+    base = repository.bases.add([pictures.png(seed=990)])
+    add_image(session, base, {}, {name: name for name in ("Étude", "Etude!", "étude")})
+    services.put_collection(session, "etude-2", {"title": "Third"})
+    commits.commit(session)
+    assert dict(Collection.objects.values_list("slug", "title")) == {
+        "etude": "Étude", "etude-2": "Third", "etude-3": "Etude!",
+    }  # fmt: skip
+
+
+def test_what_changes_nothing_makes_no_version(repository: Engine) -> None:
+    ident = put_in(repository, 995, title="Same")
+    shelf = Collection.objects.get(slug="shelf")
+    before = Commit.objects.count()
+    for fields, images in (({"title": shelf.title}, None), ({}, [ident]), ({"description": ""}, [ident])):
+        services.at_once("x", partial(services.put_collection, slug="shelf", fields=fields, version=1, images=images))
+        assert Collection.objects.get(slug="shelf").version == 1
+    services.at_once("x", partial(services.edit_image, ident=ident, version=1, fields={"title": "Same"}))
+    assert Image.objects.get(ident=ident).version == 1
+    assert Commit.objects.count() >= before
+    services.at_once("x", partial(services.put_collection, slug="shelf", fields={}, version=1, images=[]))
+    assert Collection.objects.get(slug="shelf").version == 2
+
+
+def test_a_slug_is_kept_or_refused(server: Server) -> None:
+    for title in ("Ноты 7", "Noty 7"):
+        made = server.writer.post("/api/collections/", json={"title": title})
+        assert made.status_code == 201
+    assert made.json()["slug"] == "noty-7-2"
+    other = server.writer.patch("/api/collections/noty-7/", json={"version": 1, "slug": "else"})
+    assert (other.status_code, other.json()["errors"][0]["field"]) == (400, "slug")
+    same = server.writer.patch("/api/collections/noty-7/", json={"version": 1, "slug": "noty-7", "title": "Ноты 7"})
+    assert (same.status_code, same.json()["version"]) == (200, 1)

@@ -65,7 +65,8 @@ class RepositoryTarget:
 
     @property
     def slug(self) -> str:
-        return slug_of(self._claim.member)
+        """As it was when the document came in: rules for slugs may change."""
+        return self._claim.member.place.removeprefix("repository:")
 
     def _check_collection(self) -> None:
         """What people have made is not written over. Raises DocumentRefused."""

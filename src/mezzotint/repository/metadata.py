@@ -120,12 +120,16 @@ def clean_collection(fields: Mapping[str, object]) -> Fields:
 
 
 def clean_slug(name: object) -> str:
-    """A collection's slug from its name or slug: lowercase letters, digits, hyphens. Raises InvalidInput."""
+    """A collection's slug from its name or slug, of whatever script: lowercase letters a-z, digits, hyphens. Raises
+    InvalidInput."""
+    from anyascii import anyascii
+
     text = clean_text("collection", name, TEXT_LIMITS["title"])
-    plain = unicodedata.normalize("NFKD", text).encode("ascii", "ignore").decode().lower()
+    plain = unicodedata.normalize("NFKD", text)
+    plain = anyascii("".join(c for c in plain if not unicodedata.combining(c))).lower()
     slug = re.sub(r"[^a-z0-9]+", "-", plain).strip("-")[:MAX_SLUG].strip("-")
     if not slug:
-        raise InvalidInput("collection", f"cannot be {text!r}", "a name with a letter a-z or a digit in it")
+        raise InvalidInput("collection", f"cannot be {text!r}", "a name with a letter or a digit in it")
     return slug
 
 

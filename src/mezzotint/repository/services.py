@@ -33,7 +33,8 @@ class Upload:
 
 @dataclass(frozen=True, slots=True)
 class Addition:
-    """A stored base with its checked fields and the collections (slug to title) that it joins."""
+    """A stored base with its checked fields and the collections that it joins: names
+    to themselves, or slugs to titles."""
 
     base: Base
     fields: metadata.Fields

@@ -10,6 +10,7 @@ from mezzotint.errors import Conflict
 from mezzotint.journal import Change
 from mezzotint.repository.metadata import COLLECTION_FIELDS, EMPTY, IMAGE_FIELDS, Fields
 from mezzotint.repository.models import Collection, Image, Membership, SessionChange, UpdateSession
+from mezzotint.repository.slugs import slug_of
 
 FACTS = ("width", "height", "format", "bytes", "exif")
 _CHUNK = 500
@@ -26,7 +27,7 @@ class Pending:
     removed: bool = False
     removed_seen: int | None = None
     collections: dict[str, str] = field(default_factory=dict)
-    """slug to title"""
+    """those that it joins: a name to itself, or a slug to a title"""
 
 
 @dataclass
@@ -118,12 +119,16 @@ def _new_image(ident: str, pending: Pending, at: str) -> Change:
 
 
 def _collection_changes(work: Work, conflicts: dict[str, list[str]]) -> list[Change]:
+    named: dict[tuple[str, str], list[str]] = defaultdict(list)
     joining: dict[str, list[str]] = defaultdict(list)
-    titles: dict[str, str] = {}
     for ident, pending in work.images.items():
-        for slug, title in pending.collections.items():
-            joining[slug].append(ident)
-            titles[slug] = title
+        for key, title in pending.collections.items():
+            named[key, title].append(ident)
+    titles = {slug: step.fields["title"] for slug, step in work.collections.items() if step.fields.get("title")}
+    for (key, title), idents in named.items():
+        slug = slug_of(title, titles) if key == title else key
+        titles.setdefault(slug, title)
+        joining[slug] += idents
     live = {c.slug: c for c in Collection.objects.filter(slug__in={*work.collections, *joining})}
     changes: list[Change] = []
     for slug in sorted({*work.collections, *joining}):
@@ -135,8 +140,9 @@ def _collection_changes(work: Work, conflicts: dict[str, list[str]]) -> list[Cha
         if step is not None and step.kind == SessionChange.Kind.REMOVE_COLLECTION:
             changes += [{"remove": "collection", "slug": slug}] if existing else []
             continue
-        changes += _put_collection(slug, step, existing, titles.get(slug, slug))
-        changes += _memberships(slug, step, joining[slug])
+        members = _memberships(slug, step, list(dict.fromkeys(joining[slug])))
+        put = _put_collection(slug, step, existing, titles.get(slug, slug))
+        changes += [*put, *members] if existing is None or members or _says_something(step, existing) else []
     return changes
 
 
@@ -149,6 +155,13 @@ def _collection_conflict(step: SessionChange, existing: Collection | None) -> li
     if existing is None:
         return ["removed"]
     return (sorted(step.fields) or ["version"]) if existing.version != step.seen_version else []
+
+
+def _says_something(step: SessionChange | None, existing: Collection) -> bool:
+    """What changes nothing makes no version."""
+    return step is not None and any(
+        name != "images" and getattr(existing, name) != value for name, value in step.fields.items()
+    )
 
 
 def _put_collection(slug: str, step: SessionChange | None, existing: Collection | None, title: str) -> list[Change]:

@@ -42,8 +42,8 @@ def test_a_snapshot_is_asked_for_and_made_in_the_background(site: Server) -> Non
     assert (answer.status_code, asked["state"], answer.headers["x-durable"]) == (202, "waiting", "false")
     address = answer.headers["location"]
     assert address == f"/api/snapshots/{asked['id']}/"
-    until(lambda: site.http.get(address).json()["state"] == "done")
-    made = site.http.get(address).json()
+    until(lambda: site.writer.get(address).json()["state"] == "done")
+    made = site.writer.get(address).json()
     live = site.http.get("/api/status/").json()
     assert made["seq"] == live["checkpoint"] == live["live"]
     path = site.data / "store" / "journal" / "ch" / made["key"].removeprefix("journal/")

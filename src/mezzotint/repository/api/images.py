@@ -7,7 +7,7 @@ from rest_framework.request import Request
 from rest_framework.response import Response
 
 from mezzotint.errors import InvalidInput
-from mezzotint.repository import filters, metadata, paging, queries, services
+from mezzotint.repository import filters, metadata, paging, queries, services, slugs
 from mezzotint.repository.api import serializers as s
 from mezzotint.repository.api.auth import who
 from mezzotint.repository.api.uploads import uploaded_files
@@ -86,7 +86,9 @@ class CollectionsView(View):
     @extend_schema(request=s.CollectionInputSerializer, responses={201: s.CollectionSerializer} | PROBLEMS)
     def post(self, request: Request) -> Response:
         fields = json_object(request)
-        slug = metadata.clean_slug(fields.pop("slug", None) or fields.get("title", ""))
+        given = fields.pop("slug", None)
+        title = metadata.clean_text("title", fields.get("title", ""), 500)
+        slug = metadata.clean_slug(given) if given else slugs.slug_of(title)
         services.at_once(who(request), lambda session: put_collection(session, slug, fields))
         return Response(s.CollectionSerializer(queries.collection(slug)).data, 201)
 

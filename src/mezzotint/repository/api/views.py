@@ -123,7 +123,8 @@ def form_fields(request: Request) -> dict[str, object]:
 
 def _form_collections(request: Request) -> dict[str, str]:
     names = [str(name) for name in _form(request).getlist("collection") if str(name).strip()]
-    return {metadata.clean_slug(name): metadata.clean_text("collection", name, 500) for name in names}
+    cleaned = [metadata.clean_text("collection", name, 500) for name in names]
+    return {name: name for name in cleaned if metadata.clean_slug(name)}
 
 
 class UploadView(View):
@@ -158,7 +159,9 @@ class UploadView(View):
 
 
 def put_collection(session: UpdateSession, slug: str, fields: dict[str, Any]) -> None:
-    version, images, _ = fields.pop("version", None), fields.pop("images", None), fields.pop("slug", None)
+    version, images, other = fields.pop("version", None), fields.pop("images", None), fields.pop("slug", slug)
+    if other != slug:
+        raise InvalidInput("slug", "cannot be changed", slug)
     services.put_collection(session, metadata.clean_slug(slug), fields, version, images)
 
 

@@ -108,7 +108,7 @@ def ingest(
     Raises StorageFull and the like, which concern every file; what concerns one
     file is in the report.
     """
-    collections = {metadata.clean_slug(collection): collection.strip()} if collection else {}
+    collections = {collection.strip(): collection.strip()} if collection and metadata.clean_slug(collection) else {}
     report = IngestReport()
     with ThreadPoolExecutor(_THREADS, thread_name_prefix="ingest") as threads:
         for start in range(0, len(files), BATCH):
