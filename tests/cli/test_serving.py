@@ -43,7 +43,7 @@ def test_any_asgi_server_serves_it(tmp_path: Path) -> None:
         ident = server.upload(pictures.png(seed=2), title="Kallitype")
         assert server.http.get(f"/images/{ident}-20x15.png").status_code == 200
         asked = server.writer.post("/api/snapshots/").headers["location"]
-        assert until(lambda: server.http.get(asked).json()["state"] == "done"), "what goes on beside requests does so"
+        assert until(lambda: server.writer.get(asked).json()["state"] == "done"), "what goes on beside requests does so"
         server.stop()
     finally:
         process.kill()

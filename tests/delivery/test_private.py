@@ -114,7 +114,7 @@ def test_a_token_of_another_installation_is_refused(private: Server, ident: str)
 
 
 def test_the_api_is_closed_as_well(private: Server, ident: str) -> None:
-    for path in ("images/", f"images/{ident}/", "collections/", "commits/", "status/", "sessions/"):
+    for path in ("images/", f"images/{ident}/", "collections/", "commits/", "status/"):
         assert private.http.get(f"/api/{path}").status_code == 401
         with private.client(Scope.READ) as reader:
             assert reader.get(f"/api/{path}").status_code == 200

@@ -41,9 +41,9 @@ def commits(
 
         print(json.dumps(CommitSerializer(found, many=True).data))
         return
-    table = Table("seq", "at", "by", "added", "edited", "removed", "note")
+    table = Table("seq", "at", "by", "added", "edited", "removed", "collections", "note")
     for one in found:
-        numbers = (f"{n:,}" if n else "" for n in (one.added, one.edited, one.removed))
+        numbers = (f"{n:,}" if n else "" for n in (one.added, one.edited, one.removed, one.collections))
         table.add_row(str(one.seq), f"{one.at:%Y-%m-%d %H:%M:%S}", escape(one.by), *numbers, escape(one.note))
     out.print(table)
 
@@ -99,8 +99,12 @@ def restore(
 @app.command()
 def reconcile(
     apply: Annotated[bool, typer.Option("--apply", help="Do what the plan says.")] = False,
+    entries: Annotated[
+        bool,
+        typer.Option("--entries", help="With --apply: remove entries whose bytes are nowhere, by a commit."),
+    ] = False,
     over_cap: Annotated[
-        bool, typer.Option("--over-cap", help="Even if more than 1 % of the objects, or more than 100, have no entry.")
+        bool, typer.Option("--over-cap", help="Even if more than 1 % of what is there, or more than 100, do not agree.")
     ] = False,
     as_json: AsJson = False,
 ) -> None:
@@ -108,7 +112,8 @@ def reconcile(
 
     An object that no entry refers to goes to the trash once it was seen so a grace ago
     (MEZZOTINT_GRACE), and is deleted another grace later. An entry whose object is missing is
-    mended from the trash, or reported: exit status 1.
+    mended from the trash, or reported: exit status 1. With --entries it is removed, and the commit can be seen by
+    `mezzotint commits`; the bytes cannot be had back, what described them can until the grace is over.
     """
     ready_database()
     from mezzotint.repository.upkeep import reconciling
@@ -119,15 +124,21 @@ def reconcile(
     if apply and not found.is_clean:
         with count_progress("reconcile") as progress:
             done = reconciling.carry_out(found, over_cap=over_cap, progress=lambda count: progress(count, None))
+    removed = reconciling.remove_entries(found, "reconcile", over_cap=over_cap) if apply and entries else None
     if as_json:
-        print(json.dumps(asdict(found) | {"over_cap": found.over_cap, "done": asdict(done) if done else None}))
+        said = {"over_cap": found.over_cap, "done": asdict(done) if done else None}
+        print(json.dumps(asdict(found) | said | {"commit": removed.seq if removed else None}))
     else:
         _show_plan(found)
         if done:
             say(f"done: {done.trashed} to the trash, {done.recovered} mended, {done.purged} deleted for good")
         elif not found.is_clean:
             say("nothing was changed: --apply does it")
-    if found.missing.count:
+        if removed:
+            say(f"commit {removed.seq} removed {removed.removed:,} entries whose bytes are gone")
+        elif found.missing.count and not apply:
+            say("--apply --entries removes the entries that are missing their bytes")
+    if found.missing.count > (removed.removed if removed else 0):
         raise typer.Exit(1)
 
 

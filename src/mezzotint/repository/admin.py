@@ -184,7 +184,7 @@ class ReadOnlyAdmin(admin.ModelAdmin[Any]):
 
 @admin.register(Commit)
 class CommitAdmin(ReadOnlyAdmin):
-    list_display = ["seq", "at", "by", "added", "edited", "removed", "note"]
+    list_display = ["seq", "at", "by", "added", "edited", "removed", "collections", "note"]
 
 
 @admin.register(UpdateSession)

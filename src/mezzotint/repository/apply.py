@@ -7,7 +7,7 @@ applying a segment twice leaves what applying it once left.
 from __future__ import annotations
 
 import uuid
-from collections.abc import Sequence
+from collections import defaultdict
 from itertools import groupby, islice
 
 from django.db import connection, transaction
@@ -16,7 +16,7 @@ from mezzotint.errors import JournalBroken
 from mezzotint.failpoints import failpoint
 from mezzotint.journal import Change, Head, Segment
 from mezzotint.repository.intake import capture
-from mezzotint.repository.models import UpdateSession
+from mezzotint.repository.models import Membership, UpdateSession
 from mezzotint.repository.records import Records
 
 _CHUNK = 500
@@ -33,7 +33,7 @@ def apply(segment: Segment, head: Head, records: Records | None = None) -> None:
         _end_session(segment)
         said = {name: getattr(segment, name) for name in ("seq", "transaction", "at", "by", "note", "epoch")}
         found = {"fingerprint": head.fingerprint, "bytes": head.bytes}
-        records.table("commit").put([said | found | _counts(segment.changes)])
+        records.table("commit").put([said | found | records.table("commit").known(_counts(segment))])
 
 
 def _end_session(segment: Segment) -> None:
@@ -52,8 +52,14 @@ def _apply(records: Records, verb: str, kind: str, changes: list[Change], segmen
             records.table("removal").remove(changes)
         return
     if kind == "image":
-        states = records.table("image").rows([(change["ident"],) for change in changes])
-        records.table("removal").put([_removal(state, segment) for state in states])
+        idents = [change["ident"] for change in changes]
+        members = Membership.objects.filter(image__ident__in=idents).order_by("collection__slug")
+        joined = defaultdict[str, list[str]](list)
+        for ident, slug in members.values_list("image__ident", "collection__slug"):
+            joined[ident].append(slug)
+        states = records.table("image").rows([(ident,) for ident in idents])
+        was = ({**state, "collections": joined[state["ident"]]} for state in states)
+        records.table("removal").put([_removal(state, segment) for state in was])
     records.table(kind).remove(changes)
 
 
@@ -62,10 +68,18 @@ def _removal(state: Change, segment: Segment) -> Change:
     return {"ident": state["ident"], "state": state, "seq": segment.seq, "at": segment.at, "by": segment.by}
 
 
-def _counts(changes: Sequence[Change]) -> dict[str, int]:
-    versions = [change.get("version") for change in changes if change.get("put") == "image"]
-    removed = sum(change.get("remove") == "image" for change in changes)
-    return {"added": versions.count(1), "edited": len(versions) - versions.count(1), "removed": removed}
+def is_new(change: Change, at: str) -> bool:
+    """Whether it makes an image live, in a segment of that moment: one that was here before has a later version."""
+    return change.get("put") == "image" and (change["version"] == 1 or change["added"] == at)
+
+
+def _counts(segment: Segment) -> dict[str, int]:
+    """Of images; and how many collections were made, described, filled, put in order or removed."""
+    put = sum(change.get("put") == "image" for change in segment.changes)
+    added = sum(is_new(change, segment.at) for change in segment.changes)
+    removed = sum(change.get("remove") == "image" for change in segment.changes)
+    slugs = {change["slug"] for change in segment.changes if _verb(change)[1] in {"collection", "member"}}
+    return {"added": added, "edited": put - added, "removed": removed, "collections": len(slugs)}
 
 
 def _verb(change: Change) -> tuple[str, str]:

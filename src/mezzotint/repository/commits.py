@@ -16,7 +16,7 @@ from mezzotint.failpoints import failpoint
 from mezzotint.journal import Change, Head, Schema, Segment
 from mezzotint.names import Ident
 from mezzotint.repository import standing
-from mezzotint.repository.apply import apply
+from mezzotint.repository.apply import apply, is_new
 from mezzotint.repository.intake import capture
 from mezzotint.repository.locks import committing
 from mezzotint.repository.models import Commit, Installation, UpdateSession
@@ -158,7 +158,7 @@ def _try_commit(pk: uuid.UUID) -> Commit | None:
         engine().journal.check(standing.head())
         at = datetime.now(UTC).isoformat()
         changes = changes_of(session, at)
-        _check_bases(changes)
+        _check_bases(changes, at)
         done = _append(_segment(str(session.pk), session.by, changes, session.note, at))
         if done is not None:
             session.changes.all().delete()
@@ -210,9 +210,9 @@ def _epoch() -> int:
     return mine
 
 
-def _check_bases(changes: list[Change]) -> None:
+def _check_bases(changes: list[Change], at: str) -> None:
     """Durable before visible: every added image's base is in the store, or is brought back from the trash."""
-    added = [Ident(c["ident"]) for c in changes if c.get("put") == "image" and c["version"] == 1]
+    added = [Ident(c["ident"]) for c in changes if is_new(c, at)]
     with ThreadPoolExecutor(_ASKED_AT_ONCE) as threads:
         there = list(threads.map(engine().bases.exists, added))
     for ident, exists in zip(added, there, strict=True):

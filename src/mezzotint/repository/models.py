@@ -110,6 +110,7 @@ class Commit(models.Model):
     added = models.PositiveIntegerField(default=0)
     edited = models.PositiveIntegerField(default=0)
     removed = models.PositiveIntegerField(default=0)
+    collections = models.PositiveIntegerField(default=0)
     epoch = models.BigIntegerField(default=0)
     bytes = models.BigIntegerField(default=0)
 

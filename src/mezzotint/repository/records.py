@@ -70,6 +70,10 @@ class Table:
         for change in changes if self._kind.lists else ():
             self._put_lists(change)
 
+    def known(self, change: Change) -> Change:
+        """Without what an older schema does not have, of what is reckoned here."""
+        return {name: value for name, value in change.items() if name in self._members}
+
     def _row(self, change: Change) -> list[Any]:
         """Its values in the order of the columns. Nearly always it has all members and no other."""
         if change.keys() == self._members:

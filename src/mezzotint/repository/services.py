@@ -13,7 +13,7 @@ from mezzotint.errors import Conflict, InvalidInput, NotFound
 from mezzotint.names import Ident, parse_ident
 from mezzotint.repository import metadata, queries, standing
 from mezzotint.repository.commits import commit
-from mezzotint.repository.models import Commit, Image, SessionChange, UpdateSession
+from mezzotint.repository.models import Collection, Commit, Image, SessionChange, UpdateSession
 from mezzotint.repository.sessions import FACTS
 from mezzotint.repository.upkeep import removals
 from mezzotint.transforms.exif import captured
@@ -100,12 +100,15 @@ def remove_image(session: UpdateSession, ident: str, version: object = None) -> 
 
 
 def bring_back(session: UpdateSession, ident: str) -> None:
-    """Have the session add an image that was removed, as it was, out of the trash. Raises NotFound."""
+    """Have the session add an image that was removed, as it was, out of the trash, at the end of those of its
+    collections that are still there. Raises NotFound."""
     state = removals.bring_back(ident)
     fields = {
         "fields": {name: state.get(name, empty) for name, empty in metadata.EMPTY.items()},
         "facts": {name: state[name] for name in FACTS},
-        "collections": {},
+        "collections": dict(
+            Collection.objects.filter(slug__in=state.get("collections", [])).values_list("slug", "title")
+        ),
     }
     _write(session, [SessionChange(session=session, kind=Kind.ADD, key=ident, fields=fields)])
 

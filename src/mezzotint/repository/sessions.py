@@ -9,7 +9,7 @@ from typing import Any
 from mezzotint.errors import Conflict
 from mezzotint.journal import Change
 from mezzotint.repository.metadata import COLLECTION_FIELDS, EMPTY, IMAGE_FIELDS, Fields
-from mezzotint.repository.models import Collection, Image, Membership, SessionChange, UpdateSession
+from mezzotint.repository.models import Collection, Image, Membership, Removal, SessionChange, UpdateSession
 from mezzotint.repository.slugs import slug_of
 
 FACTS = ("width", "height", "format", "bytes", "exif")
@@ -67,7 +67,11 @@ def changes_of(session: UpdateSession, at: str) -> list[Change]:
     work = fold(session)
     live = Image.objects.in_bulk(work.images, field_name="ident")
     conflicts: dict[str, list[str]] = {}
-    images = [_image_change(ident, pending, live.get(ident), at, conflicts) for ident, pending in work.images.items()]
+    removed = Removal.objects.in_bulk(work.images.keys() - live.keys(), field_name="ident")
+    images = [
+        _image_change(ident, pending, live.get(ident), removed.get(ident), at, conflicts)
+        for ident, pending in work.images.items()
+    ]
     collections = _collection_changes(work, conflicts)
     if conflicts:
         named = "; ".join(f"{key[:12]}: {', '.join(fields)}" for key, fields in list(conflicts.items())[:5])
@@ -84,7 +88,12 @@ def state_of(image: Image) -> Change:
 
 
 def _image_change(
-    ident: str, pending: Pending, live: Image | None, at: str, conflicts: dict[str, list[str]]
+    ident: str,
+    pending: Pending,
+    live: Image | None,
+    removed: Removal | None,
+    at: str,
+    conflicts: dict[str, list[str]],
 ) -> Change | None:
     if pending.removed:
         if live is not None and pending.removed_seen is not None and live.version != pending.removed_seen:
@@ -95,7 +104,7 @@ def _image_change(
         if pending.added is None:
             conflicts[ident] = ["removed"]
             return None
-        return _new_image(ident, pending, at)
+        return _new_image(ident, pending, removed, at)
     edited = {name: value for name, value in pending.edited.items() if getattr(live, name) != value}
     overwritten = [
         name for name in edited if not live.field_versions.get(name, 1) <= pending.seen.get(name, 0) <= live.version
@@ -110,11 +119,14 @@ def _image_change(
     return {**state_of(live), **edited, "version": version, "field_versions": versions}
 
 
-def _new_image(ident: str, pending: Pending, at: str) -> Change:
+def _new_image(ident: str, pending: Pending, removed: Removal | None, at: str) -> Change:
+    """One that was here before goes on from the version it had: an edit that saw that comes too late."""
     assert pending.added is not None
+    version = 1 if removed is None else removed.state.get("version", 0) + 1
+    versions = dict.fromkeys(IMAGE_FIELDS, version) if removed is not None else {}
     fields: Fields = EMPTY | pending.added["fields"] | pending.edited
     facts: dict[str, Any] = {name: pending.added[name] for name in FACTS}
-    state: Change = {"put": "image", "ident": ident, "added": at, "version": 1, "field_versions": {}}
+    state: Change = {"put": "image", "ident": ident, "added": at, "version": version, "field_versions": versions}
     return state | fields | facts
 
 

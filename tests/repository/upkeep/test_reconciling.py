@@ -166,6 +166,34 @@ def used(engine: Engine, store: Any) -> Engine:
     return replace(engine, store=store, journal=Journal(store))
 
 
+def test_entries_whose_bytes_are_gone_go_by_a_commit_where_that_is_asked_for(keeping: Engine) -> None:
+    idents = [put_in(keeping, seed) for seed in range(3)]
+    keeping.store.delete(base_key(idents[0]))
+    keeping.store.delete(base_key(idents[1]))
+    plan = reconciling.plan()
+    assert set(plan.missing.idents) == set(idents[:2])
+    keeping.bases.add([pictures.png(seed=1)])  # somebody has brought one of them meanwhile
+    done = reconciling.remove_entries(plan, "ada")
+    assert done is not None
+    assert (done.removed, done.by, done.note) == (1, "ada", "reconcile: 1 entries whose bytes are gone from the store")
+    assert set(Image.objects.values_list("ident", flat=True)) == set(idents[1:])
+    assert reconciling.remove_entries(reconciling.plan(), "ada") is None
+
+
+def test_more_entries_than_the_cap_are_not_removed_without_being_asked(
+    keeping: Engine, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(reconciling, "CAP_LEAST", 1)
+    for seed in range(3):
+        keeping.store.delete(base_key(put_in(keeping, seed)))
+    plan = reconciling.plan()
+    with pytest.raises(Conflict, match="3 entries have no object"):
+        reconciling.remove_entries(plan, "ada")
+    assert Image.objects.count() == 3
+    done = reconciling.remove_entries(plan, "ada", over_cap=True)
+    assert done is not None and done.removed == 3
+
+
 def test_a_listing_that_is_late_makes_nothing_missing_and_nothing_stray(
     keeping: Engine, monkeypatch: pytest.MonkeyPatch
 ) -> None:

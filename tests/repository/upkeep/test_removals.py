@@ -5,10 +5,12 @@ from __future__ import annotations
 import re
 from collections.abc import Iterator
 from contextlib import closing
+from functools import partial
 
 import httpx
 import pytest
 
+from mezzotint.errors import Conflict
 from mezzotint.names import Ident, parse, trash_key
 from mezzotint.objects.clock import store_time
 from mezzotint.repository import commits, services
@@ -154,3 +156,25 @@ def test_what_was_purged_is_forgotten_by_the_journal_too(
         commits.flush("tester")
         rebuilt_equals_live()
         assert not Removal.objects.exists()
+
+
+def test_what_came_back_goes_on_from_the_version_it_had(repository: Engine) -> None:
+    """An edit that saw it before it went comes too late; its collections have it again, those that are left."""
+    ident = put_in(repository, 61, title="First")
+    services.at_once("x", partial(services.put_collection, slug="gone", fields={"title": "Gone"}, images=[ident]))
+    services.at_once("x", partial(services.edit_image, ident=ident, version=1, fields={"title": "Second"}))
+    services.at_once("x", partial(services.remove_image, ident=ident))
+    services.at_once("x", partial(services.remove_collection, slug="gone"))
+    _, done = services.at_once("x", partial(services.bring_back, ident=ident))
+    assert (done.added, done.edited, done.collections) == (1, 0, 1)
+    image = Image.objects.get(ident=ident)
+    assert (image.version, image.title) == (3, "Second")
+    assert [found.slug for found in image.collections.all()] == ["shelf"]
+    for seen in (1, 2):
+        with pytest.raises(Conflict):
+            services.at_once("x", partial(services.edit_image, ident=ident, version=seen, fields={"rights": "Late"}))
+    services.at_once("x", partial(services.edit_image, ident=ident, version=3, fields={"rights": "In time"}))
+    services.at_once("x", partial(services.remove_image, ident=ident))
+    assert put_in(repository, 61) == ident
+    assert Image.objects.get(ident=ident).version == 5, "uploading it again is no way around"
+    rebuilt_equals_live()

@@ -75,7 +75,7 @@ class SessionSerializer(serializers.ModelSerializer[UpdateSession]):
 class CommitSerializer(serializers.ModelSerializer[Commit]):
     class Meta:
         model = Commit
-        fields = ["seq", "transaction", "at", "by", "note", "added", "edited", "removed"]
+        fields = ["seq", "transaction", "at", "by", "note", "added", "edited", "removed", "collections"]
 
 
 class CollectionSerializer(serializers.ModelSerializer[Collection]):

@@ -4,7 +4,7 @@ Two listings in the same order are merged as they come, in memory that does not
 grow. An object that no entry refers to is a stray: only one that was seen so
 before, a grace ago, is moved to the trash, and no more than a cap at once. An
 entry whose object is missing is reported, and mended from the trash where that
-has it; nothing ever removes an entry on its own.
+has it; entries are removed only where somebody asks for that, by a commit.
 """
 
 from __future__ import annotations
@@ -21,9 +21,9 @@ from mezzotint.names import Ident, is_ident
 from mezzotint.names.keys import IMAGES, base_key
 from mezzotint.objects import ObjectInfo
 from mezzotint.objects.clock import store_time
-from mezzotint.repository import commits, queries, references, standing
+from mezzotint.repository import commits, queries, references, services, standing
 from mezzotint.repository.locks import committing
-from mezzotint.repository.models import Image, Removal, Sighting
+from mezzotint.repository.models import Commit, Image, Removal, Sighting, UpdateSession
 from mezzotint.repository.upkeep import bulk, removals
 from mezzotint.wiring import engine
 
@@ -66,6 +66,10 @@ class RepairPlan:
     @property
     def over_cap(self) -> bool:
         return self.strays.count > min(CAP_COUNT, max(CAP_LEAST, self.objects * CAP_SHARE))
+
+    @property
+    def entries_over_cap(self) -> bool:
+        return self.missing.count > min(CAP_COUNT, max(CAP_LEAST, self.entries * CAP_SHARE))
 
     @property
     def is_clean(self) -> bool:
@@ -127,6 +131,35 @@ def carry_out(found: RepairPlan, *, over_cap: bool = False, progress: Progress =
             progress(total)
         counts.append(done)
     return Done(*counts)
+
+
+def remove_entries(found: RepairPlan, by: str, *, over_cap: bool = False) -> Commit | None:
+    """Have the repository follow the store: entries whose bytes are nowhere to be had go, by one commit that says so.
+    Each is looked at once more; None where there was nothing to remove.
+
+    Raises ReadOnly; Conflict where there are more than the cap, and `over_cap` does not allow them.
+    """
+    _guard()
+    if found.entries_over_cap and not over_cap:
+        raise Conflict(
+            f"{found.missing.count} entries have no object, more than 1 % or more than {CAP_COUNT}: is this the right "
+            "store, and is it whole? If so, allow it with --over-cap. Nothing was removed"
+        )
+    life = engine().bases.life
+    gone = [
+        ident
+        for ident in sorted(queries.live_idents(found.missing.idents))
+        if not engine().bases.exists(Ident(ident)) and not life.is_in_trash(Ident(ident))
+    ]
+    if not gone:
+        return None
+
+    def remove(session: UpdateSession) -> None:
+        for ident in gone:
+            services.remove_image(session, ident)
+
+    _, done = services.at_once(by, remove, f"reconcile: {len(gone)} entries whose bytes are gone from the store")
+    return done
 
 
 def _guard() -> None:

@@ -152,7 +152,7 @@ def _readable(head: Head) -> Iterator[tuple[Segment, Head]]:
 FORMAT_1_SCHEMA = {
     "contenttypes": "0002_remove_content_type_name",
     "auth": "0012_alter_user_first_name_max_length",
-    "repository": "0003_durable",
+    "repository": "0004_many",
 }
 """what segments of format 1, which do not say it, can be read in"""
 

@@ -46,5 +46,6 @@ class Migration(migrations.Migration):
     dependencies = [("repository", "0003_durable")]
     operations = [
         migrations.AddIndex("image", models.Index(Lower("creator"), name="repository_image_creator")),
+        migrations.AddField("commit", "collections", models.PositiveIntegerField(default=0)),
         migrations.RunPython(_run(_SQLITE, _POSTGRESQL), _run(_SQLITE_BACK, _POSTGRESQL_BACK)),
     ]
