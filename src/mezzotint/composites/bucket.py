@@ -16,7 +16,8 @@ from obstore.exceptions import BaseError
 from obstore.store import S3Store
 
 from mezzotint.errors import StorageFull, StoreUnavailable, first_line
-from mezzotint.objects.s3 import is_full, open_bucket
+from mezzotint.objects.s3 import is_full
+from mezzotint.objects.s3_opening import endpoint, open_bucket
 from mezzotint.settings import Settings
 
 _TRIES = 5
@@ -32,7 +33,7 @@ class Bucket:
     @property
     def _endpoint(self) -> str | None:
         given = self.settings.credentials
-        return given.get("AWS_ENDPOINT_URL_S3") or given.get("AWS_ENDPOINT_URL")
+        return endpoint(given)
 
     @cached_property
     def _session(self) -> Any:

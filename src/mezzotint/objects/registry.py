@@ -41,7 +41,7 @@ def _open_swift(host: str, path: str, settings: Settings) -> ObjectStore:
 
 
 def _open_s3(host: str, path: str, settings: Settings) -> ObjectStore:
-    from mezzotint.objects.s3 import open_s3
+    from mezzotint.objects.s3_opening import open_s3
 
     return open_s3(host, path, settings)
 

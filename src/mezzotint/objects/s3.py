@@ -8,7 +8,6 @@ from collections.abc import Iterator
 from concurrent.futures import ThreadPoolExecutor
 from contextlib import contextmanager, suppress
 from dataclasses import dataclass
-from datetime import timedelta
 from functools import cached_property
 from pathlib import Path
 from typing import Any
@@ -17,25 +16,20 @@ import obstore
 from obstore import exceptions as s3_errors
 from obstore.store import S3Store as Bucket
 
-from mezzotint.errors import InvalidInput, NotFound, StorageFull, StoreRefused, StoreUnavailable, first_line
+from mezzotint.errors import NotFound, StorageFull, StoreRefused, StoreUnavailable, first_line
 from mezzotint.host.files import CHUNK
 from mezzotint.names import check_key
 from mezzotint.objects.protocol import ObjectInfo, ObjectReader, ObjectStore, clip, find
-from mezzotint.settings import Settings
-from mezzotint.settings.parsing import credential
 
 _ONE_PIECE = 16 << 20
 """bytes; what is larger goes in parts, which is not conditional"""
 _IN_PARTS: dict[str, Any] = {"chunk_size": 8 << 20, "max_concurrency": 4}
 _RACERS, _ROUNDS = 8, 3
-_AWS = frozenset(
-    {
-        "AWS_ACCESS_KEY_ID", "AWS_SECRET_ACCESS_KEY", "AWS_SESSION_TOKEN", "AWS_REGION", "AWS_DEFAULT_REGION",
-        "AWS_ENDPOINT_URL",
-    }
-)  # fmt: skip
 _CREDENTIALS = "set AWS_ACCESS_KEY_ID and AWS_SECRET_ACCESS_KEY right"
+_CLOCK = "set this machine's clock right: signatures hold for some minutes"
+_AUTHORITY = "name the file of its CA in AWS_CA_BUNDLE, or have it certified by one that is known"
 _BUCKET = "make the bucket that MEZZOTINT_STORE names, or name another one"
+_WRONG_CERTIFICATE = re.compile(r"InvalidCertificate\(\s*(\w+)")
 _FULL = re.compile(r"\b507 Insufficient|<Code>[^<]*(?:InsufficientStorage|QuotaExceeded)")
 
 
@@ -156,32 +150,6 @@ class S3Store(ObjectStore):
             self.delete(source)
 
 
-def open_s3(bucket: str, prefix: str, settings: Settings) -> S3Store:
-    """Credentials, region and endpoint as AWS's own variables have them."""
-    given = settings.credentials
-    for name in ("AWS_ACCESS_KEY_ID", "AWS_SECRET_ACCESS_KEY"):
-        credential(given, name)
-    config = {name.lower(): value for name, value in given.items() if name in _AWS}
-    try:
-        return S3Store(open_bucket(bucket, config, settings, prefix=prefix.strip("/") or None))
-    except ValueError as error:  # a prefix that is no path, or what is no endpoint
-        raise InvalidInput("MEZZOTINT_STORE", f"cannot be opened: {error}", "s3://bucket/prefix and AWS_*") from None
-
-
-def open_bucket(name: str, config: dict[str, str], settings: Settings, *, tries: int = 1, **options: Any) -> Bucket:
-    """A bucket of S3; one that is not AWS's own is addressed by its path. Raises ValueError."""
-    limit, endpoint = timedelta(seconds=settings.store_timeout), config.get("aws_endpoint_url", "")
-    if endpoint:
-        config = config | {"aws_virtual_hosted_style_request": "false"}
-    return Bucket(
-        name,
-        config=config,  # type: ignore[arg-type]
-        client_options={"timeout": limit, "connect_timeout": limit, "allow_http": endpoint.startswith("http:")},
-        retry_config={"max_retries": tries - 1, "retry_timeout": limit * tries},
-        **options,
-    )
-
-
 def _info(meta: Any) -> ObjectInfo:
     return ObjectInfo(meta["path"], meta["size"], meta["last_modified"].timestamp(), meta["e_tag"] or "")
 
@@ -208,13 +176,21 @@ def _answering(key: str) -> Iterator[None]:
             raise StoreRefused("S3 has no such bucket", _BUCKET) from error
         raise NotFound(f"there is no object {key}") from None
     except (s3_errors.PermissionDeniedError, s3_errors.UnauthenticatedError, PermissionError) as error:
-        raise StoreRefused("S3 refuses the credentials", _CREDENTIALS) from error
+        raise _refusal(str(error)) from error
     except s3_errors.AlreadyExistsError:
         raise
     except (s3_errors.BaseError, OSError) as error:
         if "403 Forbidden" in str(error) or "401 Unauthorized" in str(error):  # as listings have it
-            raise StoreRefused("S3 refuses the credentials", _CREDENTIALS) from error
+            raise _refusal(str(error)) from error
+        if (wrong := _WRONG_CERTIFICATE.search(str(error))) is not None:
+            raise StoreRefused(f"S3's certificate is not accepted: {wrong[1]}", _AUTHORITY) from error
         raise StoreUnavailable(f"S3 does not answer as it should: {first_line(error)[:300]}") from error
+
+
+def _refusal(said: str) -> StoreRefused:
+    if "RequestTimeTooSkewed" in said:
+        return StoreRefused("S3 finds that the clock here is wrong", _CLOCK)
+    return StoreRefused("S3 refuses the credentials", _CREDENTIALS)
 
 
 @contextmanager
