@@ -200,3 +200,60 @@ def test_the_same_seed_injects_the_same_faults() -> None:
     first = run(3)
     assert first == run(3) != run(4)
     assert {"refused", "lost", "half", "double", "late"} <= set(first[1])
+
+
+class Late(MemoryStore):
+    """What was put is not to be seen the first `late` times that it is looked for: eventual consistency."""
+
+    late = 2
+
+    def get(self, key: str, start: int = 0, length: int | None = None) -> Any:
+        self._look(key)
+        return super().get(key, start, length)
+
+    def stat(self, key: str) -> Any:
+        self._look(key)
+        return super().stat(key)
+
+    def _look(self, key: str) -> None:
+        if self.late:
+            self.late -= 1
+            raise NotFound(f"there is no object {key}")
+
+
+@pytest.mark.parametrize(
+    "look", [lambda store: store.read(KEY), lambda store: store.stat(KEY), lambda store: got(store, KEY)]
+)
+def test_what_was_put_a_moment_ago_is_looked_for_again(look: Callable[[ObjectStore], object]) -> None:
+    paused: list[float] = []
+    for write in (
+        lambda store: store.put(KEY, BODY),
+        lambda store: store.put_if_absent(KEY, BODY),
+        lambda store: (store.put(OTHER, BODY), store.move(OTHER, KEY)),
+    ):
+        late = Late()
+        late.late = 0
+        store = patient(late, paused.append)
+        write(store)
+        late.late = 2
+        look(store)
+        assert late.late == 0
+    assert len(paused) == 6
+
+
+def test_what_is_still_not_there_then_is_not_there_and_others_are_not_waited_for() -> None:
+    paused: list[float] = []
+    late = Late()
+    store = patient(late, paused.append)
+    store.put(KEY, BODY)
+    late.late = 100
+    with pytest.raises(NotFound):
+        store.read(KEY)
+    assert (late.late, len(paused)) == (96, 3)
+    for key in (NEVER, OTHER):
+        with pytest.raises(NotFound):
+            store.read(key)
+    store.delete(KEY)
+    with pytest.raises(NotFound):
+        store.read(KEY)
+    assert len(paused) == 3

@@ -10,6 +10,7 @@ import pytest
 from django.contrib.auth.models import Group, User
 from django.db.models import Model
 from django.test import Client
+from django.utils import timezone
 
 from mezzotint import wiring
 from mezzotint.journal import Journal
@@ -62,6 +63,15 @@ def test_one_image_is_deleted_from_its_page(admin: Client, repository: Engine) -
     assert Removal.objects.get().by == "ada"
     assert (repository.bases.exists(ident), repository.bases.life.is_in_trash(ident)) == (False, True)
     assert Commit.objects.latest("seq").removed == 1
+
+
+def test_thousands_are_deleted_at_once(admin: Client, repository: Engine) -> None:
+    """Each is a field of the form by which they are deleted. Their bytes are not at hand, and are not needed."""
+    about = {"width": 1, "height": 1, "format": "png", "bytes": 1, "added": timezone.now()}
+    made = [Image(ident=f"{number:064x}", **about) for number in range(5000)]
+    Image.objects.bulk_create(made)
+    act(admin, "image", "delete_selected", *Image.objects.all(), post="yes")
+    assert (Image.objects.count(), Commit.objects.latest("seq").removed) == (0, 5000)
 
 
 def test_collections_are_deleted_together_and_their_images_stay(admin: Client, repository: Engine) -> None:

@@ -6,7 +6,9 @@ import logging
 import math
 import random
 import time
+from collections import OrderedDict
 from collections.abc import Callable, Iterator
+from contextlib import suppress
 from pathlib import Path
 from typing import TypeVar
 
@@ -16,6 +18,8 @@ from mezzotint.objects.protocol import ObjectInfo, ObjectReader, ObjectStore
 log = logging.getLogger(__name__)
 T = TypeVar("T")
 _REFUSALS = 2
+_REMEMBERED, _SETTLES, _LATE = 10_000, 60.0, 3
+"""keys, seconds in which what was put may not be seen yet, and how often it is looked for again"""
 _FIRST_PAUSE, _LONGEST_PAUSE = 0.1, 5.0
 """seconds"""
 
@@ -23,7 +27,8 @@ _FIRST_PAUSE, _LONGEST_PAUSE = 0.1, 5.0
 class Retrying(ObjectStore):
     """As `store`, asking up to `attempts` times, and not again once `patience` seconds have gone. Every operation may
     be repeated: see the protocol on what `put_if_absent` then says, and a `move` whose source is gone the second time
-    has been done. What breaks off as it is read goes on where it stopped."""
+    has been done. What breaks off as it is read goes on where it stopped. What was put from here a moment ago and is
+    not there is looked for again: Swift is eventually consistent."""
 
     def __init__(
         self,
@@ -33,12 +38,17 @@ class Retrying(ObjectStore):
         patience: float = math.inf,
     ) -> None:
         self._store, self._attempts, self._pause, self._patience = store, attempts, pause, patience
+        self._put: OrderedDict[str, float] = OrderedDict()
+        """when, by the monotonic clock, a key was put"""
 
     def put(self, key: str, body: bytes | Path, content_type: str | None = None) -> None:
         self._try(lambda: self._store.put(key, body, content_type))
+        self._note(key)
 
     def put_if_absent(self, key: str, body: bytes | Path, content_type: str | None = None) -> bool:
-        return self._try(lambda: self._store.put_if_absent(key, body, content_type))
+        new = self._try(lambda: self._store.put_if_absent(key, body, content_type))
+        self._note(key)
+        return new
 
     def arbitrates(self) -> bool:
         return self._try(self._store.arbitrates)
@@ -47,13 +57,13 @@ class Retrying(ObjectStore):
         return _Resuming(self, key, start, length, self.opened(key, start, length))
 
     def opened(self, key: str, start: int, length: int | None) -> ObjectReader:
-        return self._try(lambda: self._store.get(key, start, length))
+        return self._look(key, lambda: self._store.get(key, start, length))
 
     def read(self, key: str) -> bytes:
-        return self._try(lambda: self._store.read(key))
+        return self._look(key, lambda: self._store.read(key))
 
     def stat(self, key: str) -> ObjectInfo:
-        return self._try(lambda: self._store.stat(key))
+        return self._look(key, lambda: self._store.stat(key))
 
     def list(self, prefix: str = "", start_after: str = "") -> Iterator[ObjectInfo]:
         failures = 0
@@ -68,6 +78,7 @@ class Retrying(ObjectStore):
                 self.rest(failures, error)
 
     def delete(self, key: str) -> None:
+        self._put.pop(key, None)
         self._try(lambda: self._store.delete(key))
 
     def move(self, source: str, target: str) -> None:
@@ -85,7 +96,9 @@ class Retrying(ObjectStore):
                     raise
                 self._store.stat(target)
 
+        self._put.pop(source, None)
         self._try(once)
+        self._note(target)
 
     def local_path(self, key: str) -> Path | None:
         return self._store.local_path(key)
@@ -97,6 +110,22 @@ class Retrying(ObjectStore):
             raise error
         log.log(logging.DEBUG if refused else logging.INFO, "asking the store again: %s", error)
         self._pause(random.uniform(0, min(_LONGEST_PAUSE, _FIRST_PAUSE * 2**failures)))
+
+    def _note(self, key: str) -> None:
+        self._put[key] = time.monotonic()
+        if len(self._put) > _REMEMBERED:
+            with suppress(KeyError):  # another thread was quicker
+                self._put.popitem(last=False)
+
+    def _look(self, key: str, work: Callable[[], T]) -> T:
+        for failures in range(1, _LATE + 1):
+            try:
+                return self._try(work)
+            except NotFound:
+                if self._put.get(key, -math.inf) + _SETTLES < time.monotonic():
+                    raise
+            self._pause(random.uniform(0, _FIRST_PAUSE * 2**failures))
+        return self._try(work)
 
     def _try(self, work: Callable[[], T]) -> T:
         failures, until = 0, time.monotonic() + self._patience

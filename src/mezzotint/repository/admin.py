@@ -124,7 +124,7 @@ class ImageAdmin(CommittingAdmin):
 
     def delete_queryset(self, request: HttpRequest, queryset: QuerySet[Image]) -> None:
         idents = list(queryset.values_list("ident", flat=True))
-        self.commit(request, lambda s: _each(services.remove_image, s, idents))
+        self.commit(request, lambda s: services.remove_images(s, idents))
 
 
 class CollectionForm(forms.ModelForm[Collection]):

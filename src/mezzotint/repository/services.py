@@ -99,6 +99,15 @@ def remove_image(session: UpdateSession, ident: str, version: object = None) -> 
     _write(session, [SessionChange(session=session, kind=Kind.REMOVE, key=ident, seen_version=seen)])
 
 
+def remove_images(session: UpdateSession, idents: Sequence[str]) -> None:
+    """Likewise many that are live, whoever changes them until then, at the cost of a few queries."""
+    live = queries.live_idents(idents)
+    missing = [ident for ident in idents if ident not in live]
+    if missing:
+        raise NotFound(f"there is no image {missing[0]}")
+    _write(session, [SessionChange(session=session, kind=Kind.REMOVE, key=ident) for ident in idents])
+
+
 def bring_back(session: UpdateSession, ident: str) -> None:
     """Have the session add an image that was removed, as it was, out of the trash, at the end of those of its
     collections that are still there. Raises NotFound."""

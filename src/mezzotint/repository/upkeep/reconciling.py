@@ -23,7 +23,7 @@ from mezzotint.objects import ObjectInfo
 from mezzotint.objects.clock import store_time
 from mezzotint.repository import commits, queries, references, services, standing
 from mezzotint.repository.locks import committing
-from mezzotint.repository.models import Commit, Image, Removal, Sighting, UpdateSession
+from mezzotint.repository.models import Commit, Image, Removal, Sighting
 from mezzotint.repository.upkeep import bulk, removals
 from mezzotint.wiring import engine
 
@@ -154,11 +154,11 @@ def remove_entries(found: RepairPlan, by: str, *, over_cap: bool = False) -> Com
     if not gone:
         return None
 
-    def remove(session: UpdateSession) -> None:
-        for ident in gone:
-            services.remove_image(session, ident)
-
-    _, done = services.at_once(by, remove, f"reconcile: {len(gone)} entries whose bytes are gone from the store")
+    _, done = services.at_once(
+        by,
+        lambda s: services.remove_images(s, gone),
+        f"reconcile: {len(gone)} entries whose bytes are gone from the store",
+    )
     return done
 
 
