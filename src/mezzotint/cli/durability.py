@@ -16,13 +16,12 @@ from rich.markup import escape
 from rich.table import Table
 
 from mezzotint.cli.app import app, ready_database
-from mezzotint.cli.output import bytes_progress, count_progress, out, say
+from mezzotint.cli.output import AsJson, bytes_progress, count_progress, out, say
 from mezzotint.errors import InvalidInput, NotAnImage
 
 if TYPE_CHECKING:
     from mezzotint.repository.upkeep.reconciling import RepairPlan
 
-AsJson = Annotated[bool, typer.Option("--json", help="For programs.")]
 _SHOWN = 20
 
 

@@ -5,8 +5,9 @@ from __future__ import annotations
 import sys
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager
-from typing import NoReturn
+from typing import Annotated, NoReturn
 
+import typer
 from rich.console import Console
 from rich.markup import escape
 from rich.progress import (
@@ -22,6 +23,8 @@ from rich.progress import (
 )
 
 from mezzotint.errors import visible
+
+AsJson = Annotated[bool, typer.Option("--json", help="For programs.")]
 
 told = Console(stderr=True)
 out = Console(width=None if sys.stdout.isatty() else 400)

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-import csv
+import os
 from collections.abc import Callable, Iterator, Sequence
 from concurrent.futures import ThreadPoolExecutor
 from dataclasses import dataclass, field
@@ -11,8 +11,11 @@ from typing import BinaryIO
 
 from mezzotint.errors import InvalidInput
 from mezzotint.host.files import CHUNK
+from mezzotint.names import Ident
 from mezzotint.names.formats import EXTENSIONS
-from mezzotint.repository import metadata, queries, services
+from mezzotint.repository import metadata, services
+from mezzotint.repository.intake.table import Described, File
+from mezzotint.repository.models import Image, UpdateSession
 from mezzotint.repository.services import Addition
 from mezzotint.wiring import engine
 
@@ -28,110 +31,100 @@ class Refusal:
 
 @dataclass
 class IngestReport:
+    """`idents` has every file that is in now; `wrong` is what is wrong with its table; `changed` counts those that were
+    known and are described anew."""
+
     new: int = 0
     known: int = 0
+    changed: int = 0
     refused: list[Refusal] = field(default_factory=list)
+    wrong: list[str] = field(default_factory=list)
+    idents: dict[Path, Ident] = field(default_factory=dict)
     commits: list[int] = field(default_factory=list)
 
 
-class Table:
-    """Metadata from a CSV file: a `file` column (name, or path below the folder) and columns named as fields."""
-
-    def __init__(self, path: Path) -> None:
-        """Raises InvalidInput for a file that is no such table."""
-        try:
-            with open(path, newline="", encoding="utf-8-sig") as stream:
-                reader = csv.DictReader(stream, strict=True)
-                columns = [name.strip().lower() for name in reader.fieldnames or []]
-                self._check_columns(columns)
-                reader.fieldnames = columns
-                self._rows: dict[str, dict[str, str]] = {}
-                for values in reader:
-                    if None in values:
-                        raise InvalidInput(
-                            "metadata",
-                            f"line {reader.line_num} has more columns than the header",
-                            "quote what has commas in it",
-                        )
-                    row = {name: (value or "").strip() for name, value in values.items()}
-                    self._rows[row.pop("file", "")] = row
-        except (OSError, UnicodeDecodeError, csv.Error) as error:
-            raise InvalidInput(
-                "metadata", f"{path} cannot be read: {error}", "CSV in UTF-8 with a header line"
-            ) from None
-
-    def fields(self, path: Path, root: Path) -> metadata.Fields:
-        """The checked fields for a file; none where the table has no row for it. Raises InvalidInput."""
-        relative = str(path.relative_to(root)) if path.is_relative_to(root) else path.name
-        row = self._rows.get(relative, self._rows.get(path.name, {}))
-        return metadata.clean_image({name: value for name, value in row.items() if value})
-
-    @staticmethod
-    def _check_columns(columns: list[str]) -> None:
-        known = {"file", *metadata.IMAGE_FIELDS}
-        unknown = [name for name in columns if name not in known]
-        if "file" not in columns or unknown:
-            detail = f"has the unknown column {unknown[0]!r}" if unknown else "has no column `file`"
-            raise InvalidInput("metadata", detail, "file " + " ".join(metadata.IMAGE_FIELDS))
+@dataclass(frozen=True, slots=True)
+class Taken:
+    path: Path
+    addition: Addition
+    described: metadata.Fields
+    wrong: list[str]
 
 
-def find_files(paths: Sequence[Path]) -> tuple[list[tuple[Path, Path]], int]:
-    """(file, the folder it was found in) for each picture below `paths`, and how many
-    other files were left out. Files that are named themselves are taken whatever they are called."""
-    found: list[tuple[Path, Path]] = []
-    others = 0
+def find_files(paths: Sequence[Path]) -> tuple[list[File], list[Refusal]]:
+    """Each picture below `paths` with the folder it was found in, and what was left out, and why. Files that are named
+    themselves are taken whatever they are called."""
+    found: list[File] = []
+    left: list[Refusal] = []
+
+    def unreadable(error: OSError) -> None:
+        left.append(Refusal(Path(error.filename), f"a folder that cannot be read: {error.strerror}"))
+
     for path in paths:
         if not path.is_dir():
             found.append((path, path.parent))
             continue
-        for file in sorted(path.rglob("*")):
-            hidden = any(part.startswith(".") for part in file.relative_to(path).parts)
-            if hidden or not file.is_file():
-                continue
-            if file.suffix.lower().removeprefix(".") in EXTENSIONS:
-                found.append((file, path))
-            else:
-                others += 1
-    return found, others
+        for folder, folders, files in os.walk(path, onerror=unreadable):
+            links = [name for name in folders if Path(folder, name).is_symlink()]
+            left += [Refusal(Path(folder, name), "a link to a folder") for name in sorted(links)]
+            folders[:] = sorted(name for name in folders if not name.startswith("."))
+            for name in sorted(files):
+                _sort(Path(folder, name), path, found, left)
+    return found, left
+
+
+def _sort(file: Path, root: Path, found: list[File], left: list[Refusal]) -> None:
+    if file.name.startswith("."):
+        return
+    if not file.is_file():
+        left.append(Refusal(file, "no file: a link that leads nowhere, or something else"))
+    elif file.suffix.lower().removeprefix(".") not in EXTENSIONS:
+        left.append(Refusal(file, "not called like a picture"))
+    else:
+        found.append((file, root))
 
 
 def ingest(
-    files: Sequence[tuple[Path, Path]],
+    files: Sequence[File],
     by: str,
     collection: str | None = None,
-    table: Table | None = None,
+    described: Described | None = None,
     progress: Callable[[int], None] = lambda count: None,
+    *,
+    update: bool = False,
 ) -> IngestReport:
     """Add `files`, committing every BATCH of them. Stopped and started again it goes on:
-    what is in already is known by its hash. `progress` is told of bytes read.
+    what is in already is known by its hash. `progress` is told of bytes read. With `update` those that are known get
+    what the table says of them, too.
 
     Raises StorageFull and the like, which concern every file; what concerns one
     file is in the report.
     """
     collections = {collection.strip(): collection.strip()} if collection and metadata.clean_slug(collection) else {}
-    report = IngestReport()
+    described = described or Described()
+    report = IngestReport(wrong=list(described.wrong))
     with ThreadPoolExecutor(_THREADS, thread_name_prefix="ingest") as threads:
         for start in range(0, len(files), BATCH):
-            batch = files[start : start + BATCH]
-            taken = threads.map(lambda file: _take(file[0], file[1], table, collections, progress), batch)
-            _commit(list(taken), by, report)
+            batch = [path for path, _ in files[start : start + BATCH]]
+            taken = threads.map(lambda path: _take(path, described, collections, progress), batch)
+            _commit(list(taken), by, report, update=update)
     return report
 
 
 def _take(
-    path: Path, root: Path, table: Table | None, collections: dict[str, str], progress: Callable[[int], None]
-) -> Addition | Refusal:
+    path: Path, described: Described, collections: dict[str, str], progress: Callable[[int], None]
+) -> Taken | Refusal:
     """Store one file's bytes and check its metadata."""
     try:
-        named = {"title": services.short(path.stem.replace("_", " "), "title")}
-        fields = named | (table.fields(path, root) if table else {})
+        fields, wrong = described.fields(path)
         with open(path, "rb") as stream:
             base = engine().bases.add(_chunks(stream, progress))
     except InvalidInput as error:
         return Refusal(path, str(error))
     except OSError as error:
         return Refusal(path, f"file: cannot be read, {error.strerror}")
-    return Addition(base, fields, collections)
+    named = {"title": services.short(path.stem.replace("_", " "), "title")}
+    return Taken(path, Addition(base, named | fields, collections), fields, wrong)
 
 
 def _chunks(stream: BinaryIO, progress: Callable[[int], None]) -> Iterator[bytes]:
@@ -140,15 +133,34 @@ def _chunks(stream: BinaryIO, progress: Callable[[int], None]) -> Iterator[bytes
         yield chunk
 
 
-def _commit(taken: list[Addition | Refusal], by: str, report: IngestReport) -> None:
+def _commit(taken: list[Taken | Refusal], by: str, report: IngestReport, *, update: bool) -> None:
     report.refused += [one for one in taken if isinstance(one, Refusal)]
-    additions = [one for one in taken if isinstance(one, Addition)]
-    live = queries.live_idents(addition.base.ident for addition in additions)
-    if all(addition.base.ident in live and not addition.collections for addition in additions):
-        report.known += len(additions)
+    files = [one for one in taken if isinstance(one, Taken)]
+    report.wrong += [wrong for one in files for wrong in one.wrong]
+    report.idents |= {one.path: one.addition.base.ident for one in files}
+    live = Image.objects.in_bulk([one.addition.base.ident for one in files], field_name="ident")
+    edits = {
+        one.addition.base.ident: one.described
+        for one in files
+        if update and (image := live.get(one.addition.base.ident)) and _differs(image, one.described)
+    }
+    additions = [one.addition for one in files if one.addition.base.ident not in live or one.addition.collections]
+    report.known += sum(one.addition.base.ident in live for one in files)
+    if not additions and not edits:
         return
-    uploads, done = services.at_once(by, lambda session: services.add_images(session, additions), "ingest")
-    idents = {upload.ident for upload in uploads if not upload.known}
-    report.new += len(idents)
-    report.known += len(uploads) - len(idents)
+
+    def work(session: UpdateSession) -> list[services.Upload]:
+        for ident, fields in edits.items():
+            services.edit_image(session, ident, live[ident].version, fields)
+        return services.add_images(session, additions)
+
+    uploads, done = services.at_once(by, work, "ingest")
+    new = {upload.ident for upload in uploads if not upload.known}
+    report.new += len(new)
+    report.known += sum(not upload.known for upload in uploads) - len(new)  # the same bytes twice
+    report.changed += len(edits)
     report.commits.append(done.seq)
+
+
+def _differs(image: Image, fields: metadata.Fields) -> bool:
+    return any(getattr(image, name) != value for name, value in fields.items())
