@@ -31,7 +31,7 @@ from tests.origin import Origin
 from tests.servers import rows
 from tests.waiting import IN_TIME, until
 
-Start = Callable[[str], Server]
+Start = Callable[..., Server]
 ABSENT, BROKEN = "127.0.1.1", "127.0.2.1"
 
 
@@ -43,8 +43,8 @@ def origin() -> Iterator[Origin]:
 
 @pytest.fixture
 def node(tmp_path: Path, serve: Callable[..., Server]) -> Start:
-    """Start a node by its name."""
-    return lambda name: serve(tmp_path / name, **OPEN)
+    """Start a node by its name, with further variables."""
+    return lambda name, **variables: serve(tmp_path / name, **(OPEN | variables))
 
 
 def ident_of(body: bytes) -> str:
@@ -133,6 +133,20 @@ def test_a_peer_that_has_it_is_asked_before_the_origin_and_the_origin_where_it_h
     b.stop()
     late = origin.picture("/late.jpg", pictures.jpeg(80, 60, seed=53))
     assert fetched(a, late, use_alternativ_clouds="true").headers["x-cache-status"] == "MISS"
+
+
+def test_a_private_peer_shows_a_stranger_nothing_by_way_of_another(node: Start, origin: Origin) -> None:
+    """`a` fetches for everybody, and has a token for `b`, which is private: it does not use it for a stranger."""
+    b = node("b", MEZZOTINT_PUBLIC_READ="false")
+    a = node("a", MEZZOTINT_FETCH_FOR_ALL="true")
+    befriend(a.data, named(b, "b", scope=tokens.Scope.READ))
+    url = origin.picture("/private.jpg", pictures.jpeg(80, 60, seed=55))
+    fetched(b, url)
+    origin.picture("/private.jpg", b"", status=404)
+    assert image(a.http, url, use_alternativ_clouds="true").status_code == 404
+    known = origin.picture("/known.jpg", pictures.jpeg(80, 60, seed=56))
+    fetched(b, known)
+    assert fetched(a, known, use_alternativ_clouds="true").headers["x-cache-status"] == "PEER"
 
 
 def test_what_is_new_is_sent_to_the_peers_that_are_to_have_it_and_goes_no_further(node: Start, origin: Origin) -> None:
