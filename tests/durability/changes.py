@@ -96,7 +96,8 @@ class Changes(Harness):
             except NotFound:
                 assert ident in self.perhaps_purged, f"{ident} cannot be brought back"
             else:
-                steps.append(Add(ident, was.title, was.creator))
+                there = tuple(slug for slug in was.shelves if slug in self.model.shelves)
+                steps.append(Add(ident, was.title, was.creator, shelves=there))
                 self.done["brought back"] += 1
 
     @rule(pick=NAMES, now=NOW, slug=SHELVES, places=st.lists(NAMES, unique=True))

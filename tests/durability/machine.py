@@ -197,6 +197,7 @@ class Machine(Changes):
         assert shown.users == self.people
         removed = set(Removal.objects.values_list("ident", flat=True))
         assert set(model.removed) - self.perhaps_purged <= removed <= set(model.removed)
+        model.purged = frozenset(set(model.removed) - removed)
         for ident in model.images:
             assert self.bare.read(base_key(Ident(ident))) == bytes_of(ident)
         for ident in set(model.removed) - self.perhaps_purged:

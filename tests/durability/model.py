@@ -18,6 +18,8 @@ class Picture:
     version: int = 1
     changed: dict[str, int] = field(default_factory=dict)
     """field: the version that it was last changed in"""
+    shelves: tuple[str, ...] = ()
+    """of what was removed: the collections that it was in"""
 
     def edited(self, fields: dict[str, str]) -> Picture:
         """It is as old as before where nothing is different."""
@@ -26,7 +28,7 @@ class Picture:
             return self
         version = self.version + 1
         changed = self.changed | dict.fromkeys(new, version)
-        return replace(self, **new, version=version, changed=changed)
+        return replace(self, **new, version=version, changed=changed)  # type: ignore[arg-type]
 
 
 @dataclass(frozen=True)
@@ -43,6 +45,8 @@ class Add:
     title: str
     creator: str = ""
     shelf: str = ""
+    shelves: tuple[str, ...] = ()
+    """those that it comes back to"""
 
 
 @dataclass(frozen=True)
@@ -93,6 +97,8 @@ class Model:
     shelves: dict[str, Shelf] = field(default_factory=dict)
     removed: dict[str, Picture] = field(default_factory=dict)
     """what may still be brought back, as it was"""
+    purged: frozenset[str] = frozenset()
+    """of these, those that nobody knows any more: they begin anew"""
 
     def commit(self, steps: Sequence[Step]) -> None:
         """Everything that the steps say, or Refused and nothing."""
@@ -100,13 +106,15 @@ class Model:
         images, shelves, removed = dict(self.images), dict(self.shelves), dict(self.removed)
         for ident, intent in intents.items():
             live = images.pop(ident, None)
-            after = _outcome(live, intent)
+            was = None if ident in self.purged else self.removed.get(ident)
+            after = _outcome(live, was, intent)
             if after is not None:
                 images[ident] = after
                 if after != live:
                     removed.pop(ident, None)
             elif live is not None:
-                removed[ident] = live
+                shelves_of = (slug for slug, shelf in sorted(self.shelves.items()) if ident in shelf.images)
+                removed[ident] = replace(live, shelves=tuple(shelves_of))
         for slug in [*arranged, *(slug for slug in joining if slug not in arranged)]:
             shelves |= {slug: shelf} if (shelf := _shelf(shelves, slug, arranged, joining)) else {}
             if isinstance(arranged.get(slug), Discard):
@@ -118,7 +126,7 @@ class Model:
 
     def refuses(self, steps: Sequence[Step]) -> bool:
         try:
-            Model(dict(self.images), dict(self.shelves), dict(self.removed)).commit(steps)
+            Model(dict(self.images), dict(self.shelves), dict(self.removed), self.purged).commit(steps)
         except Refused:
             return True
         return False
@@ -142,7 +150,7 @@ def _folded(
         elif isinstance(step, Add):
             intent = intents.setdefault(step.ident, _Intent())
             intent.removed, intent.picture = False, Picture(step.title, step.creator)
-            joins.setdefault(step.ident, []).extend([step.shelf] if step.shelf else [])
+            joins.setdefault(step.ident, []).extend([*([step.shelf] if step.shelf else []), *step.shelves])
         else:
             intent = intents.setdefault(step.ident, _Intent())
             intent.fields[step.name] = step.value
@@ -155,7 +163,7 @@ def _folded(
     return intents, arranged, joining
 
 
-def _outcome(live: Picture | None, intent: _Intent) -> Picture | None:
+def _outcome(live: Picture | None, was: Picture | None, intent: _Intent) -> Picture | None:
     if intent.removed:
         if live and intent.removed_seen is not None and live.version > intent.removed_seen:
             raise Refused
@@ -163,7 +171,11 @@ def _outcome(live: Picture | None, intent: _Intent) -> Picture | None:
     if live is None:
         if intent.picture is None:
             raise Refused
-        return replace(intent.picture, **intent.fields)  # type: ignore[arg-type]
+        new: Picture = replace(intent.picture, **intent.fields)  # type: ignore[arg-type]
+        if was is None:
+            return new
+        version = was.version + 1
+        return replace(new, version=version, changed=dict.fromkeys(("title", "creator"), version))
     for name, value in intent.fields.items():
         seen = intent.seen.get(name, 0)
         if getattr(live, name) != value and not live.changed.get(name, 1) <= seen <= live.version:
@@ -186,4 +198,6 @@ def _shelf(
         raise Refused
     if step.seen is not None and (live is None or live.version != step.seen):
         raise Refused
+    if live is not None and live.images == step.images:
+        return live
     return Shelf(live.version + 1 if live else 1, step.images)

@@ -52,7 +52,7 @@ _COMMITTED = State(
     _images(a="Edited", c="C", d="D", e="E", f="F"), _collections(one="ca", two="ef"), {"reader": ["view_image"]}
 )
 _PEOPLE = State(_COMMITTED.images, _COMMITTED.collections, {"ada": ["add_image"], "reader": []})
-_RETURNED = State({**_PEOPLE.images, **_images(b="B")}, _PEOPLE.collections, _PEOPLE.users)
+_RETURNED = State({**_PEOPLE.images, **_images(b="B")}, _collections(one="cab", two="ef"), _PEOPLE.users)
 _REMOVED = State({k: v for k, v in _RETURNED.images.items() if k != ident("d")}, _RETURNED.collections, _PEOPLE.users)
 STATES = [_BEGUN, _COMMITTED, _PEOPLE, _PEOPLE, _RETURNED, _RETURNED, _RETURNED, _REMOVED, _REMOVED]
 

@@ -52,6 +52,7 @@ def asks(engine: Engine, name: str) -> dict[str, Ask]:
     ident = put_in(engine, 7)
     gone = put_in(engine, 8)
     services.at_once("x", partial(services.remove_image, ident=gone))
+    services.at_once("x", partial(services.put_collection, slug="table", fields={}))
     mine, others, image = session(name).pk, session("somebody else").pk, f"/api/images/{ident}/"
 
     def put(verb: str, address: str, **data: Any) -> Ask:
@@ -99,7 +100,7 @@ def asks(engine: Engine, name: str) -> dict[str, Ask]:
         ),
         "remove an image in a session": put("delete", f"/api/sessions/{mine}/images/{ident}/?version=1"),
         "change a collection in a session": put(
-            "put", f"/api/sessions/{mine}/collections/shelf/", version=1, title="Mine"
+            "put", f"/api/sessions/{mine}/collections/table/", version=1, title="Mine"
         ),
         "remove a collection in a session": put("delete", f"/api/sessions/{mine}/collections/shelf/"),
         "delete a picture by its URL": put("delete", "/delete_image?url=https://example.org/a.jpg"),

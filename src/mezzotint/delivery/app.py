@@ -43,7 +43,7 @@ class Delivery:
         self._renditions = Renditions(engine.settings, engine.manager, reach)
         self._public = engine.settings.public_read
         self._word = nginx_word(engine.settings.secret_key)
-        self.respond = Responder(self._tally, self._word, engine.store_lane).respond
+        self.respond = Responder(self._tally, self._word, engine.settings.store_connections).respond
         self._doors: tuple[Door, ...] = (
             ImageDoor(self._pictures, self._renditions, public=self._public),
             RemoteDoor(engine, reach, self._pictures, self._renditions, self._sources),

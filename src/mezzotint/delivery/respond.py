@@ -21,6 +21,7 @@ CACHE, STORE = "/.mezzotint/cache/", "/.mezzotint/store/"
 """what nginx knows the cache's and the store's directories as"""
 _BY_NGINX = {RANGES, *COMMON}
 _WITHOUT_LENGTH = {204, 304}
+_NOBODY_IS_TURNED_AWAY = 1 << 30
 
 
 def nginx_word(secret_key: str) -> str:
@@ -29,8 +30,9 @@ def nginx_word(secret_key: str) -> str:
 
 
 class Responder:
-    def __init__(self, tally: Tally, word: str, store: Lane) -> None:
-        self._tally, self._word, self._store = tally, word, store
+    def __init__(self, tally: Tally, word: str, connections: int) -> None:
+        self._tally, self._word = tally, word
+        self._open = Lane("objects that are open", connections, _NOBODY_IS_TURNED_AWAY)
 
     async def respond(self, answer: Answer, request: Request, send: Send) -> None:
         """Send it, and close what its body has open. Raises Unsent."""
@@ -79,7 +81,7 @@ class Responder:
     async def _next(self, body: Body, rest: Iterator[bytes]) -> bytes | None:
         """What is no file here comes from the store."""
         if body.descriptor is None:
-            return await self._store.do(next, rest, None)
+            return await self._open.do(next, rest, None)
         return await asyncio.to_thread(next, rest, None)
 
     def _count(self, counts: str | None, sent: int) -> None:

@@ -33,7 +33,7 @@ def open_s3(bucket: str, prefix: str, settings: Settings) -> S3Store:
     config = {name.lower(): value for name, value in given.items() if name in _GIVEN}
     options: dict[str, Any] = {}
     if any(name in given for name in _KEPT_ELSEWHERE) and "AWS_ACCESS_KEY_ID" not in given:
-        options["credential_provider"] = _kept_elsewhere(config)
+        options["credential_provider"] = _kept_elsewhere(given, config)
     else:
         for name in ("AWS_ACCESS_KEY_ID", "AWS_SECRET_ACCESS_KEY"):
             credential(given, name, f"or one of {', '.join(_KEPT_ELSEWHERE)}")
@@ -50,8 +50,12 @@ def endpoint(given: Mapping[str, str]) -> str | None:
     name = next((name for name in _ENDPOINTS if given.get(name)), None)
     if name is None:
         return None
-    parts = urlsplit(given[name])
-    if parts.scheme not in {"http", "https"} or not parts.hostname or parts.query or parts.fragment:
+    try:
+        parts = urlsplit(given[name])
+        right = parts.scheme in {"http", "https"} and parts.hostname and not (parts.query or parts.fragment)
+    except ValueError:
+        right = False
+    if not right:
         raise InvalidInput(name, f"cannot be {given[name]!r}", "http://host:port or https://host")
     return given[name]
 
@@ -79,34 +83,44 @@ def _authorities(bundle: str | None) -> Iterator[None]:
         return
     if not os.access(bundle, os.R_OK):
         raise InvalidInput("AWS_CA_BUNDLE", f"cannot be read: {bundle}", "a file of certificates in PEM")
+    with _in_environment({_ROOTS: bundle}):
+        yield
+
+
+@contextmanager
+def _in_environment(variables: Mapping[str, str]) -> Iterator[None]:
+    """What libraries read there alone, meanwhile."""
     with _environment:
-        before = os.environ.get(_ROOTS)
-        os.environ[_ROOTS] = bundle
+        before = {name: os.environ.get(name) for name in variables}
+        os.environ.update(variables)
         try:
             yield
         finally:
-            del os.environ[_ROOTS]
-            if before is not None:
-                os.environ[_ROOTS] = before
+            for name, value in before.items():
+                if value is None:
+                    del os.environ[name]
+                else:
+                    os.environ[name] = value
 
 
-def _kept_elsewhere(config: dict[str, str]) -> Any:
+def _kept_elsewhere(given: Mapping[str, str], config: dict[str, str]) -> Any:
     """What boto3 finds in a profile, in a container, by a token of a Kubernetes service account; renewed in time.
-    Raises InvalidInput."""
+    `given` may come from a file of settings, and be in no environment. Raises InvalidInput."""
     import boto3
-    from botocore.exceptions import BotoCoreError
+    from botocore.exceptions import BotoCoreError, ClientError
     from obstore.auth.boto3 import Boto3CredentialProvider
 
     try:
-        session = boto3.Session()
-        found = session.get_credentials()
-        if session.region_name:
-            config.setdefault("aws_region", session.region_name)
-        if found is not None:
-            found.get_frozen_credentials()
-            return Boto3CredentialProvider(session)
+        with _in_environment({name: value for name, value in given.items() if name.startswith("AWS_")}):
+            session = boto3.Session()
+            found = session.get_credentials()
+            if session.region_name:
+                config.setdefault("aws_region", session.region_name)
+            if found is not None:
+                found.get_frozen_credentials()
+                return Boto3CredentialProvider(session)
         why = "no credentials were found"
-    except (BotoCoreError, OSError, ValueError) as error:
+    except (BotoCoreError, ClientError, OSError, ValueError) as error:
         why = first_line(error)[:200]
-    which = next(name for name in _KEPT_ELSEWHERE if os.environ.get(name))
+    which = next(name for name in _KEPT_ELSEWHERE if given.get(name))
     raise InvalidInput(which, f"gives no credentials: {why}", "what AWS's own programs take")

@@ -9,12 +9,12 @@ from django import forms
 from django.contrib import admin, messages
 from django.core.paginator import Paginator
 from django.db.models import QuerySet
-from django.http import HttpRequest
+from django.http import HttpRequest, HttpResponse
 from django.utils.functional import cached_property
 from django.utils.html import format_html
 from django.utils.safestring import SafeString
 
-from mezzotint.errors import InvalidInput, MezzotintError
+from mezzotint.errors import GivenUp, InvalidInput, MezzotintError
 from mezzotint.repository import filters, metadata, services
 from mezzotint.repository.links import picture
 from mezzotint.repository.models import Collection, Commit, Image, Removal, Snapshot, UpdateSession
@@ -109,9 +109,16 @@ class ImageAdmin(CommittingAdmin):
     ) -> tuple[QuerySet[Image], bool]:
         try:
             return (filters.search(queryset, search_term) if search_term else queryset), False
-        except InvalidInput as error:
+        except (InvalidInput, GivenUp) as error:
             messages.warning(request, str(error))
             return queryset.none(), False
+
+    def response_action(self, request: HttpRequest, queryset: QuerySet[Image], *args: Any) -> HttpResponse | None:
+        """All that are found may be chosen, as far as they are counted."""
+        if request.POST.get("select_across") == "1" and queryset.order_by()[_MOST_PAGED:].exists():
+            self.message_user(request, f"These are more than {_MOST_PAGED:,}: search for less.", messages.ERROR)
+            return None
+        return super().response_action(request, queryset, *args)
 
     def has_add_permission(self, request: HttpRequest) -> bool:
         return False  # pictures come in by ingest and by the API

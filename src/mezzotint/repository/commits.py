@@ -4,10 +4,12 @@ from __future__ import annotations
 
 import logging
 import uuid
+from collections.abc import Callable
 from concurrent.futures import ThreadPoolExecutor
 from datetime import UTC, datetime
+from functools import partial
 
-from django.db import DatabaseError, connection
+from django.db import DatabaseError, connection, transaction
 from django.db.migrations.recorder import MigrationRecorder
 from django.db.models import Max
 
@@ -67,7 +69,7 @@ def _commit(pk: uuid.UUID) -> Commit:
 def _close(pk: uuid.UUID) -> None:
     """From here on nothing goes into the session, and it cannot be aborted: its segment may be in the journal
     before anybody knows of it. Raises Conflict."""
-    with committing():
+    with committing(), transaction.atomic():
         session = UpdateSession.objects.select_for_update().get(pk=pk)
         if session.state == UpdateSession.State.ABORTED:
             raise Conflict(f"session {session.pk} is {session.state}")
@@ -92,12 +94,13 @@ def flush(by: str) -> Commit | None:
     standing.check_writable()
     for _ in range(_RACES):
         with committing():
-            numbers, changes = capture.captured(Records(connection))
+            with transaction.atomic():
+                numbers, changes = capture.captured(Records(connection))
             if not numbers:
                 return None
-            done = _append(_segment(str(uuid.uuid4()), by, changes, "changed in the database"))
+            segment = _segment(str(uuid.uuid4()), by, changes, "changed in the database")
+            done = _append(segment, partial(capture.forget, numbers))
             if done is not None:
-                capture.forget(numbers)
                 return done
         catch_up()
     raise StoreUnavailable("other commits keep coming first; try again")
@@ -114,8 +117,9 @@ def catch_up() -> int:
             found = engine().journal.read(standing.head())
             if found is None:
                 break
-            _follow(*found)
-            failpoint("replay.before-commit")
+            with transaction.atomic():
+                _follow(*found)
+                failpoint("replay.before-commit")
         count += 1
     if count:
         removals.settle(catch_up)
@@ -123,10 +127,15 @@ def catch_up() -> int:
 
 
 def _follow(segment: Segment, head: Head) -> None:
-    """Apply a segment that was committed elsewhere, or by somebody who did not see the end of it.
+    """Apply a segment that was committed elsewhere, or by somebody who did not see the end of it. In a transaction."""
+    _apply(segment, head)
+    for change in segment.changes:
+        if change.get("remove") == "image":
+            engine().bases.life.forget(Ident(change["ident"]))
 
-    What was changed here and is not committed yet stays as it is: its turn comes after this one's.
-    """
+
+def _apply(segment: Segment, head: Head) -> None:
+    """What was changed here and is not committed yet stays as it is: its turn comes after this one's."""
     records = Records(connection)
     mine = capture.captured(records)[1] if capture.pending() else []
     apply(segment, head)
@@ -136,9 +145,6 @@ def _follow(segment: Segment, head: Head) -> None:
                 records.table(change["put"]).put([change])
             else:
                 records.table(change["remove"]).remove([change])
-    for change in segment.changes:
-        if change.get("remove") == "image":
-            engine().bases.life.forget(Ident(change["ident"]))
 
 
 def schema() -> Schema:
@@ -159,11 +165,12 @@ def _try_commit(pk: uuid.UUID) -> Commit | None:
         at = datetime.now(UTC).isoformat()
         changes = changes_of(session, at)
         _check_bases(changes, at)
-        done = _append(_segment(str(session.pk), session.by, changes, session.note, at))
-        if done is not None:
-            session.changes.all().delete()
-            failpoint("commit.before-database")
-        return done
+        return _append(_segment(str(session.pk), session.by, changes, session.note, at), partial(_end, session))
+
+
+def _end(session: UpdateSession) -> None:
+    session.changes.all().delete()
+    failpoint("commit.before-database")
 
 
 def _segment(transaction: str, by: str, changes: list[Change], note: str, at: str | None = None) -> Segment:
@@ -181,13 +188,16 @@ def _segment(transaction: str, by: str, changes: list[Change], note: str, at: st
     )
 
 
-def _append(segment: Segment) -> Commit | None:
-    """Into the journal and the database; None where another segment has the number."""
+def _append(segment: Segment, then: Callable[[], None]) -> Commit | None:
+    """Into the journal, and then the database, where `then` is done in the same transaction; None where another segment
+    has the number."""
     created = engine().journal.append(segment)
     if created is None:
         return None
-    apply(segment, created)
-    Installation.objects.filter(epoch=0).update(epoch=segment.epoch)  # taken over only now: of two, one was first
+    with transaction.atomic():
+        _apply(segment, created)
+        Installation.objects.filter(epoch=0).update(epoch=segment.epoch)  # taken over only now: of two, one was first
+        then()
     return Commit.objects.get(seq=segment.seq)
 
 

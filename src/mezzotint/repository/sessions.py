@@ -198,7 +198,10 @@ def _memberships(slug: str, step: SessionChange | None, joining: list[str]) -> l
 
 
 def _reorder(slug: str, idents: list[str]) -> list[Change]:
-    before = dict(Membership.objects.filter(collection__slug=slug).values_list("image__ident", "position"))
+    members = Membership.objects.filter(collection__slug=slug).order_by("position")
+    before = dict(members.values_list("image__ident", "position"))
+    if list(before) == idents:  # gaps between the places are nobody's concern
+        return []
     after = {ident: position for position, ident in enumerate(idents, start=1)}
     gone = [{"remove": "member", "slug": slug, "ident": ident} for ident in before if ident not in after]
     moved = [

@@ -43,11 +43,12 @@ class Managed(ASGIHandler):
 
     def __init__(self) -> None:
         super().__init__()
-        self._looking, self._reading, self._writing = Room("short", 4), Room("reading", 32), Room("writing", 32)
+        self._looks = {path: Room(path, 4) for path in LOOKS}
+        self._reading, self._writing = Room("reading", 32), Room("writing", 32)
 
     async def run_get_response(self, request: Any) -> Any:
-        if request.path in LOOKS:
-            return await self._within(request, self._looking, _LOOK)
+        if (room := self._looks.get(request.path)) is not None:
+            return await self._within(request, room, _LOOK)
         if request.method in _SAFE:
             return await self._within(request, self._reading, _READ)
         return await self._within(request, self._writing, None)
@@ -63,8 +64,8 @@ class Managed(ASGIHandler):
         except TimeoutError:
             work.add_done_callback(lambda done: done.cancelled() or done.exception())  # nobody looks at it
             return plain(StoreUnavailable(f"the database does not answer within {seconds:g} s"))
-        except asyncio.CancelledError:
-            work.cancel()
+        except asyncio.CancelledError:  # whoever asked has gone; the thread has not
+            work.add_done_callback(lambda done: done.cancelled() or done.exception())
             raise
 
     def create_request(self, scope: Any, body_file: IO[bytes]) -> Any:

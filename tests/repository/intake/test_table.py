@@ -67,7 +67,7 @@ def test_every_row_that_is_nobodys_or_doubled_is_told(folder: Path) -> None:
     assert titles == {"a.jpg": "First"}
     assert wrong == [
         "line 3: './a.jpg' was described in line 2",
-        "line 4: 'b.jpg' is the name of 2 files; give its path",
+        "line 4: 'b.jpg' may be any of 2 files; give its path",
         "line 5: 'none.jpg' is none of these files",
     ]
 

@@ -76,7 +76,7 @@ class ImageView(View):
 
 
 class CollectionsView(View):
-    rights = {"POST": ("repository.add_collection",)}
+    rights = {"POST": ("repository.add_collection", "repository.change_collection")}
 
     @listing("collections_list", s.CollectionSerializer)
     def get(self, request: Request) -> Response:
@@ -89,7 +89,7 @@ class CollectionsView(View):
         given = fields.pop("slug", None)
         title = metadata.clean_text("title", fields.get("title", ""), 500)
         slug = metadata.clean_slug(given) if given else slugs.slug_of(title)
-        services.at_once(who(request), lambda session: put_collection(session, slug, fields))
+        services.at_once(who(request), lambda session: put_collection(request, session, slug, fields))
         return Response(s.CollectionSerializer(queries.collection(slug)).data, 201)
 
 
@@ -108,7 +108,7 @@ class CollectionView(View):
     def patch(self, request: Request, slug: str) -> Response:
         queries.collection(slug)
         fields = json_object(request)
-        services.at_once(who(request), lambda session: put_collection(session, slug, fields))
+        services.at_once(who(request), lambda session: put_collection(request, session, slug, fields))
         return Response(s.CollectionSerializer(queries.collection(slug)).data)
 
     @extend_schema(request=None, responses={200: s.CommitSerializer} | PROBLEMS)

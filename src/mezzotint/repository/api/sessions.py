@@ -134,7 +134,7 @@ class SessionCollectionView(View):
 
     @extend_schema(request=s.CollectionInputSerializer, responses={204: None} | PROBLEMS)
     def put(self, request: Request, pk: UUID, slug: str) -> Response:
-        put_collection(_session(request, pk), slug, json_object(request))
+        put_collection(request, _session(request, pk), slug, json_object(request))
         return Response(status=204)
 
     @extend_schema(request=None, responses={204: None} | PROBLEMS)

@@ -20,7 +20,7 @@ from rest_framework.views import APIView
 from mezzotint.errors import Forbidden, InvalidInput
 from mezzotint.names import base_key
 from mezzotint.problems import CONTENT_TYPE
-from mezzotint.repository import metadata, paging, services, standing
+from mezzotint.repository import metadata, paging, queries, services, slugs, standing
 from mezzotint.repository.api import serializers as s
 from mezzotint.repository.api.auth import may
 from mezzotint.repository.api.uploads import SpooledFile, SpoolHandler
@@ -148,8 +148,8 @@ class UploadView(View):
         """The form's fields, checked before its file is stored: a store that may not be written to gets no bytes."""
         standing.check_writable()
         fields, collections = metadata.clean_image(form_fields(request)), _form_collections(request)
-        if collections and not may(request, "repository.add_collection", "repository.change_collection"):
-            raise Forbidden("joining a collection is for those who may change it")
+        for name in collections:
+            _may_put(request, slugs.slug_of(name))
         return services.Addition(file.keep(), fields, collections)
 
     def add(self, session: UpdateSession, addition: services.Addition) -> dict[str, Any]:
@@ -158,11 +158,20 @@ class UploadView(View):
         return {"ident": upload.ident, "known": upload.known, "url": url, "durable": self.durable} | upload.fields
 
 
-def put_collection(session: UpdateSession, slug: str, fields: dict[str, Any]) -> None:
+def _may_put(request: Request, slug: str) -> None:
+    """Raises Unauthorized, Forbidden."""
+    what = "add" if queries.find_collection(slug) is None else "change"
+    if not may(request, f"repository.{what}_collection"):
+        raise Forbidden("a staff member or a token of scope write may do this")
+
+
+def put_collection(request: Request, session: UpdateSession, slug: str, fields: dict[str, Any]) -> None:
     version, images, other = fields.pop("version", None), fields.pop("images", None), fields.pop("slug", slug)
     if other != slug:
         raise InvalidInput("slug", "cannot be changed", slug)
-    services.put_collection(session, metadata.clean_slug(slug), fields, version, images)
+    slug = metadata.clean_slug(slug)
+    _may_put(request, slug)
+    services.put_collection(session, slug, fields, version, images)
 
 
 def committed(done: Commit) -> dict[str, Any]:

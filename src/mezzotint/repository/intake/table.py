@@ -60,22 +60,26 @@ class Table:
 
     def match(self, files: Sequence[File]) -> Described:
         """By its path; by its name alone only where that is one file's and one row's."""
-        found, by_path, by_name = Described(), dict[str, Path](), defaultdict[str, list[Path]](list)
+        found, by_path, by_name = Described(), defaultdict[str, set[Path]](set), defaultdict[str, set[Path]](set)
+        same: dict[Path, Path] = {}
+        """a file that is found twice is one"""
         for file, root in files:
+            first = same.setdefault(file.resolve(), file)
             for spelling in _spellings(file, root):
-                by_path.setdefault(spelling, file)
-            by_name[_plain(file.name)].append(file)
+                by_path[spelling].add(first)
+            by_name[_plain(file.name)].add(first)
         rows_of_name = defaultdict[str, int](int)
         for row in self._rows:
             rows_of_name[_plain(row.file)] += 1
         for row in self._rows:
             plain = _plain(row.file)
-            path: Path | None = by_path.get(plain)
-            if path is None and "/" not in plain and len(by_name[plain]) == 1 == rows_of_name[plain]:
-                path = by_name[plain][0]
+            meant = by_path[plain]
+            if not meant and "/" not in plain and rows_of_name[plain] == 1:
+                meant = by_name[plain]
+            path = next(iter(meant)) if len(meant) == 1 else None
             if path is None:
-                many = len(by_name[plain])
-                why = f"is the name of {many} files; give its path" if many > 1 else "is none of these files"
+                many = max(len(meant), len(by_name[plain]))
+                why = f"may be any of {many} files; give its path" if many > 1 else "is none of these files"
                 found.wrong.append(f"line {row.line}: {row.file!r} {why}")
             elif path in found.rows:
                 found.wrong.append(f"line {row.line}: {row.file!r} was described in line {found.rows[path].line}")
