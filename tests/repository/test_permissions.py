@@ -161,3 +161,18 @@ def test_who_may_change_images_sees_no_session_of_others(holding: Engine) -> Non
     client.force_login(User.objects.get())
     assert client.get(address).status_code == 404
     assert client.get("/api/sessions/").json()["results"] == []
+
+
+@pytest.mark.parametrize("holding", ["public"], indirect=True)
+def test_who_may_make_collections_changes_none(holding: Engine) -> None:
+    """By whatever way: a POST over one that is there, a PUT in a session, an upload that joins one."""
+    put_in(holding, 9)
+    client = client_of("staff", holding, "repository.add_collection, repository.add_image")
+    over = {"slug": "shelf", "version": 1, "title": "Mine", "images": []}
+    assert client.post("/api/collections/", over, "json").status_code == 403
+    opened = client.post("/api/sessions/", {}, "json").json()["id"]
+    there = f"/api/sessions/{opened}/collections/"
+    assert client.put(f"{there}shelf/", {"version": 1, "title": "Mine"}, "json").status_code == 403
+    assert client.put(f"{there}attic/", {"title": "New"}, "json").status_code == 204
+    assert client.post("/api/images/", {"file": picture(), "collection": "Shelf"}).status_code == 403
+    assert client.post("/api/images/", {"file": picture(), "collection": "Cellar"}).status_code == 201

@@ -312,6 +312,8 @@ def test_a_cursor_that_nobody_gave_out_is_refused(idents: list[str], cursor: str
     ("parameters", "field"),
     [
         ({"cursor": "nonsense"}, "cursor"),
+        ({"cursor": "http://["}, "cursor"),
+        ({"cursor": "http://x/?cursor=y"}, "cursor"),
         ({"cursor": forged("x", 2**70)}, "cursor"),
         ({"cursor": forged("\ud800", "x"), "ordering": "title"}, "cursor"),
         ({"cursor": forged("x", "x"), "ordering": "width"}, "cursor"),

@@ -85,7 +85,7 @@ def page_size(text: str) -> int:
 
 def cursor_of(text: str) -> str:
     """A cursor as it was given: by itself, as it stands in `next`, or as the whole of `next`."""
-    return parse_qs(text.partition("?")[2]).get("cursor", [""])[0] if "://" in text else text
+    return parse_qs(text.partition("?")[2]).get("cursor", [text])[0] if "://" in text else text
 
 
 def _beyond(model: type[Model], field: str, tie: str, where: tuple[str | int, str | int], sign: str) -> _Beyond:

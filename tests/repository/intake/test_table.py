@@ -72,6 +72,18 @@ def test_every_row_that_is_nobodys_or_doubled_is_told(folder: Path) -> None:
     ]
 
 
+def test_a_path_that_two_folders_have_is_nobodys(tmp_path: Path) -> None:
+    for folder in ("one", "two"):
+        (tmp_path / folder).mkdir()
+        (tmp_path / folder / "a.jpg").write_bytes(b"")
+    table = tmp_path / "table.csv"
+    table.write_text("file,title\na.jpg,Which\ntwo/a.jpg,This\n")
+    files, _ = find_files([tmp_path / "one", tmp_path / "two", tmp_path / "two" / "a.jpg"])
+    described = Table(table).match(files)
+    assert described.wrong == ["line 2: 'a.jpg' may be any of 2 files; give its path"]
+    assert [(path.parent.name, row.fields["title"]) for path, row in described.rows.items()] == [("two", "This")]
+
+
 def test_a_corrected_table_is_applied_to_what_is_known(tmp_path: Path) -> None:
     folder, data = tmp_path / "in", tmp_path / "data"
     folder.mkdir()
