@@ -40,9 +40,9 @@ mutants: .venv/dev.stamp ## mutation testing of the pure rooms, in mutants/
 	@$(BIN)/mutmut run --max-children $(CORES)
 	@$(BIN)/mutmut results
 
-soak: .venv/dev.stamp ## a long random run with kill -9: MINUTES=5 SEED=... STORE=directory|swift|s3, or SETUP=full
+soak: .venv/dev.stamp ## a long random run with kill -9: MINUTES=5 SEED=... STORE=directory|swift|s3, WEATHER=1, or SETUP=full
 	@$(BIN)/python -m $(if $(SETUP),tests.deployed.soak,tests.durability.soak --store $(or $(STORE),directory)) \
-	    --minutes $(or $(MINUTES),5) $(if $(SEED),--seed $(SEED))
+	    --minutes $(or $(MINUTES),5) $(if $(SEED),--seed $(SEED)) $(if $(WEATHER),--weather)
 
 format: .venv/dev.stamp ## put into the one form, with what can be mended by itself
 	@$(BIN)/ruff check --fix-only --quiet src tests bench

@@ -100,8 +100,8 @@ class Relay:
             await asyncio.wait(ends, return_when=asyncio.FIRST_COMPLETED)
             for end in ends:
                 end.cancel()
-        except OSError:
-            pass
+        except (OSError, asyncio.CancelledError):
+            pass  # nobody is there any more, or the relay ends
         finally:
             self._writers.discard(writer)
             for one in (writer, there):

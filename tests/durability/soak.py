@@ -3,7 +3,8 @@
 
 A writer with two workers and a read node serve; clients change what is theirs and look at it; meanwhile servers and
 workers are killed, databases deleted, checkpoints made, and the store is reconciled and verified. In the end the
-oracle is asked. Status 1 where any promise was broken, and where nothing was killed.
+oracle is asked. Status 1 where any promise was broken, and where nothing was killed. With `--weather` a bad network is
+before the store: it delays, drops, resets, cuts off and answers 500 and 503, and goes black now and then.
 """
 
 from __future__ import annotations
@@ -11,6 +12,7 @@ from __future__ import annotations
 import argparse
 import os
 import random
+import re
 import shutil
 import signal
 import subprocess
@@ -25,6 +27,7 @@ from typing import Any
 
 from mezzotint import tokens
 from tests.backends import missing_swift
+from tests.backends.relay import Relay, Weather
 from tests.backends.swift import SwiftCluster
 from tests.durability.clients import Client, Known, Violation, World
 from tests.durability.directories import lose_database
@@ -32,11 +35,14 @@ from tests.servers import PROGRAM, Server, environment, start_server
 
 GRACE = "3s"
 _CLIENTS = 4
+_STORE_TIMEOUT = 4
+BAD = Weather(delay=0.05, reset=0.01, truncate=0.005, drop=0.001, fail=0.01)
+_WEATHER = re.compile("does not answer|did not answer|could not be reached|broke off|is busy|are busy")
 
 
 class Soak:
-    def __init__(self, place: Path, seed: int, variables: dict[str, str]) -> None:
-        self.world = World()
+    def __init__(self, place: Path, seed: int, variables: dict[str, str], relay: Relay | None = None) -> None:
+        self.world, self._relay = World(), relay
         self._random = random.Random(seed)
         self._place = place
         common = variables | {"MEZZOTINT_GRACE": GRACE, "MEZZOTINT_CHECKPOINT_SEGMENTS": "40"}
@@ -59,6 +65,7 @@ class Soak:
             for client in self._clients:
                 client.start()
             self._wreak_havoc(until)
+            self._calm()
             self._wait_for_clients()
             if not self.world.violations:
                 self._look_at_all()
@@ -82,6 +89,9 @@ class Soak:
             self.reconcile,
             self.verify,
         ]
+        if self._relay is not None:
+            self._relay.weather = BAD
+            doings.append(self.go_black)
         turn: list[Callable[[], None]] = []
         while time.monotonic() < until and not self.world.ended.wait(self._random.uniform(0.5, 3)):
             if not turn:
@@ -115,16 +125,36 @@ class Soak:
     def make_a_checkpoint(self) -> None:
         self._own.insist(lambda: self._own.ask("POST", "/api/snapshots/", {202}))
 
+    def go_black(self) -> None:
+        """For a while longer than the store's time limit, now and then."""
+        assert self._relay is not None
+        self._relay.black()
+        time.sleep(self._random.uniform(0.5, 1.5 * _STORE_TIMEOUT))
+        self._relay.clear()
+
     def reconcile(self) -> None:
         """Killed half-way now and then."""
         status, said = self._command("reconcile", "--apply", "--json", killed=self._random.random() < 0.3)
-        if status not in {0, -signal.SIGKILL}:
+        if status not in {0, -signal.SIGKILL} and not self._is_weather(said):
             self.world.violated(f"reconcile: {status} {said}")
 
     def verify(self) -> None:
         status, said = self._command("verify", "--json")
-        if status:
+        if status and not self._is_weather(said):
             self.world.violated(f"verify: {status} {said}")
+
+    def _is_weather(self, said: str) -> bool:
+        """Whether a command ended because the store did not answer it, and says so in a sentence."""
+        if self._relay is None or "Traceback" in said or not _WEATHER.search(said):
+            return False
+        self.world.counted("commands given up")
+        return True
+
+    def _calm(self) -> None:
+        if self._relay is not None:
+            self._relay.weather = Weather()
+            for what, count in self._relay.struck.items():
+                self.world.count[f"network: {what}"] += count
 
     def _command(self, *arguments: str, killed: bool = False) -> tuple[int, str]:
         data = self._place / "writer"
@@ -193,16 +223,24 @@ class Soak:
 
 
 @contextmanager
-def variables_of(store: str, place: Path) -> Iterator[dict[str, str]]:
-    """What a server is told so that it keeps its objects in a new store of this kind."""
+def variables_of(store: str, place: Path, weather: int | None = None) -> Iterator[tuple[dict[str, str], Relay | None]]:
+    """What a server is told so that it keeps its objects in a new store of this kind; behind a relay, where its weather
+    has a seed."""
     if store == "directory":
-        yield {"MEZZOTINT_STORE": f"file://{place / 'store'}"}
+        yield {"MEZZOTINT_STORE": f"file://{place / 'store'}"}, None
         return
     if missing := missing_swift():
         raise SystemExit(missing)
     cluster = SwiftCluster.start(place / "swift")
     try:
-        yield cluster.environment() | {"MEZZOTINT_STORE": f"{store}://{cluster.new_container()}/soak"}
+        variables = cluster.environment() | {"MEZZOTINT_STORE": f"{store}://{cluster.new_container()}/soak"}
+        if weather is None:
+            yield variables, None
+            return
+        with Relay(cluster.port, seed=weather) as relay:
+            ports = f":{cluster.port}", f":{relay.port}"
+            variables = {name: value.replace(*ports) for name, value in variables.items()}
+            yield variables | {"MEZZOTINT_STORE_TIMEOUT": str(_STORE_TIMEOUT)}, relay
     finally:
         cluster.stop()
 
@@ -212,12 +250,16 @@ def main() -> int:
     parser.add_argument("--minutes", type=float, default=5)
     parser.add_argument("--seed", type=int, default=random.SystemRandom().randrange(10**6))
     parser.add_argument("--store", choices=("directory", "swift", "s3"), default="directory")
+    parser.add_argument("--weather", action="store_true", help="a bad network before the store")
     given = parser.parse_args()
-    say(f"seed {given.seed}; again: make soak MINUTES={given.minutes:g} SEED={given.seed} STORE={given.store}")
+    if given.weather and given.store == "directory":
+        parser.error("a directory is behind no network: --store swift, or s3")
+    bad = " WEATHER=1" if given.weather else ""
+    say(f"seed {given.seed}; again: make soak MINUTES={given.minutes:g} SEED={given.seed} STORE={given.store}{bad}")
     place = Path(tempfile.mkdtemp(prefix="soak-"))
     try:
-        with variables_of(given.store, place) as variables:
-            soak = Soak(place, given.seed, variables)
+        with variables_of(given.store, place, given.seed if given.weather else None) as (variables, relay):
+            soak = Soak(place, given.seed, variables, relay)
             try:
                 soak.run(given.minutes)
             finally:
