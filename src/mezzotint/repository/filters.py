@@ -27,6 +27,8 @@ MAX_WORDS = 16
 """of a search, each of which is looked for by itself"""
 _FEW = 2000
 """images that are gathered one by one"""
+_NONE = 0
+"""no image has this id"""
 _RANGES = ("width", "height", "bytes")
 FILTERS = (
     "search", "collection", "tag", "format", "creator", "captured_after", "captured_before",
@@ -130,7 +132,9 @@ def _narrowed(chosen: QuerySet[Image], condition: Condition) -> QuerySet[Image]:
         cursor.execute(f"{condition.ids} LIMIT {_FEW + 1}", condition.values)
         few = [pk for (pk,) in cursor.fetchall()]
     if len(few) <= _FEW:
-        return chosen.filter(pk__in=few)
+        return chosen.filter(
+            pk__in=few or [_NONE]
+        )  # asked for all the same: nothing found is no answer of a broken one
     return chosen.filter(RawSQL(condition.each, condition.values, BooleanField()))
 
 
