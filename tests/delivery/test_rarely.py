@@ -21,7 +21,7 @@ from mezzotint.delivery.respond import CACHE, nginx_word
 from mezzotint.errors import NotFound, StorageFull
 from mezzotint.names import Ident
 from mezzotint.objects import ObjectReader
-from mezzotint.repository import queries
+from mezzotint.repository import filters
 from mezzotint.settings import Settings
 from mezzotint.sources.peer_client import RECORD_HEADER
 from mezzotint.wiring import Engine
@@ -222,7 +222,7 @@ def test_a_defect_is_no_page_for_people(engine: Engine, monkeypatch: pytest.Monk
     def defect(*arguments: object) -> None:
         raise IntegrityError("a row twice")
 
-    monkeypatch.setattr(queries, "images", defect)
+    monkeypatch.setattr(filters, "images", defect)
     with pytest.raises(IntegrityError):
         Client().get("/")
     answer = Client(raise_request_exception=False).get("/")
