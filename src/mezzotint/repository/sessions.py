@@ -134,7 +134,7 @@ def _collection_changes(work: Work, conflicts: dict[str, list[str]]) -> list[Cha
     named: dict[tuple[str, str], list[str]] = defaultdict(list)
     joining: dict[str, list[str]] = defaultdict(list)
     for ident, pending in work.images.items():
-        for key, title in pending.collections.items():
+        for key, title in sorted(pending.collections.items()):  # the databases keep them in orders of their own
             named[key, title].append(ident)
     titles = {slug: step.fields["title"] for slug, step in work.collections.items() if step.fields.get("title")}
     for (key, title), idents in named.items():
