@@ -145,7 +145,8 @@ class Machine(Changes):
     def copy_the_store(self) -> None:
         shutil.rmtree(self.copy, ignore_errors=True)
         shutil.copytree(self.data / "store", self.copy)
-        self.copied_at = self.seq
+        with self.faulty.calm():  # it may have a segment whose end nobody has seen
+            self.copied_at = self.engine.journal.last(self.seq)
 
     @precondition(lambda self: 0 < self.copied_at < self.seq)
     @rule()
