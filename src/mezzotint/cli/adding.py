@@ -66,7 +66,8 @@ def ingest(
     if dry_run:
         wrong = [*described.wrong, *(why for path, _ in files for why in described.fields(path)[1])]
         report = work.IngestReport(wrong=wrong)
-        say(f"{len(files)} pictures, {decimal(size)}; {len(left)} other files left out") if not as_json else None
+        if not as_json:
+            say(f"{len(files)} pictures, {decimal(size)}; {len(left)} other files left out")
     else:
         tell(f"into {escape(Settings.read().store_url)}")
         with bytes_progress("ingest", size) as advance:

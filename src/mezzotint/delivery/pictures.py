@@ -24,6 +24,7 @@ from mezzotint.derivatives.memory import MemoryCache
 from mezzotint.derivatives.pool import NOBODY
 from mezzotint.errors import GivenUp
 from mezzotint.front.exchange import STATUS_LINES
+from mezzotint.host.lanes import unheeded
 from mezzotint.names import FORMATS, Facts, Format, Ident, Rendition, base_key, print_name
 from mezzotint.wiring import Engine
 
@@ -172,7 +173,7 @@ class Pictures:
             gone.cancel()
             if not made.done():
                 self._manager.leave(flight)
-                made.add_done_callback(lambda done: done.cancelled() or done.exception())  # nobody looks at it
+                unheeded(made)
 
     async def base(self, ident: Ident, request: Request, alias: Alias | None = None) -> Answer:
         """The base itself. Raises MezzotintError."""

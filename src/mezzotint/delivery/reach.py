@@ -6,8 +6,7 @@ from __future__ import annotations
 import asyncio
 import os
 from collections.abc import Callable, Iterator
-from functools import partial
-from typing import Any, TypeVar
+from typing import TypeVar
 
 from mezzotint.cache import CachedFile
 from mezzotint.delivery.answer import of_file
@@ -15,6 +14,7 @@ from mezzotint.delivery.conditional import ByteRange
 from mezzotint.derivatives import Bases
 from mezzotint.names import Facts, Ident, Rendition
 from mezzotint.objects import ObjectReader
+from mezzotint.sources.flights import Flights
 from mezzotint.wiring import Engine
 
 T = TypeVar("T")
@@ -53,7 +53,10 @@ class Reach:
     def __init__(self, engine: Engine) -> None:
         self._manager, self._bases, self._cache = engine.manager, engine.bases, engine.cache
         self._store = engine.store_lane
-        self._asked: dict[tuple[str, str], asyncio.Future[Any]] = {}
+        self._flights = Flights(engine.host.locks, engine.store_lane, engine.settings.store_timeout)
+
+    async def close(self) -> None:
+        await self._flights.close()
 
     async def facts(self, ident: Ident) -> Facts:
         """Raises NotFound, DamagedBase, Busy, StoreUnavailable."""
@@ -61,7 +64,7 @@ class Reach:
             return facts
         if (facts := await asyncio.to_thread(self._bases.recalled, ident)) is not None:
             return facts
-        return await self._once(("facts", ident), partial(self._bases.facts, ident))
+        return await self._once(f"facts:{ident}", self._bases.facts, ident)
 
     async def file(self, name: str) -> CachedFile | None:
         """What the cache has; in a thread where it has to be looked at, as others are not to wait."""
@@ -77,17 +80,8 @@ class Reach:
     async def have(self, ident: Ident, rendition: Rendition, facts: Facts) -> None:
         """What it is derived from on this host: no turn to render is taken by what waits for the store."""
         if self._manager.lacks(ident, rendition, facts):
-            await self._once(("bring", ident), partial(self._bases.bring, ident))
+            await self._once(f"bring:{ident}", self._bases.bring, ident)
 
-    async def _once(self, key: tuple[str, str], work: Callable[[], T]) -> T:
+    async def _once(self, key: str, work: Callable[[Ident], T], ident: Ident) -> T:
         """One place in the lane, however many want the same of one base."""
-        asked = self._asked.get(key)
-        if asked is None:
-            asked = self._asked[key] = asyncio.ensure_future(self._store.do(work))
-            asked.add_done_callback(lambda done: self._forget(key, done))
-        return await asyncio.shield(asked)
-
-    def _forget(self, key: tuple[str, str], done: asyncio.Future[Any]) -> None:
-        del self._asked[key]
-        if not done.cancelled():
-            done.exception()  # those who wait are told; perhaps nobody does any more
+        return await asyncio.shield(self._flights.fly(key, lambda: self._store.do(work, ident)))

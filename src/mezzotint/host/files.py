@@ -134,6 +134,15 @@ def sync(stream: BinaryIO) -> None:
     os.fsync(stream.fileno())
 
 
+def place_secret(path: Path, text: str, *, only_if_absent: bool = False) -> None:
+    """A file that its user alone can read, durable."""
+    with temporary(path.parent) as (part, stream):
+        part.chmod(0o600)
+        stream.write(text.encode())
+        sync(stream)
+        place(part, path, only_if_absent=only_if_absent)
+
+
 def place(source: Path, target: Path, *, only_if_absent: bool = False, durable: bool = True) -> bool:
     """Give the whole file `source` the name `target`, on the same file system.
 

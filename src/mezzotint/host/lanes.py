@@ -16,6 +16,11 @@ from mezzotint.errors import Busy
 T = TypeVar("T")
 
 
+def unheeded(answer: asyncio.Future[Any]) -> None:
+    """Perhaps nobody waits for it any more: what it raises is no defect then."""
+    answer.add_done_callback(lambda done: done.cancelled() or done.exception())
+
+
 class Lane:
     """Work for the event loop that waits for one thing: `what`.
 
@@ -46,7 +51,7 @@ class Lane:
         except asyncio.CancelledError:
             if not asked.cancel():
                 asked.add_done_callback(_dropped)
-                answer.add_done_callback(lambda done: done.cancelled() or done.exception())  # nobody looks at it
+                unheeded(answer)
             raise
 
     def close(self) -> None:

@@ -32,8 +32,9 @@ def open_s3(bucket: str, prefix: str, settings: Settings) -> S3Store:
     given = settings.credentials
     config = {name.lower(): value for name, value in given.items() if name in _GIVEN}
     options: dict[str, Any] = {}
-    if any(name in given for name in _KEPT_ELSEWHERE) and "AWS_ACCESS_KEY_ID" not in given:
-        options["credential_provider"] = _kept_elsewhere(given, config)
+    elsewhere = next((name for name in _KEPT_ELSEWHERE if name in given), None)
+    if elsewhere is not None and "AWS_ACCESS_KEY_ID" not in given:
+        options["credential_provider"] = _kept_elsewhere(elsewhere, given, config)
     else:
         for name in ("AWS_ACCESS_KEY_ID", "AWS_SECRET_ACCESS_KEY"):
             credential(given, name, f"or one of {', '.join(_KEPT_ELSEWHERE)}")
@@ -103,7 +104,7 @@ def _in_environment(variables: Mapping[str, str]) -> Iterator[None]:
                     os.environ[name] = value
 
 
-def _kept_elsewhere(given: Mapping[str, str], config: dict[str, str]) -> Any:
+def _kept_elsewhere(which: str, given: Mapping[str, str], config: dict[str, str]) -> Any:
     """What boto3 finds in a profile, in a container, by a token of a Kubernetes service account; renewed in time.
     `given` may come from a file of settings, and be in no environment. Raises InvalidInput."""
     import boto3
@@ -122,5 +123,4 @@ def _kept_elsewhere(given: Mapping[str, str], config: dict[str, str]) -> Any:
         why = "no credentials were found"
     except (BotoCoreError, ClientError, OSError, ValueError) as error:
         why = first_line(error)[:200]
-    which = next(name for name in _KEPT_ELSEWHERE if given.get(name))
     raise InvalidInput(which, f"gives no credentials: {why}", "what AWS's own programs take")

@@ -8,7 +8,7 @@ from typing import Any
 from django import forms
 from django.contrib import admin, messages
 from django.core.paginator import Paginator
-from django.db.models import QuerySet
+from django.db.models import Model, QuerySet
 from django.http import HttpRequest, HttpResponse
 from django.utils.functional import cached_property
 from django.utils.html import format_html
@@ -182,8 +182,10 @@ class ReadOnlyAdmin(admin.ModelAdmin[Any]):
 
     has_add_permission = has_delete_permission = has_change_permission
 
-    def may(self, request: HttpRequest, action: str = "change") -> bool:
-        if request.user.has_perm(f"{self.opts.app_label}.{action}_{self.opts.model_name}"):
+    def may(self, request: HttpRequest, action: str = "change", model: type[Model] | None = None) -> bool:
+        """With rows of `model`, or of one's own."""
+        about = model._meta if model is not None else self.opts
+        if request.user.has_perm(f"{about.app_label}.{action}_{about.model_name}"):
             return True
         self.message_user(request, f"You may look, and not {action} anything.", messages.ERROR)
         return False
@@ -208,8 +210,7 @@ class RemovalAdmin(ReadOnlyAdmin, CommittingAdmin):
 
     @admin.action(description="Bring the selected images back")
     def bring_back(self, request: HttpRequest, queryset: QuerySet[Removal]) -> None:
-        if not request.user.has_perm("repository.add_image"):
-            self.message_user(request, "You may look, and not add images.", messages.ERROR)
+        if not self.may(request, "add", Image):
             return
         idents = list(queryset.values_list("ident", flat=True))
         self.commit(request, lambda s: _each(services.bring_back, s, idents))

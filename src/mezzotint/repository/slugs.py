@@ -2,15 +2,24 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping
+from collections.abc import Iterable, Mapping
 
 from django.db.models import Q
 
-from mezzotint.repository.metadata import MAX_SLUG, clean_slug
+from mezzotint.repository.metadata import MAX_SLUG, TEXT_LIMITS, clean_slug, clean_text
 from mezzotint.repository.models import Collection
 
 _ROOM = 8
 """characters that a number may take"""
+
+
+def joined(names: Iterable[str]) -> dict[str, str]:
+    """The collections of these names, as an addition has those that it joins. Raises InvalidInput."""
+    cleaned = []
+    for name in names:
+        clean_slug(name)  # one that no slug can be made of is refused now, and not by the commit
+        cleaned.append(clean_text("collection", name, TEXT_LIMITS["title"]))
+    return {name: name for name in cleaned}
 
 
 def slug_of(name: str, made: Mapping[str, str] | None = None) -> str:

@@ -23,7 +23,7 @@ from dotenv import dotenv_values
 from mezzotint import __version__
 from mezzotint.errors import InvalidInput
 from mezzotint.front.limits import Limits
-from mezzotint.host.files import place, sync, temporary
+from mezzotint.host.files import place_secret
 from mezzotint.host.rates import Rate
 from mezzotint.settings import machine
 from mezzotint.settings import parsing as p
@@ -260,9 +260,5 @@ def _kept_secret(path: Path) -> str:
     import secrets
 
     if not path.exists():
-        with temporary(path.parent) as (part, stream):
-            part.chmod(0o600)
-            stream.write(secrets.token_urlsafe(48).encode())
-            sync(stream)
-            place(part, path, only_if_absent=True)
+        place_secret(path, secrets.token_urlsafe(48), only_if_absent=True)
     return path.read_text()

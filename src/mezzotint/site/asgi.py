@@ -7,7 +7,6 @@ import gc
 import os
 import tempfile
 from collections.abc import MutableMapping
-from concurrent.futures import ThreadPoolExecutor
 from typing import Any
 from urllib.parse import parse_qs
 
@@ -30,6 +29,7 @@ from mezzotint.delivery.request import Receive, Request, Scope
 from mezzotint.delivery.respond import Send
 from mezzotint.errors import InvalidInput, MezzotintError, TooManyBytes, Unauthorized
 from mezzotint.host.files import full_is_told, make_directory
+from mezzotint.host.lanes import Lane
 from mezzotint.site import prepare, traces
 from mezzotint.site.logs import RequestIds
 from mezzotint.site.managed import Managed
@@ -85,7 +85,7 @@ class Site:
         )
         files = StaticFiles(packages=[(package, "static") for package in _STATIC])
         self._static = Starlette(routes=[Mount("/static", files)])
-        self._logins = ThreadPoolExecutor(2, thread_name_prefix="logins")
+        self._logins = Lane("logins", 2)
         self._max_body = self._engine.settings.max_upload + _FORM_ROOM
 
     async def __call__(self, scope: Scope, receive: Receive, send: Send) -> None:
@@ -135,7 +135,7 @@ class Site:
     def close(self) -> None:
         for one in self._background:
             one.stop()
-        self._logins.shutdown(wait=False)
+        self._logins.close()
         wiring.close_engine()
         traces.end()
 
@@ -193,7 +193,7 @@ class Site:
 
     async def _is_known(self, cookie: str) -> bool:
         """In threads of its own: where the database hangs, no picture waits for it."""
-        return await asyncio.get_running_loop().run_in_executor(self._logins, _is_login, cookie)
+        return await self._logins.do(_is_login, cookie)
 
     def _checked(self, headers: dict[bytes, str], limit: int) -> int:
         """`limit`, where the length that the body says it has is within it."""

@@ -8,14 +8,15 @@ from email.message import Message
 from typing import IO, Any
 
 from django.core.handlers.asgi import ASGIHandler
+from rest_framework.permissions import SAFE_METHODS
 
 from mezzotint.errors import Busy, InvalidInput, StoreUnavailable
+from mezzotint.host.lanes import unheeded
 from mezzotint.repository.api.problems import plain
 
 _END = 4096
 """How much of a form's end may stand behind its closing boundary."""
-_SAFE = {"GET", "HEAD", "OPTIONS"}
-LOOKS = {"/ready", "/api/status/"}
+_LOOKS = ("/ready", "/api/status/")
 """what is asked for to see whether all is well; never late, and with room of its own"""
 _LOOK, _READ = 3.0, 60.0
 """seconds"""
@@ -43,30 +44,27 @@ class Managed(ASGIHandler):
 
     def __init__(self) -> None:
         super().__init__()
-        self._looks = {path: Room(path, 4) for path in LOOKS}
+        self._looks = {path: Room(path, 4) for path in _LOOKS}
         self._reading, self._writing = Room("reading", 32), Room("writing", 32)
 
     async def run_get_response(self, request: Any) -> Any:
         if (room := self._looks.get(request.path)) is not None:
             return await self._within(request, room, _LOOK)
-        if request.method in _SAFE:
+        if request.method in SAFE_METHODS:
             return await self._within(request, self._reading, _READ)
         return await self._within(request, self._writing, None)
 
     async def _within(self, request: Any, room: Room, seconds: float | None) -> Any:
-        """A thread that is late goes on to its end, and counts until then; nobody waits for it any more."""
+        """A thread that is late, or whose client has gone, goes on to its end, and counts until then."""
         if not room.enter():
             return plain(Busy(f"{room.size} {room.name} requests are going on here already"))
         work = asyncio.ensure_future(super().run_get_response(request))
         work.add_done_callback(lambda done: room.leave())
+        unheeded(work)
         try:
             return await asyncio.wait_for(asyncio.shield(work), seconds)
         except TimeoutError:
-            work.add_done_callback(lambda done: done.cancelled() or done.exception())  # nobody looks at it
             return plain(StoreUnavailable(f"the database does not answer within {seconds:g} s"))
-        except asyncio.CancelledError:  # whoever asked has gone; the thread has not
-            work.add_done_callback(lambda done: done.cancelled() or done.exception())
-            raise
 
     def create_request(self, scope: Any, body_file: IO[bytes]) -> Any:
         headers = dict(scope["headers"])

@@ -8,11 +8,10 @@ import secrets
 import sys
 from collections.abc import Callable, Iterator
 from dataclasses import dataclass, replace
-from pathlib import Path
 
 from mezzotint import __version__
 from mezzotint.errors import InvalidInput, MezzotintError, StoreRefused, StoreUnavailable, first_line
-from mezzotint.host.files import place, temporary
+from mezzotint.host.files import place_secret
 from mezzotint.settings import Settings
 
 log = logging.getLogger(__name__)
@@ -42,7 +41,7 @@ class Ready:
             yield "  Both are shown this once. `mezzotint token issue` makes further tokens."
         elif self.password:
             path = settings.data / FIRST_LOGIN
-            _write_secret(path, "".join(f"{line.strip()}\n" for line in self._secrets(settings)))
+            place_secret(path, "".join(f"{line.strip()}\n" for line in self._secrets(settings)))
             yield f"  admin    {settings.address}/admin/   password and a token are in {path}: read it and remove it"
         if self.restored is not None:
             yield f"  restored from the object store, up to commit {self.restored}"
@@ -52,13 +51,6 @@ class Ready:
     def _secrets(self, settings: Settings) -> Iterator[str]:
         yield f"  admin    {settings.address}/admin/   user: admin   password: {self.password}"
         yield f"  token    {self.token}"
-
-
-def _write_secret(path: Path, text: str) -> None:
-    with temporary(path.parent) as (part, stream):
-        part.chmod(0o600)
-        stream.write(text.encode())
-        place(part, path)
 
 
 def django_setup() -> None:

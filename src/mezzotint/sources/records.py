@@ -68,6 +68,10 @@ class RemoteRecord:
         return record if right and isinstance(record.ident, str) and is_ident(record.ident) else None
 
 
+_Here = tuple[RemoteRecord, bool, float]
+"""what this host has: the record, whether it is kept in the store too, and when it was seen there"""
+
+
 class RemoteRecords:
     """By key, the sha256 of the canonical address. `keeps` says of a host whether its pictures are kept."""
 
@@ -115,11 +119,10 @@ class RemoteRecords:
         here = None if self._is_near(key) else self._read_here(key)
         if here is None:
             return None, False
-        record, kept, seen = here
-        fresh = (not kept and not self._read_only) or seen + _FRESH_ON_HOST > self._clock()
+        fresh = self._is_ours(here) or self._is_fresh(here)
         if fresh:
-            self._remember(key, record, generation)
-        return record, fresh
+            self._remember(key, here[0], generation)
+        return here[0], fresh
 
     def look_again(self, key: str) -> RemoteRecord | None:
         """What is known now. Raises StoreUnavailable."""
@@ -173,10 +176,10 @@ class RemoteRecords:
 
     def _read(self, key: str, *, anew: bool = False) -> RemoteRecord | None:
         here = self._read_here(key)
-        if here is not None and not here[1] and not self._read_only:
-            return here[0]  # it is only cached: nobody else knows of it
+        if here is not None and self._is_ours(here):
+            return here[0]
         near = self._is_near(key)
-        if here is not None and not anew and not near and here[2] + _FRESH_ON_HOST > self._clock():
+        if here is not None and not anew and not near and self._is_fresh(here):
             return here[0]
         try:
             with self._store.get(remote_key(key)) as reader:
@@ -200,7 +203,14 @@ class RemoteRecords:
             self._cache.purge_file(_record_name(key))
         return record
 
-    def _read_here(self, key: str) -> tuple[RemoteRecord, bool, float] | None:
+    def _is_ours(self, here: _Here) -> bool:
+        """It is only cached: nobody else knows of it."""
+        return not here[1] and not self._read_only
+
+    def _is_fresh(self, here: _Here) -> bool:
+        return here[2] + _FRESH_ON_HOST > self._clock()
+
+    def _read_here(self, key: str) -> _Here | None:
         """The record, whether it is kept in the store too, and when it was seen there."""
         members = self._read_file(_record_name(key))
         try:

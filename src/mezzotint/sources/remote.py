@@ -11,6 +11,7 @@ from enum import StrEnum
 
 from mezzotint.derivatives import Bases
 from mezzotint.errors import Busy, OriginError
+from mezzotint.host.lanes import unheeded
 from mezzotint.names import Ident
 from mezzotint.network.addresses import Policy
 from mezzotint.network.client import Client
@@ -125,12 +126,12 @@ class RemoteImages:
         if fresh:
             return here
         asked = asyncio.ensure_future(self._flights.in_thread(self._records.look_again, key))
+        unheeded(asked)
         try:
             return await asyncio.wait_for(asyncio.shield(asked), None if here is None else _SLOW)
         except (TimeoutError, Busy):
             if here is None:
                 raise
-            asked.add_done_callback(lambda done: done.cancelled() or done.exception())  # nobody looks at it
             return here
 
     def _fly(self, target: Url, ask_peers: bool, known: bool) -> asyncio.Task[Lookup]:

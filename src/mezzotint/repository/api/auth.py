@@ -57,7 +57,8 @@ class ReadOrWrite(BasePermission):
         needed: tuple[str, ...] = getattr(view, "rights", {}).get(method, ())
         if not needed and method in SAFE_METHODS:
             return _may_read(request)
-        return may(request, *needed)
+        require(request, *needed)
+        return True
 
 
 def _may_read(request: Request) -> bool:
@@ -68,28 +69,28 @@ def _may_read(request: Request) -> bool:
     return True
 
 
-def may(request: Request, *needed: str) -> bool:
-    """Whether it comes with a token of scope write, or from staff with one of the permissions. Raises Unauthorized,
-    Forbidden."""
+def require(request: Request, *needed: str) -> None:
+    """Raises Unauthorized, Forbidden, unless it comes with a token of scope write, or from staff with one of the
+    permissions."""
     if isinstance(request.auth, tokens.Token):
         request.auth.require(tokens.Scope.WRITE)
-        return True
+        return
     user = request.user
     if not user.is_authenticated:
         raise Unauthorized("this needs a token of scope write, or a login")
     if not (user.is_active and user.is_staff):
-        return False
-    if any(map(user.has_perm, needed)):
-        return True
-    raise Forbidden(f"this needs the permission {' or '.join(needed) or 'of a superuser'}")
+        raise Forbidden("a staff member or a token of scope write may do this")
+    if not any(map(user.has_perm, needed)):
+        raise Forbidden(f"this needs the permission {' or '.join(needed) or 'of a superuser'}")
 
 
 def has(request: Request, *needed: str) -> bool:
-    """As `may`, for who is told less otherwise."""
+    """As `require`, for who is told less otherwise."""
     try:
-        return may(request, *needed)
+        require(request, *needed)
     except (Unauthorized, Forbidden):
         return False
+    return True
 
 
 def who(request: Request) -> str:

@@ -52,7 +52,7 @@ class BringBackView(View):
 
     @extend_schema(request=None, responses={200: s.ImageSerializer} | PROBLEMS)
     def post(self, request: Request, ident: str) -> Response:
-        """Bring an image back as it was, collections apart."""
+        """Bring an image back as it was, at the end of those of its collections that are still there."""
         _, done = services.at_once(who(request), lambda session: services.bring_back(session, ident))
         return Response(s.ImageSerializer(queries.image(ident)).data | {"commit": committed(done)})
 

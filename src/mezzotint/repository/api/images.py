@@ -87,7 +87,7 @@ class CollectionsView(View):
     def post(self, request: Request) -> Response:
         fields = json_object(request)
         given = fields.pop("slug", None)
-        title = metadata.clean_text("title", fields.get("title", ""), 500)
+        title = metadata.clean_text("title", fields.get("title", ""), metadata.TEXT_LIMITS["title"])
         slug = metadata.clean_slug(given) if given else slugs.slug_of(title)
         services.at_once(who(request), lambda session: put_collection(request, session, slug, fields))
         return Response(s.CollectionSerializer(queries.collection(slug)).data, 201)

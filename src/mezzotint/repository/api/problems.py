@@ -72,8 +72,6 @@ def as_domain(error: Exception) -> errors.MezzotintError | None:
             return errors.InvalidInput("file", "is there too often", f"up to {settings.DATA_UPLOAD_MAX_NUMBER_FILES}")
         case SuspiciousOperation():
             return errors.InvalidInput("body", str(error) or "is not acceptable")
-        case exceptions.PermissionDenied() if error.detail == exceptions.PermissionDenied.default_detail:
-            return errors.Forbidden("a staff member or a token of scope write may do this")
         case exceptions.PermissionDenied():
             return errors.Forbidden(str(error.detail))
         case IntegrityError() | DataError():

@@ -17,12 +17,12 @@ from rest_framework.request import Request
 from rest_framework.response import Response
 from rest_framework.views import APIView
 
-from mezzotint.errors import Forbidden, InvalidInput
+from mezzotint.errors import InvalidInput
 from mezzotint.names import base_key
 from mezzotint.problems import CONTENT_TYPE
 from mezzotint.repository import metadata, paging, queries, services, slugs, standing
 from mezzotint.repository.api import serializers as s
-from mezzotint.repository.api.auth import may
+from mezzotint.repository.api.auth import require
 from mezzotint.repository.api.uploads import SpooledFile, SpoolHandler
 from mezzotint.repository.models import Commit, UpdateSession
 from mezzotint.wiring import engine
@@ -122,9 +122,7 @@ def form_fields(request: Request) -> dict[str, object]:
 
 
 def _form_collections(request: Request) -> dict[str, str]:
-    names = [str(name) for name in _form(request).getlist("collection") if str(name).strip()]
-    cleaned = [metadata.clean_text("collection", name, 500) for name in names]
-    return {name: name for name in cleaned if metadata.clean_slug(name)}
+    return slugs.joined(str(name) for name in _form(request).getlist("collection") if str(name).strip())
 
 
 class UploadView(View):
@@ -161,8 +159,7 @@ class UploadView(View):
 def _may_put(request: Request, slug: str) -> None:
     """Raises Unauthorized, Forbidden."""
     what = "add" if queries.find_collection(slug) is None else "change"
-    if not may(request, f"repository.{what}_collection"):
-        raise Forbidden("a staff member or a token of scope write may do this")
+    require(request, f"repository.{what}_collection")
 
 
 def put_collection(request: Request, session: UpdateSession, slug: str, fields: dict[str, Any]) -> None:

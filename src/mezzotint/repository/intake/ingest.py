@@ -13,7 +13,7 @@ from mezzotint.errors import InvalidInput
 from mezzotint.host.files import CHUNK
 from mezzotint.names import Ident
 from mezzotint.names.formats import EXTENSIONS
-from mezzotint.repository import metadata, services
+from mezzotint.repository import metadata, services, slugs
 from mezzotint.repository.intake.table import Described, File
 from mezzotint.repository.models import Image, UpdateSession
 from mezzotint.repository.services import Addition
@@ -100,7 +100,7 @@ def ingest(
     Raises StorageFull and the like, which concern every file; what concerns one
     file is in the report.
     """
-    collections = {collection.strip(): collection.strip()} if collection and metadata.clean_slug(collection) else {}
+    collections = slugs.joined([collection] if collection else [])
     described = described or Described()
     report = IngestReport(wrong=list(described.wrong))
     with ThreadPoolExecutor(_THREADS, thread_name_prefix="ingest") as threads:

@@ -50,6 +50,10 @@ class Survey:
             self.idents.append(ident)
 
 
+def _is_over_cap(count: int, of: int) -> bool:
+    return count > min(CAP_COUNT, max(CAP_LEAST, of * CAP_SHARE))
+
+
 @dataclass
 class RepairPlan:
     objects: int = 0
@@ -65,11 +69,11 @@ class RepairPlan:
 
     @property
     def over_cap(self) -> bool:
-        return self.strays.count > min(CAP_COUNT, max(CAP_LEAST, self.objects * CAP_SHARE))
+        return _is_over_cap(self.strays.count, self.objects)
 
     @property
     def entries_over_cap(self) -> bool:
-        return self.missing.count > min(CAP_COUNT, max(CAP_LEAST, self.entries * CAP_SHARE))
+        return _is_over_cap(self.missing.count, self.entries)
 
     @property
     def is_clean(self) -> bool:
