@@ -5,7 +5,10 @@ from __future__ import annotations
 import io
 
 import numpy
+import pylibjxl
 from PIL import Image, ImageDraw, ImageFile, ImageFont
+
+pylibjxl.register_pillow()
 
 
 def photograph(width: int, height: int, seed: int = 0) -> Image.Image:
@@ -60,6 +63,21 @@ def text_scan(width: int, height: int, seed: int = 0) -> Image.Image:
         )
     pixels = numpy.asarray(image).astype("float32") + random.normal(0, 3, (height, width, 1))
     return Image.fromarray(pixels.clip(0, 255).astype("uint8"))
+
+
+def moving(width: int, height: int, seed: int = 0) -> bytes:
+    """A GIF of three frames."""
+    colours = ("red", "green", "blue")
+    frames = [Image.new("RGB", (width, height), colour) for colour in colours]
+    frames[0].putpixel((0, 0), (seed % 256, seed // 256 % 256, 7))
+    return encoded(frames[0], "GIF", save_all=True, append_images=frames[1:], duration=100, loop=0)
+
+
+def clear(width: int, height: int) -> Image.Image:
+    """Red, and nothing to the left; RGBA."""
+    image = Image.new("RGBA", (width, height), (220, 40, 40, 255))
+    image.paste((0, 0, 0, 0), (0, 0, width // 2, height))
+    return image
 
 
 def encoded(image: Image.Image, image_format: str = "JPEG", **options: object) -> bytes:

@@ -23,7 +23,7 @@ def ident(server: Server) -> str:
     ("accept", "media_type"),
     [
         (CHROME, "image/avif"),
-        (SAFARI, "image/avif"),
+        (SAFARI, "image/jxl"),
         ("image/webp,*/*", "image/webp"),
         ("image/webp", "image/webp"),
         ("IMAGE/WebP", "image/webp"),
@@ -45,6 +45,28 @@ def test_the_format_is_one_that_the_client_shows(server: Server, ident: str, acc
     assert answer.headers["content-type"] == media_type
     assert answer.headers["vary"].lower() == "accept"
     assert pictures.opened(answer.content).get_format_mimetype() == media_type
+
+
+MOVING = pictures.moving(40, 30)
+CLEAR = pictures.encoded(pictures.clear(60, 40), "PNG")
+
+
+@pytest.mark.parametrize(
+    ("accept", "media_type"), [(CHROME, "image/webp"), (SAFARI, "image/webp"), (OLDER, "image/gif"), ("", "image/gif")]
+)
+def test_what_moves_goes_on_moving(server: Server, accept: str, media_type: str) -> None:
+    answer = server.http.get(f"/images/{server.upload(MOVING)}-w20.auto", headers={"accept": accept})
+    assert answer.headers["content-type"] == media_type
+    assert pictures.opened(answer.content).n_frames == 3  # type: ignore[attr-defined]
+
+
+@pytest.mark.parametrize(
+    ("accept", "media_type"), [(CHROME, "image/avif"), (SAFARI, "image/jxl"), (OLDER, "image/png"), ("", "image/png")]
+)
+def test_what_is_transparent_stays_so(server: Server, accept: str, media_type: str) -> None:
+    answer = server.http.get(f"/images/{server.upload(CLEAR)}-w30.auto", headers={"accept": accept})
+    assert answer.headers["content-type"] == media_type
+    assert pictures.opened(answer.content).convert("RGBA").getpixel((2, 2))[3] == 0  # type: ignore[index]
 
 
 def test_without_an_accept_it_is_jpeg(server: Server, ident: str) -> None:
@@ -110,14 +132,16 @@ def test_a_method_that_is_refused_varies_too(server: Server, ident: str) -> None
     assert (answer.status_code, answer.headers["vary"].lower()) == (405, "accept")
 
 
-def test_what_would_take_too_much_memory_in_the_better_format_is_a_jpeg(tmp_path: Path) -> None:
+def test_what_would_take_too_much_memory_in_the_better_format_is_in_the_next(tmp_path: Path) -> None:
     server = start_server(tmp_path / "data", MEZZOTINT_RENDER_MEMORY="80M")
     try:
         sent = server.writer.post("/api/images/", files={"file": pictures.jpeg(1600, 1200)})
         assert sent.status_code == 201, sent.text
         ident = sent.json()["ident"]
         for _ in range(2):  # made, and from memory
-            answer = server.http.get(f"/images/{ident}.auto", headers={"accept": CHROME})
+            second = server.http.get(f"/images/{ident}.auto", headers={"accept": CHROME})
+            assert (second.status_code, second.headers["content-type"]) == (200, "image/webp")
+            answer = server.http.get(f"/images/{ident}.auto", headers={"accept": "image/avif"})
             assert (answer.status_code, answer.headers["content-type"]) == (200, "image/jpeg")
             assert answer.headers["vary"].lower() == "accept"
         small = server.http.get(f"/images/{ident}-w100.auto", headers={"accept": CHROME})

@@ -11,12 +11,13 @@ import pytest
 from PIL import Image
 
 from mezzotint.derivatives import Bases
-from mezzotint.derivatives.intake import Intake
+from mezzotint.derivatives.intake import Intake, MemoryLimit
 from mezzotint.errors import DamagedImage, InvalidInput, NotAnImage, NotFound, TooManyBytes, TooManyPixels
-from mezzotint.names import Ident
+from mezzotint.names import FORMATS, Ident
 from mezzotint.objects import DirectoryStore, MemoryStore, ObjectStore
 from tests.cache.caches import OwnCache, open_cache
 from tests.pictures import encoded, jpeg, photograph, png
+from tests.transforms.rendering import RENDERER
 
 ABSENT = Ident("ab" * 32)
 
@@ -24,7 +25,8 @@ ABSENT = Ident("ab" * 32)
 def open_bases(
     directory: Path, store: ObjectStore, cache: OwnCache, max_bytes: int = 1_000_000, memory: int = 1 << 30
 ) -> Bases:
-    intake = Intake(max_bytes, max_pixels=100_000, max_frames=10, memory=memory, allow_svg=False)
+    limit = MemoryLimit(memory, "MEZZOTINT_DECODE_MEMORY")
+    intake = Intake(max_bytes, 100_000, 10, limit, FORMATS.keys() - {"svg"}, RENDERER)
     return Bases(store, cache, cache.host, directory / "incoming", intake)
 
 
@@ -179,7 +181,7 @@ def test_what_takes_too_much_memory_to_decode_is_refused_where_it_is_taken_in(tm
     assert bases.add([encoded(photograph(200, 150), "WEBP")]).new
     with pytest.raises(TooManyPixels) as caught:
         bases.add([encoded(photograph(400, 240), "WEBP")])
-    assert caught.value.limit == "41 MB, MEZZOTINT_RENDER_MEMORY"
+    assert caught.value.limit == "41 MB, MEZZOTINT_DECODE_MEMORY"
 
 
 def animation(frames: int) -> bytes:

@@ -5,12 +5,15 @@ from __future__ import annotations
 import threading
 from collections.abc import Iterator
 from concurrent.futures import ThreadPoolExecutor
+from copy import copy
+from dataclasses import replace
 from pathlib import Path
 
 import pytest
 
 from mezzotint import wiring
 from mezzotint.derivatives import Derivative, StoreManager
+from mezzotint.derivatives.intake import MemoryLimit
 from mezzotint.derivatives.manager import Observer
 from mezzotint.derivatives.pool import Flight, RenderPool
 from mezzotint.errors import Busy, DamagedBase, GivenUp, InvalidRendition, NotFound, StorageFull
@@ -182,8 +185,11 @@ def test_a_level_that_vanished_or_is_damaged_costs_only_its_making(made: Engine,
     request(made, ident, "-w150.jpg").result(PATIENCE)
     for entry in made.cache.index.of_group(ident):
         (made.cache.directory / entry.path).unlink()
+    made.manager.levels.forget()
     assert opened(request(made, ident, "-w160.jpg").result(PATIENCE).data).width == 160
     assert counting.decoded == 2
+    made.manager.levels.settle()
+    made.manager.levels.forget()
     for entry in made.cache.index.of_group(ident):
         (made.cache.directory / entry.path).write_bytes(b"")
     assert opened(request(made, ident, "-w170.jpg").result(PATIENCE).data).width == 170
@@ -279,7 +285,9 @@ def test_what_takes_more_memory_than_all_is_refused_and_nothing_else(made: Engin
     ident = made.bases.add([jpeg(2000, 1500)]).ident
     pool: RenderPool[Derivative] = RenderPool(1, 2)
     memory = Allowance(made.settings.data / "host" / "little", 60 << 20)
-    manager = StoreManager(made.bases, made.cache, made.host, pool, Largest(), counting, memory, 60)
+    bases = copy(made.bases)
+    bases.intake = replace(made.bases.intake, memory=MemoryLimit(memory.total, "MEZZOTINT_RENDER_MEMORY"))
+    manager = StoreManager(bases, made.cache, made.host, pool, Largest(), counting, memory, 60)
     with pytest.raises(InvalidRendition) as caught:
         manager.request(ident, rendition(made, ident, "-1999x1500.avif")).result(PATIENCE)
     assert caught.value.field == "size"

@@ -11,9 +11,11 @@ from typing import Any
 import pytest
 
 from mezzotint import wiring
+from mezzotint.derivatives.levels import name_of
 from mezzotint.derivatives.manager import Observer
 from mezzotint.names import Ident, parse
 from mezzotint.settings import Settings
+from mezzotint.transforms.geometry import levels
 from mezzotint.wiring import Engine
 from tests.conftest import engine_on
 from tests.pictures import jpeg, opened
@@ -73,10 +75,12 @@ def test_a_level_that_another_one_has_made_is_taken(tmp_path: Path, monkeypatch:
     with closing(wiring.open_engine(settings, counting)) as engine:
         ident = engine.bases.add([jpeg(3000, 1000, seed=1)]).ident
         made(engine, ident, "-w150.jpg")
-        names = {entry.path.rpartition("/")[2] for entry in engine.cache.index.of_group(ident)}
-        level = min(names - {f"{ident}-150x50.jpg"}, key=lambda name: len(held(engine, name)))
+        made(engine, ident, "-w151.jpg")
+        engine.manager.levels.settle()
+        level = name_of(ident, levels(engine.bases.facts(ident))[-1])
         data, decoded, renders = held(engine, level), counting.decoded, counting.renders
         engine.cache.purge_file(level)
+        engine.manager.levels.forget()
         looked = counted(monkeypatch, engine.cache, "open")
         with ThreadPoolExecutor(1) as threads:
             with engine.host.locks.hold(level):

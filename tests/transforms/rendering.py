@@ -3,14 +3,18 @@
 from __future__ import annotations
 
 import io
+from collections.abc import Collection
 from pathlib import Path
 
 import numpy
 from PIL import Image
 
-from mezzotint.names import Facts, Ident, Rendition, canonical, parse
-from mezzotint.transforms import geometry, libvips
+from mezzotint.errors import InvalidInput
+from mezzotint.names import FORMATS, Facts, Ident, Rendition, canonical, parse
+from mezzotint.transforms import geometry, structure
+from mezzotint.transforms.children import Crew
 from mezzotint.transforms.libvips import Header, Source
+from mezzotint.transforms.rendering import Renderer
 from tests.pictures import opened
 
 IDENT = Ident("ab" * 32)
@@ -23,8 +27,28 @@ def saved(tmp_path: Path, data: bytes) -> Path:
     return path
 
 
-def header(path: Path, max_pixels: int = PLENTY, *, allow_svg: bool = False) -> Header:
-    return libvips.read_header(path, max_pixels=max_pixels, allow_svg=allow_svg)
+RENDERER = Renderer(Crew(2), 1 << 30, 60)
+"""whose children end with this process"""
+
+
+def header(path: Path, max_pixels: int = PLENTY, accepted: Collection[str] = FORMATS) -> Header:
+    return RENDERER.header(path, max_pixels=max_pixels, accepted=accepted)
+
+
+def taken(path: Path) -> Facts:
+    """Look at a file as a base on its way in is looked at."""
+    facts = header(path).facts
+    if structure.check(path, facts.format) is structure.Verdict.DOUBTFUL:
+        RENDERER.prove(path, facts)
+    return facts
+
+
+def is_taken(tmp_path: Path, data: bytes) -> bool:
+    try:
+        taken(saved(tmp_path, data))
+    except InvalidInput:
+        return False
+    return True
 
 
 def rendition(text: str, facts: Facts) -> Rendition:
@@ -34,12 +58,12 @@ def rendition(text: str, facts: Facts) -> Rendition:
     return canonical(asked, facts)
 
 
-def made(path: Path, text: str, *, allow_svg: bool = False) -> bytes:
+def made(path: Path, text: str) -> bytes:
     """The derivative that `text` names, made from the base itself."""
-    facts = header(path, allow_svg=allow_svg).facts
+    facts = header(path).facts
     stored = geometry.stored(facts)
     source = Source(path, stored, facts.format, is_base=True)
-    return libvips.render(source, geometry.plan(rendition(text, facts), facts, stored))
+    return RENDERER.render(source, geometry.plan(rendition(text, facts), facts, stored))
 
 
 def derived(tmp_path: Path, data: bytes, text: str) -> Image.Image:

@@ -8,10 +8,9 @@ import pytest
 
 from mezzotint.names import Facts, Format, Region, Rendition, Size
 from mezzotint.transforms.geometry import (
-    LEVEL_QUALITY,
     Plan,
     Stored,
-    level_stored,
+    level_plan,
     levels,
     plan,
     reduction,
@@ -23,17 +22,18 @@ LARGE = Facts(4000, 3000, "jpg", 1)
 
 
 def sizes(facts: Facts) -> list[tuple[int, int]]:
-    return [level.size.sides for level in levels(facts) if level.size]
+    return [(level.width, level.height) for level in levels(facts)]
 
 
 @pytest.mark.parametrize(
     ("facts", "expected"),
     [
-        (LARGE, [(1920, 1440), (960, 720)]),
-        (replace(LARGE, width=3000, height=4000), [(1440, 1920), (720, 960)]),
-        (replace(LARGE, width=2880, height=2160), [(1920, 1440), (960, 720)]),
+        (LARGE, [(1920, 1440), (1000, 750)]),
+        (replace(LARGE, format="png"), [(1920, 1440), (960, 720)]),
+        (replace(LARGE, width=3000, height=4000), [(1440, 1920), (750, 1000)]),
+        (replace(LARGE, width=2880, height=2160), [(1920, 1440), (1440, 1080)]),
         (replace(LARGE, width=2879, height=2160), []),
-        (replace(LARGE, width=2880, height=2159), [(1920, 1439), (960, 720)]),
+        (replace(LARGE, width=2880, height=2159), [(1920, 1439), (1440, 1080)]),
         (replace(LARGE, width=60000, height=3), [(1920, 1), (960, 1)]),
         (replace(LARGE, width=3, height=60000), [(1, 1920), (1, 960)]),
         (replace(LARGE, frames=2, format="gif"), []),
@@ -47,22 +47,21 @@ def test_what_a_base_leaves_behind(facts: Facts, expected: list[tuple[int, int]]
     assert sizes(facts) == expected
 
 
-@pytest.mark.parametrize(
-    ("facts", "image_format", "encoding"),
-    [
-        (LARGE, Format.JPG, LEVEL_QUALITY),
-        (replace(LARGE, format="png"), Format.PNG, None),
-        (replace(LARGE, format="webp", alpha=True), Format.PNG, None),
-    ],
-)
-def test_levels_lose_nothing_where_the_base_has_not(facts: Facts, image_format: Format, encoding: int | None) -> None:
-    assert {(level.format, level.encoding) for level in levels(facts)} == {(image_format, encoding)}
+def test_a_small_level_is_what_the_decoder_gives_or_is_made_of_the_large_one() -> None:
+    assert [level.larger for level in levels(LARGE)] == [None, None]
+    huge = replace(LARGE, width=30_000, height=3000)
+    for facts in (replace(LARGE, format="webp"), huge):
+        large, small = levels(facts)
+        assert small.larger == large and large.larger is None
+    for step in (2, 4):
+        asked = level_plan(levels(replace(LARGE, width=962 * step - 1))[1], Stored(962 * step - 1, 3000, 1))
+        assert reduction(asked, 962 * step - 1, 3000, 1.0) == step
 
 
 def test_a_level_lies_upright() -> None:
-    assert [level_stored(level) for level in levels(replace(LARGE, orientation=6))] == [
+    assert [level.stored for level in levels(replace(LARGE, orientation=6))] == [
         Stored(1920, 1440, 1),
-        Stored(960, 720, 1),
+        Stored(1000, 750, 1),
     ]
 
 
@@ -87,21 +86,17 @@ HALF = Region(0, 0, 2000, 1500)
         (sized(481, 360, region=HALF), False),
         (sized(480, 361, region=HALF), False),
         (sized(100, 100, Format.WEBP), True),
-        (sized(100, 100, Format.PNG), False),
-        (sized(100, 100, Format.TIF), False),
-        (sized(100, 100, Format.BMP), False),
+        (sized(960, 720, Format.PNG), True),
+        (sized(961, 720, Format.PNG), False),
+        (sized(961, 720, Format.TIF), False),
+        (sized(961, 720, Format.BMP), False),
+        (replace(sized(961, 720), encoding=90), True),
+        (replace(sized(961, 720), encoding=91), False),
         (Rendition(format=Format.JPG), False),
-        (LEVEL, False),
     ],
 )
 def test_what_a_level_is_good_enough_for(rendition: Rendition, expected: bool) -> None:
     assert serves(LEVEL, rendition, LARGE) is expected
-
-
-def test_lossless_is_made_of_lossless() -> None:
-    facts = replace(LARGE, format="png")
-    assert serves(levels(facts)[0], sized(100, 100, Format.PNG), facts)
-    assert not serves(Rendition(format=Format.PNG), sized(100, 100, Format.PNG), facts)
 
 
 ABOUT = Region(101, 51, 203, 99)

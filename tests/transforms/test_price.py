@@ -20,17 +20,21 @@ from pathlib import Path
 from mezzotint.names import Largest, canonical
 from mezzotint.names.grammar import parse_rendition
 from mezzotint.transforms import geometry, libvips
+from mezzotint.transforms.children import Crew, work
+from mezzotint.transforms.libvips import loading
+from mezzotint.transforms.rendering import Renderer
 
 def peak():
     return next(int(line.split()[1]) << 10 for line in open("/proc/self/status") if line.startswith("VmHWM"))
 
 path, asked = Path(sys.argv[1]), sys.argv[2]
-facts = libvips.read_header(path, max_pixels=10**9).facts
+renderer = Renderer(Crew(1), 1 << 33, 60)
+facts = renderer.header(path, max_pixels=10**9).facts
 plan = geometry.plan(canonical(parse_rendition(asked), facts, Largest()), facts, geometry.stored(facts))
 source = libvips.Source(path, geometry.stored(facts), facts.format, True)
 reckoned = libvips.memory(source, plan, facts.frames)
 before = peak()
-libvips.render(source, plan)
+libvips.render(source, plan, opener=work.judged if path.suffix in {".bmp", ".jp2"} else loading.open_image)
 print(peak() - before, reckoned)
 """
 

@@ -8,16 +8,17 @@ from pathlib import Path
 from mezzotint.names import FORMATS, OUTPUTS, Format
 from mezzotint.names.formats import EXTENSIONS, PREFERRED, WORDS
 from mezzotint.settings import parsing
-from mezzotint.transforms import complete, pillow
+from mezzotint.transforms import structure
+from mezzotint.transforms.children import odd
 from mezzotint.transforms.libvips import loading, saving
 
 NAMES = Path(__file__).parents[2] / "docs/names.md"
 
 
 def test_every_format_can_be_checked_and_read_and_every_output_written() -> None:
-    assert complete.CHECKS.keys() == FORMATS.keys()
-    assert loading.LOADERS.keys() | pillow.FORMATS.keys() == FORMATS.keys()
-    assert not loading.LOADERS.keys() & pillow.FORMATS.keys()
+    assert structure.CHECKS.keys() == FORMATS.keys()
+    assert loading.LOADERS.keys() | odd.OPENERS.keys() == FORMATS.keys()
+    assert loading.LOADERS.keys() & odd.OPENERS.keys() == {"tif"}
     assert saving.SAVERS.keys() == OUTPUTS.keys() == set(Format) - {Format.AUTO}
 
 
@@ -36,8 +37,12 @@ def test_the_settings_know_the_same_outputs() -> None:
             assert parsing.parse_resize_format(word.upper()) == word
 
 
+def test_the_settings_know_the_same_bases() -> None:
+    assert FORMATS.keys() - {"svg"} == parsing.BASE_FORMATS
+
+
 def test_auto_prefers_what_is_smaller() -> None:
-    assert PREFERRED == (Format.AVIF, Format.WEBP)
+    assert PREFERRED == (Format.JXL, Format.AVIF, Format.WEBP)
 
 
 def test_the_documentation_has_every_output_its_side_and_its_quality() -> None:

@@ -236,7 +236,7 @@ def _content_type(key: str, path: Path) -> str:
     if key.endswith(".json"):
         return "application/json"
     with open(path, "rb") as stream, suppress(NotAnImage):
-        return FORMATS[sniff(stream.read(HEAD), allow_svg=True)].media_type
+        return FORMATS[sniff(stream.read(HEAD))].media_type
     return "application/octet-stream"
 
 

@@ -2,16 +2,17 @@
 
 from __future__ import annotations
 
+from contextlib import suppress
 from dataclasses import replace
 
 from mezzotint.delivery.answer import Answer, varying
 from mezzotint.delivery.door import Door
-from mezzotint.delivery.negotiation import negotiate
+from mezzotint.delivery.negotiation import Accepted, accepted, candidates
 from mezzotint.delivery.pictures import AUTO, PREFIX, Pictures, address_of_auto
 from mezzotint.delivery.renditions import Renditions
 from mezzotint.delivery.request import Request
 from mezzotint.errors import InvalidRendition, MezzotintError
-from mezzotint.names import Format, parse
+from mezzotint.names import Format, Ident, Rendition, parse
 
 
 class ImageDoor(Door):
@@ -23,10 +24,11 @@ class ImageDoor(Door):
         return path.startswith(PREFIX)
 
     async def answer(self, request: Request) -> Answer:
-        key, image_format = request.path, Format.AUTO
+        key = request.path
+        named: Accepted = ()
         if request.path.endswith(AUTO):
-            image_format = negotiate(request.header(b"accept"))
-            key = address_of_auto(request.path, image_format)
+            named = accepted(request.header(b"accept"))
+            key = address_of_auto(request.path, named)
         name = request.path[len(PREFIX) :]
         ident, rendition = parse(name)
         await self._renditions.check(request, ident, rendition)
@@ -35,15 +37,18 @@ class ImageDoor(Door):
         if rendition is None:
             return await self._pictures.base(ident, request)
         if rendition.format is Format.AUTO:
-            chosen = replace(rendition, format=image_format)
-            try:
-                return await self._pictures.derivative(ident, chosen, request, negotiated=key)
-            except InvalidRendition:  # it cannot hold the picture, or would take too much memory
-                if image_format is Format.JPG:
-                    raise
-                chosen = replace(rendition, format=Format.JPG)
-                return await self._pictures.derivative(ident, chosen, request, negotiated=key)
+            return await self._negotiated(ident, rendition, named, request, key)
         return await self._pictures.derivative(ident, rendition, request, asked=name)
+
+    async def _negotiated(
+        self, ident: Ident, rendition: Rendition, named: Accepted, request: Request, key: str
+    ) -> Answer:
+        *better, last = candidates(named, await self._pictures.facts(ident))
+        for one in better:
+            with suppress(InvalidRendition):  # it cannot hold the picture, or would take too much memory
+                chosen = replace(rendition, format=one)
+                return await self._pictures.derivative(ident, chosen, request, negotiated=key)
+        return await self._pictures.derivative(ident, replace(rendition, format=last), request, negotiated=key)
 
     def refused(self, request: Request, error: MezzotintError) -> Answer:
         return self._by_accept(request, super().refused(request, error))

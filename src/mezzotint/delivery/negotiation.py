@@ -1,18 +1,26 @@
-"""Which format `auto` is, from the client's Accept (RFC 9110 section 12.5.1)."""
+"""Which format `auto` is, from the client's Accept (RFC 9110 section 12.5.1) and the picture."""
 
 from __future__ import annotations
 
-from mezzotint.names import FORMATS, Format
+from mezzotint.names import FORMATS, OUTPUTS, Facts, Format
 from mezzotint.names.formats import PREFERRED
 
+Accepted = tuple[Format, ...]
+"""the newer formats that a client names, the preferred one first"""
 
-def negotiate(accept: str | None) -> Format:
-    """AVIF or WebP where the client names it; JPEG otherwise, `image/*` and `*/*` included.
 
-    Browsers name what they can show; a wildcard says nothing of newer formats.
-    """
+def accepted(accept: str | None) -> Accepted:
+    """Browsers name what they can show; a wildcard says nothing of newer formats."""
     named = {kind for kind, weight in map(_preference, (accept or "").split(",")) if weight > 0}
-    return next((one for one in PREFERRED if FORMATS[one].media_type in named), Format.JPG)
+    return tuple(one for one in PREFERRED if FORMATS[one].media_type in named)
+
+
+def candidates(named: Accepted, facts: Facts) -> list[Format]:
+    """What a picture is given as, where the one before cannot hold it: what moves goes on moving, and what is
+    transparent stays so. The last of them every client shows."""
+    if facts.animated:
+        return [*(one for one in named if OUTPUTS[one].animation), Format.GIF, Format.JPG]
+    return [*named, Format.PNG if facts.alpha else Format.JPG]
 
 
 def _preference(item: str) -> tuple[str, float]:

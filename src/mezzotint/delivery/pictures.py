@@ -16,6 +16,7 @@ from mezzotint.delivery.answer import COMMON, VARY, Answer, Body, Counts, FileBo
 from mezzotint.delivery.conditional import ByteRange
 from mezzotint.delivery.freshness import Freshness, lasting
 from mezzotint.delivery.metrics import Tally
+from mezzotint.delivery.negotiation import Accepted
 from mezzotint.delivery.reach import BaseBody, Reach
 from mezzotint.delivery.request import Request
 from mezzotint.delivery.respond import CACHE, STORE, content_range, of_304, placed, with_length
@@ -25,7 +26,7 @@ from mezzotint.derivatives.pool import NOBODY
 from mezzotint.errors import GivenUp
 from mezzotint.front.exchange import STATUS_LINES
 from mezzotint.host.lanes import unheeded
-from mezzotint.names import FORMATS, Facts, Format, Ident, Rendition, base_key, print_name
+from mezzotint.names import FORMATS, Facts, Ident, Rendition, base_key, print_name
 from mezzotint.wiring import Engine
 
 PREFIX, AUTO = "/images/", ".auto"
@@ -104,6 +105,10 @@ class Pictures:
             return None
         self._cache.touch(kept.name)
         return kept.answer
+
+    async def facts(self, ident: Ident) -> Facts:
+        """Raises MezzotintError."""
+        return await self._reach.facts(ident)
 
     async def derivative(
         self,
@@ -240,9 +245,9 @@ def _answer(
     return Answer(200, [*said, *COMMON], body, f'"{digest}"', place, counts, fresh)
 
 
-def address_of_auto(address: str, negotiated: Format) -> str:
-    """Under what memory has the answer to one of the formats."""
-    return f"{negotiated} {address}"  # no path begins so
+def address_of_auto(address: str, named: Accepted) -> str:
+    """Under what memory has the answer to those who name these formats."""
+    return f"{','.join(named)} {address}"  # no path begins so
 
 
 def _lines(status: int, found: Iterable[tuple[bytes, bytes]]) -> bytes:

@@ -12,13 +12,12 @@ from functools import lru_cache
 from mezzotint import tokens
 from mezzotint.delivery.conditional import Unsatisfiable, byte_range, entity_tags
 from mezzotint.delivery.hosts import Hosts
-from mezzotint.delivery.negotiation import negotiate
+from mezzotint.delivery.negotiation import Accepted, accepted
 from mezzotint.delivery.pictures import AUTO, Kept, Pictures, address_of_auto
 from mezzotint.delivery.renditions import Renditions
 from mezzotint.errors import MezzotintError
 from mezzotint.front.clock import date_line
 from mezzotint.front.tails import LONGEST, read_tail
-from mezzotint.names import Format
 from mezzotint.signatures import MARK, Signer
 
 HeadAndBody = tuple[bytes, bytes]
@@ -30,7 +29,7 @@ class Wanted:
 
     host: str | None
     given_id: str | None
-    format: Format
+    named: Accepted
     token: str | None
     held: frozenset[str] | None
     range: str | None
@@ -82,7 +81,7 @@ class Quick:
             address = self._access.unsigned(address) or ""  # which is the address of nothing
         if address.endswith(AUTO):
             wanted = _wanted(data[end:])
-            kept = self._in_memory(address_of_auto(address, wanted.format)) if wanted is not None else None
+            kept = self._in_memory(address_of_auto(address, wanted.named)) if wanted is not None else None
         else:
             kept = self._in_memory(address)
             wanted = _wanted(data[end:]) if kept is not None else None
@@ -132,7 +131,7 @@ def _wanted(tail: bytes) -> Wanted | None:
     return Wanted(
         host=get(b"host"),
         given_id=get(b"x-request-id"),
-        format=negotiate(get(b"accept")),
+        named=accepted(get(b"accept")),
         token=_token(get(b"authorization")),
         held=entity_tags(get(b"if-none-match")),
         range=get(b"range"),

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import hashlib
 import os
+from collections.abc import Collection
 from dataclasses import dataclass
 from pathlib import Path
 from typing import BinaryIO
@@ -11,9 +12,9 @@ from typing import BinaryIO
 from mezzotint.errors import NotAnImage, TooManyBytes, TooManyPixels
 from mezzotint.host.files import full_is_told
 from mezzotint.names import Ident
-from mezzotint.transforms import libvips
-from mezzotint.transforms.complete import check_complete
+from mezzotint.transforms import libvips, structure
 from mezzotint.transforms.geometry import stored
+from mezzotint.transforms.rendering import Renderer
 
 THUMBNAIL = 24 << 20
 """bytes of memory that a picture of 800 pixels takes to make, in any format: what is taken in can be shown"""
@@ -54,31 +55,44 @@ class Spool:
 
 
 @dataclass(frozen=True, slots=True)
+class MemoryLimit:
+    """Bytes, and the setting that they come from."""
+
+    size: int
+    setting: str
+
+    def __str__(self) -> str:
+        return f"{self.size >> 20} MB, {self.setting}"
+
+
+@dataclass(frozen=True, slots=True)
 class Intake:
-    """`memory`: bytes that decoding may take."""
+    """`memory`: what decoding may take."""
 
     max_bytes: int
     max_pixels: int
     max_frames: int
-    memory: int
-    allow_svg: bool
+    memory: MemoryLimit
+    formats: Collection[str]
+    renderer: Renderer
 
     def header(self, path: Path) -> libvips.Header:
-        """What a file says of itself. Raises NotAnImage, DamagedImage, TooManyPixels."""
-        return libvips.read_header(path, max_pixels=self.max_pixels, allow_svg=self.allow_svg)
+        """What a base says of itself. Raises NotAnImage, DamagedImage, TooManyPixels."""
+        return self.renderer.header(path, max_pixels=self.max_pixels)
 
     def verified(self, spool: Spool) -> tuple[Ident, libvips.Header]:
         """What was spooled, seen to be a whole picture. Raises NotAnImage, DamagedImage, TooManyPixels."""
         ident = spool.finish()
         if spool.size == 0:
             raise NotAnImage("file", "is empty", "a picture")
-        header = self.header(spool.path)
+        header = self.renderer.header(spool.path, max_pixels=self.max_pixels, accepted=self.formats)
         facts = header.facts
         if facts.frames > self.max_frames:
             raise TooManyPixels("file", f"has {facts.frames} frames", f"{self.max_frames} frames, MEZZOTINT_MAX_FRAMES")
-        check_complete(spool.path, facts.format)
+        verdict = structure.check(spool.path, facts.format)
         memory = libvips.decoding(spool.path, stored(facts), facts.format) + THUMBNAIL
-        if memory > self.memory:
-            takes = f"may take {memory >> 20} MB of memory to decode"
-            raise TooManyPixels("file", takes, f"{self.memory >> 20} MB, MEZZOTINT_RENDER_MEMORY")
+        if memory > self.memory.size:
+            raise TooManyPixels("file", f"may take {memory >> 20} MB of memory to decode", str(self.memory))
+        if verdict is structure.Verdict.DOUBTFUL:
+            self.renderer.prove(spool.path, facts)
         return ident, header

@@ -4,22 +4,24 @@ from __future__ import annotations
 
 import hashlib
 import logging
-import os
 import threading
 import time
 from collections.abc import Iterator
 from contextlib import contextmanager
 from dataclasses import dataclass
+from typing import Any
 
 from mezzotint import tracing
 from mezzotint.cache import Cache
 from mezzotint.derivatives.bases import Bases
+from mezzotint.derivatives.levels import Levels, name_of
 from mezzotint.derivatives.pool import Flight, RenderPool
 from mezzotint.errors import GivenUp, InvalidRendition, NotFound, StorageFull
 from mezzotint.host import Host
 from mezzotint.host.allowance import Allowance
 from mezzotint.names import Facts, Ident, Largest, Rendition, canonical, print_name
 from mezzotint.transforms import geometry, libvips
+from mezzotint.transforms.geometry import Level
 from mezzotint.transforms.libvips import Source
 from mezzotint.transforms.stopping import Stop
 
@@ -63,6 +65,12 @@ class StoreManager:
         """`memory`: bytes for all renders of the host at once. `timeout`: seconds for one, waiting not counted."""
         self._bases, self._cache, self._host, self._pool, self._largest = bases, cache, host, pool, largest
         self.observer, self._memory, self._timeout = observer, memory, timeout
+        self._renderer = bases.intake.renderer
+        self._most = bases.intake.memory
+        self.levels = Levels(cache, self._keep)
+
+    def close(self) -> None:
+        self.levels.close()
 
     def canonical(self, rendition: Rendition, facts: Facts) -> Rendition:
         """Raises InvalidRendition."""
@@ -72,7 +80,8 @@ class StoreManager:
         """Whether a base has to come over the network before it can be made."""
         if self._bases.is_near(ident):
             return False
-        return not any(self._cache.has(print_name(ident, level)) for level in self._usable(rendition, facts))
+        usable = self._usable(rendition, facts)
+        return not (usable and self.levels.has(ident, usable[-1]))
 
     def find(self, name: str) -> Derivative | None:
         """What the cache holds under a canonical name. Does not wait for anything but the disk."""
@@ -105,55 +114,54 @@ class StoreManager:
 
     @contextmanager
     def _source(self, ident: Ident, rendition: Rendition, facts: Facts, stop: Stop) -> Iterator[Source]:
-        """The nearest larger version: a level, made now if need be, or the base."""
+        """What it is derived from: a level, or the base. Which one follows from the two alone, and not from what
+        happens to be there, so that it is the same wherever it is made."""
         if usable := self._usable(rendition, facts):
-            with self._level(ident, usable[-1], facts, stop) as source:
-                yield source
+            level = usable[-1]
+            yield Source(self._pixels(ident, level, facts, stop), level.stored, facts.format)
             return
+        with self._base(ident, facts) as source:
+            yield source
+
+    @contextmanager
+    def _base(self, ident: Ident, facts: Facts) -> Iterator[Source]:
         with self._bases.on_disk(ident) as path:
             yield Source(path, geometry.stored(facts), facts.format, is_base=True)
 
     @staticmethod
-    def _usable(rendition: Rendition, facts: Facts) -> list[Rendition]:
+    def _usable(rendition: Rendition, facts: Facts) -> list[Level]:
         """The levels that it may be derived from, the largest first."""
         return [level for level in geometry.levels(facts) if geometry.serves(level, rendition, facts)]
 
-    @contextmanager
-    def _level(self, ident: Ident, level: Rendition, facts: Facts, stop: Stop) -> Iterator[Source]:
-        """A level from the cache, or made from the next larger one and kept.
+    def _pixels(self, ident: Ident, level: Level, facts: Facts, stop: Stop) -> Any:
+        """A level's, found or made."""
+        if (found := self.levels.find(ident, level)) is not None:
+            return found
+        with self._host.locks.hold(name_of(ident, level)):
+            if (found := self.levels.find(ident, level)) is not None:
+                return found
+            generation = self._cache.generation.now()
+            image = self._reduced(ident, level, facts, stop)
+            self.levels.made(ident, level, image, generation)
+            return image
 
-        One that was made now is given as pixels, so that it need not be decoded again.
-        """
-        name = print_name(ident, level)
-        file = self._cache.open(name)
-        if file is None:
-            with self._host.locks.hold(name):
-                file = self._cache.open(name)
-                made = self._make_level(ident, level, name, facts, stop) if file is None else None
-            if made is not None:
-                yield made
-                return
-        assert file is not None
-        try:
-            yield Source(file.path, geometry.level_stored(level), level.format)
-        finally:
-            os.close(file.descriptor)
+    def _reduced(self, ident: Ident, level: Level, facts: Facts, stop: Stop) -> Any:
+        if level.larger is not None:
+            larger = self._pixels(ident, level.larger, facts, stop)
+            return self._reduce(Source(larger, level.larger.stored, facts.format), level, facts, stop)
+        with self._base(ident, facts) as source:
+            return self._reduce(source, level, facts, stop)
 
-    def _make_level(self, ident: Ident, level: Rendition, name: str, facts: Facts, stop: Stop) -> Source:
-        generation = self._cache.generation.now()
-        with self._source(ident, level, facts, stop) as larger:
-            plan = geometry.plan(level, facts, larger.stored)
-            with self._turn(larger, plan, facts, stop):
-                pixels = libvips.reduce(larger, plan, stop)
-        source = Source(pixels, geometry.level_stored(level), level.format)
-        self._keep(ident, name, self._render(source, level, facts, stop), generation)
-        return source
+    def _reduce(self, source: Source, level: Level, facts: Facts, stop: Stop) -> Any:
+        plan = geometry.level_plan(level, source.stored)
+        with self._turn(source, plan, facts, stop):
+            return self._renderer.reduce(source, plan, stop)
 
     def _render(self, source: Source, rendition: Rendition, facts: Facts, stop: Stop) -> bytes:
         plan = geometry.plan(rendition, facts, source.stored)
         with self._turn(source, plan, facts, stop), tracing.span("render", format=rendition.format):
             started = time.perf_counter()
-            data = libvips.render(source, plan, stop)
+            data = self._renderer.render(source, plan, stop)
             self.observer.rendered(time.perf_counter() - started)
             return data
 
@@ -164,9 +172,8 @@ class StoreManager:
         Raises InvalidRendition where it takes more than all, GivenUp where nobody waits for it by then.
         """
         memory = libvips.memory(source, plan, facts.frames)
-        if memory > self._memory.total:
-            limit = f"{self._memory.total >> 20} MB, MEZZOTINT_RENDER_MEMORY"
-            raise InvalidRendition("size", f"making it may take {memory >> 20} MB of memory", limit)
+        if memory > self._most.size:
+            raise InvalidRendition("size", f"making it may take {memory >> 20} MB of memory", str(self._most))
         with self._pool.slots, self._memory.hold(memory, stop.check):
             stop.check()
             if source.is_base:

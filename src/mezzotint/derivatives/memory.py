@@ -20,8 +20,9 @@ V = TypeVar("V", bound=Sized)
 
 
 class MemoryCache(Generic[V]):
-    def __init__(self, generation: Generation, max_bytes: int) -> None:
-        self._current, self._max_bytes = generation.now, max_bytes
+    def __init__(self, generation: Generation, max_bytes: int, share: int = 16) -> None:
+        """Nothing is kept that takes more than one `share`th of it."""
+        self._current, self._max_bytes, self._largest = generation.now, max_bytes, max_bytes // share
         self._generation = generation.now()
         self._kept: OrderedDict[str, V] = OrderedDict()
         self._bytes = 0
@@ -38,7 +39,7 @@ class MemoryCache(Generic[V]):
 
     def put(self, key: str, value: V, read_in: bytes) -> None:
         """Keep `value`, which was read while the generation was `read_in`."""
-        if value.weight > self._max_bytes // 16:
+        if value.weight > self._largest:
             return
         with self._lock:
             if read_in != self._generation or read_in != self._current():

@@ -60,6 +60,7 @@ class Settings:
     max_avif_pixels: int = p.setting("MEZZOTINT_MAX_AVIF_PIXELS", p.parse_count, "32M")
     max_frames: int = p.setting("MEZZOTINT_MAX_FRAMES", p.parse_positive, "1000")
     render_memory: int | None = p.setting("MEZZOTINT_RENDER_MEMORY", p.parse_bytes, None)
+    decode_memory: int = p.setting("MEZZOTINT_DECODE_MEMORY", p.parse_bytes, "2G")
     render_timeout: float = p.setting("MEZZOTINT_RENDER_TIMEOUT", p.parse_duration, "60s")
     renditions: str = p.setting("MEZZOTINT_RENDITIONS", p.one_of("any", "listed", "signed"), "any")
     renditions_file: Path | None = p.setting("MEZZOTINT_RENDITIONS_FILE", p.parse_path, None)
@@ -78,6 +79,7 @@ class Settings:
     umask: int = p.setting("MEZZOTINT_UMASK", p.parse_umask, "077")
     search_timeout: float = p.setting("MEZZOTINT_SEARCH_TIMEOUT", p.parse_duration, "5s")
     render_queue: int = p.setting("MEZZOTINT_RENDER_QUEUE", p.parse_positive, "64")
+    formats: frozenset[str] = p.setting("MEZZOTINT_FORMATS", p.parse_formats, "jpg png webp avif heic jxl gif tif bmp")
     allow_svg: bool = p.setting("MEZZOTINT_ALLOW_SVG", p.parse_bool, "false")
     read_only: bool = p.setting("MEZZOTINT_READ_ONLY", p.parse_bool, "false")
     store_timeout: int = p.setting("MEZZOTINT_STORE_TIMEOUT", p.parse_positive, "30")
@@ -227,6 +229,11 @@ class Settings:
     def memory_for_renders(self) -> int:
         """Bytes that all renders of this host may take at once: a quarter of what there is, where none are given."""
         return self.render_memory or max(machine.memory() // 4, 256 << 20)
+
+    @property
+    def accepted(self) -> frozenset[str]:
+        """Formats of pictures that are let in."""
+        return self.formats | ({"svg"} if self.allow_svg else set())
 
     @cached_property
     def secret_key(self) -> str:

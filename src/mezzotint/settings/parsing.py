@@ -103,6 +103,10 @@ def parse_bool(text: str) -> bool:
     raise ValueError("true or false")
 
 
+BASE_FORMATS = frozenset({"jpg", "png", "webp", "avif", "heic", "jxl", "gif", "tif", "bmp", "jp2"})
+"""what may be let in; SVG has a setting of its own"""
+
+
 def one_of(*words: str) -> Callable[[str], str]:
     def parse(text: str) -> str:
         if (word := text.strip().lower()) not in words:
@@ -110,6 +114,14 @@ def one_of(*words: str) -> Callable[[str], str]:
         return word
 
     return parse
+
+
+def parse_formats(text: str) -> frozenset[str]:
+    """`jpg png webp`, of BASE_FORMATS. Raises ValueError."""
+    formats = frozenset(part for part in re.split(r"[\s,]+", text.strip().lower()) if part)
+    if not formats or not formats <= BASE_FORMATS:
+        raise ValueError("some of " + " ".join(sorted(BASE_FORMATS)))
+    return formats
 
 
 def parse_flag(name: str, given: object) -> bool:
@@ -172,7 +184,7 @@ def parse_ports(text: str) -> frozenset[int] | None:
     return ports
 
 
-parse_resize_format = one_of("jpeg", "png", "webp", "avif", "gif", "tiff", "bmp")
+parse_resize_format = one_of("jpeg", "png", "webp", "avif", "gif", "tiff", "bmp", "jxl")
 
 
 def whole(least: int, most: int | None = None) -> Callable[[str], int]:

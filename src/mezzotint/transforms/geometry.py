@@ -12,19 +12,25 @@ from dataclasses import dataclass, replace
 
 from mezzotint.names import Box, Facts, Format, Quality, Region, Rendition, Rotation, Size
 from mezzotint.names.canonical import picture_size, region_size
-from mezzotint.names.formats import FORMATS, OUTPUTS
+from mezzotint.names.formats import OUTPUTS
 
 OVERSAMPLE = 1.2
 """A level that is derived from has at least this many of its pixels for each output pixel, each way."""
+FINE_OVERSAMPLE = 2.0
+"""The same where single pixels count: for regions, whose edges fall between a level's pixels, for formats that keep
+every pixel, and above FINE."""
+FINE = 90
+"""the quality above which who asks wants what the base has"""
 
 SHRINK_OVERSAMPLE = 2.0
 """The same for a JPEG that its decoder reduces: below it, aliasing shows (SSIM to a full decode falls under 0.96)."""
 
 LEVEL_SIDES = (1920, 960)
-"""Half of a 3840 or 4000 pixel base, so that the JPEG decoder does most of the reducing."""
+"""At least so many pixels has a level's longer side; of a base that is large enough, about so many."""
 LEVEL_WORTH = 1.5
 """A base is worth levels where it has at least this many times the largest one's pixels, each way."""
-LEVEL_QUALITY = 92
+DECODER_STEPS = (8, 4, 2)
+"""by which a JPEG decoder reduces at next to no cost"""
 
 
 @dataclass(frozen=True, slots=True)
@@ -66,10 +72,29 @@ def stored(facts: Facts) -> Stored:
     return Stored(facts.width, facts.height, facts.orientation)
 
 
-def level_stored(level: Rendition) -> Stored:
-    """A level is oriented already."""
-    assert level.size is not None
-    return Stored(*level.size.sides, 1)
+@dataclass(frozen=True, slots=True)
+class Level:
+    """A reduced copy to derive from, oriented, of so many pixels. `larger` is what it is made from where that is not
+    the base itself: what it is never depends on what happens to be there."""
+
+    side: int
+    width: int
+    height: int
+    larger: Level | None = None
+
+    @property
+    def stored(self) -> Stored:
+        return Stored(self.width, self.height, 1)
+
+
+def level_plan(level: Level, source: Stored) -> Plan:
+    """The plan for a level's pixels, made from `source`."""
+    width, height = level.width, level.height
+    if source.orientation >= 5:
+        width, height = height, width
+    return Plan(
+        None, width, height, source.orientation, None, None, Quality.COLOR, Format.PNG, encoding=None, animated=False
+    )
 
 
 def plan(rendition: Rendition, facts: Facts, source: Stored) -> Plan:
@@ -129,32 +154,30 @@ def _scaled(region: Region, whole: Stored, source: Stored) -> Region:
 def reduction(plan: Plan, source_width: int, source_height: int, oversample: float) -> int:
     """The strongest reduction a JPEG decoder offers that leaves `oversample` source pixels to an output pixel."""
     width, height = (plan.crop.width, plan.crop.height) if plan.crop else (source_width, source_height)
-    for step in (8, 4, 2):
-        if width >= plan.width * step * oversample and height >= plan.height * step * oversample:
+    for step in DECODER_STEPS:
+        if _reduced(width, step) >= plan.width * oversample and _reduced(height, step) >= plan.height * oversample:
             return step
     return 1
 
 
-def levels(facts: Facts) -> list[Rendition]:
-    """The renditions that a large base leaves behind to derive from, largest first.
+def _reduced(side: int, step: int) -> int:
+    """As libjpeg rounds."""
+    return -(-side // step)
 
-    Lossy bases leave JPEGs, others PNGs, whose pixels are exactly a direct
-    derivation's. Animations have none: their frames are small.
-    """
+
+def levels(facts: Facts) -> list[Level]:
+    """What a large base leaves behind to derive from, largest first. Animations have none: their frames are small."""
     if facts.animated or facts.format == "svg":
         return []
     across, down = _within(LEVEL_SIDES[0], facts).sides
     if facts.width * facts.height < across * down * LEVEL_WORTH**2:
         return []
-    lossless = FORMATS[facts.format].lossless or facts.alpha
-    return [
-        Rendition(
-            format=Format.PNG if lossless else Format.JPG,
-            size=_within(side, facts),
-            encoding=None if lossless else LEVEL_QUALITY,
-        )
-        for side in LEVEL_SIDES
-    ]
+    large = Level(LEVEL_SIDES[0], across, down)
+    longer = max(facts.width, facts.height)
+    step = next((step for step in DECODER_STEPS if _reduced(longer, step) >= LEVEL_SIDES[1]), 1)
+    if facts.format == "jpg" and _reduced(longer, step) < LEVEL_SIDES[0]:  # just as the decoder gives it
+        return [large, Level(LEVEL_SIDES[1], _reduced(facts.width, step), _reduced(facts.height, step))]
+    return [large, Level(LEVEL_SIDES[1], *_within(LEVEL_SIDES[1], facts).sides, larger=large)]
 
 
 def _within(side: int, facts: Facts) -> Size:
@@ -165,18 +188,19 @@ def _within(side: int, facts: Facts) -> Size:
     )
 
 
-def serves(level: Rendition, rendition: Rendition, facts: Facts) -> bool:
+def serves(level: Level, rendition: Rendition, facts: Facts) -> bool:
     """Whether `rendition` made from `level` looks the same as made from the base.
 
     A crop out of a level falls between its pixels by up to half of one, so a
     region wants twice the resolution, where that is a quarter of an output
-    pixel. Lossless formats are made from lossless levels only.
+    pixel.
     """
-    if rendition.size is None or level.size is None or rendition == level:
+    if rendition.size is None:
         return False
-    if level.format is Format.JPG and OUTPUTS[rendition.format].exact:
-        return False
-    oversample = OVERSAMPLE if rendition.region is None else 2.0
-    region, has, wanted = region_size(rendition, facts), level.size.sides, rendition.size.sides
-    across, down = region[0] * has[0] / facts.width, region[1] * has[1] / facts.height
+    output = OUTPUTS[rendition.format]
+    quality = rendition.encoding if rendition.encoding is not None else output.quality
+    fine = rendition.region is not None or output.exact or (quality or 0) > FINE
+    oversample = FINE_OVERSAMPLE if fine else OVERSAMPLE
+    region, wanted = region_size(rendition, facts), rendition.size.sides
+    across, down = region[0] * level.width / facts.width, region[1] * level.height / facts.height
     return across >= wanted[0] * oversample and down >= wanted[1] * oversample

@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+from collections.abc import Collection
+
 from mezzotint.errors import NotAnImage
 from mezzotint.names import FORMATS
 
@@ -19,16 +21,31 @@ _MAGIC = (
     (b"BM", "bmp"),
     (b"\x00\x00\x00\x0cjP  \r\n\x87\n", "jp2"),
     (b"\xff\x4f\xff\x51", "jp2"),
+    (b"\xff\x0a", "jxl"),
+    (b"\x00\x00\x00\x0cJXL \r\n\x87\n", "jxl"),
 )
 _AVIF = {b"avif", b"avis"}
 _HEIC = {b"heic", b"heix", b"heim", b"heis", b"mif1", b"msf1"}
 
 
-def sniff(head: bytes, *, allow_svg: bool = False) -> str:
+def sniff(head: bytes, accepted: Collection[str] = FORMATS) -> str:
     """The format of a file that begins with `head` (HEAD bytes, or the whole of it).
 
-    One of the keys of FORMATS. Raises NotAnImage.
+    One of the keys of FORMATS. Raises NotAnImage, also where it is none of the `accepted`.
     """
+    found = _found(head)
+    if found in accepted:
+        return found
+    if found == "svg":
+        raise NotAnImage("file", "SVG is switched off here", "MEZZOTINT_ALLOW_SVG=true to accept it")
+    listed = " ".join(name for name in FORMATS if name in accepted)
+    if found:
+        raise NotAnImage("file", f"{FORMATS[found].media_type} is switched off here", f"{listed}, MEZZOTINT_FORMATS")
+    raise NotAnImage("file", "is not a picture of an accepted format", listed)
+
+
+def _found(head: bytes) -> str:
+    """Or nothing."""
     for magic, name in _MAGIC:
         if head.startswith(magic):
             return name
@@ -40,11 +57,7 @@ def sniff(head: bytes, *, allow_svg: bool = False) -> str:
             return "avif"
         if brands & _HEIC:
             return "heic"
-    if _is_svg(head):
-        if allow_svg:
-            return "svg"
-        raise NotAnImage("file", "SVG is switched off here", "MEZZOTINT_ALLOW_SVG=true to accept it")
-    raise NotAnImage("file", "is not a picture of an accepted format", " ".join(k for k in FORMATS if k != "svg"))
+    return "svg" if _is_svg(head) else ""
 
 
 def _is_svg(head: bytes) -> bool:

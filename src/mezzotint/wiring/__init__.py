@@ -8,7 +8,7 @@ from dataclasses import dataclass
 from mezzotint.cache import Cache, Index, SqliteIndex
 from mezzotint.cache.cleaner import Cleaner, Housekeeping
 from mezzotint.derivatives import Bases, Derivative, StoreManager
-from mezzotint.derivatives.intake import Intake
+from mezzotint.derivatives.intake import Intake, MemoryLimit
 from mezzotint.derivatives.manager import Observer
 from mezzotint.derivatives.pool import RenderPool
 from mezzotint.host import Host
@@ -29,6 +29,8 @@ from mezzotint.sources.failures import Failures
 from mezzotint.sources.notes import Notes
 from mezzotint.sources.peers import PeerList
 from mezzotint.sources.records import RemoteRecords
+from mezzotint.transforms.children import Crew
+from mezzotint.transforms.rendering import Renderer
 
 _WAITING = 4
 """for each connection to the store, of those who may wait for one"""
@@ -63,6 +65,8 @@ class Engine:
         self.housekeeping.stop()
         self.store_lane.close()
         self.pool.close()
+        self.manager.close()
+        self.bases.intake.renderer.close()
         self.breaker.close()
         self.cache.close()
         self.host.close()
@@ -75,7 +79,13 @@ def open_engine(settings: Settings, observer: Observer | None = None) -> Engine:
     host = Host(settings.data / "host")
     cache = Cache(settings.cache, _index(settings, host), settings.cache_max_size, host, settings.nginx / "hits.log")
     memory = Allowance(settings.data / "host" / "render-memory", settings.memory_for_renders)
-    intake = Intake(settings.max_upload, settings.max_pixels, settings.max_frames, memory.total, settings.allow_svg)
+    most = min(
+        MemoryLimit(memory.total, "MEZZOTINT_RENDER_MEMORY"),
+        MemoryLimit(settings.decode_memory, "MEZZOTINT_DECODE_MEMORY"),
+        key=lambda limit: limit.size,
+    )
+    renderer = Renderer(Crew(settings.render_threads + 1), most.size, settings.render_timeout)
+    intake = Intake(settings.max_upload, settings.max_pixels, settings.max_frames, most, settings.accepted, renderer)
     bases = Bases(store, cache, host, settings.data / "incoming", intake)
     pool: RenderPool[Derivative] = RenderPool(settings.render_threads, settings.render_queue)
     largest = Largest(settings.max_output_pixels, settings.max_enlarged_pixels, settings.max_avif_pixels)

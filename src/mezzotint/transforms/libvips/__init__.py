@@ -1,7 +1,7 @@
 """Plans into pixels and bytes, by libvips. Nothing else imports pyvips."""
 
-from mezzotint.transforms.libvips.loading import Header, read_header
+from mezzotint.transforms.libvips.header import Header, check_pixels, read_header
 from mezzotint.transforms.libvips.price import decoding, memory
 from mezzotint.transforms.libvips.running import Source, reduce, render
 
-__all__ = ["Header", "Source", "decoding", "memory", "read_header", "reduce", "render"]
+__all__ = ["Header", "Source", "check_pixels", "decoding", "memory", "read_header", "reduce", "render"]

@@ -7,14 +7,16 @@ from typing import Any
 from mezzotint.names import Box, Quality, Region, Rotation
 from mezzotint.names.rendition import WHITE
 from mezzotint.transforms.geometry import Plan
+from mezzotint.transforms.libvips.meaning import PROFILE, is_gray
+from mezzotint.transforms.libvips.meaning import with_profile as with_profile_of
 
 
 def transform(image: Any, scale: float, plan: Plan, with_profile: bool) -> Any:
     if plan.crop is not None:
         image = _cropped(image, scale, plan.crop)
     image = _resized(image, plan, with_profile)
-    image = image.copy()
-    image.remove("orientation")  # it is applied here, and must not be written into what comes out
+    image = image.copy(xres=1.0, yres=1.0)  # what comes out says nothing of the base's resolution on paper,
+    image.remove("orientation")  # nor of its orientation, which is applied here
     if plan.orientation != 1:
         image = _oriented(image.copy_memory(), plan.orientation)
     if plan.canvas is not None:
@@ -37,16 +39,16 @@ def _cropped(image: Any, scale: float, crop: Region) -> Any:
 def _resized(image: Any, plan: Plan, with_profile: bool) -> Any:
     """At the plan's size, in 8-bit sRGB or gray. Reduced by area and Lanczos, alpha premultiplied."""
     options: dict[str, Any] = {}
-    if image.get_typeof("icc-profile-data"):
-        if not with_profile:
-            image = image.copy()
-            image.remove("icc-profile-data")
-        elif not _is_srgb(image.get("icc-profile-data")):
-            options = {"output_profile": "srgb", "intent": "relative"}
-    if image.format not in {"uchar", "ushort"}:
+    gray = is_gray(image)
+    profile = image.get(PROFILE) if with_profile and image.get_typeof(PROFILE) else None
+    image = with_profile_of(image, profile)
+    if image.get_typeof(PROFILE):
+        options = {"output_profile": "srgb", "intent": "relative"}
+    elif image.interpretation == "cmyk":
+        image = _plain_inks(image)
+    elif image.format not in {"uchar", "ushort"}:
         image = image.colourspace("srgb")
     image = image.thumbnail_image(plan.width, height=plan.height, size="force", no_rotate=True, **options)
-    gray = image.interpretation in {"b-w", "grey16"} or image.bands <= 2
     space = "b-w" if gray else "srgb"
     if image.interpretation != space:
         image = image.colourspace(space)
@@ -54,8 +56,12 @@ def _resized(image: Any, plan: Plan, with_profile: bool) -> Any:
     return (image if image.bands <= most else image.extract_band(0, n=most)).cast("uchar")
 
 
-def _is_srgb(profile: bytes) -> bool:
-    return b"sRGB IEC61966" in profile or b"s\x00R\x00G\x00B\x00 \x00I\x00E\x00C" in profile
+def _plain_inks(image: Any) -> Any:
+    """Inks without a profile as browsers show them: each takes its share of what the black leaves."""
+    most = 65535 if image.format == "ushort" else 255
+    paper = (image.extract_band(0, n=3) * -1 + most) * (image[3] * -1 + most) / most
+    interpretation = "rgb16" if image.format == "ushort" else "srgb"
+    return paper.rint().cast(image.format).copy(interpretation=interpretation)
 
 
 def _oriented(image: Any, orientation: int) -> Any:

@@ -23,11 +23,11 @@ more than 8 bits."""
 HEADERS_FROM = 2_000_000
 """Pixels from which a header is worth a look: whether the decoder needs all of them at once."""
 
-DECODING = {"webp": 12, "avif": 18, "heic": 18, "gif": 7, "bmp": 14, "jp2": 25, "svg": 8}
+DECODING = {"webp": 12, "avif": 18, "heic": 24, "jxl": 40, "gif": 7, "bmp": 14, "jp2": 25, "svg": 8}
 """Of the source, where the decoder always holds all of it."""
 HOLDING = {"jpg": 3, "png": 2, "tif": 4}
 """Of formats that come line by line unless their header says otherwise: for each byte of the pixels that are held."""
-FRAMES = 18
+FRAMES = 20
 """Of all frames of an animation that moves on, which are held and premultiplied."""
 ENCODING = {
     Format.JPG: 4,
@@ -37,6 +37,7 @@ ENCODING = {
     Format.GIF: 18,
     Format.TIF: 9,
     Format.BMP: 14,
+    Format.JXL: 60,
 }
 """Of what comes out, with alpha, and its bytes."""
 SAMPLE = {"ushort": 2, "short": 2, "uint": 4, "int": 4, "float": 4, "complex": 8, "double": 8, "dpcomplex": 16}

@@ -21,7 +21,7 @@ T = TypeVar("T")
 
 @dataclass(frozen=True, slots=True)
 class Source:
-    """What a rendition is made from: a base's file, a level's file, or a level's pixels."""
+    """What a rendition is made from: a base's file, or a level's pixels."""
 
     data: Path | pyvips.Image
     stored: Stored
@@ -29,27 +29,29 @@ class Source:
     is_base: bool = False
 
 
-def render(source: Source, plan: Plan, stop: Stop | None = None) -> bytes:
+def render(source: Source, plan: Plan, stop: Stop | None = None, opener: Any = open_image) -> bytes:
     """The bytes of the derivative that `plan` describes. Raises DamagedImage, and GivenUp where it is asked to stop."""
     stop = stop or Stop()
 
     def work(with_profile: bool) -> bytes:
-        image = _run(source, plan, with_profile, stop)
+        image = _run(source, plan, with_profile, stop, opener)
         with stop.while_stopping(lambda: image.set_kill(True)):
             return encode(image, plan)
 
     return _decoding(work, stop)
 
 
-def reduce(source: Source, plan: Plan, stop: Stop | None = None) -> Any:
-    """The pixels that `plan` describes, oriented, 8-bit, sRGB or gray, in memory to derive from. Raises DamagedImage.
+def reduce(
+    source: Source, plan: Plan, stop: Stop | None = None, opener: Any = open_image, oversample: float = 1.0
+) -> Any:
+    """The pixels that `plan` describes, oriented, 8-bit, sRGB or gray, in memory. Raises DamagedImage.
 
-    What is made of them is reduced again, so the decoder may reduce all the way.
+    Where they are there to derive from they are reduced again, so the decoder may reduce all the way.
     """
     stop = stop or Stop()
 
     def work(with_profile: bool) -> Any:
-        return _in_memory(_run(source, plan, with_profile, stop, oversample=1.0), stop)
+        return _in_memory(_run(source, plan, with_profile, stop, opener, oversample), stop)
 
     return _decoding(work, stop)
 
@@ -76,13 +78,16 @@ def _decoding(work: Callable[[bool], T], stop: Stop) -> T:
         raise DamagedImage("image", "cannot be decoded", first_line(error)) from error
 
 
-def _run(source: Source, plan: Plan, with_profile: bool, stop: Stop, oversample: float = SHRINK_OVERSAMPLE) -> Any:
+def _run(
+    source: Source, plan: Plan, with_profile: bool, stop: Stop, opener: Any, oversample: float = SHRINK_OVERSAMPLE
+) -> Any:
     """The finished pixels, 8-bit sRGB or gray, with alpha where the plan keeps it."""
     if not isinstance(source.data, Path):
         return transform(source.data, 1.0, plan, with_profile)
     if not plan.animated:
-        return transform(*open_reduced(source.data, source.format, plan, oversample), plan, with_profile)
-    strip = _in_memory(open_image(source.data, source.format, n=-1), stop)
+        reduced = open_reduced(source.data, source.format, plan, oversample, opener)
+        return transform(*reduced, plan, with_profile)
+    strip = _in_memory(opener(source.data, source.format, n=-1), stop)
     height, count = strip.get_page_height(), strip.get_n_pages()
     frames = [transform(strip.crop(0, i * height, strip.width, height), 1.0, plan, with_profile) for i in range(count)]
     frames = [frame if frame.hasalpha() else frame.addalpha() for frame in frames]

@@ -2,12 +2,14 @@
 
 from __future__ import annotations
 
+import io
 from collections.abc import Callable
 from typing import Any
 
+from PIL import Image
+
 from mezzotint.names import Format
-from mezzotint.transforms import pillow
-from mezzotint.transforms.geometry import LEVEL_QUALITY, Plan
+from mezzotint.transforms.geometry import FINE, Plan
 
 
 def encode(image: Any, plan: Plan) -> bytes:
@@ -15,12 +17,27 @@ def encode(image: Any, plan: Plan) -> bytes:
 
 
 def _jpg(image: Any, quality: Any) -> Any:
-    subsample = "on" if (quality or 0) <= LEVEL_QUALITY else "off"
+    subsample = "on" if (quality or 0) <= FINE else "off"
     return image.jpegsave_buffer(Q=quality, keep="none", subsample_mode=subsample)
 
 
 def _bmp(image: Any, quality: Any) -> Any:
-    return pillow.encode_bmp(image.width, image.height, image.bands, image.write_to_memory())
+    """Of 8-bit gray (1 band) or RGB (3 bands), which libvips's binary builds leave out."""
+    buffer = io.BytesIO()
+    mode = "L" if image.bands == 1 else "RGB"
+    Image.frombytes(mode, (image.width, image.height), image.write_to_memory()).save(buffer, "BMP")
+    return buffer.getvalue()
+
+
+def _jxl(image: Any, quality: Any) -> Any:
+    """Quality as libjxl's own tools mean it: 100 keeps every pixel. In a child only."""
+    import pylibjxl
+
+    pixels = image.numpy()
+    if quality >= 100:
+        return pylibjxl.encode(pixels, effort=3, lossless=True)
+    distance = 0.1 + (100 - quality) * 0.09 if quality >= 30 else min(6.4 + (30 - quality) * 0.28, 15.0)
+    return pylibjxl.encode(pixels, effort=4, distance=distance)
 
 
 SAVERS: dict[Format, Callable[[Any, Any], Any]] = {
@@ -33,4 +50,5 @@ SAVERS: dict[Format, Callable[[Any, Any], Any]] = {
         compression="deflate", predictor="horizontal", keep="none"
     ),
     Format.BMP: _bmp,
+    Format.JXL: _jxl,
 }

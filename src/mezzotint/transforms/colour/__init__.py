@@ -1,0 +1,1 @@
+"""What numbers of a picture are which colours: profiles read, judged and made. Pure."""

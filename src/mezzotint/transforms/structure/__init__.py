@@ -1,0 +1,78 @@
+"""How files are put together: whether all of a picture is there, what is in the way of decoding it, which colours it
+has.
+
+Decoding every base when it comes in would cost more than everything else together; a file that was cut off shows in its
+structure.
+"""
+
+from __future__ import annotations
+
+import mmap
+import struct
+import zlib
+from collections.abc import Callable
+from enum import Enum
+from pathlib import Path
+from xml.parsers import expat
+
+from mezzotint.errors import DamagedImage
+from mezzotint.transforms.structure import bitmap, boxes, gif, jpeg, png, riff, tiff
+
+Buffer = mmap.mmap
+
+
+class Verdict(Enum):
+    WHOLE = "whole"
+    DOUBTFUL = "doubtful"
+    """only decoding it tells"""
+    BROKEN = "broken"
+
+
+def _plain(check: Callable[[Buffer], bool]) -> Callable[[Buffer], Verdict]:
+    return lambda data: Verdict.WHOLE if check(data) else Verdict.BROKEN
+
+
+def _either(check: Callable[[Buffer], bool | None]) -> Callable[[Buffer], Verdict]:
+    return lambda data: {True: Verdict.WHOLE, None: Verdict.DOUBTFUL, False: Verdict.BROKEN}[check(data)]
+
+
+def _svg(data: Buffer) -> bool:
+    return bool(expat.ParserCreate().Parse(data[:], True))
+
+
+CHECKS: dict[str, Callable[[Buffer], Verdict]] = {
+    "jpg": _either(jpeg.check),
+    "png": _either(png.check),
+    "gif": _plain(gif.check),
+    "webp": _either(riff.check),
+    "avif": _plain(boxes.check_heif),
+    "heic": _plain(boxes.check_heif),
+    "jxl": _either(boxes.check_jxl),
+    "jp2": _either(boxes.check_jp2),
+    "bmp": _either(bitmap.check),
+    "tif": _plain(tiff.check),
+    "svg": _plain(_svg),
+}
+MENDED: dict[str, Callable[[bytes], bytes]] = {"jpg": jpeg.mended, "png": png.mended, "gif": gif.mended}
+"""what strict decoders want of a file that is whole to everybody else; the others have nothing to mend"""
+
+
+def check(path: Path, image_format: str) -> Verdict:
+    """WHOLE or DOUBTFUL. Raises DamagedImage where the file ends before its picture does."""
+    with open(path, "rb") as stream, mmap.mmap(stream.fileno(), 0, access=mmap.ACCESS_READ) as data:
+        try:
+            verdict = CHECKS[image_format](data)
+        except (struct.error, IndexError, ValueError, OverflowError, zlib.error, expat.ExpatError):
+            verdict = Verdict.BROKEN
+    if verdict is Verdict.BROKEN:
+        raise DamagedImage("file", f"the {image_format} data is cut off or damaged", "a complete picture")
+    return verdict
+
+
+def mended(data: bytes, image_format: str) -> bytes:
+    """`data` without what is in a strict decoder's way, or as it is."""
+    mend = MENDED.get(image_format)
+    try:
+        return mend(data) if mend is not None else data
+    except (struct.error, IndexError, ValueError):
+        return data

@@ -1,0 +1,96 @@
+"""GIF (89a): blocks."""
+
+from __future__ import annotations
+
+import mmap
+import struct
+from collections.abc import Iterator
+from typing import NamedTuple
+
+Buffer = mmap.mmap | bytes
+_TRAILER, _EXTENSION, _PICTURE, _CONTROL = 0x3B, 0x21, 0x2C, 0xF9
+_TO_BACKGROUND, _TO_PREVIOUS = 2, 3
+
+
+def check(data: Buffer) -> bool:
+    """Whether there is a picture, and every block that begins ends as well."""
+    _, pictures = _end(data)
+    return pictures > 0
+
+
+def _end(data: Buffer) -> tuple[int, int]:
+    """Where the blocks end, and how many pictures are among them. The trailer may be missing, and what is no block ends
+    them too, as browsers have it. Raises where a block is cut off."""
+    at, pictures = _after_table(data, 10, 13), 0
+    while at < len(data):
+        block = data[at]
+        if block == _EXTENSION:
+            after = at + 2
+        elif block == _PICTURE:
+            after = _after_table(data, at + 9, at + 10) + 1
+        else:
+            break
+        while size := data[after]:
+            after += size + 1
+        pictures += block == _PICTURE
+        at = after + 1
+    return at, pictures
+
+
+def _after_table(data: Buffer, flags_at: int, after: int) -> int:
+    flags = data[flags_at]
+    return after + (3 * (2 << (flags & 7)) if flags & 0x80 else 0)
+
+
+def mended(data: bytes) -> bytes:
+    """With a trailer, and nothing behind it."""
+    return data[: _end(data)[0]] + bytes([_TRAILER])
+
+
+class Frame(NamedTuple):
+    """`start` to `end` is its descriptor, its own table and its data; `transparent` the index that is, or None."""
+
+    left: int
+    top: int
+    width: int
+    height: int
+    disposal: int
+    transparent: int | None
+    start: int
+    end: int
+
+
+def frames(data: Buffer) -> Iterator[Frame]:
+    at, disposal, transparent = _after_table(data, 10, 13), 0, None
+    while at < len(data) and data[at] in {_EXTENSION, _PICTURE}:
+        block, start = data[at], at
+        if block == _EXTENSION and data[at + 1] == _CONTROL:
+            disposal = data[at + 3] >> 2 & 7
+            transparent = data[at + 6] if data[at + 3] & 1 else None
+        after = at + 2 if block == _EXTENSION else _after_table(data, at + 9, at + 10) + 1
+        while size := data[after]:
+            after += size + 1
+        at = after + 1
+        if block == _PICTURE:
+            left, top, width, height = struct.unpack_from("<4H", data, start + 1)
+            yield Frame(left, top, width, height, disposal, transparent, start, at)
+            disposal, transparent = 0, None
+
+
+def is_uncovered(data: Buffer) -> bool:
+    """Whether the empty canvas shows somewhere though no colour of the picture is transparent: beside the first frame,
+    or where a frame was taken away again. Browsers show nothing there; libvips shows black, or the background's
+    colour."""
+    try:
+        found = list(frames(data))
+    except (IndexError, struct.error):
+        return False
+    if not found:
+        return False
+    first = found[0]
+    covers = first[:2] == (0, 0) and (first.width, first.height) == struct.unpack_from("<2H", data, 6)
+    if any(one.disposal == _TO_BACKGROUND and one.transparent is None for one in found[:-1]):
+        return True
+    if any(one.transparent is not None for one in found):
+        return False
+    return not covers or (first.disposal == _TO_PREVIOUS and len(found) > 1)
