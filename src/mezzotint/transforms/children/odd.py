@@ -1,4 +1,4 @@
-"""What libvips's own builds leave out, by Pillow and its plugins: BMP, JPEG 2000, HEIC, JPEG XL, and TIFF of rarer
+"""What libvips's own builds leave out, by Pillow and its plugins: BMP, JPEG 2000, HEIC, JPEG XL and TIFF of rarer
 kinds. In a child only."""
 
 from __future__ import annotations
@@ -12,8 +12,9 @@ import numpy
 from PIL import Image, ImageCms, ImageFile
 
 from mezzotint.errors import DamagedImage
+from mezzotint.transforms.children import bitmaps
 from mezzotint.transforms.colour import icc
-from mezzotint.transforms.colour.made import of_code_points
+from mezzotint.transforms.colour.made import of_heif
 from mezzotint.transforms.libvips.loading import first_line
 from mezzotint.transforms.structure import boxes, tiff
 
@@ -95,16 +96,13 @@ def _in_8_bits(image: Image.Image) -> Image.Image:
 
 
 def _bmp(data: bytes) -> Opened:
-    return _by_pillow(data, "BMP", lambda image: _profile_of_bitmap(data))
+    bitmap = bitmaps.read(data)
 
+    def decode() -> Pixels:
+        rows = bitmaps.pixels(data, bitmap)
+        return Pixels(bitmap.width, bitmap.height, rows.shape[2], rows.tobytes(), False, bitmap.profile)
 
-def _profile_of_bitmap(data: bytes) -> bytes | None:
-    """BITMAPV5HEADER may have one inside it: its colour space is 'MBED'."""
-    size = int.from_bytes(data[14:18], "little")
-    if size < 124 or data[14 + 56 : 14 + 60] != b"DEBM":
-        return None
-    at, length = (int.from_bytes(data[14 + i : 18 + i], "little") for i in (112, 116))
-    return data[14 + at : 14 + at + length]
+    return Opened((bitmap.width, bitmap.height), bool(bitmap.masks[3]), bitmap.gray, decode)
 
 
 def _jp2(data: bytes) -> Opened:
@@ -150,7 +148,7 @@ def _heic(data: bytes) -> Opened:
         bands = array.shape[2] if array.ndim == 3 else 1
         profile = told.icc if told.icc and icc.judged(told.icc) else None
         if profile is None and told.code_points is not None:
-            profile = of_code_points(*told.code_points, gray=gray)
+            profile = of_heif(told.code_points, gray=gray)
         width, height = picture.size
         return Pixels(width, height, bands, numpy.ascontiguousarray(array).tobytes(), deep, profile)
 

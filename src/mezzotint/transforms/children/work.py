@@ -28,15 +28,24 @@ _HARMLESS = re.compile(r"extraneous bytes before marker|Invalid SOS parameters|c
 def header(path: Path, image_format: str) -> Header:
     """Raises DamagedImage."""
     data = path.read_bytes()
-    if image_format in odd.OPENERS and (image_format not in LOADERS or tiff.survey(data).rare):
-        opened = odd.opened(data, image_format)
-        orientation = tiff.survey(data).orientation if image_format == "tif" else 1
-        width, height = opened.size if orientation < 5 else opened.size[::-1]
-        orientation = orientation if orientation in range(1, 9) else 1
-        facts = Facts(width, height, image_format, len(data), orientation, 1, opened.alpha, opened.gray)
-        return Header(facts, opened.exif)
-    found = read_header(path, image_format, judged)
+    if image_format not in LOADERS or (image_format == "tif" and tiff.survey(data).rare):
+        return _odd_header(data, image_format)
+    try:
+        found = read_header(path, image_format, judged)
+    except DamagedImage:
+        if image_format != "tif":
+            raise
+        return _odd_header(data, image_format)
     return replace(found, facts=replace(found.facts, bytes=len(data)))
+
+
+def _odd_header(data: bytes, image_format: str) -> Header:
+    opened = odd.opened(data, image_format)
+    orientation = tiff.survey(data).orientation if image_format == "tif" else 1
+    width, height = opened.size if orientation < 5 else opened.size[::-1]
+    orientation = orientation if orientation in range(1, 9) else 1
+    facts = Facts(width, height, image_format, len(data), orientation, 1, opened.alpha, opened.gray)
+    return Header(facts, opened.exif)
 
 
 def prove(path: Path, image_format: str) -> None:
@@ -77,7 +86,12 @@ def judged(path: Path, image_format: str, **options: Any) -> Any:
         return moving.composed(data, options.get("n", 1))
     if image_format == "tif" and tiff.survey(data).rare:
         return _of(_decoded(odd.opened(data, image_format)))
-    return _by_libvips(data, image_format, options)
+    try:
+        return _by_libvips(data, image_format, options)
+    except DamagedImage:
+        if image_format != "tif":
+            raise
+        return _of(_decoded(odd.opened(data, image_format)))
 
 
 def _decoded(opened: odd.Opened) -> odd.Pixels:

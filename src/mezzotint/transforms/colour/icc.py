@@ -36,6 +36,16 @@ def judged(data: bytes) -> Profile | None:
     return Profile(space, srgb)
 
 
+@lru_cache(maxsize=16)
+def gray_table(data: bytes, size: int) -> tuple[float, ...] | None:
+    """What each of `size` values of a gray profile is in sRGB, 0 to 1; None where it has no curve."""
+    try:
+        curve = _tags(data)["kTRC"]
+        return tuple(_encoded(_curve(curve, step / (size - 1))) for step in range(size))
+    except (struct.error, ValueError, IndexError, KeyError, OverflowError, ZeroDivisionError):
+        return None
+
+
 def srgb_curve(value: float) -> float:
     """IEC 61966-2-1."""
     return float(value / 12.92 if value <= 0.04045 else ((value + 0.055) / 1.055) ** 2.4)

@@ -1,7 +1,8 @@
 """Profiles for what says its colours otherwise: by code points (ITU-T H.273), or by a gamma and chromaticities (PNG).
 
-High dynamic range becomes standard here: 203 cd/m2, the white of graphics (ITU-R BT.2408), is 1; up to a half nothing
-is changed, and what is above is bent so that 1,000 cd/m2 is still told from what is less. Each channel goes by itself.
+High dynamic range becomes standard here: 203 cd/m2, the white of graphics (ITU-R BT.2408), is a half, as Chromium has
+it; up to there light is only scaled, and what is above is bent so that 1,000 cd/m2 is still told from what is less.
+Each channel goes by itself.
 """
 
 from __future__ import annotations
@@ -17,7 +18,7 @@ Curve = Callable[[float], float]
 D65, DCI, C, E = (0.3127, 0.3290), (0.314, 0.351), (0.310, 0.316), (1 / 3, 1 / 3)
 _D50 = (0.9642, 1.0, 0.8249)
 _BRADFORD: Matrix = ((0.8951, 0.2664, -0.1614), (-0.7502, 1.7135, 0.0367), (0.0389, -0.0685, 1.0296))
-_WHITE, _PEAK, _KNEE = 203.0, 1000.0, 0.5
+_WHITE, _PEAK, _KNEE = 406.0, 1000.0, 0.5
 _FINE = 4096
 """entries of a curve"""
 
@@ -75,7 +76,9 @@ def _power(gamma: float) -> Curve:
     return lambda value: float(value**gamma)
 
 
+VIDEO, SRGB_TRANSFER = (1, 6, 14, 15), 13
 CURVES: dict[int, Curve] = {
+    **dict.fromkeys(VIDEO, _power(2.4)),
     4: _power(2.2),
     5: _power(2.8),
     8: _power(1.0),
@@ -83,7 +86,7 @@ CURVES: dict[int, Curve] = {
     17: _power(2.6),
     18: _hlg,
 }
-"""H.273, table 3, of those that are not shown as sRGB: video's (1, 6, 14, 15) are, as browsers do it"""
+"""H.273, table 3, of those that are not shown as sRGB; video's as on its displays (BT.1886)"""
 
 
 @lru_cache(maxsize=32)
@@ -95,24 +98,22 @@ def of_code_points(primaries: int, transfer: int, *, gray: bool = False) -> byte
     return _profile(colours, curve or srgb_curve, gray)
 
 
+def of_heif(code_points: tuple[int, int], *, gray: bool = False) -> bytes | None:
+    """The same of a HEIF picture, whose video curves browsers take for sRGB's."""
+    primaries, transfer = code_points
+    return of_code_points(primaries, SRGB_TRANSFER if transfer in VIDEO else transfer, gray=gray)
+
+
 @lru_cache(maxsize=32)
-def of_gamma(gamma: float | None, chromaticities: Chromaticities | None, *, gray: bool = False) -> bytes | None:
-    """The profile of PNG's gAMA (the power that its numbers were made with) and cHRM; None where they are sRGB's."""
-    usual = gamma is None or abs(gamma - 0.45455) < 0.0005
-    if chromaticities is not None and _near(chromaticities, BT709):
-        chromaticities = None
-    if usual and (gray or chromaticities is None):
+def of_gamma(gamma: float, chromaticities: Chromaticities | None, *, gray: bool = False) -> bytes | None:
+    """The profile of PNG's gAMA (the power that its numbers were made with) and cHRM, where it has that as
+    well; None for sRGB's gamma alone, as browsers have it."""
+    if chromaticities is None and abs(gamma - 0.45455) < 0.0005:
         return None
-    curve = srgb_curve if usual or gamma is None else _power(1 / gamma)
     try:
-        return _profile(chromaticities or BT709, curve, gray)
+        return _profile(chromaticities or BT709, _power(1 / gamma), gray)
     except (ZeroDivisionError, struct.error, OverflowError):
         return None  # no triangle
-
-
-def _near(one: Chromaticities, other: Chromaticities) -> bool:
-    places = ((one.white, other.white), (one.red, other.red), (one.green, other.green), (one.blue, other.blue))
-    return all(abs(a - b) < 0.002 for left, right in places for a, b in zip(left, right, strict=True))
 
 
 def _profile(colours: Chromaticities, curve: Curve, gray: bool) -> bytes:

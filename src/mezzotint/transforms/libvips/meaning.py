@@ -9,7 +9,7 @@ from typing import Any
 import pyvips
 
 from mezzotint.transforms.colour import icc
-from mezzotint.transforms.colour.made import of_code_points
+from mezzotint.transforms.colour.made import of_heif
 from mezzotint.transforms.structure import boxes, png, tiff
 
 Buffer = mmap.mmap | bytes
@@ -59,7 +59,7 @@ def _heif(image: Any, data: Buffer) -> Any:
         image = _one_channel(image)
     profile = told.icc if judged is not None else None
     if profile is None and told.code_points is not None:
-        profile = of_code_points(*told.code_points, gray=is_gray(image))
+        profile = of_heif(told.code_points, gray=is_gray(image))
     return with_profile(image, profile)
 
 
@@ -71,7 +71,7 @@ def _one_channel(image: Any) -> Any:
     return gray.bandjoin(image[image.bands - 1]) if image.hasalpha() else gray
 
 
-_FROM_HALF = {"char": (128, "uchar"), "short": (32768, "ushort"), "int": (2147483648, "uint")}
+_BITS = {"char": (255, "uchar"), "short": (65535, "ushort")}
 _WIDE = 65537
 """what 32 bits are divided by to be 16"""
 
@@ -81,11 +81,13 @@ def _tif(image: Any, data: Buffer) -> Any:
     image = _without_unspecified(image, told)
     profile = image.get(PROFILE) if image.get_typeof(PROFILE) else None
     interpretation = image.interpretation
-    if image.format in _FROM_HALF:
-        offset, unsigned = _FROM_HALF[image.format]
-        image = (image.cast("double") + offset).cast(unsigned)
-    if image.format == "uint":
-        image = (image / _WIDE).rint().cast("ushort")
+    if (
+        image.format in _BITS
+    ):  # who says that samples are signed has hardly ever signed ones: they are taken as they are
+        mask, unsigned = _BITS[image.format]
+        image = (image.cast("int") & mask).cast(unsigned)
+    if image.format in {"int", "uint"}:
+        image = _in_16_bits(image)
     elif image.format in {"float", "double"} and interpretation not in {"scrgb", "lab"}:
         image = (image.cast("float") * 65535).rint().cast("ushort")
     if image.format == "ushort" and interpretation not in {"cmyk", "lab", "labs"}:
@@ -95,12 +97,26 @@ def _tif(image: Any, data: Buffer) -> Any:
     return with_profile(image.copy(interpretation=interpretation), profile)
 
 
+def _in_16_bits(image: Any) -> Any:
+    """Of 32; some have numbers of 16 in them, which would all be black."""
+    image = image.cast("double")
+    image = (image < 0).ifthenelse(image + 2**32, image)
+    return image.cast("ushort") if image.max() <= 65535 else (image / _WIDE).rint().cast("ushort")
+
+
 def _without_unspecified(image: Any, told: tiff.Survey) -> Any:
-    """Samples beyond the colours that are no alpha (TIFF 6, page 31) are left out."""
+    """Samples beyond the colours that are no alpha (TIFF 6, page 31) are left out; where nothing is said of them the
+    first is alpha, as libtiff has it."""
     colours = {0: 1, 1: 1, 2: 3, 3: 3, 5: 4, 6: 3, 8: 3}.get(told.photometric, image.bands)
-    keeps = colours + 1 if told.extra[:1] in {(1,), (2,)} else colours
+    keeps = colours + 1 if told.extra[:1] in {(), (1,), (2,)} else colours
     return image.extract_band(0, n=keeps) if image.bands > keeps >= 1 else image
 
 
-SURVEYED: dict[str, Callable[[Any, Buffer], Any]] = {"png": _png, "avif": _heif, "tif": _tif}
-"""formats of which libvips does not tell all; profiles of the others are looked at as they are applied"""
+SURVEYED: dict[str, Callable[[Any, Buffer], Any]] = {
+    "png": _png,
+    "avif": _heif,
+    "tif": _tif,
+    "gif": lambda image, _: image,
+}
+"""formats of which libvips does not tell all, or whose files are looked into; profiles of the others are looked at as
+they are applied"""

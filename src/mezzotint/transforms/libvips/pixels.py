@@ -4,8 +4,11 @@ from __future__ import annotations
 
 from typing import Any
 
+import pyvips
+
 from mezzotint.names import Box, Quality, Region, Rotation
 from mezzotint.names.rendition import WHITE
+from mezzotint.transforms.colour.icc import gray_table
 from mezzotint.transforms.geometry import Plan
 from mezzotint.transforms.libvips.meaning import PROFILE, is_gray
 from mezzotint.transforms.libvips.meaning import with_profile as with_profile_of
@@ -42,6 +45,8 @@ def _resized(image: Any, plan: Plan, with_profile: bool) -> Any:
     gray = is_gray(image)
     profile = image.get(PROFILE) if with_profile and image.get_typeof(PROFILE) else None
     image = with_profile_of(image, profile)
+    if gray and image.get_typeof(PROFILE):
+        image = _gray_as_srgb(image)
     if image.get_typeof(PROFILE):
         options = {"output_profile": "srgb", "intent": "relative"}
     elif image.interpretation == "cmyk":
@@ -54,6 +59,20 @@ def _resized(image: Any, plan: Plan, with_profile: bool) -> Any:
         image = image.colourspace(space)
     most = 2 if gray else 4
     return (image if image.bands <= most else image.extract_band(0, n=most)).cast("uchar")
+
+
+def _gray_as_srgb(image: Any) -> Any:
+    """By the curve of its profile, where that is all it has: exactly, and without two more channels."""
+    deep = image.format == "ushort"
+    table = gray_table(image.get(PROFILE), 65536 if deep else 256)
+    if table is None:
+        return image
+    most = 65535 if deep else 255
+    mapped = pyvips.Image.new_from_array([[round(value * most) for value in table]]).cast(image.format)
+    gray = image[0].maplut(mapped).copy(interpretation="grey16" if deep else "b-w")
+    gray = gray.bandjoin(image[1]) if image.bands > 1 else gray
+    gray.remove(PROFILE)
+    return gray
 
 
 def _plain_inks(image: Any) -> Any:

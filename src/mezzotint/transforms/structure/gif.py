@@ -10,6 +10,8 @@ from typing import NamedTuple
 Buffer = mmap.mmap | bytes
 _TRAILER, _EXTENSION, _PICTURE, _CONTROL = 0x3B, 0x21, 0x2C, 0xF9
 _TO_BACKGROUND, _TO_PREVIOUS = 2, 3
+_NO_MORE = b"\2\0\0\0"
+"""a block of two bytes, and the end of the blocks"""
 
 
 def check(data: Buffer) -> bool:
@@ -40,11 +42,6 @@ def _end(data: Buffer) -> tuple[int, int]:
 def _after_table(data: Buffer, flags_at: int, after: int) -> int:
     flags = data[flags_at]
     return after + (3 * (2 << (flags & 7)) if flags & 0x80 else 0)
-
-
-def mended(data: bytes) -> bytes:
-    """With a trailer, and nothing behind it."""
-    return data[: _end(data)[0]] + bytes([_TRAILER])
 
 
 class Frame(NamedTuple):
@@ -94,3 +91,13 @@ def is_uncovered(data: Buffer) -> bool:
     if any(one.transparent is not None for one in found):
         return False
     return not covers or (first.disposal == _TO_PREVIOUS and len(found) > 1)
+
+
+def mended(data: bytes) -> bytes:
+    """With a trailer, nothing behind it, and two zeros behind the data of each picture: libvips loses the last pixels
+    where no code says that the data ends."""
+    parts, at = [], 0
+    for frame in frames(data):
+        parts += [data[at : frame.end - 1], _NO_MORE]
+        at = frame.end
+    return b"".join([*parts, data[at : _end(data)[0]], bytes([_TRAILER])])

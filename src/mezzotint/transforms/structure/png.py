@@ -105,22 +105,20 @@ def _is_deflated(text: bytes) -> bool:
 
 def _colours(found: dict[bytes, bytes], gray: bool) -> bytes | None:
     if b"cICP" in found:
-        primaries, transfer, matrix, _ = found[b"cICP"][:4]
-        if matrix == 0:
+        primaries, transfer, matrix, full = found[b"cICP"][:4]
+        if matrix == 0 and full == 1:
             return of_code_points(primaries, transfer, gray=gray)
     if b"iCCP" in found and (profile := _inflated(found[b"iCCP"])) is not None:
         return profile
-    if b"sRGB" in found:
+    if b"sRGB" in found or b"gAMA" not in found:
         return None
-    gamma = struct.unpack(">I", found[b"gAMA"][:4])[0] / 100_000 if b"gAMA" in found else None
+    gamma = struct.unpack(">I", found[b"gAMA"][:4])[0] / 100_000
     chromaticities = None
     if b"cHRM" in found:
         values = [value / 100_000 for value in struct.unpack(">8I", found[b"cHRM"][:32])]
         pairs = [(values[i], values[i + 1]) for i in range(0, 8, 2)]
         chromaticities = Chromaticities(*pairs) if all(y > 0 for _, y in pairs) else None
-    if gamma is not None and not 0.01 < gamma < 10:
-        gamma = None
-    return of_gamma(gamma, chromaticities, gray=gray)
+    return of_gamma(gamma, chromaticities, gray=gray) if 0.01 < gamma < 10 else None
 
 
 def _inflated(body: bytes) -> bytes | None:

@@ -156,14 +156,15 @@ def check(data: Buffer) -> bool:
             pairs = zip(tiff.numbers(tags[offsets]), tiff.numbers(tags[counts]), strict=False)
             if any(o + c > len(data) for o, c in pairs):
                 return False
-    return bool(seen) and _sound(tiff, first)
+    return bool(seen) and _sound(data)
 
 
-def _sound(tiff: _Tiff, first: int) -> bool:
-    """Whether the deflated strips or tiles of a directory inflate. Costs what inflating costs."""
-    told = survey(tiff.data)
+def _sound(data: Buffer) -> bool:
+    """Whether the deflated strips or tiles of the first directory inflate. Costs what inflating costs."""
+    told = survey(data)
     if told.compression not in _DEFLATE:
         return True
+    tiff, first = _opened(data)
     tags, _ = _tiff_directory(tiff, first)
     most = 2 * told.width * told.height * sum(told.bits) // 8 * max(1, told.samples // len(told.bits)) + (64 << 20)
     for offsets, counts in ((_STRIP_OFFSETS, _STRIP_COUNTS), (_TILE_OFFSETS, _TILE_COUNTS)):
