@@ -20,6 +20,7 @@ from mezzotint.transforms.structure import boxes, tiff
 
 Image.MAX_IMAGE_PIXELS = None  # MEZZOTINT_MAX_PIXELS is checked from the header, before any decoding
 ImageFile.LOAD_TRUNCATED_IMAGES = False
+_MOST_OF_16 = 65535
 _DEEP = {"I;16", "I;16L", "I;16B", "I;16N"}
 
 
@@ -74,8 +75,9 @@ def _pixels(image: Image.Image, profile: bytes | None) -> Pixels:
         data = numpy.asarray(image).astype("uint16").tobytes()
         return Pixels(image.width, image.height, 1, data, True, profile)
     if image.mode == "I":
-        data = numpy.clip(numpy.asarray(image), 0, 65535).astype("uint16").tobytes()
-        return Pixels(image.width, image.height, 1, data, True, profile)
+        values = numpy.asarray(image).astype("int32").view("uint32")
+        deep = values if values.max(initial=0) <= _MOST_OF_16 else values >> 16  # some have numbers of 16 bits in 32
+        return Pixels(image.width, image.height, 1, deep.astype("uint16").tobytes(), True, profile)
     image = _in_8_bits(image)
     bands, inks = len(image.getbands()), image.mode == "CMYK"
     return Pixels(image.width, image.height, bands, image.tobytes(), False, profile, inks)

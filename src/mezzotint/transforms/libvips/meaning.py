@@ -81,13 +81,13 @@ def _tif(image: Any, data: Buffer) -> Any:
     image = _without_unspecified(image, told)
     profile = image.get(PROFILE) if image.get_typeof(PROFILE) else None
     interpretation = image.interpretation
-    if (
-        image.format in _BITS
-    ):  # who says that samples are signed has hardly ever signed ones: they are taken as they are
+    if image.format in _BITS:  # who says that samples are signed has hardly ever signed ones: their bits are taken
         mask, unsigned = _BITS[image.format]
         image = (image.cast("int") & mask).cast(unsigned)
-    if image.format in {"int", "uint"}:
-        image = _in_16_bits(image)
+    if image.format == "int":
+        image = (image < 0).ifthenelse(image.cast("double") + 2**32, image)
+    if image.format in {"uint", "double"} and told.formats[0] in {1, 2}:
+        image = (image / _WIDE).rint().cast("ushort")
     elif image.format in {"float", "double"} and interpretation not in {"scrgb", "lab"}:
         image = (image.cast("float") * 65535).rint().cast("ushort")
     if image.format == "ushort" and interpretation not in {"cmyk", "lab", "labs"}:
@@ -95,13 +95,6 @@ def _tif(image: Any, data: Buffer) -> Any:
     elif image.format == "uchar" and interpretation in {"b-w", "grey16", "multiband"}:
         interpretation = "b-w" if image.bands <= 2 else "srgb"
     return with_profile(image.copy(interpretation=interpretation), profile)
-
-
-def _in_16_bits(image: Any) -> Any:
-    """Of 32; some have numbers of 16 in them, which would all be black."""
-    image = image.cast("double")
-    image = (image < 0).ifthenelse(image + 2**32, image)
-    return image.cast("ushort") if image.max() <= 65535 else (image / _WIDE).rint().cast("ushort")
 
 
 def _without_unspecified(image: Any, told: tiff.Survey) -> Any:
@@ -116,7 +109,7 @@ SURVEYED: dict[str, Callable[[Any, Buffer], Any]] = {
     "png": _png,
     "avif": _heif,
     "tif": _tif,
-    "gif": lambda image, _: image,
+    "gif": lambda image, data: image,
 }
 """formats of which libvips does not tell all, or whose files are looked into; profiles of the others are looked at as
 they are applied"""

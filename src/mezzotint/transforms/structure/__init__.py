@@ -53,7 +53,12 @@ CHECKS: dict[str, Callable[[Buffer], Verdict]] = {
     "tif": _plain(tiff.check),
     "svg": _plain(_svg),
 }
-MENDED: dict[str, Callable[[bytes], bytes]] = {"jpg": jpeg.mended, "png": png.mended, "gif": gif.mended}
+MENDED: dict[str, Callable[[bytes], bytes]] = {
+    "jpg": jpeg.mended,
+    "png": png.mended,
+    "gif": gif.mended,
+    "webp": riff.mended,
+}
 """what strict decoders want of a file that is whole to everybody else; the others have nothing to mend"""
 
 

@@ -94,7 +94,8 @@ class Survey:
         ycbcr = self.photometric == _YCBCR and self.compression != _JPEG
         odd_bits = any(bits not in {1, 2, 4, 8, 16, 32, 64} for bits in self.bits)
         lab = self.photometric in {8, 9, 10} and self.bits[:1] == (8,)
-        return self.compression not in _USUAL or ycbcr or odd_bits or lab
+        wide = self.bits[:1] == (32,) and self.formats[0] in {1, 2} and self.samples == 1
+        return self.compression not in _USUAL or ycbcr or odd_bits or lab or wide
 
 
 def survey(data: Buffer) -> Survey:
