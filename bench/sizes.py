@@ -31,7 +31,7 @@ def sizes() -> list[Figure]:
 
     def warm() -> float:
         for path in (work / f"cache{count}" / "native").rglob("*.jpg"):
-            if not path.name.endswith("-q92.jpg"):
+            if path.suffix == ".jpg":
                 path.unlink()
         return _with_server(data, work / f"cache{count}", idents)
 

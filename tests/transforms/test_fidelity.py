@@ -434,6 +434,11 @@ def test_premultiplied_alpha_is_undone(tmp_path: Path) -> None:
         assert header(saved(tmp_path, premultiplied)).facts.format in {"avif", "heic"}
 
 
+TURNS = (
+    None, "FLIP_LEFT_RIGHT", "ROTATE_180", "FLIP_TOP_BOTTOM", "TRANSPOSE", "ROTATE_270", "TRANSVERSE", "ROTATE_90"
+)  # fmt: skip
+
+
 @pytest.mark.parametrize("orientation", range(1, 9))
 @pytest.mark.parametrize("image_format", ["AVIF", "WEBP", "TIFF", "PNG", "JPEG"])
 def test_exif_orientation_in_every_format_that_has_it(tmp_path: Path, image_format: str, orientation: int) -> None:
@@ -441,17 +446,7 @@ def test_exif_orientation_in_every_format_that_has_it(tmp_path: Path, image_form
     exif[0x0112] = orientation
     data = file_of(CHART, image_format, exif=exif, **({"quality": 95} if image_format != "TIFF" else {}))
     answer = derived(tmp_path, data, ".png")
-    names = (
-        None,
-        "FLIP_LEFT_RIGHT",
-        "ROTATE_180",
-        "FLIP_TOP_BOTTOM",
-        "TRANSPOSE",
-        "ROTATE_270",
-        "TRANSVERSE",
-        "ROTATE_90",
-    )
-    name = names[orientation - 1]
+    name = TURNS[orientation - 1]
     assert difference(answer, CHART if name is None else CHART.transpose(Image.Transpose[name])) < 6
 
 

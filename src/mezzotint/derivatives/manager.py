@@ -67,7 +67,7 @@ class StoreManager:
         self.observer, self._memory, self._timeout = observer, memory, timeout
         self._renderer = bases.intake.renderer
         self._most = bases.intake.memory
-        self.levels = Levels(cache, self._keep)
+        self.levels = Levels(cache, self._keep, lambda: pool.under_way == 0)
 
     def close(self) -> None:
         self.levels.close()
