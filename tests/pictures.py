@@ -5,10 +5,10 @@ from __future__ import annotations
 import io
 
 import numpy
-import pylibjxl
 from PIL import Image, ImageDraw, ImageFile, ImageFont
+from pyjpegxl import pillow as jxl_plugin
 
-pylibjxl.register_pillow()
+jxl_plugin.register()
 
 
 def photograph(width: int, height: int, seed: int = 0) -> Image.Image:
@@ -95,9 +95,20 @@ def png(width: int = 64, height: int = 48, seed: int = 0) -> bytes:
 
 
 def opened(data: bytes) -> ImageFile.ImageFile:
+    """Decoded; a PNG of few colours has a palette, which is looked up."""
     image = Image.open(io.BytesIO(data))
     image.load()
-    return image
+    if image.mode != "P" or image.format != "PNG":
+        return image
+    plain = file_of_plain(image)
+    plain.load()
+    return plain
+
+
+def file_of_plain(image: Image.Image) -> ImageFile.ImageFile:
+    buffer = io.BytesIO()
+    image.convert("RGBA" if "transparency" in image.info else "RGB").save(buffer, "PNG")
+    return Image.open(buffer)
 
 
 def grey(image: Image.Image) -> numpy.ndarray:

@@ -7,6 +7,7 @@ from mezzotint.cli import (  # noqa: F401
     caching,
     composites,
     coverart,
+    deriving,
     durability,
     imagecloud,
     nginx,

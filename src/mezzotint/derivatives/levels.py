@@ -63,6 +63,10 @@ class Levels:
         self._closing.set()
         self._writer.shutdown(wait=True, cancel_futures=True)
 
+    def keep(self, ident: Ident, level: Level, image: Any, generation: bytes) -> None:
+        """At once, ahead of who may want it."""
+        self._keep(ident, name_of(ident, level), packed(image), generation)
+
     def settle(self) -> None:
         """Wait until what is on its way into the cache is there."""
         self._writer.submit(lambda: None).result()

@@ -4,7 +4,6 @@ from __future__ import annotations
 
 import hashlib
 import logging
-import threading
 import time
 from collections.abc import Iterator
 from contextlib import contextmanager
@@ -19,6 +18,7 @@ from mezzotint.derivatives.pool import Flight, RenderPool
 from mezzotint.errors import GivenUp, InvalidRendition, NotFound, StorageFull
 from mezzotint.host import Host
 from mezzotint.host.allowance import Allowance
+from mezzotint.host.deadlines import Deadlines
 from mezzotint.names import Facts, Ident, Largest, Rendition, canonical, print_name
 from mezzotint.transforms import geometry, libvips
 from mezzotint.transforms.geometry import Level
@@ -65,6 +65,7 @@ class StoreManager:
         """`memory`: bytes for all renders of the host at once. `timeout`: seconds for one, waiting not counted."""
         self._bases, self._cache, self._host, self._pool, self._largest = bases, cache, host, pool, largest
         self.observer, self._memory, self._timeout = observer, memory, timeout
+        self._deadlines = Deadlines()
         self._renderer = bases.intake.renderer
         self._most = bases.intake.memory
         self.levels = Levels(cache, self._keep, lambda: pool.under_way == 0)
@@ -96,6 +97,19 @@ class StoreManager:
         """
         name = print_name(ident, rendition)
         return self._pool.submit(name, lambda stop: self._make(ident, rendition, name, stop), client)
+
+    def prepare(self, ident: Ident) -> int:
+        """Have the levels of a base in the cache ahead of who may want them; gives how many were made.
+
+        Raises NotFound, DamagedImage, InvalidRendition, StorageFull.
+        """
+        facts, count = self._bases.facts(ident), 0
+        for level in geometry.levels(facts):
+            if not self._cache.has(name_of(ident, level)):
+                generation = self._cache.generation.now()
+                self.levels.keep(ident, level, self._pixels(ident, level, facts, Stop()), generation)
+                count += 1
+        return count
 
     def leave(self, flight: Flight[Derivative]) -> None:
         """Who has asked for it does not wait any more."""
@@ -179,13 +193,8 @@ class StoreManager:
             if source.is_base:
                 self.observer.decoded_base()
             late = GivenUp(f"this takes longer than {self._timeout:g} seconds to make, MEZZOTINT_RENDER_TIMEOUT")
-            timer = threading.Timer(self._timeout, stop.ask, [late])
-            timer.daemon = True
-            timer.start()
-            try:
+            with self._deadlines.after(self._timeout, lambda: stop.ask(late)):
                 yield
-            finally:
-                timer.cancel()
 
     def _keep(self, ident: Ident, name: str, data: bytes, generation: bytes) -> str:
         """Into the cache; returns the digest. A full disk costs only the keeping.

@@ -51,8 +51,8 @@ FORMATS: dict[str, Known] = {
     "jpg": Known("image/jpeg", ("jpg", "jpeg", "jpe"), ("jpeg",), output=Output(65_500, 80)),
     "png": Known("image/png", ("png",), lossless=True, output=Output(65_535, alpha=True, exact=True)),
     "webp": Known("image/webp", ("webp",), output=Output(16_383, 80, alpha=True, animation=True, preferred=3)),
-    "avif": Known("image/avif", ("avif",), output=Output(16_384, 60, alpha=True, preferred=2)),
-    "jxl": Known("image/jxl", ("jxl",), output=Output(65_535, 80, alpha=True, preferred=1)),
+    "avif": Known("image/avif", ("avif",), output=Output(16_384, 45, alpha=True, preferred=2)),
+    "jxl": Known("image/jxl", ("jxl",), output=Output(65_535, 75, alpha=True, preferred=1)),
     "heic": Known("image/heic", ("heic", "heif")),
     "gif": Known("image/gif", ("gif",), lossless=True, output=Output(65_535, alpha=True, animation=True)),
     "tif": Known(

@@ -56,6 +56,19 @@ class Plan:
     def keeps_alpha(self) -> bool:
         return OUTPUTS[self.format].alpha
 
+    def changes_nothing(self, source: Stored, image_format: str) -> bool:
+        """Whether all that is asked for is the source, in its own format and as well as is usual."""
+        return (
+            self.format == image_format
+            and self.crop is None
+            and (self.width, self.height, self.orientation) == (source.width, source.height, 1)
+            and self.canvas is None
+            and self.rotation is None
+            and self.quality is Quality.COLOR
+            and self.encoding == OUTPUTS[self.format].quality
+            and not self.animated
+        )
+
 
 @dataclass(frozen=True, slots=True)
 class Stored:

@@ -24,7 +24,7 @@ from mezzotint.transforms.geometry import SHRINK_OVERSAMPLE, Plan
 from mezzotint.transforms.libvips import Header, Source
 from mezzotint.transforms.sniff import HEAD, sniff
 from mezzotint.transforms.stopping import Stop
-from mezzotint.transforms.structure import gif, tiff
+from mezzotint.transforms.structure import bare, gif, tiff
 
 CONFINED = {"bmp", "jp2", "heic", "jxl", "svg"}
 """bases whose decoders are not trusted with this process"""
@@ -69,7 +69,17 @@ class Renderer:
             return self._encoded(libvips.reduce(source, plan, stop, oversample=SHRINK_OVERSAMPLE), plan, stop)
 
         made: bytes = self._here_or_apart(source, stop, here, lambda: self._ordered("render", source, plan, stop).data)
-        return made
+        return self._no_larger(made, source, plan)
+
+    @staticmethod
+    def _no_larger(made: bytes, source: Source, plan: Plan) -> bytes:
+        """Where a base is asked for as it is, its own picture without its metadata, if that is smaller."""
+        if not isinstance(source.data, Path) or not plan.changes_nothing(source.stored, source.format):
+            return made
+        if not libvips.is_plain(source):
+            return made
+        own = bare(source.data.read_bytes(), source.format)
+        return own if own is not None and len(own) < len(made) else made
 
     def reduce(self, source: Source, plan: Plan, stop: Stop | None = None) -> Any:
         """The pixels that `plan` describes, oriented, 8-bit, sRGB or gray, in memory to derive from."""

@@ -5,7 +5,7 @@ from __future__ import annotations
 
 import io
 from collections.abc import Callable
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from typing import Any
 
 import numpy
@@ -46,6 +46,7 @@ class Opened:
     gray: bool
     decode: Callable[[], Pixels]
     exif: bytes | None = None
+    orientation: int = 1
 
 
 def opened(data: bytes, image_format: str) -> Opened:
@@ -166,25 +167,26 @@ def _divided(array: Any) -> Any:
 
 
 def _jxl(data: bytes) -> Opened:
-    import pylibjxl
+    import pyjpegxl
 
-    told = pylibjxl.probe(data)
-    gray = told["channels"] - bool(told["has_alpha"]) == 1 if told["has_alpha"] else told["channels"] == 1
+    pyjpegxl.set_num_threads(1)
+    told = pyjpegxl.probe(data)
 
     def decode() -> Pixels:
-        array, about = pylibjxl.decode(data, metadata=True)
-        bands = array.shape[2] if array.ndim == 3 else 1
-        height, width = array.shape[:2]
-        return Pixels(width, height, bands, array.tobytes(), False, about.get("icc"))
+        about, array = pyjpegxl.decode_to_numpy(data, dtype="uint16" if told.bits_per_sample > 8 else "uint8")
+        deep = array.dtype == numpy.uint16
+        return Pixels(about.width, about.height, array.shape[2], array.tobytes(), deep, about.icc)
 
-    return Opened((told["width"], told["height"]), bool(told["has_alpha"]), gray, decode, boxes.jxl_exif(data))
+    gray, exif = told.num_color_channels == 1, boxes.jxl_exif(data)
+    return Opened((told.width, told.height), told.has_alpha, gray, decode, exif)
 
 
 def _tif(data: bytes) -> Opened:
     told = tiff.survey(data)
     if told.photometric == 6 and told.subsampling != (1, 1) and told.compression not in {6, 7}:
         raise ValueError("YCbCr of fewer samples is not read")
-    return _by_pillow(tiff.unturned(data), "TIFF", lambda image: image.info.get("icc_profile"))
+    opened = _by_pillow(tiff.unturned(data), "TIFF", lambda image: image.info.get("icc_profile"))
+    return replace(opened, orientation=told.orientation if told.orientation in range(1, 9) else 1)
 
 
 OPENERS: dict[str, Callable[[bytes], Opened]] = {"bmp": _bmp, "jp2": _jp2, "heic": _heic, "jxl": _jxl, "tif": _tif}

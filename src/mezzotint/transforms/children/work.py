@@ -41,10 +41,8 @@ def header(path: Path, image_format: str) -> Header:
 
 def _odd_header(data: bytes, image_format: str) -> Header:
     opened = odd.opened(data, image_format)
-    orientation = tiff.survey(data).orientation if image_format == "tif" else 1
-    width, height = opened.size if orientation < 5 else opened.size[::-1]
-    orientation = orientation if orientation in range(1, 9) else 1
-    facts = Facts(width, height, image_format, len(data), orientation, 1, opened.alpha, opened.gray)
+    width, height = opened.size if opened.orientation < 5 else opened.size[::-1]
+    facts = Facts(width, height, image_format, len(data), opened.orientation, 1, opened.alpha, opened.gray)
     return Header(facts, opened.exif)
 
 

@@ -17,7 +17,7 @@ os.environ["VIPS_CONCURRENCY"] = "1"  # a render is one thread; the pool is wher
 import pyvips
 
 from mezzotint.names import Region
-from mezzotint.transforms.geometry import Plan, reduction
+from mezzotint.transforms.geometry import Plan, Stored, reduction
 from mezzotint.transforms.libvips import meaning
 from mezzotint.transforms.structure import mended, png
 
@@ -38,6 +38,18 @@ child."""
 _OBJECT = re.compile(r" ?<_io\.BytesIO object[^>]*>")
 _PATH = re.compile(r"\"?(?:/[\w.+-]+)+\"?")
 
+
+def _log_warnings_only() -> None:
+    """libvips says a dozen things of each render that nobody reads, each of them a call into Python from its
+    threads."""
+    pyvips._remove_log_handler()
+    flags = pyvips.GLogLevelFlags
+    levels = flags.LEVEL_WARNING | flags.LEVEL_CRITICAL | flags.LEVEL_ERROR | flags.FLAG_FATAL | flags.FLAG_RECURSION
+    handler = pyvips._log_handler_cb  # type: ignore[attr-defined]
+    pyvips._log_handler_id = pyvips.glib_lib.g_log_set_handler(b"VIPS", levels, handler, pyvips.ffi.NULL)
+
+
+_log_warnings_only()
 pyvips.cache_set_max(0)
 pyvips.operation_block_set("VipsForeignLoad", True)
 for _loader, _ in LOADERS.values():
@@ -63,15 +75,16 @@ def open_image(path: Path, image_format: str, **options: Any) -> Any:
         return meaning.meant(image, image_format, data)
 
 
-def open_reduced(path: Path, image_format: str, plan: Plan, oversample: float, opener: Any) -> tuple[Any, float]:
+def open_reduced(
+    path: Path, image_format: str, stored: Stored, plan: Plan, oversample: float, opener: Any
+) -> tuple[Any, float]:
     """The source at the smallest scale that its decoder offers and the plan allows, and that scale."""
-    whole = opener(path, image_format)
     if image_format == "svg":
-        crop = plan.crop or Region(0, 0, whole.width, whole.height)
+        crop = plan.crop or Region(0, 0, stored.width, stored.height)
         scale = max(plan.width / crop.width, plan.height / crop.height)
         return opener(path, image_format, scale=scale), scale
-    step = reduction(plan, whole.width, whole.height, oversample) if image_format == "jpg" else 1
-    return (whole, 1.0) if step == 1 else (opener(path, image_format, shrink=step), 1 / step)
+    step = reduction(plan, stored.width, stored.height, oversample) if image_format == "jpg" else 1
+    return opener(path, image_format, **({"shrink": step} if step > 1 else {})), 1 / step
 
 
 def first_line(error: Exception) -> str:

@@ -43,8 +43,8 @@ def _resized(image: Any, plan: Plan, with_profile: bool) -> Any:
     """At the plan's size, in 8-bit sRGB or gray. Reduced by area and Lanczos, alpha premultiplied."""
     options: dict[str, Any] = {}
     gray = is_gray(image)
-    profile = image.get(PROFILE) if with_profile and image.get_typeof(PROFILE) else None
-    image = with_profile_of(image, profile)
+    if image.get_typeof(PROFILE):
+        image = with_profile_of(image, image.get(PROFILE) if with_profile else None)
     if gray and image.get_typeof(PROFILE):
         image = _gray_as_srgb(image)
     if image.get_typeof(PROFILE):
@@ -58,7 +58,8 @@ def _resized(image: Any, plan: Plan, with_profile: bool) -> Any:
     if image.interpretation != space:
         image = image.colourspace(space)
     most = 2 if gray else 4
-    return (image if image.bands <= most else image.extract_band(0, n=most)).cast("uchar")
+    image = image if image.bands <= most else image.extract_band(0, n=most)
+    return image if image.format == "uchar" else image.cast("uchar")
 
 
 def _gray_as_srgb(image: Any) -> Any:

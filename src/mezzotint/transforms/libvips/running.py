@@ -12,6 +12,7 @@ import pyvips
 from mezzotint.errors import DamagedImage
 from mezzotint.transforms.geometry import SHRINK_OVERSAMPLE, Plan, Stored
 from mezzotint.transforms.libvips.loading import first_line, open_image, open_reduced
+from mezzotint.transforms.libvips.meaning import PROFILE, usable
 from mezzotint.transforms.libvips.pixels import transform
 from mezzotint.transforms.libvips.saving import encode
 from mezzotint.transforms.stopping import Stop
@@ -39,6 +40,15 @@ def render(source: Source, plan: Plan, stop: Stop | None = None, opener: Any = o
             return encode(image, plan)
 
     return _decoding(work, stop)
+
+
+def is_plain(source: Source) -> bool:
+    """Whether a base's pixels, as they are stored, are what is shown: 8 bits, sRGB or gray."""
+    assert isinstance(source.data, Path)
+    image = open_image(source.data, source.format)
+    profile = image.get(PROFILE) if image.get_typeof(PROFILE) else None
+    said = profile is not None and usable(profile, image)
+    return image.format == "uchar" and image.interpretation in {"srgb", "b-w"} and not said
 
 
 def reduce(
@@ -85,7 +95,7 @@ def _run(
     if not isinstance(source.data, Path):
         return transform(source.data, 1.0, plan, with_profile)
     if not plan.animated:
-        reduced = open_reduced(source.data, source.format, plan, oversample, opener)
+        reduced = open_reduced(source.data, source.format, source.stored, plan, oversample, opener)
         return transform(*reduced, plan, with_profile)
     strip = _in_memory(opener(source.data, source.format, n=-1), stop)
     height, count = strip.get_page_height(), strip.get_n_pages()

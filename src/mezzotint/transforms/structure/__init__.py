@@ -44,7 +44,7 @@ CHECKS: dict[str, Callable[[Buffer], Verdict]] = {
     "jpg": _either(jpeg.check),
     "png": _either(png.check),
     "gif": _plain(gif.check),
-    "webp": _either(riff.check),
+    "webp": _plain(riff.check),
     "avif": _plain(boxes.check_heif),
     "heic": _plain(boxes.check_heif),
     "jxl": _either(boxes.check_jxl),
@@ -60,6 +60,18 @@ MENDED: dict[str, Callable[[bytes], bytes]] = {
     "webp": riff.mended,
 }
 """what strict decoders want of a file that is whole to everybody else; the others have nothing to mend"""
+
+
+BARE: dict[str, Callable[[bytes], bytes]] = {"jpg": jpeg.bare, "png": png.bare}
+"""the same picture without anything that is said of it"""
+
+
+def bare(data: bytes, image_format: str) -> bytes | None:
+    """Or None where that is not known of its format, or of this file."""
+    try:
+        return BARE[image_format](data) if image_format in BARE else None
+    except (struct.error, IndexError, ValueError):
+        return None
 
 
 def check(path: Path, image_format: str) -> Verdict:

@@ -4,9 +4,11 @@ from __future__ import annotations
 
 import mmap
 import struct
+from collections.abc import Callable
 
 Buffer = mmap.mmap | bytes
 _SCAN, _END, _PROGRESSIVE = 0xDA, 0xD9, (0xC2, 0xC6, 0xCA, 0xCE)
+_APP0, _APP14, _LAST_APP, _COMMENT = 0xE0, 0xEE, 0xEF, 0xFE
 _NOISE = bytes(range(1, 251, 7))
 
 
@@ -82,24 +84,39 @@ def _stands_alone(marker: int) -> bool:
 
 def mended(data: bytes) -> bytes:
     """Without stray bytes between segments, and with an end."""
+    return b"".join(_parts(data, lambda marker, body: True))
+
+
+def bare(data: bytes) -> bytes:
+    """The picture alone, to its last coefficient: without what was said of it, and what lies behind it. (JFIF's and
+    Adobe's segments say which colours it is of.)"""
+    return b"".join(_parts(data, _is_of_the_picture))
+
+
+def _is_of_the_picture(marker: int, body: bytes) -> bool:
+    if marker == _APP0:
+        return body.startswith(b"JFIF")
+    return marker == _APP14 or not (_APP0 <= marker <= _LAST_APP or marker == _COMMENT)
+
+
+def _parts(data: bytes, keeps: Callable[[int, bytes], bool]) -> list[bytes]:
     parts, at = [data[:2]], 2
     while True:
         at = _next_marker(data, at)
         marker = data[at + 1]
         if marker == _END:
-            break
+            return parts
         if _stands_alone(marker):
             parts.append(data[at : at + 2])
             at += 2
             continue
         end = at + 2 + max(2, struct.unpack_from(">H", data, at + 2)[0])
-        parts.append(data[at:end])
+        if keeps(marker, data[at + 4 : end]):
+            parts.append(data[at:end])
         at = end
         if marker == _SCAN:
             last = data.rfind(b"\xff\xd9", at)
-            parts += [data[at : last + 2]] if last != -1 else [data[at:], b"\xff\xd9"]
-            break
-    return b"".join(parts)
+            return parts + ([data[at : last + 2]] if last != -1 else [data[at:], b"\xff\xd9"])
 
 
 def continued(data: bytes) -> bytes:

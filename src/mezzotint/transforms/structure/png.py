@@ -131,6 +131,12 @@ def _inflated(body: bytes) -> bytes | None:
     return profile if inflater.eof else None
 
 
+def bare(data: bytes) -> bytes:
+    """The picture alone."""
+    kept = [data[chunk.start : chunk.end] for chunk in chunks(data) if chunk.needed]
+    return b"".join([data[:SIGNATURE], *kept])
+
+
 def mended(data: bytes) -> bytes:
     """Without text, without a profile (it was surveyed) and without what has a wrong checksum and is not needed, and
     with an end."""

@@ -1,0 +1,114 @@
+"""What comes out is as small as it can be without losing anything that was not asked to be lost."""
+
+from __future__ import annotations
+
+import io
+from pathlib import Path
+
+import numpy
+import pytest
+from PIL import Image
+
+from tests.pictures import clear, drawing, opened, photograph, text_scan
+from tests.transforms.rendering import derived, difference, file_of, made, saved
+
+
+def ramp(mode: str) -> Image.Image:
+    return Image.linear_gradient("L").convert(mode)
+
+
+PICTURES = {
+    "photograph": photograph(200, 120),
+    "scan": text_scan(200, 260),
+    "drawing": drawing(200, 160),
+    "few colours and alpha": clear(60, 40),
+    "gray and alpha": clear(60, 40).convert("LA"),
+    "one colour": Image.new("RGB", (50, 40), (1, 2, 3)),
+    "black and white": Image.linear_gradient("L").convert("1").convert("L"),
+    "grays": ramp("L"),
+    "grays as colours": ramp("RGB"),
+    "grays as colours and alpha": ramp("RGBA"),
+    "256 colours": photograph(200, 120).quantize(256, dither=Image.Dither.NONE).convert("RGB"),
+}
+
+
+@pytest.mark.parametrize("name", PICTURES)
+def test_a_png_keeps_every_pixel(tmp_path: Path, name: str) -> None:
+    image = PICTURES[name]
+    answer = opened(made(saved(tmp_path, file_of(image, "TIFF")), ".png"))
+    assert (numpy.asarray(answer.convert("RGBA")) == numpy.asarray(image.convert("RGBA"))).all()
+
+
+@pytest.mark.parametrize(
+    ("name", "mode", "bits"),
+    [
+        ("few colours and alpha", 3, 1),
+        ("one colour", 3, 1),
+        ("black and white", 3, 1),
+        ("grays", 0, 8),
+        ("grays as colours", 0, 8),
+        ("256 colours", 3, 8),
+        ("photograph", 2, 8),
+    ],
+)
+def test_a_png_has_no_more_bits_than_it_needs(tmp_path: Path, name: str, mode: int, bits: int) -> None:
+    data = made(saved(tmp_path, file_of(PICTURES[name], "TIFF")), ".png")
+    assert (data[25], data[24]) == (mode, bits)
+
+
+@pytest.mark.parametrize("name", ["photograph", "scan", "drawing"])
+def test_a_png_is_smaller_than_what_is_usual(tmp_path: Path, name: str) -> None:
+    data = made(saved(tmp_path, file_of(PICTURES[name], "TIFF")), ".png")
+    assert len(data) <= len(file_of(PICTURES[name], "PNG", compress_level=6)) * 1.05
+
+
+@pytest.mark.parametrize(("size", "progressive"), [((300, 200), False), ((800, 600), True)])
+def test_a_large_jpeg_gets_finer_with_time(tmp_path: Path, size: tuple[int, int], progressive: bool) -> None:
+    answer = derived(tmp_path, file_of(photograph(*size), "PNG"), ".jpg")
+    assert bool(answer.info.get("progressive")) is progressive
+
+
+@pytest.mark.parametrize("options", [{"quality": 30}, {"quality": 60, "progressive": True}])
+def test_a_jpeg_as_it_is_is_no_larger_than_its_base_and_loses_nothing(
+    tmp_path: Path, options: dict[str, object]
+) -> None:
+    exif = Image.Exif()
+    exif[0x010F] = "a camera"
+    data = file_of(photograph(320, 240), "JPEG", exif=exif, comment=b"where it was taken", **options)
+    path = saved(tmp_path, data)
+    for text in (".jpg", "-320x240.jpg", "-w320.jpg"):
+        answer = made(path, text)
+        assert len(answer) < len(data)
+        assert b"camera" not in answer and b"where it was" not in answer
+        assert difference(opened(answer), opened(data)) == 0
+    assert len(made(path, "-q95.jpg")) > len(data)
+    assert difference(opened(made(path, "-gray.jpg")), opened(data)) > 1
+
+
+def test_a_png_as_it_is_is_no_larger_than_its_base(tmp_path: Path) -> None:
+    data = file_of(photograph(320, 240), "PNG", optimize=True)
+    assert len(made(saved(tmp_path, data), ".png")) <= len(data)
+
+
+def test_what_a_profile_changes_is_not_passed_on(tmp_path: Path) -> None:
+    from tests.transforms.test_fidelity import swapped
+
+    image = Image.new("RGB", (64, 64), (200, 40, 40))
+    data = file_of(image, "JPEG", quality=10, icc_profile=swapped())
+    red, green, _ = opened(made(saved(tmp_path, data), ".jpg")).convert("RGB").getpixel((9, 9))  # type: ignore[misc]
+    assert green > red
+
+
+def test_a_jpeg_that_lies_on_its_side_is_turned(tmp_path: Path) -> None:
+    exif = Image.Exif()
+    exif[0x0112] = 6
+    data = file_of(photograph(64, 32), "JPEG", quality=10, exif=exif)
+    assert opened(made(saved(tmp_path, data), ".jpg")).size == (32, 64)
+
+
+def test_no_output_says_anything_of_its_base(tmp_path: Path) -> None:
+    data = file_of(photograph(64, 48), "TIFF", dpi=(300, 300), description="a secret")
+    for output in ("jpg", "png", "webp", "avif", "gif", "tif", "bmp", "jxl"):
+        answer = made(saved(tmp_path, data), f"-w32.{output}")
+        assert b"secret" not in answer
+        assert Image.open(io.BytesIO(answer)).info.get("dpi", (1, 1))[0] < 100
