@@ -117,8 +117,7 @@ def _with_server(data: Path, cache: Path, idents: list[str], widths: Sequence[in
     server = start_server(data, MEZZOTINT_WORKERS="2", MEZZOTINT_CACHE_DIR=str(cache), MEZZOTINT_MEMORY_CACHE="0")
     try:
         with ThreadPoolExecutor(CLIENTS) as clients:
-            taken = seconds(lambda: list(clients.map(lambda ident: _ask(server, [ident], widths), idents)))
-        return taken
+            return seconds(lambda: list(clients.map(lambda ident: _ask(server, [ident], widths), idents)))
     finally:
         server.stop()
 

@@ -69,7 +69,10 @@ def _rendition(text: str) -> Rendition:
 
 def _ident(text: str) -> Ident:
     from mezzotint.names import Ident
+    from mezzotint.names.ident import is_ident
 
+    if not is_ident(text):
+        raise InvalidInput("ident", f"{text!r:.80} is none", "64 lowercase hexadecimal digits")
     return Ident(text)
 
 

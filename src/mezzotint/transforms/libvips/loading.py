@@ -6,6 +6,7 @@ loader of libvips is blocked.
 
 from __future__ import annotations
 
+import logging
 import mmap
 import os
 import re
@@ -39,9 +40,9 @@ _OBJECT = re.compile(r" ?<_io\.BytesIO object[^>]*>")
 _PATH = re.compile(r"\"?(?:/[\w.+-]+)+\"?")
 
 
-def _log_warnings_only() -> None:
-    """libvips says a dozen things of each render that nobody reads, each of them a call into Python from its
-    threads."""
+def _log_little() -> None:
+    """libvips says a dozen things of each render that nobody reads, each of them a call into Python from its threads,
+    and warns of each line of a damaged file, which is told as an error."""
     pyvips._remove_log_handler()
     flags = pyvips.GLogLevelFlags
     levels = flags.LEVEL_WARNING | flags.LEVEL_CRITICAL | flags.LEVEL_ERROR | flags.FLAG_FATAL | flags.FLAG_RECURSION
@@ -49,7 +50,8 @@ def _log_warnings_only() -> None:
     pyvips._log_handler_id = pyvips.glib_lib.g_log_set_handler(b"VIPS", levels, handler, pyvips.ffi.NULL)
 
 
-_log_warnings_only()
+_log_little()
+logging.getLogger("pyvips").setLevel(logging.ERROR)
 pyvips.cache_set_max(0)
 pyvips.operation_block_set("VipsForeignLoad", True)
 for _loader, _ in LOADERS.values():
