@@ -15,6 +15,7 @@ from bench.coverart import covers, covers_cleaned, covers_missed
 from bench.durable import commit, reconcile, restore
 from bench.figures import Figure, run_all
 from bench.flight import flight
+from bench.headers import headers
 from bench.ingest import ingest
 from bench.memory import memory
 from bench.million import million
@@ -28,6 +29,7 @@ ALL = {
     for work in (
         served,
         sizes,
+        headers,
         ingest,
         flight,
         memory,

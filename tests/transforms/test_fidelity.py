@@ -11,12 +11,18 @@ from pathlib import Path
 import numpy
 import pillow_heif
 import pytest
+import pyvips
 from PIL import Image, ImageCms, ImageSequence
 
 from mezzotint.errors import DamagedImage
+from mezzotint.transforms import geometry
+from mezzotint.transforms.children import odd
 from mezzotint.transforms.colour import icc, made
+from mezzotint.transforms.libvips.loading import open_image, open_reduced
+from mezzotint.transforms.structure import boxes
+from mezzotint.transforms.structure import tiff as tiff_structure
 from tests.pictures import clear, opened, photograph
-from tests.transforms.rendering import derived, difference, file_of, header, is_taken, pixel, quarters, saved
+from tests.transforms.rendering import derived, difference, file_of, header, is_taken, pixel, quarters, rendition, saved
 from tests.transforms.rendering import made as made_of
 
 CHART = quarters(96, 64)
@@ -91,8 +97,6 @@ def lab() -> Image.Image:
 
 
 def planes() -> bytes:
-    import pyvips
-
     image = pyvips.Image.new_from_array(RGB)
     return bytes(image.tiffsave_buffer(tile=True, tile_width=32, tile_height=32))
 
@@ -451,3 +455,49 @@ def test_exif_orientation_in_every_format_that_has_it(tmp_path: Path, image_form
 
 
 pillow_heif.register_heif_opener()
+
+
+def reduced_pages(subifd: bool) -> bytes:
+    """Red."""
+    whole = pyvips.Image.new_from_array(numpy.full((600, 800, 3), (200, 0, 0), "uint8"))
+    return bytes(whole.copy(interpretation="srgb").tiffsave_buffer(tile=True, pyramid=True, subifd=subifd))
+
+
+@pytest.mark.parametrize("subifd", [False, True])
+def test_the_reduced_pages_of_a_tiff_are_found_and_used(tmp_path: Path, subifd: bool) -> None:
+    data = reduced_pages(subifd)
+    found = tiff_structure.reductions(data)
+    assert [(page.width, page.height) for page in found] == [(400, 300), (200, 150), (100, 75)]
+    assert {page.option for page in found} == {"subifd" if subifd else "page"}
+    path = saved(tmp_path, data)
+    stored = geometry.Stored(800, 600, 1)
+    facts = header(path).facts
+    for text, expected in (
+        ("-w400.png", 1.0),
+        ("-w200.png", 0.5),
+        ("-w100.png", 0.25),
+        ("-x0y0w400h300-w100.png", 0.5),
+    ):
+        image, scale = open_reduced(
+            path, "tif", stored, geometry.plan(rendition(text, facts), facts, stored), 2.0, open_image
+        )
+        assert (scale, image.width) == (expected, round(800 * expected))
+    assert difference(derived(tmp_path, data, "-w100.png"), Image.new("RGB", (100, 75), (200, 0, 0))) < 1
+
+
+def test_a_page_that_is_no_reduction_is_not_used() -> None:
+    pages = [photograph(80, 60), photograph(40, 30), photograph(33, 30)]
+    assert tiff_structure.reductions(file_of(pages[0], "TIFF", save_all=True, append_images=pages[1:])) == []
+
+
+@pytest.mark.parametrize("no_jp2", [False, True])
+def test_the_resolutions_of_a_jpeg_2000_are_used(tmp_path: Path, no_jp2: bool) -> None:
+    image = photograph(640, 480)
+    data = file_of(image, "JPEG2000", num_resolutions=3, no_jp2=no_jp2)
+    told = boxes.jp2_colours(data)
+    assert boxes.jp2_resolutions(data, told) == 2
+    assert odd.opened(data, "jp2", 4).decode().width == 160
+    assert odd.opened(data, "jp2", 8).decode().width == 160
+    for width in (300, 160, 80, 40):
+        small = image.resize((width, width * 3 // 4), Image.Resampling.LANCZOS)
+        assert difference(derived(tmp_path, data, f"-w{width}.png").resize(small.size), small) < 6

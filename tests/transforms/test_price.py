@@ -8,10 +8,15 @@ from collections.abc import Callable
 from pathlib import Path
 from typing import Any
 
+import pillow_heif
+import pyjpegxl
 import pytest
 import pyvips
 from PIL import Image
+from pyjpegxl import pillow as jxl_plugin
 
+pillow_heif.register_heif_opener()
+jxl_plugin.register()
 WIDTH, HEIGHT = 2000, 1500
 SLACK = 2 << 20
 CHILD = """
@@ -34,8 +39,8 @@ plan = geometry.plan(canonical(parse_rendition(asked), facts, Largest()), facts,
 source = libvips.Source(path, geometry.stored(facts), facts.format, True)
 reckoned = libvips.memory(source, plan, facts.frames)
 before = peak()
-libvips.render(source, plan, opener=work.judged if path.suffix in {".bmp", ".jp2"} else loading.open_image)
-print(peak() - before, reckoned)
+libvips.render(source, plan, opener=work.judged if path.suffix in {".bmp", ".jp2", ".heic", ".jxl"} else
+loading.open_image) print(peak() - before, reckoned)
 """
 
 
@@ -64,12 +69,17 @@ SOURCES: dict[str, Callable[[Any, str], Any]] = {
     "moving.webp": lambda image, path: frames(image).webpsave(path, effort=0),
     "one.bmp": lambda image, path: pillow_save(image, path),
     "one.jp2": lambda image, path: pillow_save(image, path),
+    "one.heic": lambda image, path: pillow_save(image, path),
+    "one.jxl": lambda image, path: pillow_save(image, path),
+    "lossless.jxl": lambda image, path: Path(path).write_bytes(
+        pyjpegxl.encode_from_numpy(image.numpy(), lossless=True)
+    ),
 }
-OUTPUTS = ("jpg", "png", "webp", "avif", "gif", "tif", "bmp")
+OUTPUTS = ("jpg", "png", "webp", "avif", "gif", "tif", "bmp", "jxl")
 
 
 def pillow_save(image: Any, path: str) -> None:
-    Image.fromarray(image.numpy()).save(path)
+    Image.fromarray(image.numpy()).save(path, **({"format": "HEIF"} if path.endswith("heic") else {}))
 
 
 @pytest.fixture(scope="module")

@@ -49,18 +49,23 @@ class Opened:
     orientation: int = 1
 
 
-def opened(data: bytes, image_format: str) -> Opened:
-    """Raises DamagedImage, with the codec's words."""
+def opened(data: bytes, image_format: str, shrink: int = 1) -> Opened:
+    """Of JPEG 2000 at a resolution of its own that is reduced by `shrink`, where it has that.
+
+    Raises DamagedImage, with the codec's words.
+    """
     try:
-        return OPENERS[image_format](data)
+        return _jp2(data, shrink) if image_format == "jp2" else OPENERS[image_format](data)
     except MemoryError:
         raise
     except Exception as error:
         raise DamagedImage("file", f"the {image_format} header cannot be read", first_line(error)) from error
 
 
-def _by_pillow(data: bytes, codec: str, profile: Callable[[Image.Image], bytes | None]) -> Opened:
+def _by_pillow(data: bytes, codec: str, profile: Callable[[Image.Image], bytes | None], shrink: int = 1) -> Opened:
     image = Image.open(io.BytesIO(data), formats=[codec])
+    if shrink > 1:
+        image.reduce = shrink.bit_length() - 1  # type: ignore[method-assign,assignment]
     alpha = image.mode in {"RGBA", "LA", "PA"} or "transparency" in image.info
     gray = image.mode in {"1", "L", "LA", "I", *_DEEP}
 
@@ -108,11 +113,12 @@ def _bmp(data: bytes) -> Opened:
     return Opened((bitmap.width, bitmap.height), bool(bitmap.masks[3]), bitmap.gray, decode)
 
 
-def _jp2(data: bytes) -> Opened:
+def _jp2(data: bytes, shrink: int = 1) -> Opened:
     told = boxes.jp2_colours(data) if data[:2] != b"\xff\x4f" else boxes.Jp2Colours()
     if told.palette and told.codestream is not None:
         return _by_palette(data[slice(*told.codestream)], told)
-    return _by_pillow(data, "JPEG2000", lambda image: told.icc)
+    shrink = min(shrink, 1 << boxes.jp2_resolutions(data, told))
+    return _by_pillow(data, "JPEG2000", lambda image: told.icc, shrink)
 
 
 def _by_palette(codestream: bytes, told: boxes.Jp2Colours) -> Opened:

@@ -79,7 +79,7 @@ def judged(path: Path, image_format: str, **options: Any) -> Any:
     """
     data = path.read_bytes()
     if image_format not in LOADERS:
-        return _of(_decoded(odd.opened(data, image_format)))
+        return _of(_decoded(odd.opened(data, image_format, options.get("shrink", 1))))
     if image_format == "gif" and gif.is_uncovered(data):
         return moving.composed(data, options.get("n", 1))
     if image_format == "tif" and tiff.survey(data).rare:

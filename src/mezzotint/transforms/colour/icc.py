@@ -22,7 +22,7 @@ class Profile:
     srgb: bool
 
 
-@lru_cache(maxsize=64)
+@lru_cache(maxsize=8)
 def judged(data: bytes) -> Profile | None:
     """What a profile is, or None where it is none."""
     if len(data) < 132 or data[36:40] != b"acsp":
@@ -36,7 +36,7 @@ def judged(data: bytes) -> Profile | None:
     return Profile(space, srgb)
 
 
-@lru_cache(maxsize=16)
+@lru_cache(maxsize=4)
 def gray_table(data: bytes, size: int) -> tuple[float, ...] | None:
     """What each of `size` values of a gray profile is in sRGB, 0 to 1; None where it has no curve."""
     try:

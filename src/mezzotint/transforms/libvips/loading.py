@@ -20,7 +20,7 @@ import pyvips
 from mezzotint.names import Region
 from mezzotint.transforms.geometry import Plan, Stored, reduction
 from mezzotint.transforms.libvips import meaning
-from mezzotint.transforms.structure import mended, png
+from mezzotint.transforms.structure import mended, png, tiff
 
 LOADERS = {
     "jpg": ("VipsForeignLoadJpeg", "jpegload"),
@@ -32,6 +32,8 @@ LOADERS = {
     "svg": ("VipsForeignLoadSvg", "svgload"),
 }
 """what libvips reads: the class that is let through, and its operation; Pillow and its plugins read the rest"""
+REDUCED = {"jpg": 1, "jp2": 2}
+"""whose decoders reduce by themselves, and how much more must be left: a wavelet keeps more of what is too fine"""
 STRICT = {"jpg": "warning"}
 """where a loader gives up. JPEG's decoder warns where data is damaged, and goes on with gray; of the others a warning
 is about what surrounds the picture, and an error about what is missing of it. What fails here gets a second look, in a
@@ -85,8 +87,27 @@ def open_reduced(
         crop = plan.crop or Region(0, 0, stored.width, stored.height)
         scale = max(plan.width / crop.width, plan.height / crop.height)
         return opener(path, image_format, scale=scale), scale
-    step = reduction(plan, stored.width, stored.height, oversample) if image_format == "jpg" else 1
+    if image_format == "tif" and (smaller := _smaller_page(path, stored, plan, oversample)) is not None:
+        return opener(path, image_format, **{smaller.option: smaller.number}), smaller.width / stored.width
+    margin = oversample * REDUCED.get(image_format, 1)
+    step = reduction(plan, stored.width, stored.height, margin) if image_format in REDUCED else 1
     return opener(path, image_format, **({"shrink": step} if step > 1 else {})), 1 / step
+
+
+def _smaller_page(path: Path, stored: Stored, plan: Plan, oversample: float) -> tiff.Reduction | None:
+    """The smallest of the reduced pages of a TIFF that leaves `oversample` of its pixels to one that comes out."""
+    with open(path, "rb") as stream, mmap.mmap(stream.fileno(), 0, access=mmap.ACCESS_READ) as data:
+        if tiff.survey(data).rare:
+            return None
+        pages = tiff.reductions(data)
+    shown = (plan.crop.width, plan.crop.height) if plan.crop else (stored.width, stored.height)
+    enough = [
+        page
+        for page in pages
+        if shown[0] * page.width >= plan.width * oversample * stored.width
+        and shown[1] * page.height >= plan.height * oversample * stored.height
+    ]
+    return min(enough, key=lambda page: page.width, default=None)
 
 
 def first_line(error: Exception) -> str:

@@ -12,6 +12,7 @@ Buffer = mmap.mmap | bytes
 _MOST = 10_000
 """boxes, items or extents that are looked at: what has more is refused"""
 _JP2_SLACK = 16
+_SIZ, _COD, _SOT = 0xFF51, 0xFF52, 0xFF90
 
 
 class Box(NamedTuple):
@@ -234,6 +235,22 @@ def jp2_colours(data: Buffer) -> Jp2Colours:
         return Jp2Colours(icc, space, palette, mapped, (codestream.start, codestream.end))
     except (struct.error, ValueError, KeyError, IndexError):
         return Jp2Colours()
+
+
+def jp2_resolutions(data: Buffer, told: Jp2Colours) -> int:
+    """How often a codestream's picture is halved in it (ISO 15444-1, A.6.1), of all tiles alike; 0 where that is not
+    said."""
+    at = (told.codestream[0] if told.codestream is not None else 0) + 2
+    try:
+        while True:
+            marker, length = struct.unpack_from(">HH", data, at)
+            if marker == _COD:
+                return int(data[at + 9])
+            if not _SIZ <= marker < _SOT:
+                return 0
+            at += 2 + length
+    except (struct.error, IndexError):
+        return 0
 
 
 def _palette(data: Buffer, box: Box) -> tuple[tuple[int, ...], ...]:

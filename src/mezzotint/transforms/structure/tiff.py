@@ -19,12 +19,14 @@ _INFLATED_AT_ONCE = 1 << 20
 _STRIP_OFFSETS, _STRIP_COUNTS, _TILE_OFFSETS, _TILE_COUNTS, _SUB_DIRECTORIES = 273, 279, 324, 325, 330
 _OFFSET_TAGS = {_STRIP_OFFSETS, _STRIP_COUNTS, _TILE_OFFSETS, _TILE_COUNTS, _SUB_DIRECTORIES}
 _WIDTH, _HEIGHT, _BITS, _COMPRESSION, _PHOTOMETRIC, _SAMPLES, _PLANAR = 256, 257, 258, 259, 262, 277, 284
+_SUBFILE = 254
 _EXTRA, _SAMPLE_FORMAT, _SUBSAMPLING, _ORIENTATION = 338, 339, 530, 274
 _TOLD = {
     _WIDTH, _HEIGHT, _BITS, _COMPRESSION, _PHOTOMETRIC, _SAMPLES, _PLANAR, _EXTRA, _SAMPLE_FORMAT, _SUBSAMPLING,
-    _ORIENTATION,
+    _ORIENTATION, _SUBFILE,
 }  # fmt: skip
 _SHORT = 3
+_MOST_REDUCTIONS = 32
 _MOST_TOLD = 64
 """values of one of these: samples of a pixel"""
 _TYPE_SIZES = {1: 1, 2: 1, 3: 2, 4: 4, 5: 8, 6: 1, 7: 1, 8: 2, 9: 4, 10: 8, 11: 4, 12: 8, 13: 4, 16: 8, 17: 8, 18: 8}
@@ -124,6 +126,51 @@ def survey(data: Buffer) -> Survey:
         told.get(_SUBSAMPLING, (2, 2)),
         one(_ORIENTATION, 1),
     )
+
+
+class Reduction(NamedTuple):
+    """A page of the file that is its first one in fewer pixels: the `number` of libvips's option `page` or `subifd`."""
+
+    option: str
+    number: int
+    width: int
+    height: int
+
+
+def reductions(data: Buffer) -> list[Reduction]:
+    """Those that say so of themselves (TIFF 6, NewSubfileType) and are by a whole number; nothing where it cannot be
+    read."""
+    found: list[Reduction] = []
+    try:
+        tiff, first = _opened(data)
+        tags, following = _tiff_directory(tiff, first)
+        whole = _sides(tiff, tags)
+        below = tiff.numbers(tags[_SUB_DIRECTORIES]) if _SUB_DIRECTORIES in tags else ()
+        for number, at in enumerate(below[:_MOST_REDUCTIONS]):
+            _add_reduction(found, tiff, _tiff_directory(tiff, at)[0], "subifd", number, whole)
+        for number in range(1, _MOST_REDUCTIONS):
+            if not following:
+                break
+            tags, following = _tiff_directory(tiff, following)
+            _add_reduction(found, tiff, tags, "page", number, whole)
+    except (struct.error, ValueError, IndexError, OverflowError, KeyError):
+        return found
+    return found
+
+
+def _sides(tiff: _Tiff, tags: dict[int, _Array]) -> tuple[int, int]:
+    return tiff.numbers(tags[_WIDTH])[0], tiff.numbers(tags[_HEIGHT])[0]
+
+
+def _add_reduction(
+    found: list[Reduction], tiff: _Tiff, tags: dict[int, _Array], option: str, number: int, whole: tuple[int, int]
+) -> None:
+    kind = tiff.numbers(tags[_SUBFILE])[0] if _SUBFILE in tags else 0
+    width, height = _sides(tiff, tags)
+    factor = round(whole[0] / width) if width else 0
+    off = abs(whole[0] - width * factor), abs(whole[1] - height * factor)
+    if kind & 1 and factor > 1 and max(off) < factor:
+        found.append(Reduction(option, number, width, height))
 
 
 def unturned(data: bytes) -> bytes:
