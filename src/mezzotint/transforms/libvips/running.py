@@ -39,7 +39,7 @@ def render(source: Source, plan: Plan, stop: Stop | None = None, opener: Any = o
         with stop.while_stopping(lambda: image.set_kill(True)):
             return encode(image, plan)
 
-    return _decoding(work, stop)
+    return _decoding(work, stop, opener is not open_image)
 
 
 def is_plain(source: Source) -> bool:
@@ -63,7 +63,7 @@ def reduce(
     def work(with_profile: bool) -> Any:
         return _in_memory(_run(source, plan, with_profile, stop, opener, oversample), stop)
 
-    return _decoding(work, stop)
+    return _decoding(work, stop, opener is not open_image)
 
 
 def _in_memory(image: Any, stop: Stop) -> Any:
@@ -71,14 +71,17 @@ def _in_memory(image: Any, stop: Stop) -> Any:
         return image.copy_memory()
 
 
-def _decoding(work: Callable[[bool], T], stop: Stop) -> T:
-    """Do `work` with the source's own colour profile; where that profile is broken, without it."""
+def _decoding(work: Callable[[bool], T], stop: Stop, alone: bool) -> T:
+    """Do `work` with the source's own colour profile; where that profile is broken, without it.
+
+    Only a process that is `alone` with its picture can tell: libvips has one buffer of errors for all threads.
+    """
     try:
         return work(True)
     except pyvips.Error as error:
         if stop.error is not None:
             raise stop.error from None
-        if "profile" not in str(error) and "icc" not in str(error):
+        if not alone or ("profile" not in str(error) and "icc" not in str(error)):
             raise DamagedImage("image", "cannot be decoded", first_line(error)) from error
     try:
         return work(False)
