@@ -68,5 +68,6 @@ OUTPUTS: dict[Format, Output] = {
 }
 WORDS: dict[str, Format] = {str(word): output for output in OUTPUTS for word in (output, *FORMATS[output].words)}
 """what an output may be called"""
-EXTENSIONS = frozenset(extension for known in FORMATS.values() for extension in known.extensions)
+EXTENSIONS = {extension: name for name, known in FORMATS.items() for extension in known.extensions}
+"""the format that a file is of by its name"""
 PREFERRED = tuple(sorted((one for one in OUTPUTS if OUTPUTS[one].preferred), key=lambda one: OUTPUTS[one].preferred))

@@ -91,6 +91,7 @@ def test_a_corrected_table_is_applied_to_what_is_known(tmp_path: Path) -> None:
         (folder / f"{number}.png").write_bytes(pictures.png(seed=number))
     (folder / "link").symlink_to(tmp_path)
     (folder / "notes.txt").write_text("x")
+    (folder / "scan.JP2").write_bytes(b"x")
     table = tmp_path / "table.csv"
     table.write_text("file;title;captured\n0.png;Wrogn;ca. 1901\nnone.png;x;\n")
     dry = run(data, "ingest", str(folder), "--metadata", str(table), "--dry-run")
@@ -100,6 +101,7 @@ def test_a_corrected_table_is_applied_to_what_is_known(tmp_path: Path) -> None:
     assert (first["new"], first["changed"], len(first["wrong"])) == (2, 0, 2)
     assert {Path(one["file"]).name: one["why"] for one in first["left_out"]} == {
         "link": "a link to a folder", "notes.txt": "not called like a picture",
+        "scan.JP2": "called like jp2, which is switched off here",
     }  # fmt: skip
     idents = {Path(name).name: ident for name, ident in first["files"].items()}
     table.write_text("file;title;captured\n0.png;Right;1901\n")

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import os
-from collections.abc import Callable, Iterator, Sequence
+from collections.abc import Callable, Collection, Iterator, Sequence
 from concurrent.futures import ThreadPoolExecutor
 from dataclasses import dataclass, field
 from pathlib import Path
@@ -17,6 +17,7 @@ from mezzotint.repository import metadata, services, slugs
 from mezzotint.repository.intake.table import Described, File
 from mezzotint.repository.models import Image, UpdateSession
 from mezzotint.repository.services import Addition
+from mezzotint.settings import Settings
 from mezzotint.wiring import engine
 
 BATCH = 500
@@ -56,6 +57,7 @@ def find_files(paths: Sequence[Path]) -> tuple[list[File], list[Refusal]]:
     themselves are taken whatever they are called."""
     found: list[File] = []
     left: list[Refusal] = []
+    accepted = Settings.read().accepted
 
     def unreadable(error: OSError) -> None:
         left.append(Refusal(Path(error.filename), f"a folder that cannot be read: {error.strerror}"))
@@ -69,19 +71,22 @@ def find_files(paths: Sequence[Path]) -> tuple[list[File], list[Refusal]]:
             left += [Refusal(Path(folder, name), "a link to a folder") for name in sorted(links)]
             folders[:] = sorted(name for name in folders if not name.startswith("."))
             for name in sorted(files):
-                _sort(Path(folder, name), path, found, left)
+                file = Path(folder, name)
+                if not name.startswith("."):
+                    why = _left_out(file, accepted)
+                    found += [(file, path)] if why is None else []
+                    left += [Refusal(file, why)] if why is not None else []
     return found, left
 
 
-def _sort(file: Path, root: Path, found: list[File], left: list[Refusal]) -> None:
-    if file.name.startswith("."):
-        return
+def _left_out(file: Path, accepted: Collection[str]) -> str | None:
+    """Why a file of a folder is not looked at; None where it is."""
     if not file.is_file():
-        left.append(Refusal(file, "no file: a link that leads nowhere, or something else"))
-    elif file.suffix.lower().removeprefix(".") not in EXTENSIONS:
-        left.append(Refusal(file, "not called like a picture"))
-    else:
-        found.append((file, root))
+        return "no file: a link that leads nowhere, or something else"
+    named = EXTENSIONS.get(file.suffix.lower().removeprefix("."))
+    if named is None:
+        return "not called like a picture"
+    return None if named in accepted else f"called like {named}, which is switched off here"
 
 
 def ingest(
