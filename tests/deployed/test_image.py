@@ -54,7 +54,7 @@ def client(port: int, token: str) -> httpx.Client:
 
 def test_it_is_small_and_runs_as_nobody_in_particular(fresh: Container) -> None:
     about = image()
-    assert about["size"] < 400e6
+    assert about["size"] < 450e6
     configuration = about["config"]
     assert configuration["User"] == "1000:1000"
     assert configuration["StopSignal"] == "SIGTERM"

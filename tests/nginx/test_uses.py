@@ -10,13 +10,13 @@ from tests.nginx.fronting import Front, by_nginx, fronted
 from tests.servers import run
 from tests.waiting import until
 
-WIDTHS = range(40, 60)
+WIDTHS = range(140, 160)
 
 
 def made(front: Front) -> list[str]:
     """The names of twenty derivatives, of which the first is the least recently used."""
     ident = front.server.upload(pictures.jpeg(600, 400))
-    names = [f"{ident}-{width}x60.png" for width in WIDTHS]
+    names = [f"{ident}-{width}x160.png" for width in WIDTHS]
     for name in names:
         front.server.http.get(f"/images/{name}").raise_for_status()
     front.server.stop()
@@ -59,7 +59,7 @@ def test_what_nginx_has_sent_is_cleaned_last(tmp_path: Path) -> None:
 def test_serve_reads_what_nginx_has_sent(tmp_path: Path) -> None:
     with fronted(tmp_path / "data") as front:
         ident = front.server.upload(pictures.jpeg(600, 400))
-        names = [f"{ident}-{width}x60.png" for width in WIDTHS]
+        names = [f"{ident}-{width}x160.png" for width in WIDTHS]
         log = front.server.settings.nginx / "hits.log"
         for name in names:
             front.server.http.get(f"/images/{name}").raise_for_status()

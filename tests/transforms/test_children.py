@@ -4,10 +4,12 @@ from __future__ import annotations
 
 import os
 import signal
+import socket
 import subprocess
 import sys
 import threading
 from collections.abc import Iterator
+from contextlib import suppress
 from pathlib import Path
 
 import pytest
@@ -50,10 +52,10 @@ def crew() -> Iterator[Crew]:
     crew.close()
 
 
-def source_of(path: Path, renderer: Renderer) -> tuple[Source, geometry.Plan]:
+def source_of(path: Path, renderer: Renderer, text: str = "-w40.png") -> tuple[Source, geometry.Plan]:
     facts = renderer.header(path, max_pixels=10**9).facts
     stored = geometry.stored(facts)
-    plan = geometry.plan(rendition("-w40.png", facts), facts, stored)
+    plan = geometry.plan(rendition(text, facts), facts, stored)
     return Source(path, stored, facts.format, True), plan
 
 
@@ -77,7 +79,7 @@ def test_one_child_does_one_order_after_the_other_and_is_gone_when_closed(tmp_pa
 def test_a_decoder_that_wants_more_memory_than_it_was_granted_is_refused_it(tmp_path: Path, crew: Crew) -> None:
     path = saved(tmp_path, file_of(Image.new("L", (9000, 9000)), "JPEG2000", no_jp2=True))
     little = Renderer(crew, 8 << 20, 60)
-    source, plan = source_of(path, little)
+    source, plan = source_of(path, little, "-w3000.png")
     with pytest.raises(DamagedImage):
         little.render(source, plan)
     small, plan = source_of(saved(tmp_path, file_of(photograph(90, 60), "BMP")), little)
@@ -144,3 +146,68 @@ def test_what_a_decoder_says_tells_no_path(tmp_path: Path) -> None:
     said = str(refused.value)
     assert "/" not in said and "0x" not in said and "fd" not in said
     renderer.close()
+
+
+def test_a_child_that_leaves_as_an_order_comes_costs_nobody_the_picture(
+    tmp_path: Path, crew: Crew, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    renderer = Renderer(crew, 1 << 30, 60)
+    path = saved(tmp_path, file_of(photograph(90, 60), "BMP"))
+    for _ in range(5):
+        renderer.header(path, max_pixels=10**9)
+        (child,) = crew._idle
+        monkeypatch.setattr(child, "lives", lambda: True)
+        child._socket.shutdown(socket.SHUT_WR)  # it reads an end, and goes
+        assert renderer.header(path, max_pixels=10**9).facts.width == 90
+
+
+def test_who_waits_for_a_place_can_be_told_to_stop(tmp_path: Path, crew: Crew) -> None:
+    renderer = Renderer(crew, 1 << 30, 60)
+    source, plan = source_of(saved(tmp_path, file_of(photograph(90, 60), "BMP")), renderer)
+    os.kill(the_child(crew), signal.SIGSTOP)
+    first, second = Stop(), Stop()
+    ended: list[Exception] = []
+
+    def busy() -> None:
+        try:
+            renderer.render(source, plan, first)
+        except GivenUp as error:
+            ended.append(error)
+
+    working = threading.Thread(target=busy)
+    working.start()
+    until(lambda: not crew._idle)
+    asking = threading.Timer(0.3, lambda: second.ask(GivenUp("gone")))
+    asking.start()
+    with pytest.raises(GivenUp, match="gone"):
+        renderer.render(source, plan, second)
+    assert ended == []
+    first.ask(GivenUp("enough"))
+    working.join(PATIENCE)
+    assert len(ended) == 1
+
+
+SAID = (b'{"bytes": 9e30}', b'{"bytes": -1}', b'{"bytes": 999999999999}', b"[]", b"{}", b"no JSON")
+
+
+@pytest.mark.parametrize("said", [b"\xff\xff\xff\xff", *(len(one).to_bytes(4, "big") + one for one in SAID)])
+def test_what_a_child_says_is_not_believed(tmp_path: Path, crew: Crew, said: bytes) -> None:
+    renderer = Renderer(crew, 1 << 20, 60)
+    path = saved(tmp_path, file_of(photograph(90, 60), "BMP"))
+    renderer.header(path, max_pixels=10**9)
+    (child,) = crew._idle
+    ours, theirs = socket.socketpair()
+    child._socket.close()
+    child._socket = ours
+    theirs.sendall(said)
+    with suppress(DamagedImage, KeyError):
+        renderer.header(path, max_pixels=10**9)
+    theirs.close()
+
+
+def test_a_child_that_hangs_is_given_up(tmp_path: Path, crew: Crew) -> None:
+    renderer = Renderer(crew, 1 << 30, 0.1)
+    source, plan = source_of(saved(tmp_path, file_of(photograph(90, 60), "BMP")), renderer)
+    os.kill(the_child(crew), signal.SIGSTOP)
+    with pytest.raises(GivenUp, match="longer than"):
+        renderer.render(source, plan)

@@ -112,3 +112,40 @@ def test_no_output_says_anything_of_its_base(tmp_path: Path) -> None:
         answer = made(saved(tmp_path, data), f"-w32.{output}")
         assert b"secret" not in answer
         assert Image.open(io.BytesIO(answer)).info.get("dpi", (1, 1))[0] < 100
+
+
+@pytest.mark.parametrize("image_format", ["BMP", "JXL", "TIFF", "WEBP", "AVIF", "GIF"])
+def test_a_base_is_given_in_its_own_format_as_it_is(tmp_path: Path, image_format: str) -> None:
+    image = photograph(60, 40)
+    output = {"TIFF": "tif"}.get(image_format, image_format.lower())
+    answer = opened(made(saved(tmp_path, file_of(image, image_format)), f".{output}"))
+    assert answer.size == image.size
+
+
+def test_what_only_a_child_reads_is_given_in_its_own_format(tmp_path: Path) -> None:
+    data = file_of(photograph(60, 40), "TIFF", compression="lzma")
+    assert opened(made(saved(tmp_path, data), ".tif")).size == (60, 40)
+
+
+def test_what_lies_behind_a_jpeg_or_between_its_scans_is_not_passed_on(tmp_path: Path) -> None:
+    exif = Image.Exif()
+    exif[0x010E] = "SECRET-PLACE"
+    thumbnail = file_of(photograph(40, 30, seed=7), "JPEG", exif=exif)
+    for progressive in (False, True):
+        data = file_of(photograph(320, 240), "JPEG", quality=30, progressive=progressive)
+        scan = data.index(b"\xff\xda")
+        comment = b"\xff\xfe\0\x10SECRET-PLACE\0\0"
+        between = data.rindex(b"\xff\xda") if progressive else scan
+        for whole in (data + thumbnail, data + b"SECRET-PLACE\xff\xd9", data[:between] + comment + data[between:]):
+            answer = made(saved(tmp_path, whole), ".jpg")
+            assert b"SECRET" not in answer
+            assert len(answer) <= len(data)
+            assert difference(opened(answer), opened(data)) == 0
+
+
+def test_a_png_without_an_end_has_one_where_it_is_passed_on(tmp_path: Path) -> None:
+    data = file_of(photograph(200, 150), "PNG", optimize=True)
+    for cut in (12, 5):
+        answer = made(saved(tmp_path, data[:-cut]), ".png")
+        assert answer.endswith(b"IEND\xaeB`\x82")
+        assert difference(opened(answer), photograph(200, 150)) == 0

@@ -12,7 +12,7 @@ import numpy
 import pillow_heif
 import pytest
 import pyvips
-from PIL import Image, ImageCms, ImageSequence
+from PIL import Image, ImageCms, ImageSequence, TiffImagePlugin
 
 from mezzotint.errors import DamagedImage
 from mezzotint.transforms import geometry
@@ -501,3 +501,60 @@ def test_the_resolutions_of_a_jpeg_2000_are_used(tmp_path: Path, no_jp2: bool) -
     for width in (300, 160, 80, 40):
         small = image.resize((width, width * 3 // 4), Image.Resampling.LANCZOS)
         assert difference(derived(tmp_path, data, f"-w{width}.png").resize(small.size), small) < 6
+
+
+def pages(*each: tuple[Image.Image, dict[int, object]]) -> bytes:
+    """Of one TIFF, with the tags that each has."""
+    buffer = io.BytesIO()
+    with TiffImagePlugin.AppendingTiffWriter(buffer, True) as writer:
+        for image, tags in each:
+            info = TiffImagePlugin.ImageFileDirectory_v2()
+            for tag, value in tags.items():
+                info[tag] = value
+            image.save(writer, "TIFF", tiffinfo=info)
+            writer.newFrame()
+    return buffer.getvalue()
+
+
+def test_a_mask_is_no_reduction(tmp_path: Path) -> None:
+    """GDAL's overviews of masks say that they are both."""
+    red, mask = Image.new("RGB", (600, 400), "red"), Image.new("L", (300, 200), 255)
+    data = pages((red, {}), (mask, {254: 5}), (mask, {254: 1}), (Image.new("RGB", (300, 200), "red"), {254: 1}))
+    assert [page.number for page in tiff_structure.reductions(data)] == [3]
+    assert difference(derived(tmp_path, data, "-w100.png"), Image.new("RGB", (100, 67), "red")) < 1
+
+
+def test_a_reduced_page_of_other_colours_is_not_used(tmp_path: Path) -> None:
+    whole, half = Image.new("RGB", (600, 400), (200, 40, 40)), Image.new("RGB", (300, 200), (200, 40, 40))
+    data = pages((whole, {34675: swapped()}), (half, {254: 1}))
+    assert tiff_structure.reductions(data) == []
+    large, small = (pixel(derived(tmp_path, data, text), (9, 9)) for text in ("-w300.png", "-w100.png"))
+    assert large == small and large[1] > large[0]
+    same = pages((whole, {34675: swapped()}), (half, {254: 1, 34675: swapped()}))
+    assert len(tiff_structure.reductions(same)) == 1
+
+
+@pytest.mark.timeout(60)
+def test_scans_that_lie_over_each_other_cost_nothing(tmp_path: Path) -> None:
+    data = file_of(photograph(96, 64), "JPEG", progressive=True)[:-2]
+    assert not is_taken(tmp_path, data + b"\xff\xda\0\x06\xfc\0\xfe\0" * 25_000)
+
+
+@pytest.mark.timeout(60)
+def test_strips_that_lie_over_each_other_cost_nothing(tmp_path: Path) -> None:
+    strip = zlib.compress(b"") + bytes(2_000_000)
+    count = 4000
+    tags = [(256, 4, 1, 8), (257, 4, 1, count), (258, 3, 1, 8), (259, 3, 1, 8), (262, 3, 1, 1), (278, 4, 1, 1)]
+    at = 8 + len(strip)
+    places = struct.pack(f"<{count}I", *[8] * count)
+    counts = struct.pack(f"<{count}I", *range(len(strip) - count, len(strip)))
+    tags += [(273, 4, count, at), (279, 4, count, at + len(places))]
+    directory = struct.pack("<H", len(tags)) + b"".join(struct.pack("<HHII", *tag) for tag in sorted(tags)) + bytes(4)
+    where = at + len(places) + len(counts)
+    assert not is_taken(tmp_path, b"II*\0" + struct.pack("<I", where) + strip + places + counts + directory)
+
+
+@pytest.mark.timeout(60)
+def test_one_large_strip_inflates_in_time_that_follows_its_size(tmp_path: Path) -> None:
+    noise = numpy.random.default_rng(1).integers(0, 256, (6000, 5000, 3), "uint8")
+    assert is_taken(tmp_path, tiff(noise, 2, compression=8))

@@ -11,7 +11,7 @@ from PIL import features
 
 from mezzotint.names import FORMATS, OUTPUTS, Format
 from mezzotint.transforms.libvips.loading import LOADERS
-from mezzotint.transforms.rendering import CONFINED
+from mezzotint.transforms.structure import CONFINED
 
 USES = {
     "libvips": "everything else",

@@ -7,7 +7,6 @@ kinds are read, and where a decoder's words are about this picture and no other.
 from __future__ import annotations
 
 import base64
-import mmap
 import os
 from collections.abc import Callable, Collection, Iterator
 from contextlib import contextmanager
@@ -24,10 +23,8 @@ from mezzotint.transforms.geometry import SHRINK_OVERSAMPLE, Plan
 from mezzotint.transforms.libvips import Header, Source
 from mezzotint.transforms.sniff import HEAD, sniff
 from mezzotint.transforms.stopping import Stop
-from mezzotint.transforms.structure import bare, gif, tiff
+from mezzotint.transforms.structure import BARE, bare, is_confined
 
-CONFINED = {"bmp", "jp2", "heic", "jxl", "svg"}
-"""bases whose decoders are not trusted with this process"""
 ENCODED_APART = {Format.JXL}
 _SLACK = 64 << 20
 """bytes that a child may take beyond what was reckoned: its allocator's, and libraries that it loads"""
@@ -74,9 +71,9 @@ class Renderer:
     @staticmethod
     def _no_larger(made: bytes, source: Source, plan: Plan) -> bytes:
         """Where a base is asked for as it is, its own picture without its metadata, if that is smaller."""
-        if not isinstance(source.data, Path) or not plan.changes_nothing(source.stored, source.format):
+        if source.format not in BARE or not isinstance(source.data, Path):
             return made
-        if not libvips.is_plain(source):
+        if not plan.changes_nothing(source.stored, source.format) or not libvips.is_plain(source):
             return made
         own = bare(source.data.read_bytes(), source.format)
         return own if own is not None and len(own) < len(made) else made
@@ -160,13 +157,3 @@ def pixels_of(data: bytes, width: int, height: int, bands: int) -> Any:
 def in_memory(image: Any) -> bytes:
     """Its rows."""
     return bytes(image.write_to_memory())
-
-
-def is_confined(path: Path, image_format: str) -> bool:
-    """Whether a base is decoded in a child from the start."""
-    if image_format in CONFINED:
-        return True
-    if image_format not in {"gif", "tif"}:
-        return False
-    with open(path, "rb") as stream, mmap.mmap(stream.fileno(), 0, access=mmap.ACCESS_READ) as data:
-        return gif.is_uncovered(data) if image_format == "gif" else tiff.survey(data).rare

@@ -19,9 +19,9 @@ _LOAD, _EQUAL, _AT_LEAST, _RETURN = 0x20, 0x15, 0x35, 0x06
 _ALLOW, _REFUSE, _END = 0x7FFF0000, 0x00050001, 0x80000000
 _ARCHITECTURES = {
     # socket, connect, accept, accept4, bind, listen, socketpair, execve, execveat, ptrace, process_vm_readv and
-    # process_vm_writev, io_uring_setup; from linux/audit.h and the tables of the kernel
-    "x86_64": (0xC000003E, (41, 42, 43, 288, 49, 50, 53, 59, 322, 101, 310, 311, 425)),
-    "aarch64": (0xC00000B7, (198, 203, 202, 242, 200, 201, 199, 221, 281, 117, 270, 271, 425)),
+    # process_vm_writev, kill, io_uring_setup, pidfd_open, pidfd_getfd; from linux/audit.h and the tables of the kernel
+    "x86_64": (0xC000003E, (41, 42, 43, 288, 49, 50, 53, 59, 322, 101, 310, 311, 62, 425, 434, 438)),
+    "aarch64": (0xC00000B7, (198, 203, 202, 242, 200, 201, 199, 221, 281, 117, 270, 271, 129, 425, 434, 438)),
 }
 _OTHER_NUMBERS = 0x40000000
 """from which on x86_64 has the same calls under other numbers"""

@@ -19,13 +19,17 @@ from contextlib import contextmanager, suppress
 from dataclasses import dataclass, field
 from typing import Any
 
-from mezzotint.errors import DamagedImage, GivenUp, MezzotintError, RendererEnded
+from mezzotint.errors import DamagedImage, GivenUp, RendererEnded
 from mezzotint.transforms.children.confine import ENVIRONMENT
 from mezzotint.transforms.stopping import Stop
 
 log = logging.getLogger(__name__)
 _PROGRAM = [sys.executable, "-m", "mezzotint.transforms.children.program"]
 _TAIL = 2000
+_HEAD, _MOST_SAID = 4, 64 << 20
+_LOOK_AGAIN, _GRACE = 0.1, 5.0
+_SLOWER = 4
+"""times its seconds of processor is what an order may take of everybody's time between two words of its child"""
 
 
 @dataclass(frozen=True, slots=True)
@@ -53,8 +57,17 @@ class Crew:
     def do(self, order: Order, file: int, stop: Stop) -> Reply:
         """Have it done with the file of that descriptor. Raises DamagedImage, GivenUp where it is asked to stop,
         RendererEnded where somebody else ended the child."""
-        with self._places, self._taken() as child:
-            return child.do(order, file, stop)
+        while not self._places.acquire(timeout=_LOOK_AGAIN):
+            stop.check()
+        try:
+            try:
+                with self._taken() as child:
+                    return child.do(order, file, stop)
+            except _LeftAlready:
+                with self._taken() as child:
+                    return child.do(order, file, stop)
+        finally:
+            self._places.release()
 
     def close(self) -> None:
         with self._lock:
@@ -94,6 +107,10 @@ class Crew:
             child.close()
 
 
+class _LeftAlready(Exception):
+    """It had nothing to do for a minute, and was about to go when the order came."""
+
+
 class _Child:
     def __init__(self) -> None:
         self.over = False
@@ -114,14 +131,18 @@ class _Child:
 
     def do(self, order: Order, file: int, stop: Stop) -> Reply:
         body = pickle.dumps(order)
+        self._socket.settimeout(order.seconds * _SLOWER)
         try:
             with stop.while_stopping(self.kill):
                 socket.send_fds(self._socket, [struct.pack(">I", len(body))], [file])
                 self._socket.sendall(body)
                 (length,) = struct.unpack(">I", self._received(4))
-                said: dict[str, Any] = json.loads(self._received(length))
-                data = self._received(int(said.pop("bytes", 0)))
-        except (OSError, EOFError, ValueError):
+                said: dict[str, Any] = json.loads(self._received(length, _MOST_SAID))
+                data = self._received(int(said.pop("bytes", 0)), order.memory or _MOST_SAID)
+        except TimeoutError:
+            self.kill()
+            raise GivenUp(f"this takes longer than {order.seconds * _SLOWER:g} seconds") from None
+        except (OSError, EOFError, ValueError, KeyError, TypeError, AttributeError):
             self.over = True
             raise self._end(order, stop) from None
         stop.check()
@@ -139,7 +160,10 @@ class _Child:
         self._socket.close()
         self._said.close()
 
-    def _received(self, count: int) -> bytes:
+    def _received(self, count: int, most: int = _HEAD) -> bytes:
+        """Raises EOFError, and ValueError where a child that nobody trusts says more than it may."""
+        if not 0 <= count <= most:
+            raise ValueError(f"{count} bytes")
         data = bytearray(count)
         view, at = memoryview(data), 0
         while at < count:
@@ -149,9 +173,16 @@ class _Child:
             at += got
         return bytes(data)
 
-    def _end(self, order: Order, stop: Stop) -> MezzotintError:
+    def _end(self, order: Order, stop: Stop) -> Exception:
         """What its end says: of the picture, or of this machine."""
-        status = self._process.wait()
+        try:
+            status = self._process.wait(_GRACE)
+        except subprocess.TimeoutExpired:  # it goes on, and says what nobody understands
+            self._process.kill()
+            self._process.wait()
+            return DamagedImage("image", "broke its decoder")
+        if status == 0 and stop.error is None:
+            return _LeftAlready()
         if stop.error is not None:
             return stop.error
         with suppress(OSError, ValueError):

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Callable
 from typing import Any
 
 import pyvips
@@ -14,20 +15,21 @@ from mezzotint.transforms.libvips.meaning import PROFILE, is_gray
 from mezzotint.transforms.libvips.meaning import with_profile as with_profile_of
 
 
-def transform(image: Any, scale: float, plan: Plan, with_profile: bool) -> Any:
+def transform(image: Any, scale: float, plan: Plan, with_profile: bool, held: Callable[[Any], Any]) -> Any:
+    """`held` has an image's pixels in memory, to be read in any order."""
     if plan.crop is not None:
         image = _cropped(image, scale, plan.crop)
     image = _resized(image, plan, with_profile)
     image = image.copy(xres=1.0, yres=1.0)  # what comes out says nothing of the base's resolution on paper,
     image.remove("orientation")  # nor of its orientation, which is applied here
     if plan.orientation != 1:
-        image = _oriented(image.copy_memory(), plan.orientation)
+        image = _oriented(held(image), plan.orientation)
     if plan.canvas is not None:
         image = _on_canvas(image, plan.canvas)
     if image.hasalpha() and not plan.keeps_alpha:
         image = image.flatten(background=_background(image, WHITE))
     if plan.rotation is not None:
-        image = _rotated(image.copy_memory(), plan.rotation, plan.keeps_alpha)
+        image = _rotated(held(image), plan.rotation, plan.keeps_alpha)
     return _in_quality(image, plan.quality)
 
 

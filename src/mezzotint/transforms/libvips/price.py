@@ -14,6 +14,7 @@ from mezzotint.names import Format
 from mezzotint.transforms.geometry import Plan, Stored
 from mezzotint.transforms.libvips.loading import field, open_image
 from mezzotint.transforms.libvips.running import Source
+from mezzotint.transforms.structure import is_confined
 
 ALWAYS = 16 << 20
 ROW = {"png": 9000, "tif": 13_000}
@@ -25,6 +26,8 @@ HEADERS_FROM = 2_000_000
 
 DECODING = {"webp": 12, "avif": 18, "heic": 24, "jxl": 40, "gif": 7, "bmp": 14, "jp2": 25, "svg": 8}
 """Of the source, where the decoder always holds all of it."""
+RARE = 14
+"""Of a TIFF that Pillow decodes."""
 HOLDING = {"jpg": 3, "png": 2, "tif": 4}
 """Of formats that come line by line unless their header says otherwise: for each byte of the pixels that are held."""
 FRAMES = 20
@@ -71,6 +74,8 @@ def _decoder(path: Path, stored: Stored, image_format: str, frames: int) -> int:
     pixels = stored.width * stored.height
     if frames > 1:
         return FRAMES * pixels * frames
+    if image_format == "tif" and is_confined(path, image_format):
+        return RARE * pixels
     if image_format in HOLDING:
         held = _held(path, image_format) if pixels > HEADERS_FROM else 4 * pixels
         return HOLDING[image_format] * held

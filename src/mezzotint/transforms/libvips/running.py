@@ -45,7 +45,10 @@ def render(source: Source, plan: Plan, stop: Stop | None = None, opener: Any = o
 def is_plain(source: Source) -> bool:
     """Whether a base's pixels, as they are stored, are what is shown: 8 bits, sRGB or gray."""
     assert isinstance(source.data, Path)
-    image = open_image(source.data, source.format)
+    try:
+        image = open_image(source.data, source.format)
+    except pyvips.Error:  # only a child reads it
+        return False
     profile = image.get(PROFILE) if image.get_typeof(PROFILE) else None
     said = profile is not None and usable(profile, image)
     return image.format == "uchar" and image.interpretation in {"srgb", "b-w"} and not said
@@ -95,14 +98,20 @@ def _run(
     source: Source, plan: Plan, with_profile: bool, stop: Stop, opener: Any, oversample: float = SHRINK_OVERSAMPLE
 ) -> Any:
     """The finished pixels, 8-bit sRGB or gray, with alpha where the plan keeps it."""
+
+    def held(image: Any) -> Any:
+        return _in_memory(image, stop)
+
     if not isinstance(source.data, Path):
-        return transform(source.data, 1.0, plan, with_profile)
+        return transform(source.data, 1.0, plan, with_profile, held)
     if not plan.animated:
         reduced = open_reduced(source.data, source.format, source.stored, plan, oversample, opener)
-        return transform(*reduced, plan, with_profile)
-    strip = _in_memory(opener(source.data, source.format, n=-1), stop)
+        return transform(*reduced, plan, with_profile, held)
+    strip = held(opener(source.data, source.format, n=-1))
     height, count = strip.get_page_height(), strip.get_n_pages()
-    frames = [transform(strip.crop(0, i * height, strip.width, height), 1.0, plan, with_profile) for i in range(count)]
+    frames = [
+        transform(strip.crop(0, i * height, strip.width, height), 1.0, plan, with_profile, held) for i in range(count)
+    ]
     frames = [frame if frame.hasalpha() else frame.addalpha() for frame in frames]
     joined = pyvips.Image.arrayjoin(frames, across=1).copy()
     joined.set_type(pyvips.GValue.gint_type, "page-height", frames[0].height)

@@ -62,7 +62,9 @@ MENDED: dict[str, Callable[[bytes], bytes]] = {
 """what strict decoders want of a file that is whole to everybody else; the others have nothing to mend"""
 
 
-BARE: dict[str, Callable[[bytes], bytes]] = {"jpg": jpeg.bare, "png": png.bare}
+CONFINED = {"bmp", "jp2", "heic", "jxl", "svg"}
+"""bases whose decoders are not trusted with this process"""
+BARE: dict[str, Callable[[bytes], bytes | None]] = {"jpg": jpeg.bare, "png": png.bare}
 """the same picture without anything that is said of it"""
 
 
@@ -93,3 +95,13 @@ def mended(data: bytes, image_format: str) -> bytes:
         return mend(data) if mend is not None else data
     except (struct.error, IndexError, ValueError):
         return data
+
+
+def is_confined(path: Path, image_format: str) -> bool:
+    """Whether a base is decoded in a child from the start."""
+    if image_format in CONFINED:
+        return True
+    if image_format not in {"gif", "tif"}:
+        return False
+    with open(path, "rb") as stream, mmap.mmap(stream.fileno(), 0, access=mmap.ACCESS_READ) as data:
+        return gif.is_uncovered(data) if image_format == "gif" else tiff.survey(data).rare

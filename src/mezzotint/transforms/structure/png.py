@@ -133,8 +133,12 @@ def _inflated(body: bytes) -> bytes | None:
 
 def bare(data: bytes) -> bytes:
     """The picture alone."""
-    kept = [data[chunk.start : chunk.end] for chunk in chunks(data) if chunk.needed]
-    return b"".join([data[:SIGNATURE], *kept])
+    parts = [data[:SIGNATURE]]
+    with suppress(struct.error, ValueError):  # a part of IEND
+        for chunk in chunks(data):
+            if chunk.needed and chunk.kind != b"IEND":
+                parts.append(data[chunk.start : chunk.end])
+    return b"".join([*parts, _END])
 
 
 def mended(data: bytes) -> bytes:

@@ -6,7 +6,7 @@ import mmap
 import struct
 import zlib
 from collections.abc import Iterable
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from typing import NamedTuple
 
 Buffer = mmap.mmap | bytes
@@ -14,7 +14,7 @@ _MAX_DIRECTORIES = 10_000
 _DEFLATE = {8, 32946}
 _YCBCR, _JPEG = 6, 7
 _USUAL = {1, 2, 3, 4, 5, _JPEG, 32773, *_DEFLATE}
-_INFLATED_AT_ONCE = 1 << 20
+_INFLATED_AT_ONCE, _AT_ONCE = 1 << 20, 1 << 16
 
 _STRIP_OFFSETS, _STRIP_COUNTS, _TILE_OFFSETS, _TILE_COUNTS, _SUB_DIRECTORIES = 273, 279, 324, 325, 330
 _OFFSET_TAGS = {_STRIP_OFFSETS, _STRIP_COUNTS, _TILE_OFFSETS, _TILE_COUNTS, _SUB_DIRECTORIES}
@@ -26,12 +26,13 @@ _TOLD = {
     _ORIENTATION, _SUBFILE,
 }  # fmt: skip
 _SHORT = 3
+_PROFILE, _REDUCED = 34675, 1
 _MOST_REDUCTIONS = 32
 _MOST_TOLD = 64
 """values of one of these: samples of a pixel"""
 _TYPE_SIZES = {1: 1, 2: 1, 3: 2, 4: 4, 5: 8, 6: 1, 7: 1, 8: 2, 9: 4, 10: 8, 11: 4, 12: 8, 13: 4, 16: 8, 17: 8, 18: 8}
 _TYPE_CODES = {3: "H", 4: "I", 13: "I", 16: "Q", 18: "Q"}
-_CODES = {**_TYPE_CODES, 1: "B"}
+_CODES = {**_TYPE_CODES, 1: "B", 7: "B"}
 
 
 class _Array(NamedTuple):
@@ -107,6 +108,10 @@ def survey(data: Buffer) -> Survey:
         tags, _ = _tiff_directory(tiff, first)
     except (struct.error, ValueError, IndexError, OverflowError):
         return Survey()
+    return _survey(tiff, tags)
+
+
+def _survey(tiff: _Tiff, tags: dict[int, _Array]) -> Survey:
     values = {tag: tiff.numbers(array) for tag, array in tags.items() if tag in _TOLD and array.values <= _MOST_TOLD}
     told = {tag: found for tag, found in values.items() if found}
 
@@ -144,15 +149,15 @@ def reductions(data: Buffer) -> list[Reduction]:
     try:
         tiff, first = _opened(data)
         tags, following = _tiff_directory(tiff, first)
-        whole = _sides(tiff, tags)
+        whole, profile = _survey(tiff, tags), _bytes(tiff, tags)
         below = tiff.numbers(tags[_SUB_DIRECTORIES]) if _SUB_DIRECTORIES in tags else ()
         for number, at in enumerate(below[:_MOST_REDUCTIONS]):
-            _add_reduction(found, tiff, _tiff_directory(tiff, at)[0], "subifd", number, whole)
+            _add_reduction(found, tiff, _tiff_directory(tiff, at)[0], "subifd", number, whole, profile)
         for number in range(1, _MOST_REDUCTIONS):
             if not following:
                 break
             tags, following = _tiff_directory(tiff, following)
-            _add_reduction(found, tiff, tags, "page", number, whole)
+            _add_reduction(found, tiff, tags, "page", number, whole, profile)
     except (struct.error, ValueError, IndexError, OverflowError, KeyError):
         return found
     return found
@@ -163,14 +168,28 @@ def _sides(tiff: _Tiff, tags: dict[int, _Array]) -> tuple[int, int]:
 
 
 def _add_reduction(
-    found: list[Reduction], tiff: _Tiff, tags: dict[int, _Array], option: str, number: int, whole: tuple[int, int]
+    found: list[Reduction],
+    tiff: _Tiff,
+    tags: dict[int, _Array],
+    option: str,
+    number: int,
+    whole: Survey,
+    profile: bytes,
 ) -> None:
-    kind = tiff.numbers(tags[_SUBFILE])[0] if _SUBFILE in tags else 0
     width, height = _sides(tiff, tags)
-    factor = round(whole[0] / width) if width else 0
-    off = abs(whole[0] - width * factor), abs(whole[1] - height * factor)
-    if kind & 1 and factor > 1 and max(off) < factor:
+    factor = round(whole.width / width) if width else 0
+    off = abs(whole.width - width * factor), abs(whole.height - height * factor)
+    alike = replace(_survey(tiff, tags), width=whole.width, height=whole.height, compression=whole.compression)
+    alike = replace(alike, planar=whole.planar, orientation=whole.orientation, subsampling=whole.subsampling)
+    kind = tiff.numbers(tags[_SUBFILE])[0] if _SUBFILE in tags else 0
+    if kind == _REDUCED and factor > 1 and max(off) < factor and alike == whole and _bytes(tiff, tags) == profile:
         found.append(Reduction(option, number, width, height))
+
+
+def _bytes(tiff: _Tiff, tags: dict[int, _Array]) -> bytes:
+    """A directory's profile, or nothing."""
+    place = tags.get(_PROFILE)
+    return bytes(tiff.data[place.start : place.start + place.values]) if place is not None else b""
 
 
 def unturned(data: bytes) -> bytes:
@@ -224,21 +243,33 @@ def _sound(data: Buffer) -> bool:
 
 
 def _inflates(tiff: _Tiff, pieces: Iterable[tuple[int, int]], most: int) -> bool:
-    for offset, count in pieces:
-        if not count:
-            continue  # sparse: nothing was written
-        inflater, rest = zlib.decompressobj(), bytes(tiff.data[offset : offset + count])
-        try:
-            while rest and not inflater.eof:
-                most -= len(inflater.decompress(rest, _INFLATED_AT_ONCE))
-                rest = inflater.unconsumed_tail
-                if most < 0:
-                    return False
-        except zlib.error:
-            return False
-        if not inflater.eof:
-            return False
+    """`most` is how much may come of it. What is given may overlap, but is not more than twice the file."""
+    left = 2 * len(tiff.data)
+    with memoryview(tiff.data) as view:
+        for offset, count in pieces:
+            left -= count
+            if left < 0:
+                return False
+            if count and (most := _inflated(view[offset : offset + count], most)) < 0:  # without: nothing was written
+                return False
     return True
+
+
+def _inflated(piece: memoryview, most: int) -> int:
+    """What is left of `most`; less than nothing where it does not inflate."""
+    inflater = zlib.decompressobj()
+    try:
+        for at in range(0, len(piece), _AT_ONCE):
+            rest = piece[at : at + _AT_ONCE]
+            while rest and not inflater.eof and most >= 0:
+                most -= len(inflater.decompress(rest, _INFLATED_AT_ONCE))
+                rest = inflater.unconsumed_tail  # type: ignore[assignment]
+            if inflater.eof or most < 0:
+                break
+        most -= len(inflater.decompress(b"", _INFLATED_AT_ONCE)) if not inflater.eof else 0
+    except zlib.error:
+        return -1
+    return most if inflater.eof else -1
 
 
 def _tiff_directory(tiff: _Tiff, at: int) -> tuple[dict[int, _Array], int]:
@@ -259,6 +290,6 @@ def _tiff_directory(tiff: _Tiff, at: int) -> tuple[dict[int, _Array], int]:
             if tags[tag] not in tiff.arrays:
                 tiff.arrays.add(tags[tag])
                 tiff.claim(size)
-        elif tag in _TOLD and kind in _CODES:
+        elif (tag in _TOLD or tag == _PROFILE) and kind in _CODES:
             tags[tag] = _Array(start, values, kind)
     return tags, tiff.read(tiff.word, first + count * length)
