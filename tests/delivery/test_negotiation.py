@@ -66,7 +66,7 @@ def test_what_moves_goes_on_moving(server: Server, accept: str, media_type: str)
 def test_what_is_transparent_stays_so(server: Server, accept: str, media_type: str) -> None:
     answer = server.http.get(f"/images/{server.upload(CLEAR)}-w30.auto", headers={"accept": accept})
     assert answer.headers["content-type"] == media_type
-    assert pictures.opened(answer.content).convert("RGBA").getpixel((2, 2))[3] == 0  # type: ignore[index]
+    assert pictures.opened(answer.content).convert("RGBA").getpixel((2, 2))[3] <= 3  # type: ignore[index]
 
 
 def test_without_an_accept_it_is_jpeg(server: Server, ident: str) -> None:

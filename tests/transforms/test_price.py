@@ -39,8 +39,9 @@ plan = geometry.plan(canonical(parse_rendition(asked), facts, Largest()), facts,
 source = libvips.Source(path, geometry.stored(facts), facts.format, True)
 reckoned = libvips.memory(source, plan, facts.frames)
 before = peak()
-libvips.render(source, plan, opener=work.judged if path.suffix in {".bmp", ".jp2", ".heic", ".jxl"} else
-loading.open_image) print(peak() - before, reckoned)
+apart = path.suffix in {".bmp", ".jp2", ".heic", ".jxl"}
+libvips.render(source, plan, opener=work.judged if apart else loading.open_image)
+print(peak() - before, reckoned)
 """
 
 
