@@ -149,3 +149,15 @@ def test_a_png_without_an_end_has_one_where_it_is_passed_on(tmp_path: Path) -> N
         answer = made(saved(tmp_path, data[:-cut]), ".png")
         assert answer.endswith(b"IEND\xaeB`\x82")
         assert difference(opened(answer), photograph(200, 150)) == 0
+
+
+@pytest.mark.parametrize("output", ["jpg", "png", "webp", "avif", "gif", "tif", "bmp", "jxl"])
+@pytest.mark.parametrize("mode", ["1", "L", "LA", "P", "RGB", "RGBA", "CMYK", "I;16"])
+@pytest.mark.parametrize("size", [(1, 1), (1, 5), (7, 1)])
+def test_the_smallest_pictures_come_out_in_every_format(
+    tmp_path: Path, output: str, mode: str, size: tuple[int, int]
+) -> None:
+    answer = opened(
+        made(saved(tmp_path, file_of(Image.new(mode, size), "TIFF" if mode != "LA" else "PNG")), f".{output}")
+    )
+    assert answer.size == size

@@ -88,7 +88,8 @@ def _jxl(image: Any, quality: Any) -> Any:
     import pyjpegxl
 
     pyjpegxl.set_num_threads(1)
-    pixels = numpy.ascontiguousarray(image.numpy())
+    shape = image.height, image.width, image.bands
+    pixels = numpy.frombuffer(image.write_to_memory(), "uint8").reshape(shape)
     if quality >= 100:
         return pyjpegxl.encode_from_numpy(pixels, lossless=True, speed=pyjpegxl.EncoderSpeed.Falcon)
     distance = 0.1 + (100 - quality) * 0.09 if quality >= 30 else min(6.4 + (30 - quality) * 0.28, 15.0)
