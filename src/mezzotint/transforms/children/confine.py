@@ -45,9 +45,10 @@ def no_network() -> bool:
     return bool(libc.prctl(_SECCOMP, _FILTER, ctypes.c_void_p(ctypes.addressof(head)), 0, 0) == 0)
 
 
-def limit_always() -> None:
-    """Of a child, for all of its life."""
+def limit_always(memory: int | None = None) -> None:
+    """Of a child, for all of its life; `memory` in all, in bytes, where it is the same for all that it does."""
     for what, most in (
+        *([(resource.RLIMIT_AS, memory)] if memory is not None else []),
         (resource.RLIMIT_FSIZE, FILE_BYTES),
         (resource.RLIMIT_NOFILE, DESCRIPTORS),
         (resource.RLIMIT_CORE, 0),

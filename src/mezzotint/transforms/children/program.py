@@ -7,6 +7,7 @@ import json
 import os
 import pickle
 import select
+import signal
 import socket
 import struct
 import sys
@@ -24,6 +25,7 @@ _IDLE = 60.0
 
 
 def main(descriptor: int) -> None:
+    signal.signal(signal.SIGINT, signal.SIG_IGN)  # Ctrl-C is for whoever this works for
     confine.no_network()
     confine.limit_always()
     connection = socket.socket(fileno=descriptor)

@@ -9,7 +9,6 @@ from __future__ import annotations
 import io
 import json
 import os
-import resource
 import signal
 import sys
 from contextlib import closing
@@ -19,11 +18,11 @@ from typing import Any
 from PIL import Image
 
 from mezzotint.errors import DocumentRefused
+from mezzotint.transforms.children import confine
 from mezzotint.transforms.pdf.asking import PageSpec
 from mezzotint.transforms.pdf.pdfium import Pdf, PdfPage
 
 JPEG_QUALITY = 75
-_DESCRIPTORS = 64
 
 Image.MAX_IMAGE_PIXELS = None  # what a page may have is known before it is made
 
@@ -34,7 +33,9 @@ def main() -> None:
     os.dup2(2, 1)  # nothing that a library prints is taken for an answer
     order = json.loads(sys.stdin.readline())
     asked, limits = PageSpec(**order["asked"]), order["limits"]
-    _limit(limits)
+    confine.no_network()
+    confine.limit_always(limits["memory"])
+    confine.grant(None, limits["seconds"])
 
     def answer(members: dict[str, Any]) -> None:
         answers.write(json.dumps(members) + "\n")
@@ -48,7 +49,7 @@ def main() -> None:
         return
     for line in sys.stdin:
         told = json.loads(line)
-        _grant(limits["seconds"])
+        confine.grant(None, limits["seconds"])
         try:
             pdf.renew()
             answer(_written(pdf, told["page"], asked, Path(told["path"])))
@@ -91,27 +92,6 @@ def _save(picture: Image.Image, path: Path, image_format: str, dpi: float) -> No
         else:
             picture.save(encoded, "PPM")
     path.write_bytes(encoded.getbuffer())
-
-
-def _limit(limits: dict[str, int]) -> None:
-    """Of one renderer: `memory` and `file_bytes` in bytes, `seconds` of CPU for each page."""
-    for what, most in (
-        (resource.RLIMIT_AS, limits["memory"]),
-        (resource.RLIMIT_FSIZE, limits["file_bytes"]),
-        (resource.RLIMIT_NOFILE, _DESCRIPTORS),
-        (resource.RLIMIT_CORE, 0),
-    ):
-        _, hard = resource.getrlimit(what)
-        most = most if hard == resource.RLIM_INFINITY else min(most, hard)
-        resource.setrlimit(what, (most, most))
-    _grant(limits["seconds"])
-
-
-def _grant(seconds: int) -> None:
-    """So much more of the processor from now on; then the kernel ends it."""
-    used = resource.getrusage(resource.RUSAGE_SELF)
-    _, hard = resource.getrlimit(resource.RLIMIT_CPU)
-    resource.setrlimit(resource.RLIMIT_CPU, (int(used.ru_utime + used.ru_stime) + seconds + 1, hard))
 
 
 if __name__ == "__main__":

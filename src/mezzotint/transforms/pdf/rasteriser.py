@@ -20,13 +20,12 @@ from typing import Any
 
 from mezzotint.errors import DocumentRefused, MezzotintError, RendererEnded, StorageFull
 from mezzotint.host.files import FULL
+from mezzotint.transforms.children.confine import ENVIRONMENT
 from mezzotint.transforms.pdf.asking import PageSpec
 
 log = logging.getLogger(__name__)
 _PROGRAM = [sys.executable, "-m", "mezzotint.transforms.pdf.child"]
 _BASE_MEMORY, _BYTES_A_PIXEL = 1 << 30, 10
-_ENVIRONMENT = ("PATH", "LANG", "LC_ALL", "PYTHONPATH", "PYTHONHOME", "LD_LIBRARY_PATH", "FONTCONFIG_PATH")
-"""what a renderer knows of this process's: no secret"""
 _SLOWER = 4
 """times its seconds of CPU is what a page may take of everybody's time: the processor may be busy with others"""
 
@@ -163,14 +162,13 @@ class _Renderer:
             stdout=subprocess.PIPE,
             stderr=self._said,
             text=True,
-            env={name: os.environ[name] for name in _ENVIRONMENT if name in os.environ},
+            env={name: os.environ[name] for name in ENVIRONMENT if name in os.environ},
         )
 
     def open(self, *, facts: bool) -> None:
         """Raises DocumentRefused, RendererEnded."""
         limits = {
             "memory": _BASE_MEMORY + _BYTES_A_PIXEL * self._asked.max_pixels,
-            "file_bytes": 1 << 32,
             "seconds": self._seconds,
         }
         order = {"document": str(self._path), "asked": asdict(self._asked), "limits": limits, "facts": facts}
