@@ -75,6 +75,8 @@ class Renderer:
             return made
         if not plan.changes_nothing(source.stored, source.format) or not libvips.is_plain(source):
             return made
+        if source.data.stat().st_size > _MOST_OF_A_SECOND_LOOK:
+            return made
         own = bare(source.data.read_bytes(), source.format)
         return own if own is not None and len(own) < len(made) else made
 
