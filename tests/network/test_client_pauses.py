@@ -13,6 +13,7 @@ from mezzotint.errors import OriginBusy, OriginFailed, OriginLacks, OriginTimedO
 from mezzotint.network.client import Client
 from tests.network.host import Host, in_turn, leading, load, outcome, saying, status
 from tests.origin import Answer, Asked, Origin
+from tests.waiting import PATIENCE
 from tests.waiting import until_async as until
 
 BODY = b"\x89PNG and so on"
@@ -146,9 +147,10 @@ def test_an_origin_that_fails_again_and_again_is_left_alone(
     host: Host, origin: Origin, answer: Answer, error: type[Exception]
 ) -> None:
     origin.answers["/fails"] = answer
+    gap = 0.1 if error is OriginTimedOut else PATIENCE  # nobody but who hangs is to be too slow
     for _ in range(FAILURES):
         with pytest.raises(error):
-            host.load(origin.url("/fails"), gap=0.1)
+            host.load(origin.url("/fails"), gap=gap)
     assert 5 <= left_alone(host, origin) <= 15
 
 

@@ -13,6 +13,7 @@ import re
 from pathlib import Path
 from typing import Any
 
+os.environ["OPENBLAS_NUM_THREADS"] = "1"  # NumPy has none, where it is needed
 os.environ["VIPS_CONCURRENCY"] = "1"  # a render is one thread; the pool is where renders run side by side
 
 import pyvips

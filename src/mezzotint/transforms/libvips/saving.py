@@ -6,7 +6,6 @@ import io
 from collections.abc import Callable
 from typing import Any
 
-import numpy
 from PIL import Image
 
 from mezzotint.names import Format
@@ -49,6 +48,8 @@ def _png(image: Any, quality: Any) -> Any:
 
 def _of_few_colours(image: Any) -> bytes | None:
     """Of 256 at the most, by 1, 2, 4 or 8 bits; None where there are more."""
+    import numpy  # not before the fork: it starts threads, and is large
+
     mode = {1: "L", 2: "LA", 3: "RGB", 4: "RGBA"}[image.bands]
     pixels = Image.frombuffer(mode, (image.width, image.height), image.write_to_memory(), "raw", mode, 0, 1)
     found = pixels.getcolors(_PALETTE)
@@ -85,6 +86,7 @@ def _bmp(image: Any, quality: Any) -> Any:
 
 def _jxl(image: Any, quality: Any) -> Any:
     """Quality as libjxl's own tools mean it: 100 keeps every pixel. In a child only."""
+    import numpy
     import pyjpegxl
 
     pyjpegxl.set_num_threads(1)
