@@ -11,7 +11,7 @@ import pytest
 from mezzotint.derivatives.levels import Levels, name_of
 from mezzotint.names import Ident
 from mezzotint.transforms.geometry import Level
-from mezzotint.transforms.rendering import pixels_of
+from mezzotint.transforms.libvips import pixels_of
 from tests.cache.caches import OwnCache, open_cache
 from tests.waiting import until
 

@@ -18,6 +18,7 @@ from PIL import Image
 from mezzotint.errors import DamagedImage, GivenUp, RendererEnded
 from mezzotint.transforms import geometry
 from mezzotint.transforms.children import Crew
+from mezzotint.transforms.children import crew as crew_module
 from mezzotint.transforms.libvips import Source
 from mezzotint.transforms.rendering import Renderer
 from mezzotint.transforms.stopping import Stop
@@ -211,3 +212,10 @@ def test_a_child_that_hangs_is_given_up(tmp_path: Path, crew: Crew) -> None:
     os.kill(the_child(crew), signal.SIGSTOP)
     with pytest.raises(GivenUp, match="longer than"):
         renderer.render(source, plan)
+
+
+def test_a_decoder_that_ends_its_process_is_no_child_that_left(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    """Which would be asked again for ever, or make an error that nobody knows."""
+    monkeypatch.setattr(crew_module, "_PROGRAM", [sys.executable, "-c", "pass"])
+    with pytest.raises(DamagedImage):
+        Renderer(Crew(1), 1 << 30, 60).header(saved(tmp_path, file_of(photograph(9, 6), "BMP")), max_pixels=10**9)

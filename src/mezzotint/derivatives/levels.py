@@ -20,7 +20,7 @@ from mezzotint.cache import Cache
 from mezzotint.derivatives.memory import MemoryCache
 from mezzotint.names import Ident
 from mezzotint.transforms.geometry import Level
-from mezzotint.transforms.rendering import in_memory, pixels_of
+from mezzotint.transforms.libvips import pixels_of, rows_of
 
 log = logging.getLogger(__name__)
 _HEAD = struct.Struct("<4sIIB")
@@ -133,7 +133,7 @@ def name_of(ident: Ident, level: Level) -> str:
 
 def packed(image: Any) -> bytes:
     head = _HEAD.pack(_MAGIC, image.width, image.height, image.bands)
-    return head + zstandard.compress(in_memory(image), 1)
+    return head + zstandard.compress(rows_of(image), 1)
 
 
 def unpacked(data: bytes) -> Any:

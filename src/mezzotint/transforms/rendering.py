@@ -13,8 +13,6 @@ from contextlib import contextmanager
 from pathlib import Path
 from typing import Any
 
-import pyvips
-
 from mezzotint.errors import DamagedImage
 from mezzotint.names import FORMATS, Facts, Format
 from mezzotint.transforms import libvips
@@ -86,7 +84,7 @@ class Renderer:
 
         def apart() -> Any:
             reply = self._ordered("reduce", source, plan, stop)
-            return pixels_of(reply.data, reply.said["width"], reply.said["height"], reply.said["bands"])
+            return libvips.pixels_of(reply.data, reply.said["width"], reply.said["height"], reply.said["bands"])
 
         return self._here_or_apart(source, stop, lambda: libvips.reduce(source, plan, stop), apart)
 
@@ -121,7 +119,7 @@ class Renderer:
         descriptor = os.memfd_create("pixels", os.MFD_CLOEXEC)
         try:
             with open(descriptor, "wb", closefd=False) as stream:
-                stream.write(in_memory(image))
+                stream.write(libvips.rows_of(image))
             order = Order("encode", given, self._memory + _SLACK, self._seconds)
             return self._crew.do(order, descriptor, stop).data
         finally:
@@ -148,14 +146,3 @@ def _of_a_file() -> Iterator[None]:
         yield
     except DamagedImage as error:
         raise DamagedImage("file", error.detail, error.limit) from None
-
-
-def pixels_of(data: bytes, width: int, height: int, bands: int) -> Any:
-    """An image of 8-bit rows, sRGB or gray."""
-    image = pyvips.Image.new_from_memory(data, width, height, bands, "uchar")
-    return image.copy(interpretation="b-w" if bands <= 2 else "srgb")
-
-
-def in_memory(image: Any) -> bytes:
-    """Its rows."""
-    return bytes(image.write_to_memory())

@@ -60,11 +60,8 @@ class Crew:
         while not self._places.acquire(timeout=_LOOK_AGAIN):
             stop.check()
         try:
-            try:
-                with self._taken() as child:
-                    return child.do(order, file, stop)
-            except _LeftAlready:
-                with self._taken() as child:
+            while True:
+                with suppress(_LeftAlready), self._taken() as child:
                     return child.do(order, file, stop)
         finally:
             self._places.release()
@@ -113,7 +110,7 @@ class _LeftAlready(Exception):
 
 class _Child:
     def __init__(self) -> None:
-        self.over = False
+        self.over = self._used = False
         self._socket, theirs = socket.socketpair()
         self._said = tempfile.TemporaryFile()  # noqa: SIM115  closed with the process
         with theirs:
@@ -145,6 +142,7 @@ class _Child:
         except (OSError, EOFError, ValueError, KeyError, TypeError, AttributeError):
             self.over = True
             raise self._end(order, stop) from None
+        self._used = True
         stop.check()
         if "refused" in said:
             raise DamagedImage(said["field"], said["refused"], said.get("limit"))
@@ -181,10 +179,10 @@ class _Child:
             self._process.kill()
             self._process.wait()
             return DamagedImage("image", "broke its decoder")
-        if status == 0 and stop.error is None:
-            return _LeftAlready()
         if stop.error is not None:
             return stop.error
+        if status == 0 and self._used:  # one that was started for this order was ended by it
+            return _LeftAlready()
         with suppress(OSError, ValueError):
             self._said.seek(max(0, self._said.seek(0, os.SEEK_END) - _TAIL))
             log.warning("a child ended with status %d: %s", status, self._said.read().decode(errors="replace"))

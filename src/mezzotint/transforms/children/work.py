@@ -68,8 +68,7 @@ def reduce(path: Path, stored: Stored, image_format: str, plan: Plan) -> Any:
 
 def encode(path: Path, width: int, height: int, bands: int, plan: Plan) -> bytes:
     """Of pixels that were made elsewhere."""
-    image = pyvips.Image.new_from_memory(path.read_bytes(), width, height, bands, "uchar")
-    return encoded(image.copy(interpretation="b-w" if bands <= 2 else "srgb"), plan)
+    return encoded(libvips.pixels_of(path.read_bytes(), width, height, bands), plan)
 
 
 def judged(path: Path, image_format: str, **options: Any) -> Any:

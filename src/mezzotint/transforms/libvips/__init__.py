@@ -2,6 +2,18 @@
 
 from mezzotint.transforms.libvips.header import Header, check_pixels, read_header
 from mezzotint.transforms.libvips.price import decoding, memory
-from mezzotint.transforms.libvips.running import Source, is_plain, reduce, render
+from mezzotint.transforms.libvips.running import Source, is_plain, pixels_of, reduce, render, rows_of
 
-__all__ = ["Header", "Source", "check_pixels", "decoding", "is_plain", "memory", "read_header", "reduce", "render"]
+__all__ = [
+    "Header",
+    "Source",
+    "check_pixels",
+    "decoding",
+    "is_plain",
+    "memory",
+    "pixels_of",
+    "read_header",
+    "reduce",
+    "render",
+    "rows_of",
+]

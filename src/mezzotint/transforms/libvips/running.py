@@ -120,3 +120,14 @@ def _run(
             kind = pyvips.GValue.array_int_type if field == "delay" else pyvips.GValue.gint_type
             joined.set_type(kind, field, strip.get(field))
     return joined
+
+
+def pixels_of(data: bytes, width: int, height: int, bands: int) -> Any:
+    """An image of 8-bit rows, sRGB or gray."""
+    image = pyvips.Image.new_from_memory(data, width, height, bands, "uchar")
+    return image.copy(interpretation="b-w" if bands <= 2 else "srgb")
+
+
+def rows_of(image: Any) -> bytes:
+    """The same again."""
+    return bytes(image.write_to_memory())

@@ -16,27 +16,20 @@ _NO_MORE = b"\2\0\0\0"
 
 def check(data: Buffer) -> bool:
     """Whether there is a picture, and every block that begins ends as well."""
-    _, pictures = _end(data)
-    return pictures > 0
+    return _PICTURE in {block for block, _, _ in _blocks(data)}
 
 
-def _end(data: Buffer) -> tuple[int, int]:
-    """Where the blocks end, and how many pictures are among them. The trailer may be missing, and what is no block ends
-    them too, as browsers have it. Raises where a block is cut off."""
-    at, pictures = _after_table(data, 10, 13), 0
-    while at < len(data):
-        block = data[at]
-        if block == _EXTENSION:
-            after = at + 2
-        elif block == _PICTURE:
-            after = _after_table(data, at + 9, at + 10) + 1
-        else:
-            break
+def _blocks(data: Buffer) -> Iterator[tuple[int, int, int]]:
+    """What each is, where it begins and where it ends. The trailer may be missing, and what is no block ends them too,
+    as browsers have it. Raises where a block is cut off."""
+    at = _after_table(data, 10, 13)
+    while at < len(data) and data[at] in {_EXTENSION, _PICTURE}:
+        block, start = data[at], at
+        after = at + 2 if block == _EXTENSION else _after_table(data, at + 9, at + 10) + 1
         while size := data[after]:
             after += size + 1
-        pictures += block == _PICTURE
         at = after + 1
-    return at, pictures
+        yield block, start, at
 
 
 def _after_table(data: Buffer, flags_at: int, after: int) -> int:
@@ -58,20 +51,15 @@ class Frame(NamedTuple):
 
 
 def frames(data: Buffer) -> Iterator[Frame]:
-    at, disposal, transparent = _after_table(data, 10, 13), 0, None
-    while at < len(data) and data[at] in {_EXTENSION, _PICTURE}:
-        block, start = data[at], at
-        if block == _EXTENSION and data[at + 1] == _CONTROL:
-            disposal = data[at + 3] >> 2 & 7
-            transparent = data[at + 6] if data[at + 3] & 1 else None
-        after = at + 2 if block == _EXTENSION else _after_table(data, at + 9, at + 10) + 1
-        while size := data[after]:
-            after += size + 1
-        at = after + 1
+    disposal, transparent = 0, None
+    for block, start, end in _blocks(data):
         if block == _PICTURE:
             left, top, width, height = struct.unpack_from("<4H", data, start + 1)
-            yield Frame(left, top, width, height, disposal, transparent, start, at)
+            yield Frame(left, top, width, height, disposal, transparent, start, end)
             disposal, transparent = 0, None
+        elif data[start + 1] == _CONTROL:
+            disposal = data[start + 3] >> 2 & 7
+            transparent = data[start + 6] if data[start + 3] & 1 else None
 
 
 def is_uncovered(data: Buffer) -> bool:
@@ -96,8 +84,7 @@ def is_uncovered(data: Buffer) -> bool:
 def mended(data: bytes) -> bytes:
     """With a trailer, nothing behind it, and two zeros behind the data of each picture: libvips loses the last pixels
     where no code says that the data ends."""
-    parts, at = [], 0
-    for frame in frames(data):
-        parts += [data[at : frame.end - 1], _NO_MORE]
-        at = frame.end
-    return b"".join([*parts, data[at : _end(data)[0]], bytes([_TRAILER])])
+    parts = [data[: _after_table(data, 10, 13)]]
+    for block, start, end in _blocks(data):
+        parts += [data[start : end - 1], _NO_MORE] if block == _PICTURE else [data[start:end]]
+    return b"".join([*parts, bytes([_TRAILER])])

@@ -5,7 +5,7 @@ from __future__ import annotations
 import mmap
 import struct
 import zlib
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
 from contextlib import suppress
 from dataclasses import dataclass
 from typing import NamedTuple
@@ -133,21 +133,23 @@ def _inflated(body: bytes) -> bytes | None:
 
 def bare(data: bytes) -> bytes:
     """The picture alone."""
-    parts = [data[:SIGNATURE]]
-    with suppress(struct.error, ValueError):  # a part of IEND
-        for chunk in chunks(data):
-            if chunk.needed and chunk.kind != b"IEND":
-                parts.append(data[chunk.start : chunk.end])
-    return b"".join([*parts, _END])
+    return _with(data, lambda chunk, view: chunk.needed)
 
 
 def mended(data: bytes) -> bytes:
     """Without text, without a profile (it was surveyed) and without what has a wrong checksum and is not needed, and
     with an end."""
+    return _with(
+        data,
+        lambda chunk, view: chunk.kind not in TEXT and chunk.kind != b"iCCP" and (chunk.needed or chunk.sound(view)),
+    )
+
+
+def _with(data: bytes, keeps: Callable[[Chunk, memoryview], bool]) -> bytes:
+    """Of these chunks, and with an end."""
     parts = [data[:SIGNATURE]]
     with memoryview(data) as view, suppress(struct.error, ValueError):  # a part of IEND
         for chunk in chunks(data):
-            left_out = chunk.kind in TEXT or chunk.kind in {b"iCCP", b"IEND"}
-            if not left_out and (chunk.needed or chunk.sound(view)):
+            if chunk.kind != b"IEND" and keeps(chunk, view):
                 parts.append(data[chunk.start : chunk.end])
     return b"".join([*parts, _END])
