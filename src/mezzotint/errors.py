@@ -22,7 +22,8 @@ MezzotintError
 │   └── StoreRefused        or answers that it shall not be asked so: `hint`
 ├── DamagedBase             a base's bytes are not those that its name says
 ├── OriginError             a picture's origin: `reason`, for the operator alone
-│   ├── OriginLacks         has no such picture
+│   ├── OriginRefuses       answers with a status of 4xx, which is the client's: `status`
+│   │   └── OriginLacks     has no such picture, or no more: 404, 410
 │   ├── OriginFailed        cannot be reached, breaks off, or sends what is no picture: `again`
 │   ├── OriginTimedOut      takes too long
 │   └── OriginBusy          wants to be left alone, or is: `retry_after`
@@ -199,9 +200,30 @@ class OriginError(MezzotintError):
         self.reason = printable(reason.replace("\0", ""))
 
 
-class OriginLacks(OriginError):
+class OriginRefuses(OriginError):
+    """`status` is what it answered: who asked for the picture is told the same."""
+
+    title = "The origin refuses"
+    saying = {
+        401: "the origin wants a login for this picture",
+        403: "the origin does not give this picture out",
+        404: "the origin has no such picture",
+        410: "the origin says that this picture is gone",
+    }
+
+    def __init__(self, status: int) -> None:
+        super().__init__(f"the origin answered {status}")
+        self.status = status
+        self.redirects = 0
+        """that led to who answered so"""
+        self.args = (self.saying.get(status, f"the origin answered {status} to this address"),)
+
+
+class OriginLacks(OriginRefuses):
     title = "Not Found"
-    told = "the origin has no such picture"
+
+    def __init__(self, status: int = 404) -> None:
+        super().__init__(status)
 
 
 class OriginFailed(OriginError):

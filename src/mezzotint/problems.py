@@ -34,6 +34,7 @@ STATUS: dict[type[errors.MezzotintError], int] = {
     errors.StoreRefused: 503,
     errors.DamagedBase: 503,
     errors.OriginError: 502,
+    errors.OriginRefuses: 404,
     errors.OriginLacks: 404,
     errors.OriginFailed: 502,
     errors.OriginTimedOut: 504,
@@ -48,7 +49,7 @@ _BRIEFLY = 10
 
 
 def status_of(error: errors.MezzotintError) -> int:
-    return STATUS[type(error)]
+    return error.status if isinstance(error, errors.OriginRefuses) else STATUS[type(error)]
 
 
 def problem(error: errors.MezzotintError) -> dict[str, Any]:
@@ -72,13 +73,15 @@ def problem_headers(error: errors.MezzotintError, *, public: bool) -> dict[str, 
     """What goes with a problem. No error is ever kept for long; `public` says whether everybody may read."""
     status = status_of(error)
     brief = f"{'public' if public else 'private'}, max-age={_BRIEFLY}"
-    headers = {"cache-control": brief if status in {404, 400} else "no-store"}
+    origins = isinstance(error, errors.OriginRefuses)
+    headers = {"cache-control": brief if origins or status in {404, 400} else "no-store"}
     if isinstance(error, errors.Busy | errors.OriginBusy):
         headers["retry-after"] = str(error.retry_after)
     elif status == HTTPStatus.SERVICE_UNAVAILABLE:
         headers["retry-after"] = "5"
     if status == HTTPStatus.UNAUTHORIZED:
-        headers["www-authenticate"] = 'Bearer realm="mezzotint"'
+        # a login at the origin is nothing that a token from here, or a password that a browser asks for, would help
+        headers["www-authenticate"] = "Origin" if origins else 'Bearer realm="mezzotint"'
     return headers
 
 

@@ -105,7 +105,7 @@ def test_an_escaped_name_is_the_name(covers: Covers) -> None:
 
 def test_what_comes_into_the_archive_is_found_though_another_name_was_refused(covers: Covers) -> None:
     release = covers.release()
-    assert covers.raw(f"/release/{release}/front-9")[0] == 400
+    assert covers.raw(f"/release/{release}/front-09")[0] == 400
     assert covers.raw(f"/release/{release}/front")[2] == FRONT
 
 

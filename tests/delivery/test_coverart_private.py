@@ -61,7 +61,7 @@ def test_errors_are_not_for_shared_caches(private: Covers) -> None:
         for path, status in (
             (f"/release/{NONE}/front", 404),
             ("/release/nonsense", 404),
-            (f"/release/{NONE}/front-9", 400),
+            (f"/release/{NONE}/front-09", 400),
         ):
             answer = reader.get(path)
             assert answer.status_code == status

@@ -16,7 +16,7 @@ from tests import pictures
 from tests.conftest import Server, figure, start_server
 from tests.waiting import PATIENCE
 
-OWN = re.compile(rb"(x-request-id|date): [^\r]*")
+OWN = re.compile(rb"(X-Request-Id|Date): [^\r]*")
 BASE = pictures.jpeg(300, 200, seed=60)
 
 

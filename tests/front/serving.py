@@ -65,7 +65,7 @@ class Client:
         async with asyncio.timeout(PATIENCE):
             head = (await self.reader.readuntil(b"\r\n\r\n")).decode("latin-1")
             first, *lines = head.split("\r\n")[:-2]
-            headers = dict(line.split(": ", 1) for line in lines)
+            headers = {name.lower(): value for name, value in (line.split(": ", 1) for line in lines)}
             return int(first.split()[1]), headers, await self.reader.readexactly(int(headers["content-length"]))
 
 

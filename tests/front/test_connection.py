@@ -97,7 +97,7 @@ def test_the_same_bytes_at_once_or_by_the_application() -> None:
 
     def quick(data: bytes) -> tuple[bytes, bytes] | None:
         seen.append(data)
-        return (b"HTTP/1.1 200 OK\r\ncontent-length: 1\r\n\r\n", b"q") if data == get(b"/quick") else None
+        return (b"HTTP/1.1 200 OK\r\nContent-Length: 1\r\n\r\n", b"q") if data == get(b"/quick") else None
 
     async def work() -> None:
         async with serving(echo, quick=quick) as front, await front.client() as client:

@@ -40,7 +40,7 @@ def test_what_does_not_come_is_not_waited_for(sent: bytes, status: bytes) -> Non
     async def work() -> None:
         async with serving(echo, SHORT) as front:
             said = await front.said(sent)
-            assert said[9:12] == status and (not said or b"connection: close" in said)
+            assert said[9:12] == status and (not said or b"Connection: close" in said)
             await alone(front)
 
     run(work)

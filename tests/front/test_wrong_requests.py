@@ -141,6 +141,6 @@ def test_another_protocol_is_not_taken_up(more: bytes) -> None:
     async def work() -> None:
         async with serving(echo) as front:
             said = await front.said(get(b"/a", more) + get(b"/smuggled"))
-            assert statuses(said) == [200] and b"connection: close" in said and b"smuggled" not in said
+            assert statuses(said) == [200] and b"Connection: close" in said and b"smuggled" not in said
 
     run(work)

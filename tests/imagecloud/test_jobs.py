@@ -57,7 +57,7 @@ class Failing:
     def __init__(self, error: Exception) -> None:
         self.error, self.asked = error, 0
 
-    async def load(self, target: Url) -> None:
+    async def load(self, target: Url, *, ask_peers: bool = False) -> None:
         self._fail()
 
     async def push(self, peer: Peer, record: RemoteRecord, chunks: AsyncIterator[bytes], size: int) -> None:
@@ -134,7 +134,7 @@ def test_a_download_that_fails_is_tried_again_and_counts_only_where_it_is_to_bla
 
 
 def test_what_the_origin_lacks_is_not_tried_again(here: Engine) -> None:
-    assert tried(here, OriginLacks("it answered 404")).state == "dead"
+    assert tried(here, OriginLacks(404)).state == "dead"
 
 
 def test_a_defect_of_the_program_costs_one_download_and_is_told(here: Engine, caplog: pytest.LogCaptureFixture) -> None:

@@ -18,7 +18,9 @@ from tests.waiting import until_async as until
 
 BODY = b"\x89PNG and so on"
 FAILURES = 5
-"""in a row, after which an origin is left alone"""
+"""addresses in a row where nobody answers, after which an origin is left alone"""
+BROKEN = 20
+"""those that it answers with 5xx"""
 
 
 @pytest.fixture
@@ -47,11 +49,16 @@ def asks(host: Host, origin: Origin) -> bool:
         return False
 
 
+async def refuse(asked: Asked) -> None:
+    asked.reset()
+
+
 def fail(host: Host, origin: Origin, times: int = FAILURES) -> None:
-    origin.answers["/fails"] = status(500)
-    for _ in range(times):
+    """At as many addresses."""
+    for n in range(times):
+        origin.answers[f"/fails{n}"] = refuse
         with pytest.raises(OriginFailed):
-            host.load(origin.url("/fails"))
+            host.load(origin.url(f"/fails{n}"))
 
 
 @pytest.mark.parametrize("code", [429, 503])
@@ -131,13 +138,12 @@ def test_what_was_under_way_when_it_asked_for_a_pause_does_not_end_it(
     assert left_alone(host, origin) > 90
 
 
-async def refuse(asked: Asked) -> None:
-    asked.reset()
+ANSWERING = [status(500), status(503)]
 
 
 @pytest.mark.parametrize(
     ("answer", "error"),
-    [(status(500), OriginFailed), (status(503), OriginFailed), (refuse, OriginFailed), (saying(b"?"), OriginFailed),
+    [*((answer, OriginFailed) for answer in ANSWERING), (refuse, OriginFailed), (saying(b"?"), OriginFailed),
      (saying(b"HTTP/1.1 200 OK\r\nContent-Length: 9\r\n\r\nabc"), OriginFailed),
      (saying(b"", end=False), OriginTimedOut),
      (saying(b"HTTP/1.1 200 OK\r\nContent-Length: 9\r\n\r\nabc", end=False), OriginTimedOut)],
@@ -146,29 +152,30 @@ async def refuse(asked: Asked) -> None:
 def test_an_origin_that_fails_again_and_again_is_left_alone(
     host: Host, origin: Origin, answer: Answer, error: type[Exception]
 ) -> None:
-    origin.answers["/fails"] = answer
     gap = 0.1 if error is OriginTimedOut else PATIENCE  # nobody but who hangs is to be too slow
-    for _ in range(FAILURES):
+    for n in range(BROKEN if answer in ANSWERING else FAILURES):
+        origin.answers[f"/fails{n}"] = answer
+        assert asks(host, origin) if n == 0 else True
         with pytest.raises(error):
-            host.load(origin.url("/fails"), gap=gap)
+            host.load(origin.url(f"/fails{n}"), gap=gap)
     assert 5 <= left_alone(host, origin) <= 15
 
 
 def test_an_origin_that_is_down_is_left_alone_too(host: Host) -> None:
     with Origin() as gone:
         url = gone.url("/a")
-    for _ in range(FAILURES):
+    for n in range(FAILURES):
         with pytest.raises(OriginFailed):
-            host.load(url)
+            host.load(f"{url}{n}")
     with pytest.raises(OriginBusy):
         host.load(url)
 
 
 def test_one_that_is_too_slow_as_a_whole_is_left_alone_too(host: Host, origin: Origin) -> None:
-    origin.answers["/slow"] = status(200, 60)
-    for _ in range(FAILURES):
+    for n in range(FAILURES):
+        origin.answers[f"/slow{n}"] = status(200, 60)
         with pytest.raises(OriginTimedOut):
-            host.load(origin.url("/slow"), total=0.1)
+            host.load(origin.url(f"/slow{n}"), total=0.1)
     left_alone(host, origin)
 
 
@@ -187,13 +194,13 @@ def test_that_there_is_no_such_picture_is_no_failure(host: Host, origin: Origin)
 
 def test_downloads_that_wait_for_a_turn_when_it_has_failed_too_often_are_not_sent(host: Host, origin: Origin) -> None:
     host.limit(all=1)
-    origin.answers["/fails"] = status(500, 0.01)
+    origin.answers |= {f"/fails{n}": refuse for n in range(30)}
 
     async def work(client: Client) -> None:
-        await asyncio.gather(*(outcome(client, origin.url("/fails")) for _ in range(30)))
+        await asyncio.gather(*(outcome(client, origin.url(f"/fails{n}")) for n in range(30)))
 
     host.run(work)
-    assert origin.asked["/fails"] == FAILURES
+    assert origin.asked.total() == FAILURES
 
 
 def test_after_the_pause_one_may_try_and_its_success_lets_all_in(host: Host, origin: Origin) -> None:
@@ -247,3 +254,46 @@ def test_500_and_then_200_is_well_again(host: Host, origin: Origin) -> None:
         host.load(origin.url("/flaky"))
     assert caught.value.again
     assert host.load(origin.url("/flaky"))[1] == BODY
+
+
+@pytest.mark.parametrize("answer", [status(500), refuse], ids=["500", "reset"])
+def test_a_picture_that_is_broken_does_not_close_its_neighbours(host: Host, origin: Origin, answer: Answer) -> None:
+    """However often it is asked for, and however many there are of them while the others are well."""
+    for n in range(BROKEN * 2):
+        origin.answers[f"/bad{n % 4}"] = answer
+        with pytest.raises(OriginFailed):
+            host.load(origin.url(f"/bad{n % 4}"))
+    assert asks(host, origin)
+
+
+def test_another_port_of_the_host_is_another_origin(host: Host, origin: Origin) -> None:
+    fail(host, origin)
+    with Origin() as other:
+        assert host.load(other.picture("/a", BODY))[1] == BODY
+
+
+def test_a_probe_that_is_asked_to_wait_a_second_waits_no_longer(host: Host, origin: Origin) -> None:
+    fail(host, origin)
+    host.ahead = 15
+    origin.answers["/busy"] = status(503, retry_after="1")
+    with pytest.raises(OriginBusy):
+        host.load(origin.url("/busy"))
+    assert left_alone(host, origin) <= 1
+    host.ahead = 17
+    assert asks(host, origin)
+
+
+def test_what_was_under_way_when_the_circuit_opened_makes_the_pause_no_longer(host: Host, origin: Origin) -> None:
+    origin.answers |= {f"/late{n}": status(500, 0.3) for n in range(6)}
+
+    async def work(client: Client) -> None:
+        late = [asyncio.ensure_future(outcome(client, origin.url(f"/late{n}"))) for n in range(6)]
+        await until(lambda: origin.asked.total() == 6)
+        for n in range(FAILURES):
+            origin.answers[f"/now{n}"] = refuse
+            await outcome(client, origin.url(f"/now{n}"))
+        await asyncio.gather(*late)
+
+    host.limit(all=20)
+    host.run(work)
+    assert left_alone(host, origin) <= 13

@@ -119,8 +119,8 @@ def test_an_idle_connection_counts_for_the_domain_too(host: Host, origin: Origin
     assert origin.most_connections == {"127.0.0.1": 1}
 
 
-def test_the_ports_of_a_host_count_together(host: Host, origin: Origin) -> None:
-    host.limit(all=1)
+def test_the_ports_of_a_host_that_is_named_count_together(host: Host, origin: Origin) -> None:
+    host.limit(**{"127_0_0_1": 1})
     with Origin() as other:
         meanwhile: list[int] = []
 

@@ -94,7 +94,35 @@ def test_an_address_can_be_named_and_counts_by_itself(path: Path) -> None:
     write(path, '{"192.0.2.7": 2, "2001:DB8::7": 3}')
     limits = DomainLimits(path)
     assert limits.of("192.0.2.7") == ("192.0.2.7", 2) and limits.of("192.0.2.8") == ("192.0.2.8", DEFAULT)
-    assert limits.of("2001:db8::7") == ("2001:db8::7", 3) and limits.of("2001:db8::8") == ("2001:db8::8", DEFAULT)
+    assert limits.of("[2001:db8::7]") == ("[2001:db8::7]", 3)
+    assert limits.of("[2001:db8::8]:81") == ("[2001:db8::8]:81", DEFAULT)
+
+
+def test_a_key_may_be_a_host_with_a_port_or_all_below_a_domain(path: Path) -> None:
+    write(
+        path, '{"*.example.com": 1, "c.example:8080": 2, "d.example.": 3, "B\u00fccher.example": 4, "e.example:443": 5}'
+    )
+    limits = DomainLimits(path)
+    assert limits.of("a.example.com") == limits.of("x.y.example.com:81") == ("*.example.com", 1)
+    assert limits.of("example.com") == ("example.com", DEFAULT), "as in MEZZOTINT_FETCH_ALLOW"
+    assert limits.of("c.example:8080") == ("c.example:8080", 2)
+    assert limits.of("c.example") == ("c.example", DEFAULT)
+    assert limits.of("d.example") == ("d.example", 3)
+    assert limits.of("xn--bcher-kva.example") == ("xn--bcher-kva.example", 4)
+    assert limits.of("e.example") == ("e.example", 5)
+
+
+NO_KEYS = ["https://b.example", "b.example/", "a.*.example", "*example.com", "", " ", "me@b.example", "b.example:x",
+           "*.10.0.0.1", "*.b.example:81", "b..example", "b.example?", "10.0.0.0/8", "\0", "**"]  # fmt: skip
+
+
+@pytest.mark.parametrize("key", NO_KEYS)
+def test_a_key_that_can_match_nothing_is_told_and_costs_no_other(
+    path: Path, key: str, caplog: pytest.LogCaptureFixture
+) -> None:
+    write(path, json.dumps({key: 1, "fine.example": 4}))
+    assert read_limits(path) == {"*": DEFAULT, "fine.example": 4}
+    assert repr(key) in caplog.text
 
 
 @pytest.mark.parametrize("limit", NO_LIMITS)

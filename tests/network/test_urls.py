@@ -14,7 +14,7 @@ from hypothesis import strategies as st
 from yarl import URL
 
 from mezzotint.errors import InvalidInput
-from mezzotint.network.urls import Url, parse_url
+from mezzotint.network.urls import Url, as_meant, parse_url
 
 UNRESERVED = string.ascii_letters + string.digits + "-._~"
 RESERVED_ESCAPES = ["%2F", "%2B", "%3D", "%26", "%3F", "%23", "%25", "%20", "%0D", "%00", "%C3%A4", "%FF"]
@@ -232,9 +232,42 @@ def test_a_port_that_is_none_is_refused(port: str) -> None:
 
 @pytest.mark.parametrize("text", ["http{}://a.b/", "http://a{}.b/", "http://a.b:8{}0/", "http://a.b/a{}b",
                                   "http://a.b/?a{}b", "http://a.b/#a{}b"])  # fmt: skip
-@pytest.mark.parametrize("character", [*map(chr, range(0x21)), "\x7f", "\\", "\r\n"])
-def test_spaces_control_characters_and_backslashes_are_refused(text: str, character: str) -> None:
+@pytest.mark.parametrize("character", [*map(chr, range(0x20)), "\x7f", "\\", "\r\n"])
+def test_control_characters_and_backslashes_are_refused(text: str, character: str) -> None:
     refused(text.format(character))
+
+
+def test_a_space_is_what_it_is_escaped_as_but_in_a_host() -> None:
+    assert parse_url("http://a.b/a b.jpg?c d#e f").url == "http://a.b/a%20b.jpg?c%20d"
+    for text in ("http ://a.b/", "http://a .b/", "http://a.b:8 0/"):
+        refused(text)
+
+
+@pytest.mark.parametrize(
+    ("line", "url"),
+    {
+        "\ufeffhttp://a.b/My Photo.jpg": "http://a.b/My%20Photo.jpg",
+        "//a.b/x.jpg": "http://a.b/x.jpg",
+        '"http://a.b/x.jpg"': "http://a.b/x.jpg",
+        "'http://a.b/x.jpg',": "http://a.b/x.jpg",
+        "  <https://a.b/x.jpg>  ": "https://a.b/x.jpg",
+        "\u201chttps://a.b/x.jpg\u201d": "https://a.b/x.jpg",
+        '"http://a.b/x.jpg";': "http://a.b/x.jpg",
+        "a.b/x.jpg": "http://a.b/x.jpg",
+        "a.b:8080/x.jpg": "http://a.b:8080/x.jpg",
+        "http:\\\\a.b\\x.jpg": "http://a.b/x.jpg",
+        "http://a.b/x\t.jpg\r": "http://a.b/x.jpg",
+        "http://a.b/'x'.jpg": "http://a.b/'x'.jpg",
+        "\u00a0http://a.b/x.jpg": "http://a.b/x.jpg",
+    }.items(),
+)
+def test_a_line_of_a_list_is_what_its_writer_means(line: str, url: str) -> None:
+    assert parse_url(as_meant(line)).url == url
+
+
+@pytest.mark.parametrize("line", ["", '"', '""', "ftp://a.b/x", "mailto:me@a.b", "http://", "//", "<>", "\ufeff"])
+def test_a_line_that_means_nothing_is_still_refused(line: str) -> None:
+    refused(as_meant(line))
 
 
 @pytest.mark.parametrize("character", [*map(chr, range(0x20)), "\x7f", "\\"])

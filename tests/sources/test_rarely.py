@@ -128,17 +128,17 @@ def test_an_origin_that_answers_is_forgiven_its_failures_and_keeps_its_pause(
     cache: OwnCache, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     origins = CircuitBreaker(cache.host.facts)
-    origins.failed("a.test")
+    origins.failed("a.test", "/")
     origins.asked_for_pause("a.test", 60)
     origins.answered("a.test")
     standing = origins.standing("a.test")
-    assert (standing.failures, standing.pause > 0) == (0, True)
+    assert (standing.dead, standing.pause > 0) == ((), True)
     monkeypatch.setattr(origins_module, "_REMEMBERED", 3)
     for n in range(10):
-        origins.failed(f"{n}.test")
+        origins.failed(f"{n}.test", "/")
     assert len(origins._memory) <= 3
     origins.close()
-    assert CircuitBreaker(cache.host.facts).standing("0.test").failures == 1, "the host has not forgotten it"
+    assert CircuitBreaker(cache.host.facts).standing("0.test").dead, "the host has not forgotten it"
 
 
 def test_what_others_cannot_be_told_of_an_origin_is_said(
@@ -150,7 +150,7 @@ def test_what_others_cannot_be_told_of_an_origin_is_said(
         raise OSError("no disk")
 
     monkeypatch.setattr(cache.host.facts, "remember", fails)
-    origins.failed("a.test")
+    origins.failed("a.test", "/")
     until(lambda: any("how an origin behaves" in line for line in caplog.messages))
     assert origins.standing("a.test") != Standing()
     origins.close()

@@ -186,7 +186,7 @@ def test_what_was_deleted_is_gone_everywhere(
     assert records.find(OTHER) == RECORD
 
 
-@pytest.mark.parametrize("error", [OriginLacks("why"), OriginFailed("why", again=True), OriginTimedOut("why")])
+@pytest.mark.parametrize("error", [OriginLacks(410), OriginFailed("why", again=True), OriginTimedOut("why")])
 def test_a_failure_is_heeded_until_its_time_is_over(
     records: RemoteRecords, store: ObjectStore, cache: OwnCache, clock: Clock, error: OriginError
 ) -> None:
@@ -198,7 +198,7 @@ def test_a_failure_is_heeded_until_its_time_is_over(
     again = failure.error(clock.now)
     assert type(again) is type(error)
     assert isinstance(again, OriginError)
-    assert (again.reason, str(again)) == ("why", str(error))
+    assert (again.reason, str(again)) == (error.reason, str(error))
     assert records.failure(OTHER) is None
     clock.now += 2
     assert records.failure(KEY) is None
@@ -227,7 +227,7 @@ def test_any_other_failure_is_one_of_the_origin(records: RemoteRecords, clock: C
 def test_the_last_failures_are_remembered_in_bounded_room_and_in_no_file(
     records: RemoteRecords, cache: OwnCache, clock: Clock
 ) -> None:
-    failure = Failure.of(OriginLacks("x" * 500), clock.now + 60)
+    failure = Failure.of(OriginFailed("x" * 500), clock.now + 60)
     failures = [(f"{n:064x}", failure.kind, failure.reason, failure.until) for n in range(MOST)]
     for n in (0, 1):
         records.fail(f"first-{n}", failure)

@@ -28,14 +28,16 @@ RESOLVED = {
 CANONICAL = {
     "HTTPS://EXAMPLE.com:443/%7ea#b": "https://example.com/~a", "//EXAMPLE.com:80": "http://example.com/",
     "https://example.com/a?sig=x%2Fy%3D": "https://example.com/a?sig=x%2Fy%3D", " /g ": "http://a/g",
-    "/\u00e4": "http://a/%C3%A4", "//[2001:DB8::1]:8080/a": "http://[2001:db8::1]:8080/a",
+    "/\u00e4": "http://a/%C3%A4", "/g h": "http://a/g%20h", "/\\b": "http://b/", "\\g": "http://a/g",
+    "\\\\b\\c": "http://b/c", "//b\\@c/": "http://b/@c/", "/a\tb\r\n": "http://a/ab", "ht\ntp://b/": "http://b/",
+    "//[2001:DB8::1]:8080/a": "http://[2001:db8::1]:8080/a",
 }  # fmt: skip
 
 REFUSED = [
     "g:h", "ftp://b/", "file:///etc/passwd", "gopher://b/", "javascript:alert(1)", "data:,x", "//user@b/",
     "http://user:secret@b/", "https:/b", "https:///b", "http:///b", "///b", "//", "//127.1/", "//2130706433/",
     "http://0x7f.1/", "//[fe80::1%25eth0]/", "http://[::1/b", "//[::1", "//]/", "//[b]/", "//b:0/", "//b:99999/",
-    "//b:x/", "\\\\b\\c", "/\\b", "\\g", "//b\\@c/", "//a\uff0fb/", "//a\u2215b/", "/g h", "//b c/",
+    "//b:x/", "//a\uff0fb/", "//a\u2215b/", "//b c/",
 ]  # fmt: skip
 
 
@@ -72,7 +74,7 @@ def test_a_location_is_refused_for_the_same_reasons_as_an_address(location: str)
     refused(location)
 
 
-@pytest.mark.parametrize("character", ["\x00", "\t", "\n", "\r", "\r\n", "\x0b", "\x1f", "\x7f"])
+@pytest.mark.parametrize("character", ["\x00", "\x0b", "\x1f", "\x7f"])
 @pytest.mark.parametrize("location", ["/a{}b", "http://b{}.example/", "ht{}tp://b/", "/a?b{}c", "//{}b/"])
 def test_a_control_character_in_a_location_is_refused_not_dropped(location: str, character: str) -> None:
     refused(location.format(character))

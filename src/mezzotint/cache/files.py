@@ -27,7 +27,18 @@ class Cache:
     """Files by name: derivatives, copies of bases, records, cover art. A miss is never an error, and neither is a
     file that vanished, or all of them. The files are the truth; the index counts them."""
 
-    def __init__(self, directory: Path, index: Index, max_size: int, host: Host, hits: Path | None = None) -> None:
+    def __init__(
+        self,
+        directory: Path,
+        index: Index,
+        max_size: int,
+        host: Host,
+        hits: Path | None = None,
+        *,
+        heeds_uses: bool = True,
+    ) -> None:
+        """`heeds_uses` False: what was put in first goes first, whatever was asked for since."""
+        self._heeds_uses = heeds_uses
         self.directory, self.index, self.max_size = directory, index, max_size
         self.changed = threading.Event()
         """is set when something was put in"""
@@ -145,7 +156,7 @@ class Cache:
             used, self._used = self._used, {}
         for name, at in self.hits.take(self.locks).items():
             used[name] = max(at, used.get(name, 0.0))
-        if not used:
+        if not used or not self._heeds_uses:
             return
         with suppress(StorageFull):  # then the notes are lost, and nothing else
             self.index.touch([(path_of(name), int(at * 1000)) for name, at in used.items()])

@@ -66,6 +66,9 @@ def prefetch(
     file: Annotated[str, typer.Argument(help="One URL a line; - is standard input.", show_default=False)] = "",
     wait: Annotated[bool, typer.Option(help="Load them now, with a progress bar; otherwise only queue them.")] = True,
     retry: Annotated[bool, typer.Option("--retry", help="Try again what could not be loaded before.")] = False,
+    from_peers: Annotated[
+        bool, typer.Option("--from-peers", help="Ask the peers of peers.json first, and the origin for the rest.")
+    ] = False,
     as_json: AS_JSON = False,
 ) -> None:
     """Load a list of pictures ahead of need."""
@@ -82,7 +85,7 @@ def prefetch(
     if retry:
         again = prefetching.retry(PrefetchItem.objects.all())
         tell(f"{again:,} are tried again")
-    given, counts = work_through(urls, wait=wait)
+    given, counts = work_through(urls, wait=wait, from_peers=from_peers)
     said = [f"{given['queued']:,} queued, {given['duplicates']:,} named twice, {given['invalid']:,} left out"]
     if counts:
         said.append(f"{counts['done']:,} loaded, {counts['dead']:,} could not be")
@@ -124,20 +127,30 @@ def clones(
 
 def read_lines(file: str) -> list[str]:
     try:
-        lines = sys.stdin.readlines() if file == "-" else Path(file).read_text().splitlines()
-    except (OSError, UnicodeDecodeError) as error:
+        data = sys.stdin.buffer.read() if file == "-" else Path(file).read_bytes()
+    except OSError as error:
         fail(f"{file}: {error}")
+    lines = _text(data).splitlines()
     return [line.strip() for line in lines if line.strip() and not line.lstrip().startswith("#")]
 
 
-def work_through(urls: list[str], *, wait: bool) -> tuple[dict[str, Any], dict[str, int]]:
+def _text(data: bytes) -> str:
+    """Whatever it was written with: UTF-8, UTF-16 with a mark of byte order, otherwise as Windows has it."""
+    try:
+        return data.decode("utf-16" if data.startswith((b"\xff\xfe", b"\xfe\xff")) else "utf-8-sig")
+    except UnicodeDecodeError:
+        return data.decode("cp1252", "replace")
+
+
+def work_through(urls: list[str], *, wait: bool, from_peers: bool = False) -> tuple[dict[str, Any], dict[str, int]]:
     """Queue these and, where whoever asked is to `wait`, load them, or all that is queued where there are none; tell
     what cannot be. Returns what became of the list, and how many are in each state."""
     from mezzotint.imagecloud import prefetching
     from mezzotint.repository import standing
 
     standing.check_writable()
-    accepted = [prefetching.enqueue(urls[at : at + _AT_ONCE], "command line") for at in range(0, len(urls), _AT_ONCE)]
+    parts = [urls[at : at + _AT_ONCE] for at in range(0, len(urls), _AT_ONCE)]
+    accepted = [prefetching.enqueue(part, "command line", from_peers=from_peers) for part in parts]
     for one in accepted:
         for refused in one.refused:
             tell(f"[yellow]left out[/]  {escape(refused['url'])}: {escape(refused['detail'])}")

@@ -12,7 +12,7 @@ from mezzotint.delivery.door import Door
 from mezzotint.delivery.freshness import DAY, Freshness, lasting
 from mezzotint.delivery.pictures import Pictures
 from mezzotint.delivery.request import Request
-from mezzotint.errors import InvalidInput, MezzotintError, printable
+from mezzotint.errors import InvalidInput, MezzotintError, OriginRefuses, printable
 from mezzotint.host.lanes import Lane
 from mezzotint.problems import problem_headers, status_of
 from mezzotint.settings.parsing import HOST
@@ -25,6 +25,7 @@ from mezzotint.wiring.sources import Sources
 
 STATUS = "/cache-status"
 PREFIXES = ("/release/", "/release-group/")
+_SERVED = (b"x-served-by", b"mezzotint")
 _IN_MEMORY = 1.0
 """seconds until another front is seen"""
 
@@ -50,11 +51,13 @@ class CoverDoor(Door):
         return self._listing(given, request) if given.listing is not None else self._picture(asked, given, request.path)
 
     def refused(self, request: Request, error: MezzotintError) -> Answer:
-        """As clients of the archive expect it. An MBID that is none is 404, as the existing cover art cache has it; the
-        archive says 400."""
-        found = headers(content_type="application/json", **problem_headers(error, public=self.public))
+        """As clients of the archive expect it. An MBID that is none is 404, as the existing cover art cache has it (the
+        archive says 400), and so is whatever the archive does not give out: the body says why."""
+        found = headers(
+            content_type="application/json", x_served_by="mezzotint", **problem_headers(error, public=self.public)
+        )
         body = json.dumps({"error": printable(str(error))}).encode()
-        unknown = isinstance(error, InvalidInput) and error.field == "mbid"
+        unknown = isinstance(error, OriginRefuses) or (isinstance(error, InvalidInput) and error.field == "mbid")
         return Answer(404 if unknown else status_of(error), found, body)
 
     def not_allowed(self, request: Request) -> Answer:
@@ -67,7 +70,7 @@ class CoverDoor(Door):
     def _picture(self, asked: CoverRequest, given: Given, path: str) -> Answer:
         assert given.picture is not None and given.place is not None
         media_type = MEDIA[given.picture.name.rpartition(".")[2]]
-        said = [(b"content-type", media_type.encode()), (b"x-cache-status", given.how.encode())]
+        said = [(b"content-type", media_type.encode()), (b"x-cache-status", given.how.encode()), _SERVED]
         if given.place.lasting and not asked.by_id:
             said.append((b"link", f'<{given.place.path(asked.size)}>; rel="canonical"'.encode()))
         until = time.monotonic() + (DAY if asked.by_id else _IN_MEMORY)
@@ -80,7 +83,7 @@ class CoverDoor(Door):
         assert listing is not None
         if base is not None:
             listing = led_to_host(listing, base)
-        said: Headers = [(b"content-type", b"application/json"), (b"x-cache-status", given.how.encode())]
+        said: Headers = [(b"content-type", b"application/json"), (b"x-cache-status", given.how.encode()), _SERVED]
         return self._pictures.data(json.dumps(listing).encode(), said, self._for_a_day)
 
 

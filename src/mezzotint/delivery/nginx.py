@@ -30,7 +30,9 @@ _TLS = """\
 # ssl_protocols TLSv1.2 TLSv1.3;
 # ssl_session_cache shared:mezzotint_tls:10m;
 """
-_FROM_MEZZOTINT = ("X-Cache-Status", "X-Image-Ident", "ETag", "Link", "Vary", "Content-Security-Policy")
+_FROM_MEZZOTINT = (
+    "X-Cache-Status", "X-Image-Ident", "X-Remote-Record", "ETag", "Link", "Vary", "Content-Security-Policy",
+)  # fmt: skip
 """headers that an X-Accel-Redirect would lose"""
 _DEEP = "(?<c>(?<b>(?<a>[0-9a-f])[0-9a-f])[0-9a-f])"
 _IMAGE = f"^/images/(?<name>{_DEEP}[0-9a-f]{{61}}[.-][A-Za-z0-9.-]+)$"

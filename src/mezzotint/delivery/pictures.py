@@ -25,6 +25,7 @@ from mezzotint.derivatives.memory import MemoryCache
 from mezzotint.derivatives.pool import NOBODY
 from mezzotint.errors import GivenUp
 from mezzotint.front.exchange import STATUS_LINES
+from mezzotint.front.spelling import field_lines
 from mezzotint.host.lanes import unheeded
 from mezzotint.names import FORMATS, Facts, Ident, Rendition, base_key, print_name
 from mezzotint.wiring import Engine
@@ -73,7 +74,7 @@ class Kept:
 
     def part(self, part: ByteRange) -> bytes:
         """The head of a part."""
-        return self.partial + _said(with_length([content_range(part, len(self.data))], part.length))
+        return self.partial + field_lines(with_length([content_range(part, len(self.data))], part.length))
 
     @property
     def weight(self) -> int:
@@ -251,8 +252,4 @@ def address_of_auto(address: str, named: Accepted) -> str:
 
 
 def _lines(status: int, found: Iterable[tuple[bytes, bytes]]) -> bytes:
-    return STATUS_LINES[status] + _said(found)
-
-
-def _said(found: Iterable[tuple[bytes, bytes]]) -> bytes:
-    return b"".join([b"%b: %b\r\n" % pair for pair in found])
+    return STATUS_LINES[status] + field_lines(found)

@@ -115,7 +115,7 @@ class Quick:
 
     def _named(self, begun: bytes, wanted: Wanted) -> bytes:
         """The head to its end."""
-        return b"%bx-request-id: %b\r\n%b\r\n" % (begun, self._new_id(wanted.given_id).encode(), date_line())
+        return b"%bX-Request-Id: %b\r\n%b\r\n" % (begun, self._new_id(wanted.given_id).encode(), date_line())
 
 
 _range = lru_cache(256)(byte_range)

@@ -8,6 +8,7 @@ import time
 from collections.abc import Iterator
 from contextlib import contextmanager
 from dataclasses import dataclass
+from pathlib import Path
 from typing import Any
 
 from mezzotint import tracing
@@ -110,6 +111,15 @@ class StoreManager:
                 self.levels.keep(ident, level, self._pixels(ident, level, facts, Stop()), generation)
                 count += 1
         return count
+
+    def reduced(self, path: Path, rendition: Rendition) -> bytes:
+        """A rendition of a picture that lies at `path` and is no base, with a turn as any other.
+
+        Raises NotAnImage, DamagedImage, TooManyPixels, InvalidRendition, GivenUp.
+        """
+        facts = self._bases.intake.header(path).facts
+        source = Source(path, geometry.stored(facts), facts.format, is_base=True)
+        return self._render(source, self.canonical(rendition, facts), facts, Stop())
 
     def leave(self, flight: Flight[Derivative]) -> None:
         """Who has asked for it does not wait any more."""

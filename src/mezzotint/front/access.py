@@ -103,7 +103,7 @@ class AccessLog:
         tail = read_tail(request[len(method) + 1 + len(target) :])
         assert tail is not None  # what is not plain is not answered at once
         head, body = answer
-        name = head.partition(b"x-request-id: ")[2].partition(b"\r\n")[0].decode()
+        name = head.partition(b"X-Request-Id: ")[2].partition(b"\r\n")[0].decode()
         who = client(list(tail.headers.items()))[0]
         self.answered(who, (method, target, version), tail.headers, int(head[9:12]), len(body), 0.0, name)
 

@@ -12,6 +12,6 @@ def date_line() -> bytes:
     """With its end of line."""
     global _at, _line
     if (now := int(time.time())) != _at:
-        _line = b"date: " + formatdate(now, usegmt=True).encode() + b"\r\n"
+        _line = b"Date: " + formatdate(now, usegmt=True).encode() + b"\r\n"
         _at = now
     return _line

@@ -15,6 +15,7 @@ from mezzotint.front.access import AccessLog
 from mezzotint.front.clock import date_line
 from mezzotint.front.outgoing import Outgoing
 from mezzotint.front.sending import send_file
+from mezzotint.front.spelling import spelled
 
 log = logging.getLogger(__name__)
 Event = MutableMapping[str, Any]
@@ -181,7 +182,7 @@ class Exchange:
             elif name == b"connection":
                 self.keep_alive = self.keep_alive and value != b"close"
                 continue
-            parts += (name, b": ", value, b"\r\n")
+            parts += (spelled(name), b": ", value, b"\r\n")
         self._bodiless = self._head["method"] == "HEAD" or status in _BODILESS
         if self._bodiless:
             self._left = 0
@@ -194,15 +195,15 @@ class Exchange:
         head, self._pending = self._pending, None
         if self._left is None and whole is not None:
             self._left = whole
-            head += b"content-length: %d\r\n" % whole
+            head += b"Content-Length: %d\r\n" % whole
         elif self._left is None and self._head["http_version"] == "1.0":
             self.keep_alive = False
         elif self._left is None:
             self._chunked = True
-            head += b"transfer-encoding: chunked\r\n"
+            head += b"Transfer-Encoding: chunked\r\n"
         if not self.whole:
             self.keep_alive = False  # what is left of the request's body is not read as a request
-        return head + date_line() + (b"\r\n" if self.keep_alive else b"connection: close\r\n\r\n")
+        return head + date_line() + (b"\r\n" if self.keep_alive else b"Connection: close\r\n\r\n")
 
     def _send_body(self, body: bytes, more: bool) -> None:
         if not self.started:

@@ -104,10 +104,10 @@ def refusal(status: int) -> bytes:
     body = f'{{"type": "about:blank", "title": "{title}", "status": {status}, "detail": "{_REASONS[status]}"}}'
     lines = [
         f"HTTP/1.1 {status} {title}",
-        "content-type: application/problem+json",
-        f"content-length: {len(body)}",
-        "cache-control: no-store",
-        "connection: close",
-        *(["retry-after: 1"] if status == 503 else []),
+        "Content-Type: application/problem+json",
+        f"Content-Length: {len(body)}",
+        "Cache-Control: no-store",
+        "Connection: close",
+        *(["Retry-After: 1"] if status == 503 else []),
     ]
     return "\r\n".join(lines).encode() + b"\r\n" + date_line() + b"\r\n" + body.encode()

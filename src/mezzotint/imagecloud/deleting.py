@@ -43,7 +43,8 @@ def delete(target: Url, *, only_here: bool = False) -> Deleted:
         facts.ingest()  # as what was fetched a moment ago may
         record = engine().records.look_again(key)
         known = RemoteImage.objects.filter(key=key).first()
-        peers = [] if only_here else _tell_peers(key)
+        came = "clone" in {one.via for one in (record, known) if one is not None}
+        peers = [] if only_here else _tell_peers(target, from_clone=came)
         if record is None and known is None and not peers:
             raise NotFound("nothing is known of this URL here")
         was_there = engine().records.delete(key)
@@ -66,12 +67,18 @@ def _alone(key: str) -> Iterator[None]:
         yield
 
 
-def _tell_peers(key: str) -> list[str]:
-    """What was never sent need not be deleted there; what is perhaps just being sent must be."""
+def _tell_peers(target: Url, *, from_clone: bool) -> list[str]:
+    """What was never sent need not be deleted there; what is perhaps just being sent must be. What came as a copy lies
+    with one of the peers: all are told, and those that do not have it need do nothing."""
+    key = target.key
     requests = CloneRequest.objects.filter(key=key)
     requests.filter(task=CloneRequest.Task.COPY, state__in=[Job.State.WAITING, Job.State.DEAD], attempts=0).delete()
     copies = requests.filter(task=CloneRequest.Task.COPY)
     told = {"task": CloneRequest.Task.DELETE, "state": Job.State.WAITING, "attempts": 0, "owner": "", "reason": ""}
     copies.filter(state=Job.State.RUNNING).update(due=time.time() + SENDING, **told)  # or when it has been sent
     copies.update(due=0.0, **told)
+    for peer in engine().peers.all() if from_clone else ():
+        if peer.token and not peer.plain:
+            given = told | {"url": target.url, "due": 0.0}
+            CloneRequest.objects.update_or_create(key=key, group=peer.name, defaults=given)
     return sorted(requests.values_list("group", flat=True))

@@ -61,6 +61,7 @@ class _Told:
     """What a handful of notes says of one URL: the last good one, when it was last checked, what failed since."""
 
     deleted: float | None = None
+    gone: bool = False
     image: RemoteImage | None = None
     checked: dict[str, Any] | None = None
     failures: list[dict[str, Any]] = field(default_factory=list)
@@ -76,7 +77,10 @@ def _take_in(notes: list[dict[str, Any]]) -> None:
     with transaction.atomic():
         for key, one in told.items():
             if one.deleted is not None:
-                RemoteImage.objects.filter(key=key, fetched__lte=_moment(one.deleted)).delete()
+                deleted = RemoteImage.objects.filter(key=key, fetched__lte=_moment(one.deleted))
+                if one.gone:  # from its origin: nobody has asked that it be gone from here at once
+                    unreferenced.supersede([ident for ident in deleted.values_list("ident", flat=True) if ident])
+                deleted.delete()
         _put([one.image for one in told.values() if one.image is not None])
         for key, one in told.items():
             if one.checked is not None:
@@ -89,7 +93,7 @@ def _tell(told: dict[str, _Told], note: dict[str, Any]) -> None:
     """Raises what is wrong with it."""
     one = told.setdefault(str(note["key"]), _Told())
     if "deleted" in note:
-        told[note["key"]] = _Told(deleted=float(note["at"]))
+        told[note["key"]] = _Told(deleted=float(note["at"]), gone=bool(note.get("gone")))
     elif "failure" in note:
         _moment(note["at"]), str(note["url"]), str(note["host"])
         one.failures.append(note)

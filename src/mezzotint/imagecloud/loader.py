@@ -95,7 +95,7 @@ class Loader:
         tracing.request_id.set(item.request)  # of this task alone
         try:
             with tracing.span("prefetch", host=item.group):
-                await self._sources.load(parse_url(item.url))
+                await self._sources.load(parse_url(item.url), ask_peers=item.from_peers)
             self._done.append(item)
         except errors.MezzotintError as error:
             self._failed.append((item, error))
@@ -125,7 +125,7 @@ def _judge(item: PrefetchItem, error: errors.MezzotintError) -> None:
         leases.again(item, error.retry_after, reason, counts=False)
     elif isinstance(error, errors.StoreUnavailable | errors.StorageFull):  # none of its own doing
         leases.again(item, _STORE_PAUSE, reason, counts=False)
-    elif isinstance(error, errors.OriginLacks | errors.InvalidInput) or item.attempts >= MOST_ATTEMPTS:
+    elif isinstance(error, errors.OriginRefuses | errors.InvalidInput) or item.attempts >= MOST_ATTEMPTS:
         leases.bury(item, reason)
     else:
         leases.again(item, min(_LONGEST_PAUSE, FIRST_PAUSE * 4 ** (item.attempts - 1)), reason)

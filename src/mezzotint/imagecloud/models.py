@@ -81,6 +81,7 @@ class PrefetchItem(Job):
     batch = models.ForeignKey(PrefetchBatch, on_delete=models.CASCADE, related_name="items")
     url = models.TextField()
     group = models.CharField(max_length=255, help_text="the host: no group keeps another waiting")
+    from_peers = models.BooleanField(default=False, help_text="the peers are asked first")
 
     class Meta:
         ordering = ["id"]
@@ -95,7 +96,11 @@ class PrefetchItem(Job):
 
 
 class CloneRequest(Job):
-    """One image waiting to be copied to one peer; afterwards, that it is there; in the end, to be deleted there."""
+    """One image waiting to be copied to one peer; afterwards, that it is there; in the end, to be deleted there.
+
+    The view `clone_requests` has those that are still to be done: whoever changes this table drops it before, and makes
+    it again (SQLite renames tables, PostgreSQL refuses to change a column that a view shows).
+    """
 
     class Task(models.TextChoices):
         COPY = "copy"

@@ -16,7 +16,7 @@ from mezzotint import tracing
 from mezzotint.errors import InvalidInput, NotFound, printable
 from mezzotint.imagecloud import leases
 from mezzotint.imagecloud.models import Job, PrefetchBatch, PrefetchItem, RemoteImage
-from mezzotint.network.urls import Url, parse_url
+from mezzotint.network.urls import Url, as_meant, parse_url
 from mezzotint.wiring import engine
 
 MOST_AT_ONCE = 100_000
@@ -39,7 +39,7 @@ class Accepted:
     refused: list[dict[str, Any]] = field(default_factory=list)
 
 
-def enqueue(urls: Sequence[Any], by: str) -> Accepted:
+def enqueue(urls: Sequence[Any], by: str, *, from_peers: bool = False) -> Accepted:
     """Put them into the queue; durable when it returns. What is no fetchable address is counted and left out.
 
     Raises InvalidInput for more than MOST_AT_ONCE, or where too much waits already.
@@ -52,7 +52,8 @@ def enqueue(urls: Sequence[Any], by: str) -> Accepted:
         accepted = Accepted(PrefetchBatch.objects.create(by=by), len(urls))
         items, asked = [], tracing.request_id.get()
         for target in _targets(urls, accepted):
-            items.append(PrefetchItem(batch=accepted.batch, url=target.url, group=target.host[:255], request=asked))
+            given = {"url": target.url, "group": target.authority[:255], "request": asked, "from_peers": from_peers}
+            items.append(PrefetchItem(batch=accepted.batch, **given))
             accepted.queued += 1
         PrefetchItem.objects.bulk_create(items, batch_size=_CHUNK)
     return accepted
@@ -64,7 +65,7 @@ def _targets(urls: Iterable[Any], accepted: Accepted) -> Iterable[Url]:
         try:
             if not isinstance(url, str):
                 raise InvalidInput("url", "is no text", "a picture's address")
-            target = parse_url(url)
+            target = parse_url(as_meant(url))
             engine().policy.check(target)
         except InvalidInput as error:
             accepted.invalid += 1

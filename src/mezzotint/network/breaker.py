@@ -1,10 +1,14 @@
-"""A circuit breaker for each origin, shared by all processes of this host.
+"""A circuit breaker for each origin (a host and a port), shared by all processes of this host.
 
-After a number of failures the circuit is open: nobody asks, for a time that doubles with each further failure
-(exponential backoff with jitter). Then one request may probe. Retry-After opens it too."""
+What counts is at how many addresses an origin has failed since it last answered well, each once however often it is
+asked for: one picture that is broken says nothing of its neighbours. An origin that gives no answer is taken for dead
+sooner than one that answers with an error. Then the circuit is open: nobody asks, for a time that doubles with each
+probe that fails (exponential backoff with jitter), and one request at a time may probe. Retry-After opens it too, for
+as long as it says: whoever says that is alive."""
 
 from __future__ import annotations
 
+import hashlib
 import json
 import logging
 import math
@@ -19,8 +23,8 @@ from mezzotint.host import HostFacts
 
 log = logging.getLogger(__name__)
 
-THRESHOLD = 5
-"""consecutive failures that open the circuit"""
+DEAD, BROKEN = 5, 20
+"""addresses in a row that open the circuit: without an answer, and with one of 5xx"""
 FIRST_PAUSE, LONGEST_PAUSE = 10.0, 600.0
 PROBE = 30.0
 """seconds that one who tries again has, before another may"""
@@ -31,9 +35,13 @@ _REMEMBERED = 10_000
 
 @dataclass(frozen=True, slots=True)
 class Standing:
-    """In seconds since the epoch: until when nobody asks because it has failed, and because it wanted a `pause`."""
+    """In seconds since the epoch: until when nobody asks because it has failed, and because it wanted a `pause`. `dead`
+    and `broken` are the addresses that it failed at; `probes` how often it was tried since, `probed` that it is now."""
 
-    failures: int = 0
+    dead: tuple[str, ...] = ()
+    broken: tuple[str, ...] = ()
+    probes: int = 0
+    probed: bool = False
     until: float = 0.0
     pause: float = 0.0
 
@@ -41,9 +49,14 @@ class Standing:
     def closed(self) -> float:
         return max(self.until, self.pause)
 
+    @property
+    def has_failed(self) -> bool:
+        """Too often: the circuit is open, or one may probe."""
+        return len(self.dead) >= DEAD or len(self.broken) >= BROKEN
+
 
 class CircuitBreaker:
-    """Of origins by name: a host, or `peer:<name>`."""
+    """Of origins by name: `host:port`, or `peer:<name>`."""
 
     def __init__(self, facts: HostFacts, clock: Callable[[], float] = time.time) -> None:
         self._facts, self._clock = facts, clock
@@ -55,7 +68,7 @@ class CircuitBreaker:
         read_at, standing = self._memory.get(origin, (-math.inf, Standing()))
         if time.monotonic() - read_at > _LOOK_AGAIN:
             kept = self._facts.recall(_key(origin))
-            standing = Standing(**json.loads(kept)) if kept else Standing()
+            standing = _parsed(kept) if kept else Standing()
             self._remember(origin, standing)
         return standing
 
@@ -69,29 +82,38 @@ class CircuitBreaker:
         """`check`, by who asks now. After failures one may try, and the others wait for what comes of it."""
         self.check(origin)
         standing = self.standing(origin)
-        if standing.failures >= THRESHOLD:
-            self._keep(origin, replace(standing, until=self._clock() + PROBE))
+        if standing.has_failed:
+            self._keep(origin, replace(standing, until=self._clock() + PROBE, probed=True))
 
-    def failed(self, origin: str) -> None:
-        standing = self.standing(origin)
-        failures, until = standing.failures + 1, standing.until
-        if failures >= THRESHOLD:
-            pause = min(LONGEST_PAUSE, FIRST_PAUSE * 2 ** min(failures - THRESHOLD, 10))
-            until = self._clock() + pause * random.uniform(0.8, 1.2)
-        self._keep(origin, replace(standing, failures=failures, until=until))
+    def failed(self, origin: str, address: str, *, broken: bool = False) -> None:
+        """At `address`; `broken`: it did answer."""
+        standing, mark = self.standing(origin), hashlib.sha256(address.encode()).hexdigest()[:8]
+        if standing.has_failed:
+            if not standing.probed and standing.until > self._clock():
+                return  # it was under way when the circuit opened
+            standing = replace(standing, probes=standing.probes + 1, probed=False)
+        else:
+            if broken:
+                standing = replace(standing, broken=tuple({*standing.broken, mark}))
+            else:
+                standing = replace(standing, dead=tuple({*standing.dead, mark}))
+        if standing.has_failed:
+            pause = min(LONGEST_PAUSE, FIRST_PAUSE * 2 ** min(standing.probes, 10))
+            standing = replace(standing, until=self._clock() + pause * random.uniform(0.8, 1.2))
+        self._keep(origin, standing)
 
     def asked_for_pause(self, origin: str, seconds: float) -> float:
         """By Retry-After; returns for how long it is granted."""
         standing, granted = self.standing(origin), min(max(seconds, 1.0), MOST_RETRY_AFTER)
-        self._keep(origin, replace(standing, pause=max(standing.pause, self._clock() + granted)))
+        self._keep(origin, Standing(pause=max(standing.pause, self._clock() + granted)))
         return granted
 
     def answered(self, origin: str) -> None:
         """All of it; a pause that it wants goes on."""
         standing = self.standing(origin)
         if standing.pause > self._clock():
-            if standing.failures:
-                self._keep(origin, Standing(pause=standing.pause))
+            if standing != (alone := Standing(pause=standing.pause)):
+                self._keep(origin, alone)
         elif standing != Standing():
             self._remember(origin, Standing())
             self._later(self._facts.forget, _key(origin))
@@ -118,6 +140,14 @@ class CircuitBreaker:
         if len(self._memory) >= _REMEMBERED:
             self._memory.clear()
         self._memory[origin] = (time.monotonic(), standing)
+
+
+def _parsed(kept: str) -> Standing:
+    """Nothing, where another release wrote it."""
+    members = json.loads(kept)
+    if not members.keys() <= set(Standing.__slots__):
+        return Standing()
+    return Standing(**members | {name: tuple(members.get(name, ())) for name in ("dead", "broken")})
 
 
 def _key(origin: str) -> str:

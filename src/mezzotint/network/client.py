@@ -1,43 +1,46 @@
 """The one network client: hardened for addresses that strangers name.
 
 Every hop is checked in full: scheme, port, host, and each address before it is connected to. No redirect is followed
-unseen, nothing is sent but a GET, nothing is decompressed, and everything has its time. What went wrong is told in the
-same words whatever lies behind it, so that nobody learns from it what is reachable from here; `reason` is for the
-operator.
+unseen, nothing is sent but a GET, nothing is inflated without bounds, and everything has its time. What browsers take
+is taken (`heads`, `codings`, `judging`): the bytes are looked at anyway. But for a status of 4xx, what went wrong is
+told in the same words whatever lies behind it, so that nobody learns from it what is reachable from here; `reason` is
+for the operator.
 """
 
 from __future__ import annotations
 
 import asyncio
 import ipaddress
-import re
 import ssl
-import time
 from collections.abc import AsyncIterator, Callable, Iterator, Mapping
 from contextlib import asynccontextmanager, contextmanager
 from dataclasses import dataclass, replace
+from functools import partial
+from typing import Any
 
 import aiohttp
 from yarl import URL
 
-from mezzotint.errors import InvalidInput, OriginBusy, OriginFailed, OriginLacks, OriginTimedOut
+from mezzotint.errors import InvalidInput, OriginFailed, OriginRefuses, OriginTimedOut
 from mezzotint.host.locks import HostLocks
+from mezzotint.network import loops
 from mezzotint.network.addresses import Policy
 from mezzotint.network.breaker import CircuitBreaker
-from mezzotint.network.freshness import retry_after
+from mezzotint.network.codings import inflated, layers
+from mezzotint.network.heads import MOST_FIELD, MOST_FIELDS, Tolerant
+from mezzotint.network.judging import WHOLE, judge
 from mezzotint.network.limits import DomainLimits
 from mezzotint.network.resolver import Gate, Resolve, Resolver, system_resolve
 from mezzotint.network.slots import Slots
 from mezzotint.network.urls import Url
 
-REDIRECTS = 5
-_REDIRECTING = {301, 302, 303, 307, 308}
-_GONE = {404, 410}
+REDIRECTS = 10
 _CONDITIONS = {"If-None-Match", "If-Modified-Since"}
 _CONNECT, _GAP = 10.0, 20.0
 PIECE = 1 << 16
-_PAUSE = 30.0
-"""seconds that an origin is left alone which wants that, and does not say for how long"""
+_MOST_COOKIES = 8192
+_STAND_IN = 1.0
+"""seconds that one who is asked by this very server waits for a turn"""
 
 
 @dataclass(frozen=True, slots=True)
@@ -107,13 +110,17 @@ class Client:
 
         Raises OriginLacks, OriginBusy, OriginFailed, OriginTimedOut; whatever is raised within is passed on.
         """
-        deadline = _Deadline(self._times.total)
-        hops: tuple[Hop, ...] = ()
+        loops.check(target)
+        deadline, hops, chain = _Deadline(self._times.total), tuple[Hop, ...](), _Chain(target)
         while True:
-            async with self._hop(target, headers, deadline) as (response, location):
-                if location is None:
-                    yield replace(response, hops=hops)
-                    return
+            try:
+                async with self._hop(target, headers, deadline, chain) as (response, location):
+                    if location is None:
+                        yield replace(response, hops=hops)
+                        return
+            except OriginRefuses as error:
+                error.redirects = len(hops)
+                raise
             if len(hops) == REDIRECTS:
                 raise OriginFailed(f"more than {REDIRECTS} redirects")
             try:
@@ -128,63 +135,49 @@ class Client:
 
     @asynccontextmanager
     async def _hop(
-        self, target: Url, headers: Mapping[str, str], deadline: _Deadline
+        self, target: Url, headers: Mapping[str, str], deadline: _Deadline, chain: _Chain
     ) -> AsyncIterator[tuple[Response, str | None]]:
         """The response, and where it leads to, or None where the picture follows."""
-        self._breaker.check(target.host)
-        turn = self._slots.take(target.host, self._times.patience)
-        async with turn as slot, deadline.kept(lambda: self._breaker.failed(target.host)):
-            self._breaker.begin(target.host)  # much may have happened while a turn was waited for
-            with told(lambda: self._breaker.failed(target.host)):
+        origin, patience = target.origin, self._times.patience if not loops.behind.get() else _STAND_IN
+        self._breaker.check(origin)
+        turn = self._slots.take(target.authority, patience, loops.level(target))
+        async with turn as slot, deadline.kept(self._failed(target)):
+            self._breaker.begin(origin)  # much may have happened while a turn was waited for
+            with told(self._failed(target)):
                 await slot.go_to((target.scheme, target.host, target.port), self._open_slot)
                 slot.gate.begin(self._allows, target.host if target.literal else None)
                 answer = await slot.session.get(
                     URL(target.url, encoded=True),
-                    headers={**headers, "Accept-Encoding": "identity"},
+                    headers={**headers, **chain.headers(target), "Accept-Encoding": "identity"},
                     allow_redirects=False,
                 )
             try:
-                location = self._judged(target, answer, not _CONDITIONS.isdisjoint(headers))
-                if location is not None and 0 < (answer.content_length or 0) <= PIECE:
-                    async for _ in self._chunks(target, answer):
-                        pass  # words that nobody reads, but the connection stays good for the next one
+                location = judge(self._breaker, target, answer, not _CONDITIONS.isdisjoint(headers))
+                if location is not None:
+                    chain.remember(target, answer)
+                    if 0 < (answer.content_length or 0) <= PIECE:
+                        async for _ in self._chunks(target, answer):
+                            pass  # words that nobody reads, but the connection stays good for the next one
                 said = {name.lower(): value for name, value in answer.headers.items()}
-                response = Response(answer.status, target, said, answer.content_length, self._chunks(target, answer))
-                yield response, location
+                chunks, length = self._chunks(target, answer), answer.content_length
+                if (coding := said.get("content-encoding", "")) and layers(coding):
+                    chunks, length = inflated(chunks, coding), None
+                status = 200 if answer.status in WHOLE else answer.status
+                yield Response(status, target, said, length, chunks), location
             finally:
                 answer.close()  # of a body that was read to its end nothing is left to close
 
     def _allows(self, host: str, address: str) -> bool:
         return self._policy.allows(host, ipaddress.ip_address(address.partition("%")[0]))
 
-    def _judged(self, target: Url, answer: aiohttp.ClientResponse, conditional: bool) -> str | None:
-        """Where it leads to. Raises what anything but a picture deserves."""
-        status, host = answer.status, target.host
-        pause = retry_after(answer.headers.get("Retry-After"), time.time())
-        if status == 429 or (status == 503 and pause is not None):
-            raise OriginBusy(host, self._breaker.asked_for_pause(host, _PAUSE if pause is None else pause))
-        if status >= 500:
-            self._breaker.failed(host)
-            raise OriginFailed(f"the origin answered {status}", again=True)
-        if status != 200:
-            self._breaker.answered(host)  # otherwise when its body has come
-        if status in _REDIRECTING and "Location" in answer.headers:
-            return _location(answer.headers["Location"])
-        if status in _GONE:
-            raise OriginLacks(f"the origin answered {status}")
-        if status not in {200, 304}:
-            raise OriginFailed(f"the origin answered {status}")
-        if status == 304 and not conditional:
-            raise OriginFailed("the origin answered 304, and was not asked whether anything had changed")
-        if answer.headers.get("Content-Encoding", "identity").lower() != "identity":
-            raise OriginFailed(f"the origin sends {answer.headers['Content-Encoding']}, which was not asked for")
-        return None
+    def _failed(self, target: Url) -> Callable[[], None]:
+        return lambda: self._breaker.failed(target.origin, target.url)
 
     async def _chunks(self, target: Url, answer: aiohttp.ClientResponse) -> AsyncIterator[bytes]:
-        with told(lambda: self._breaker.failed(target.host)):
+        with told(self._failed(target)):
             async for chunk in answer.content.iter_any():
                 yield chunk
-        self._breaker.answered(target.host)
+        self._breaker.answered(target.origin)
 
     def _open_slot(self) -> tuple[Gate, aiohttp.ClientSession]:
         gate = Gate(self._names)
@@ -196,6 +189,7 @@ class Client:
             socket_factory=gate.open_socket,
             keepalive_timeout=30,
         )
+        connector._factory = _factory(asyncio.get_running_loop())
         session = aiohttp.ClientSession(
             connector=connector,
             cookie_jar=aiohttp.DummyCookieJar(),
@@ -204,14 +198,38 @@ class Client:
             auto_decompress=False,
             trust_env=False,
             read_bufsize=self._piece,
+            max_line_size=MOST_FIELD,
+            max_field_size=MOST_FIELD,
+            max_headers=MOST_FIELDS,
         )
         session._retry_connection = False  # a second request is for whoever counts them to make
         return gate, session
 
 
-def _location(text: str) -> str:
-    """Bytes that are no UTF-8 are escaped."""
-    return re.sub(r"[\udc80-\udcff]", lambda match: f"%{ord(match[0]) - 0xDC00:02X}", text)
+def _factory(loop: asyncio.AbstractEventLoop) -> Any:
+    return partial(Tolerant, loop=loop)
+
+
+class _Chain:
+    """What goes from one hop of a download to the next, and nowhere else: cookies, and whom it is for."""
+
+    def __init__(self, first: Url) -> None:
+        self._first = first
+        self._jar: aiohttp.CookieJar | None = None
+
+    def headers(self, target: Url) -> dict[str, str]:
+        given = {loops.HEADER: loops.said(self._first, target)}
+        if self._jar is not None:
+            found = self._jar.filter_cookies(URL(target.url, encoded=True))
+            cookies = "; ".join(f"{name}={one.coded_value}" for name, one in found.items())
+            if cookies and len(cookies) <= _MOST_COOKIES:
+                given["Cookie"] = cookies
+        return given
+
+    def remember(self, target: Url, answer: aiohttp.ClientResponse) -> None:
+        if answer.cookies:
+            self._jar = self._jar or aiohttp.CookieJar(unsafe=True)
+            self._jar.update_cookies(answer.cookies, URL(target.url, encoded=True))
 
 
 class _Deadline:

@@ -83,18 +83,22 @@ class Slots:
         self._closing: set[asyncio.Task[None]] = set()
 
     @asynccontextmanager
-    async def take(self, host: str, patience: float | None = None) -> AsyncIterator[Slot]:
-        """Wait for a slot at the domain of `host`, in turn, and have it. Raises OriginBusy after `patience` seconds."""
-        domain, _ = self._limits.of(host)
+    async def take(self, authority: str, patience: float | None = None, level: int = 0) -> AsyncIterator[Slot]:
+        """Wait for a slot at the domain of `authority`, in turn, and have it. Who asks on behalf of a download that has
+        one there already is one `level` up, where there are as many again: it is not to wait for its own.
+
+        Raises OriginBusy after `patience` seconds.
+        """
+        domain = self._limits.of(authority)[0] + (f"#{level}" if level else "")
         room = self._rooms.setdefault(domain, _Room(domain))
         try:
             async with asyncio.timeout(patience), room.turn:
                 try:
-                    slot = await self._slot(room, host)
+                    slot = await self._slot(room, authority)
                 finally:
                     room.wish_no_more()
         except TimeoutError:
-            raise OriginBusy(host, patience or 0.0) from None
+            raise OriginBusy(authority, patience or 0.0) from None
         try:
             yield slot
         except BaseException:
@@ -125,10 +129,10 @@ class Slots:
         self._resting[_number(room.domain, slot.number)] = now + 3 * _POLL
         return True
 
-    async def _slot(self, room: _Room, host: str) -> Slot:
+    async def _slot(self, room: _Room, authority: str) -> Slot:
         """The next that becomes free."""
         while True:
-            _, limit = self._limits.of(host)
+            _, limit = self._limits.of(authority)
             while room.idle:
                 slot = room.idle.pop()
                 if slot.expiry:

@@ -13,7 +13,12 @@ from mezzotint.errors import InvalidInput
 
 MAX_URL = 4096
 _PORTS = {"http": 80, "https": 443}
-_FORBIDDEN = re.compile(r"[\x00-\x20\x7f\\]")
+_FORBIDDEN = re.compile(r"[\x00-\x1f\x7f\\]")
+_HOST_FIRST = re.compile(r"(?:[^/?#:@\s]+\.[^/?#:@\s.]+|localhost|\[[0-9A-Fa-f:.]+\])(?::[0-9]+)?(?:[/?#]|$)")
+"""what can only be meant for a host, where no scheme is said"""
+_AROUND = "".join(map(chr, range(0x21))) + "\xa0\ufeff"
+_QUOTES = {'"': '"', "'": "'", "<": ">", "\u201c": "\u201d", "`": "`"}
+_DROPPED = re.compile(r"[\t\n\r]")
 _PARTS = re.compile(
     r"(?:(?P<scheme>[A-Za-z][A-Za-z0-9+.-]*):)?(?://(?P<authority>[^/?#]*))?(?P<path>[^?#]*)"
     r"(?:\?(?P<query>[^#]*))?(?:#.*)?",
@@ -53,11 +58,23 @@ class Url:
         except ValueError:
             return None
 
+    @property
+    def authority(self) -> str:
+        """The host, and the port where it is not the scheme's own."""
+        return self.url.split("/", 3)[2]
+
+    @property
+    def origin(self) -> str:
+        """Whom to ask: the host and the port in any case."""
+        return f"{self.host}:{self.port}"
+
     def moved(self, location: str) -> Url:
-        """Where a redirect leads (RFC 3986 section 5.2.2). Raises InvalidInput."""
-        scheme, authority, path, query = _split(location.strip(" "))
-        if scheme is not None:
+        """Where a redirect leads (RFC 3986 section 5.2.2), in whatever spelling browsers take. Raises InvalidInput."""
+        scheme, authority, path, query = _split(location := _as_browsers_read_it(location))
+        if scheme is not None and authority is not None:
             return parse_url(location)
+        if scheme is not None and scheme.lower() != self.scheme:
+            raise InvalidInput("url", f"has the scheme {scheme[:20]!r}, and no host", "http or https")
         _, own_authority, own_path, own_query = _split(self.url)
         if authority is None:
             authority = own_authority
@@ -97,10 +114,32 @@ def parse_url(text: str) -> Url:
     return Url(url, scheme, host, port)
 
 
+def as_meant(line: str) -> str:
+    """A line of a list as its writer means it: without a mark of byte order, quotes or brackets around it, and `http:`
+    where no scheme is said."""
+    text = line.strip(_AROUND)
+    while len(text) > 1 and (end := _QUOTES.get(text[0])) is not None and text[-1] in end + ",;":
+        text = text[1:].rstrip(",; ").removesuffix(end).strip(_AROUND)
+    text = _as_browsers_read_it(text)
+    if text.startswith("//"):
+        return f"http:{text}"
+    if _HOST_FIRST.match(text):
+        return f"http://{text}"
+    return text
+
+
+def _as_browsers_read_it(text: str) -> str:
+    """WHATWG URL, section 4.4: what is around it goes, and so do tabs and line breaks; a backslash before the query is
+    a slash."""
+    text = _DROPPED.sub("", text.strip(_AROUND))
+    end = min((at for mark in "?#" if (at := text.find(mark)) >= 0), default=len(text))
+    return text[:end].replace("\\", "/") + text[end:].replace("\\", "%5C")
+
+
 def _split(text: str) -> tuple[str | None, str | None, str, str | None]:
     """Scheme, authority, path, query (RFC 3986 appendix B); None for what is not there. Raises InvalidInput."""
     if _FORBIDDEN.search(text):
-        raise InvalidInput("url", "has a space, a control character or a backslash in it", "escape them as %20")
+        raise InvalidInput("url", "has a control character or a backslash in it", "escape them, as %0B and %5C")
     match = _PARTS.fullmatch(text)
     assert match is not None  # there is no text that it does not match
     return match["scheme"], match["authority"], match["path"], match["query"]

@@ -8,7 +8,6 @@ from __future__ import annotations
 
 import os
 import re
-import socket
 from collections.abc import Callable, Mapping
 from dataclasses import dataclass, field, fields
 from difflib import get_close_matches
@@ -51,6 +50,7 @@ class Settings:
     cache_max_size: int = p.setting(
         "MEZZOTINT_CACHE_MAX_SIZE", p.parse_bytes, "10G", COVER_ART_CACHE_MAX_SIZE=p.parse_megabytes
     )
+    cache_order: str = p.setting("MEZZOTINT_CACHE_ORDER", p.parse_order, "lru")
     cleanup_interval: float = p.setting("COVER_ART_CACHE_CLEANUP_INTERVAL", p.parse_seconds, "300")
     memory_cache: int = p.setting("MEZZOTINT_MEMORY_CACHE", p.parse_bytes, "32M")
     public_read: bool = p.setting("MEZZOTINT_PUBLIC_READ", p.parse_bool, "true")
@@ -95,6 +95,9 @@ class Settings:
     fetch_timeout: float = p.setting("MEZZOTINT_FETCH_TIMEOUT", p.parse_duration, "120s")
     fetch_min_age: float = p.setting("MEZZOTINT_FETCH_MIN_AGE", p.parse_duration, "1h")
     fetch_max_age: float = p.setting("MEZZOTINT_FETCH_MAX_AGE", p.parse_duration, "30d")
+    fetch_max_bytes: int = p.setting("MEZZOTINT_FETCH_MAX_BYTES", p.parse_bytes, "100M")
+    fetch_gone: str = p.setting("MEZZOTINT_FETCH_GONE", p.parse_gone, "keep")
+    contact: str | None = p.setting("MEZZOTINT_CONTACT", p.parse_contact, None)
     user_agent: str | None = p.setting("MEZZOTINT_USER_AGENT", str, None)
     peers_file: Path | None = p.setting("MEZZOTINT_PEERS", p.parse_path, None)
     max_downloads_file: Path | None = p.setting("MEZZOTINT_MAX_DOWNLOADS", p.parse_path, None)
@@ -207,8 +210,8 @@ class Settings:
     @property
     def agent(self) -> str:
         """What this installation calls itself when it fetches."""
-        where = f"+{self.public_url}" if self.public_url else f"at {socket.gethostname()}"
-        return self.user_agent or f"Mezzotint/{__version__} ({where})"
+        contact = self.contact or (f"+{self.public_url}" if self.public_url else "")
+        return self.user_agent or f"Mezzotint/{__version__}" + (f" ({contact})" if contact else "")
 
     @property
     def worker_count(self) -> int:

@@ -203,6 +203,17 @@ parse_dpi = whole(1, 4800)
 parse_natural = whole(0)
 
 
+parse_gone = one_of("keep", "drop")
+parse_order = one_of("lru", "oldest")
+
+
+def parse_contact(text: str) -> str:
+    """Raises ValueError."""
+    if not re.fullmatch(r"[!-~](?:[ -~]{0,198}[!-~])?", text.strip()) or set(text) & set("()\\"):
+        raise ValueError("an address or a mailbox of ASCII characters, without brackets")
+    return text.strip()
+
+
 def parse_page_format(text: str) -> str:
     """The file name extension of a page's format. Raises ValueError."""
     formats = {"ppm": "ppm", "jpeg": "jpg", "jpg": "jpg", "png": "png", "tiff": "tif", "tif": "tif"}

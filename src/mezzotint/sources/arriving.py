@@ -7,6 +7,7 @@ from contextlib import AbstractContextManager, ExitStack
 from typing import TypeVar
 
 from mezzotint.derivatives.intake import Spool
+from mezzotint.errors import TooManyBytes
 from mezzotint.host.lanes import Lane
 
 T = TypeVar("T")
@@ -16,10 +17,11 @@ _PIECE = 1 << 20
 class Arriving:
     """A small picture needs one turn in a thread in all, a large one one more for each megabyte. Close it."""
 
-    def __init__(self, spool: Callable[[], AbstractContextManager[Spool]], lane: Lane) -> None:
-        self._open_spool, self._lane = spool, lane
+    def __init__(self, spool: Callable[[], AbstractContextManager[Spool]], lane: Lane, most: int | None = None) -> None:
+        """`most` bytes, where that is less than may be kept at all."""
+        self._open_spool, self._lane, self._most = spool, lane, most
         self._waiting: list[bytes] = []
-        self._size = 0
+        self._size, self._all = 0, 0
         self._stack = ExitStack()
         self._spool: Spool | None = None
 
@@ -28,6 +30,9 @@ class Arriving:
         async for chunk in chunks:
             self._waiting.append(chunk)
             self._size += len(chunk)
+            self._all += len(chunk)
+            if self._most is not None and self._all > self._most:
+                raise TooManyBytes("file", "is too large", f"{self._most} bytes, MEZZOTINT_FETCH_MAX_BYTES")
             if self._size >= _PIECE:
                 await self._lane.do(self._write)
 

@@ -10,7 +10,7 @@ from collections.abc import Awaitable, Callable, Iterator, Mapping
 from contextlib import contextmanager
 from typing import TypeVar
 
-from mezzotint.errors import DamagedImage, InvalidInput, OriginBusy, OriginError, OriginFailed, OriginLacks
+from mezzotint.errors import DamagedImage, InvalidInput, OriginBusy, OriginError, OriginFailed, OriginRefuses
 from mezzotint.network.urls import Url
 from mezzotint.sources.failures import Failure
 from mezzotint.sources.records import RemoteRecords
@@ -19,7 +19,7 @@ log = logging.getLogger(__name__)
 T = TypeVar("T")
 
 LACKS, FAILS = 600.0, 60.0
-"""seconds that nobody asks again after "there is none", and after anything else"""
+"""seconds that nobody asks again after a 4xx, and after anything else"""
 ATTEMPTS = 3
 _BACKOFF = 0.2
 _NO_MORE_AFTER = 10.0
@@ -70,7 +70,7 @@ def origins_fault() -> Iterator[None]:
 def remember_failure(records: RemoteRecords, target: Url, error: OriginError, now: float) -> None:
     """For a while nobody asks again."""
     log.info("%s: %s", target.url, error.reason)
-    seconds = LACKS if isinstance(error, OriginLacks) else FAILS
+    seconds = LACKS if isinstance(error, OriginRefuses) else FAILS
     if isinstance(error, OriginBusy):
         seconds = min(seconds, error.retry_after)
     records.fail(target.key, Failure.of(error, now + seconds * random.uniform(0.9, 1.1)))

@@ -11,6 +11,7 @@ from mezzotint.errors import (
     OriginError,
     OriginFailed,
     OriginLacks,
+    OriginRefuses,
     OriginTimedOut,
     StorageFull,
     printable,
@@ -39,13 +40,21 @@ class Failure:
 
     @classmethod
     def of(cls, error: MezzotintError, until: float) -> Failure:
-        return cls(type(error).__name__, getattr(error, "reason", str(error))[:500], until)
+        status = f" {error.status}" if isinstance(error, OriginRefuses) else ""
+        return cls(f"{type(error).__name__}{status}", getattr(error, "reason", str(error))[:500], until)
 
     def error(self, now: float) -> OriginError:
-        if self.kind == "OriginBusy":
-            return OriginBusy("it", max(1.0, self.until - now))
-        known = {"OriginLacks": OriginLacks, "OriginTimedOut": OriginTimedOut}
-        return known.get(self.kind, OriginFailed)(self.reason)
+        kind, _, status = self.kind.partition(" ")
+        match kind:
+            case "OriginBusy":
+                return OriginBusy("it", max(1.0, self.until - now))
+            case "OriginLacks":
+                return OriginLacks(int(status or 404))
+            case "OriginRefuses":
+                return OriginRefuses(int(status))
+            case "OriginTimedOut":
+                return OriginTimedOut(self.reason)
+        return OriginFailed(self.reason)
 
 
 class Failures:

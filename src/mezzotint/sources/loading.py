@@ -40,10 +40,14 @@ class Loading:
         notes: Notes,
         lifetimes: Lifetimes,
         lane: Lane,
+        most: int,
+        *,
+        drops: bool,
     ) -> None:
+        """From an origin `most` bytes; what an origin has no more is let go of where this `drops` it."""
         self._bases, self._records, self._client, self._notes = bases, records, client, notes
         self._peers, self._peer_client, self._lifetimes = peers, peer_client, lifetimes
-        self._lane = lane
+        self._lane, self._most, self._drops = lane, most, drops
 
     def arriving(self) -> Arriving:
         """Somewhere for a picture's bytes. Close it."""
@@ -75,9 +79,12 @@ class Loading:
         """What a peer has sent; whether it was new. Raises InvalidInput where the bytes are not its record's."""
         return await arriving.finish(partial(self._received, target, replace(self._bounded(record), via="clone")))
 
-    def failed(self, target: Url, error: OriginError) -> None:
-        """Remember it for a while, and note it."""
+    def failed(self, target: Url, error: OriginError, record: RemoteRecord | None) -> None:
+        """Remember it for a while, and note it; let go of what there was, where its origin has it no more."""
         now = time.time()
+        if self._drops and record is not None and isinstance(error, OriginLacks):
+            self._records.delete(target.key)
+            self._notes.append({"at": now, "key": target.key, "deleted": True, "gone": True})
         remember_failure(self._records, target, error, now)
         self._notes.append(
             {"at": now, "key": target.key, "url": target.url, "host": target.host, "failure": error.reason}
@@ -85,13 +92,13 @@ class Loading:
 
     async def _attempt(self, target: Url, record: RemoteRecord | None) -> RemoteRecord:
         headers = conditions(record.etag, record.last_modified) if record is not None else {}
-        async with aclosing(self.arriving()) as arriving:
+        async with aclosing(Arriving(self._bases.spool, self._lane, self._most)) as arriving:
             async with self._client.get(target, headers) as response:
                 now = time.time()
                 expires = now + self._lifetimes.of(response.headers, now)
                 etag, modified = validators(response.headers)
                 if response.status == 200:
-                    if (response.length or 0) > self._bases.intake.max_bytes:
+                    if (response.length or 0) > self._most:
                         raise OriginFailed(f"the origin announces {response.length} bytes")
                     with origins_fault():
                         await arriving.receive(response.chunks)

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import asyncio
+import time
 from collections.abc import AsyncIterator, Mapping
 from contextlib import asynccontextmanager
 from dataclasses import replace
@@ -13,8 +14,10 @@ from yarl import URL
 
 from mezzotint import tracing
 from mezzotint.errors import OriginBusy, OriginFailed, OriginLacks
+from mezzotint.names import Ident
 from mezzotint.network.breaker import CircuitBreaker
 from mezzotint.network.client import told
+from mezzotint.network.freshness import Lifetimes
 from mezzotint.network.urls import Url
 from mezzotint.sources.peers import SENDING, Peer
 from mezzotint.sources.records import RemoteRecord
@@ -22,7 +25,8 @@ from mezzotint.sources.records import RemoteRecord
 RECORD_HEADER = "X-Remote-Record"
 IDENT_HEADER = "X-Image-Ident"
 _CONNECT, _GAP = 3.0, 15.0
-_PROBE = 3.0
+_PROBE, _PROBE_AGAIN = 3.0, 2.0
+_MOST_AGE = 30 * 86_400.0
 _REFUSALS = {400, 413, 415, 422}
 
 
@@ -36,8 +40,12 @@ class PeerClient:
     def __init__(self, breaker: CircuitBreaker, agent: str) -> None:
         self._breaker, self._agent = breaker, agent
         self._session: aiohttp.ClientSession | None = None
+        self._probes: dict[str, tuple[float, asyncio.Task[str]]] = {}
 
     async def close(self) -> None:
+        for _, task in self._probes.values():
+            task.cancel()
+        await asyncio.gather(*(task for _, task in self._probes.values()), return_exceptions=True)
         if self._session is not None:
             await self._session.close()
 
@@ -50,12 +58,15 @@ class PeerClient:
         peer = peer if known else replace(peer, token="")
         params = {"url": target.url, "only_send_if_local": "true"}
         async with self._send("GET", peer, "/get_image", params) as answer:
-            if answer.status == 404:
-                raise OriginLacks(f"{peer.name} has no such picture")
+            if answer.status in {404, 204}:
+                raise OriginLacks
+            if peer.plain and answer.status == 200:
+                yield self._plain(target, answer), self._chunks(peer, target.url, answer)
+                return
             record = RemoteRecord.from_json(answer.headers.get(RECORD_HEADER, ""))
             if answer.status != 200 or record is None or answer.headers.get(IDENT_HEADER) != record.ident:
                 raise OriginFailed(f"{peer.name} answered {answer.status}")
-            yield record, self._chunks(peer, answer)
+            yield record, self._chunks(peer, target.url, answer)
 
     async def push(self, peer: Peer, record: RemoteRecord, chunks: AsyncIterator[bytes], size: int) -> None:
         """Give it a picture; it looks at the bytes before it says yes. Raises OriginError."""
@@ -74,14 +85,20 @@ class PeerClient:
     async def delete(self, peer: Peer, url: str) -> None:
         """There and nowhere else. Raises OriginError."""
         async with self._send("DELETE", peer, "/delete_image", {"url": url, "only_here": "true"}) as answer:
+            if answer.status in {*_REFUSALS, 401, 403}:
+                raise PeerRefused(f"{peer.name} answered {answer.status}: {(await answer.text())[:200]}")
             if answer.status not in {200, 404}:
                 raise OriginFailed(f"{peer.name} answered {answer.status}: {(await answer.text())[:200]}")
 
     async def probe(self, peer: Peer) -> str:
-        """Nothing where it answers, otherwise why not."""
+        """Nothing where it answers, and then it may be asked again; otherwise why not."""
         try:
-            async with asyncio.timeout(_PROBE), self._opened().get(f"{peer.url}/health") as answer:
-                return "" if answer.status == 200 else f"answered {answer.status}"
+            where = f"{peer.url}/" if peer.plain else f"{peer.url}/health"
+            async with asyncio.timeout(_PROBE), self._opened().get(where, allow_redirects=False) as answer:
+                if answer.status != 200 and not (peer.plain and answer.status < 500):
+                    return f"answered {answer.status}"
+                self._breaker.answered(peer.origin)
+                return ""
         except TimeoutError:
             return f"no answer within {_PROBE:g} s"
         except (aiohttp.ClientError, OSError, ValueError) as error:
@@ -97,29 +114,46 @@ class PeerClient:
         headers: Mapping[str, str] | None = None,
         body: Any = None,
     ) -> AsyncIterator[aiohttp.ClientResponse]:
-        self._breaker.check(peer.origin)
-        given = {"Authorization": f"Bearer {peer.token}"} if peer.token else {}
+        try:
+            self._breaker.check(peer.origin)
+        except OriginBusy:
+            self._look_soon(peer)
+            raise
+        address, given = params["url"], peer.headers
         if asked := tracing.request_id.get():
             given["X-Request-Id"] = asked
-        with told(lambda: self._breaker.failed(peer.origin)):
+        with told(lambda: self._breaker.failed(peer.origin, address)):
             answer = await self._opened().request(
                 method,
-                URL(peer.url + path).with_query(params),
+                URL(peer.url + path).with_query({**params, **peer.parameters}),
                 headers={**given, **(headers or {}), "Accept-Encoding": "identity"},
                 data=body,
                 allow_redirects=False,
             )
         try:
             if answer.status >= 500 and answer.status != 507:
-                self._breaker.failed(peer.origin)
+                self._breaker.failed(peer.origin, address, broken=True)
                 raise OriginBusy(peer.name, 5) if answer.status == 503 else OriginFailed(f"answered {answer.status}")
             self._breaker.answered(peer.origin)
             yield answer
         finally:
             answer.close()
 
-    async def _chunks(self, peer: Peer, answer: aiohttp.ClientResponse) -> AsyncIterator[bytes]:
-        with told(lambda: self._breaker.failed(peer.origin)):
+    def _look_soon(self, peer: Peer) -> None:
+        """Whether one that is left alone is back: nobody waits for it."""
+        now, last = time.monotonic(), self._probes.get(peer.name)
+        if last is None or (last[1].done() and now - last[0] > _PROBE_AGAIN):
+            self._probes[peer.name] = now, asyncio.get_running_loop().create_task(self.probe(peer))
+
+    def _plain(self, target: Url, answer: aiohttp.ClientResponse) -> RemoteRecord:
+        """What it says of a picture: no more than how long it is good for."""
+        now = time.time()
+        headers = {name.lower(): value for name, value in answer.headers.items()}
+        expires = now + Lifetimes(0, _MOST_AGE).of(headers, now)
+        return RemoteRecord(target.url, Ident(""), now, now, expires)
+
+    async def _chunks(self, peer: Peer, address: str, answer: aiohttp.ClientResponse) -> AsyncIterator[bytes]:
+        with told(lambda: self._breaker.failed(peer.origin, address)):
             async for chunk in answer.content.iter_any():
                 yield chunk
 

@@ -15,21 +15,38 @@ from mezzotint.settings.parsing import parse_http_url
 SENDING = 300.0
 """seconds that a picture may be on its way, from a peer or to it"""
 _LONGEST_NAME = 80
-_KNOWN = {"name", "url", "token", "clone"}
+_KNOWN = {"name", "url", "token", "clone", "plain", "token_header", "token_parameter"}
+_WORD = re.compile(r"[A-Za-z0-9_-]{1,64}")
 
 
 @dataclass(frozen=True, slots=True)
 class Peer:
-    """`clone`: it is sent every picture that is new here."""
+    """`clone`: it is sent every picture that is new here. `plain`: another program, which gives out pictures by
+    `/get_image?url=&only_send_if_local=true` and says nothing of them; its token goes where it wants it: into a header
+    or a parameter of that name."""
 
     name: str
     url: str
     token: str = field(default="", repr=False)
     clone: bool = False
+    plain: bool = False
+    token_header: str = ""
+    token_parameter: str = ""
 
     @property
     def origin(self) -> str:
         return f"peer:{self.name}"
+
+    @property
+    def headers(self) -> dict[str, str]:
+        """What its token is shown with."""
+        if not self.token or self.token_parameter:
+            return {}
+        return {self.token_header: self.token} if self.token_header else {"Authorization": f"Bearer {self.token}"}
+
+    @property
+    def parameters(self) -> dict[str, str]:
+        return {self.token_parameter: self.token} if self.token and self.token_parameter else {}
 
 
 def read_peers(path: Path) -> tuple[Peer, ...]:
@@ -53,17 +70,25 @@ def _peer(file: str, number: int, member: Any) -> Peer:
     which = f"has a peer, number {number},"
     if not isinstance(member, dict) or not {"name", "url"} <= member.keys() <= _KNOWN:
         raise InvalidInput(file, f"{which} of other members", f"an object of {' '.join(sorted(_KNOWN))}")
-    name, url, token, clone = member["name"], member["url"], member.get("token", ""), member.get("clone", False)
-    if not all(isinstance(text, str) for text in (name, url, token)) or not isinstance(clone, bool):
-        raise InvalidInput(file, f"{which} whose members are of other kinds", "texts; clone is true or false")
+    name, url, token = member["name"], member["url"], member.get("token", "")
+    clone, plain = member.get("clone", False), member.get("plain", False)
+    header, parameter = member.get("token_header", ""), member.get("token_parameter", "")
+    if not all(isinstance(text, str) for text in (name, url, token, header, parameter)) or not (
+        isinstance(clone, bool) and isinstance(plain, bool)
+    ):
+        raise InvalidInput(file, f"{which} whose members are of other kinds", "texts; clone, plain: true or false")
     if not name.strip() or not name.isprintable() or len(name) > _LONGEST_NAME:
         raise InvalidInput(file, f"{which} without a proper name", f"1 to {_LONGEST_NAME} characters")
     if not re.fullmatch(r"[!-~]*", token):
         raise InvalidInput(file, f"{which} whose token is none", "as `mezzotint token issue` prints it")
+    if (header and parameter) or any(word and not _WORD.fullmatch(word) for word in (header, parameter)):
+        raise InvalidInput(file, f"{which} whose token goes nowhere", "token_header or token_parameter, a name each")
+    if plain and clone:
+        raise InvalidInput(file, f"{which} plain and clone", "a plain one is asked for pictures, and sent none")
     try:
         if "@" in url:
             raise ValueError("an address without a name or a password in it")
-        return Peer(name, parse_http_url(url), token, clone)
+        return Peer(name, parse_http_url(url), token, clone, plain, header, parameter)
     except ValueError as error:
         raise InvalidInput(file, f"{which} whose url cannot be one", str(error)) from None
 

@@ -149,7 +149,7 @@ class RemoteImages:
                         return Lookup(offered, How.PEER)
                 return Lookup(await self._loading.from_origin(target, record), How.MISS)
             except OriginError as error:
-                await self._flights.in_thread(self._loading.failed, target, error)
+                await self._flights.in_thread(self._loading.failed, target, error, record)
                 raise
 
     def _look(self, key: str) -> tuple[RemoteRecord | None, bool]:

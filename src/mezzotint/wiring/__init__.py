@@ -77,7 +77,14 @@ def open_engine(settings: Settings, observer: Observer | None = None) -> Engine:
     store = open_store(settings.store_url, settings, observer.asked_store)
     remove_abandoned(settings.data / "incoming")
     host = Host(settings.data / "host")
-    cache = Cache(settings.cache, _index(settings, host), settings.cache_max_size, host, settings.nginx / "hits.log")
+    cache = Cache(
+        settings.cache,
+        _index(settings, host),
+        settings.cache_max_size,
+        host,
+        settings.nginx / "hits.log",
+        heeds_uses=settings.cache_order == "lru",
+    )
     memory = Allowance(settings.data / "host" / "render-memory", settings.memory_for_renders)
     most = min(
         MemoryLimit(memory.total, "MEZZOTINT_RENDER_MEMORY"),

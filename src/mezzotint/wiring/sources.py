@@ -31,11 +31,12 @@ class Sources:
     lanes: tuple[Lane, ...]
     """its own"""
 
-    async def load(self, target: Url) -> None:
-        """Have what is there, ahead of need: cover art, or a picture by its address. Raises MezzotintError."""
+    async def load(self, target: Url, *, ask_peers: bool = False) -> None:
+        """Have what is there, ahead of need: cover art, or a picture by its address, from the peers first where they
+        are to be asked. Raises MezzotintError."""
         asked = self.cover_art.asked_by(target)
         if asked is None:
-            await self.remote.load(target)
+            await self.remote.load(target, ask_peers=ask_peers)
         else:
             await self.cover_art.load(asked)
 
@@ -54,10 +55,12 @@ def open_sources(engine: Engine, *, patience: float = _PATIENCE) -> Sources:
     storing, covers, looking = Lane("storing", _STORING), Lane("cover art", _STORING), Lane("the cache", _LOOKING)
     flights, of_covers = (Flights(engine.host.locks, lane, patience) for lane in (engine.store_lane, looking))
     lifetimes = Lifetimes(settings.fetch_min_age, settings.fetch_max_age)
-    loading = Loading(engine.bases, engine.records, client, engine.peers, peer_client, engine.notes, lifetimes, storing)
+    most, drops = min(settings.fetch_max_bytes, settings.max_upload), settings.fetch_gone == "drop"
+    known = engine.bases, engine.records
+    loading = Loading(*known, client, engine.peers, peer_client, engine.notes, lifetimes, storing, most, drops=drops)
     remote = RemoteImages(engine.bases, engine.records, flights, engine.policy, client, peer_client, loading)
     keeping = Keeping(engine.cache, engine.bases)
-    fetching = Fetching(keeping, client, lifetimes, covers)
+    fetching = Fetching(keeping, client, lifetimes, covers, most, engine.manager.reduced)
     upstream = settings.cover_art_upstream
     cover_art = CoverArt(upstream, engine.policy, engine.records, keeping, fetching, of_covers)
     return Sources(remote, cover_art, (storing, covers, looking))

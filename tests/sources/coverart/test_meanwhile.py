@@ -7,7 +7,7 @@ from pathlib import Path
 
 import pytest
 
-from mezzotint.errors import Busy, OriginFailed
+from mezzotint.errors import Busy, OriginRefuses
 from mezzotint.network.urls import parse_url
 from mezzotint.sources.coverart import parse_path
 from mezzotint.sources.coverart.keeping import Keeping
@@ -65,7 +65,7 @@ def test_a_picture_of_the_archive_that_is_no_cover_is_loaded_by_its_address(engi
     async def load() -> None:
         sources = open_sources(engine)
         try:
-            with pytest.raises(OriginFailed):
+            with pytest.raises(OriginRefuses):
                 await sources.load(parse_url(url))
         finally:
             await sources.close()

@@ -7,7 +7,7 @@ from pathlib import Path
 
 import pytest
 
-from mezzotint.errors import OriginFailed, OriginLacks
+from mezzotint.errors import OriginError, OriginFailed, OriginLacks
 from mezzotint.sources.coverart.listing import normalised
 from mezzotint.sources.remote import How
 from mezzotint.wiring import Engine
@@ -184,7 +184,7 @@ def test_an_archive_that_fails_costs_nothing_that_is_here(
         first = get(engine, path)
     archive.misbehave(path, fault)
     with covering(tmp_path / "data", archive) as engine:
-        with pytest.raises(OriginFailed):
+        with pytest.raises(OriginError):
             renewed(engine, path)
         asked = archive.asked[path]
         for _ in range(3):

@@ -2,14 +2,16 @@
 
 from __future__ import annotations
 
+import io
 import struct
 import zlib
 from pathlib import Path
 
 import pytest
+from PIL import Image
 
 from mezzotint.errors import OriginBusy, OriginFailed, OriginLacks
-from mezzotint.sources.coverart.asking import SIZES
+from mezzotint.sources.coverart.asking import SIZES, parse_path
 from mezzotint.sources.remote import How
 from mezzotint.wiring import Engine
 from tests.archive import Archive, Art, faults
@@ -147,14 +149,37 @@ def test_a_size_that_is_not_here_is_not_made_here_while_the_archive_is_busy(engi
     assert get(engine, f"/release/{release}/11").data == ORIGINAL
 
 
-def test_a_size_that_the_archive_lacks_takes_nothing_else_away(engine: Engine, archive: Archive) -> None:
+@pytest.mark.parametrize("has_original", [False, True])
+@pytest.mark.parametrize("what", ["front", "11"])
+def test_a_size_that_the_archive_lacks_is_made_of_the_original(
+    engine: Engine, archive: Archive, what: str, has_original: bool
+) -> None:
+    release = archive.release(images=[Art(11, ORIGINAL)])
+    if has_original:
+        get(engine, f"/release/{release}/{what}")
+    archive.misbehave(f"/release/{release}/{what}-250", faults.status(404))
+    made = get(engine, f"/release/{release}/{what}-250")
+    with Image.open(io.BytesIO(ORIGINAL)) as whole, Image.open(io.BytesIO(made.data)) as reduced:
+        assert (reduced.format, max(reduced.size)) == ("JPEG", min(250, max(whole.size)))
+    assert made.how is How.MISS
+    archive.forget()
+    for path in (what, f"{what}-250"):
+        assert get(engine, f"/release/{release}/{path}").how is How.HIT
+    assert not archive.asked
+
+
+def test_where_the_original_lacks_too_there_is_no_size(engine: Engine, archive: Archive) -> None:
     release = archive.release(images=[Art(11, ORIGINAL)])
     for path in ("front", "front-250"):
-        get(engine, f"/release/{release}/{path}")
-    archive.misbehave(f"/release/{release}/front-1200", faults.status(404))
+        archive.misbehave(f"/release/{release}/{path}", faults.status(404))
     with pytest.raises(OriginLacks):
-        get(engine, f"/release/{release}/front-1200")
-    archive.forget()
-    assert get(engine, f"/release/{release}/front").how is How.HIT
-    assert get(engine, f"/release/{release}/front-250").how is How.HIT
-    assert not archive.asked
+        get(engine, f"/release/{release}/front-250")
+
+
+@pytest.mark.parametrize(
+    ("asked", "given"),
+    {"small": 250, "large": 500, "1": 250, "300": 250, "375": 500, "800": 500, "850": 1200, "9999": 1200}.items(),
+)
+def test_other_sizes_get_the_nearest(asked: str, given: int) -> None:
+    mbid = "ebe78b00-e2f9-48f0-bd6c-7d38a436f289"
+    assert parse_path(f"/release/{mbid}/front-{asked}").size == given

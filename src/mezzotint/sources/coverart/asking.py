@@ -12,11 +12,13 @@ from mezzotint.cache.places import RELEASE, RELEASE_GROUP
 from mezzotint.errors import InvalidInput, NotFound
 
 SIZES = (250, 500, 1200)
+_ALIASES = {"small": 250, "large": 500}
 FRONT, BACK = "front", "back"
 _MBID = re.compile(r"[0-9a-f]{8}-[0-9a-f]{4}-[0-9a-f]{4}-[0-9a-f]{4}-[0-9a-f]{12}")
 _PICTURE = re.compile(r"(?P<what>[^-.]*)(?:-(?P<size>[^.]*))?(?:\.(?P<extension>.*))?")
 ID = re.compile(r"[1-9][0-9]{0,19}")
 """of a picture, as the archive gives them"""
+_PIXELS = re.compile(r"[1-9][0-9]{0,4}")
 _EXTENSION = re.compile(r"[A-Za-z0-9]{1,5}")
 _LED_TO = (
     # as the archive's own storage names it, and as the archive and other caches of it do
@@ -95,11 +97,18 @@ def parse_path(path: str) -> CoverRequest:
         raise InvalidInput("id", f"cannot be {what!r:.40} of a release group", FRONT)
     if what not in {FRONT, BACK} and not ID.fullmatch(what):
         raise InvalidInput("id", f"cannot be {what!r:.40}", f"{FRONT}, {BACK} or a picture's number")
-    if size is not None and size not in {str(size) for size in SIZES}:
-        raise InvalidInput("size", f"cannot be {size!r:.40}", " ".join(map(str, SIZES)))
     if extension is not None and not _EXTENSION.fullmatch(extension):
         raise InvalidInput("id", f"ends in {extension!r:.40}", "an extension of 1 to 5 letters and digits")
-    return CoverRequest(entity, mbid, what, int(size) if size else None)
+    return CoverRequest(entity, mbid, what, None if size is None else _nearest(size))
+
+
+def _nearest(text: str) -> int:
+    """The archive's size that is nearest to what is asked for, the larger of two. Raises InvalidInput."""
+    if text in _ALIASES:
+        return _ALIASES[text]
+    if not _PIXELS.fullmatch(text):
+        raise InvalidInput("size", f"cannot be {text!r:.40}", " ".join(map(str, [*SIZES, *_ALIASES])))
+    return min(SIZES, key=lambda size: (abs(size - int(text)), -size))
 
 
 def parse_line(text: str) -> CoverRequest:

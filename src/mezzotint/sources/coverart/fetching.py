@@ -4,19 +4,22 @@ from __future__ import annotations
 
 import re
 import time
-from collections.abc import Mapping
+from collections.abc import Callable, Mapping
 from contextlib import aclosing, suppress
 from dataclasses import replace
+from pathlib import Path
 
-from mezzotint.errors import OriginFailed, StorageFull
+from mezzotint.cache import CachedFile
+from mezzotint.errors import OriginFailed, OriginLacks, StorageFull
 from mezzotint.host.lanes import Lane
+from mezzotint.names import Format, Mode, Rendition, Size
 from mezzotint.network.client import Client, Response
 from mezzotint.network.freshness import Lifetimes
 from mezzotint.network.urls import Url
 from mezzotint.sources.arriving import Arriving
 from mezzotint.sources.attempts import ATTEMPTS, conditions, origins_fault, patiently, validators
 from mezzotint.sources.coverart.asking import CoverRequest, Place, led_to
-from mezzotint.sources.coverart.keeping import Keeping, Listing, Pointer
+from mezzotint.sources.coverart.keeping import PDF, Keeping, Listing, Pointer
 from mezzotint.sources.coverart.listing import normalised, parse_listing
 
 MOST_LISTING = 8 << 20
@@ -24,11 +27,19 @@ MOST_LISTING = 8 << 20
 _JSON = {"Accept": "application/json, */*;q=0.5"}
 
 
+Render = Callable[[Path, Rendition], bytes]
+"""A file of a picture into the bytes of a rendition of it."""
+
+
 class Fetching:
     """Of one event loop. It asks nobody whether it is there already."""
 
-    def __init__(self, keeping: Keeping, client: Client, lifetimes: Lifetimes, lane: Lane) -> None:
-        self._keeping, self._client = keeping, client
+    def __init__(
+        self, keeping: Keeping, client: Client, lifetimes: Lifetimes, lane: Lane, most: int, render: Render
+    ) -> None:
+        """`most` bytes of a picture."""
+        self._render = render
+        self._keeping, self._client, self._most = keeping, client, most
         self._lifetimes, self._lane = lifetimes, lane
 
     async def listing(self, asked: CoverRequest, target: Url) -> None:
@@ -71,7 +82,7 @@ class Fetching:
         headers: dict[str, str] = {}
         if pointer is not None and await self._lane.do(self._keeping.has, pointer.place, asked.size):
             headers = conditions(pointer.etag, pointer.last_modified)
-        async with aclosing(Arriving(self._keeping.spool, self._lane)) as arriving:
+        async with aclosing(Arriving(self._keeping.spool, self._lane, self._most)) as arriving:
             async with self._client.get(target, headers, lambda place: self._is_enough(asked, place)) as response:
                 now = time.time()
                 said = response.hops[0].headers if response.hops else response.headers
@@ -89,6 +100,20 @@ class Fetching:
             if not asked.by_id:
                 await self._lane.do(self._keeping.point, asked, found)
         return found.place
+
+    async def reduced(self, asked: CoverRequest, place: Place, original: CachedFile) -> Place:
+        """Make a size that the archive lacks out of its original. Raises OriginLacks for what cannot be made smaller."""
+        assert asked.size is not None
+        if original.name.endswith(PDF):
+            raise OriginLacks
+        rendition = Rendition(Format.JPG, size=Size(asked.size, asked.size, Mode.FIT))
+        with origins_fault():
+            data = await self._lane.do(self._render, original.path, rendition)
+        kept = await self._lane.do(self._keeping.keep_made, place, asked.size, data)
+        if not place.lasting:
+            expires = time.time() + self._lifetimes.ceiling
+            await self._lane.do(self._keeping.point, asked, Pointer(kept, asked.path, expires))
+        return kept
 
     def _is_enough(self, asked: CoverRequest, hop: Url) -> bool:
         """Where a redirect leads to what is here already, nothing is downloaded."""

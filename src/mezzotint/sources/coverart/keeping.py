@@ -134,6 +134,12 @@ class Keeping:
         self._cache.place(place.name(size, extension), spool.path, spool.size, spool.digest())
         return place
 
+    def keep_made(self, place: Place, size: int, data: bytes) -> Place:
+        """A picture of a place that was made here. Raises as `keep`."""
+        with self.spool() as spool:
+            spool.write(data)
+            return self.keep(replace(place, id=place.what), size, spool)
+
     def _verified(self, spool: Spool) -> str:
         spool.finish()
         with spool.path.open("rb") as stream:

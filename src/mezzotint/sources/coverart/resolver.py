@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import asyncio
 import time
+from contextlib import closing
 from dataclasses import dataclass, replace
 from typing import Any
 
@@ -126,15 +127,27 @@ class CoverArt:
             if asked.what is None:
                 await self._fetching.listing(asked, target)
                 return
-            place = await self._fetching.picture(asked, target, known)
+            place = await self._picture(asked, target, known)
             if not await self._flights.in_thread(self._keeping.has, place, asked.size):
                 by_id = CoverRequest(place.entity, place.mbid, place.what, asked.size)
                 await self._fetching.picture(by_id, self.target(by_id), None)
         except OriginError as error:
             await self._flights.in_thread(remember_failure, self._records, target, error, time.time())
-            if isinstance(error, OriginLacks):
+            if isinstance(error, OriginLacks) and not error.redirects:  # a node that lacks it is not the archive
                 await self._flights.in_thread(self._keeping.forget, asked)
             raise
+
+    async def _picture(self, asked: CoverRequest, target: Url, known: Pointer | None) -> Place:
+        """From the archive; of a size that it lacks, from its original, which is fetched if need be."""
+        try:
+            return await self._fetching.picture(asked, target, known)
+        except OriginLacks:
+            if asked.size is None:
+                raise
+        given = await self.get(replace(asked, size=None), fresh=True)
+        assert given.picture is not None and given.place is not None
+        with closing(given.picture) as original:
+            return await self._fetching.reduced(asked, given.place, original)
 
     def _known(self, asked: CoverRequest) -> Pointer | None:
         """What the archive answered to this very request the last time."""
