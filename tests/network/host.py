@@ -15,7 +15,7 @@ from mezzotint.network.addresses import Patterns, Policy
 from mezzotint.network.breaker import CircuitBreaker
 from mezzotint.network.client import Client, Response, Times
 from mezzotint.network.limits import DomainLimits
-from mezzotint.network.resolver import Resolve, system_resolve
+from mezzotint.network.resolver import Resolve
 from mezzotint.network.urls import parse_url
 from tests.cache.caches import open_cache
 from tests.origin import Answer, Asked
@@ -44,7 +44,7 @@ class Host:
     async def client(
         self,
         policy: Policy = OPEN,
-        resolve: Resolve = system_resolve,
+        resolve: Resolve | None = None,
         total: float = 5.0,
         patience: float = 5.0,
         connect: float = 2.0,

@@ -14,6 +14,7 @@ from mezzotint.delivery.pictures import Pictures
 from mezzotint.delivery.request import Request
 from mezzotint.errors import InvalidInput, MezzotintError, OriginRefuses, printable
 from mezzotint.host.lanes import Lane
+from mezzotint.network import loops
 from mezzotint.problems import problem_headers, status_of
 from mezzotint.settings.parsing import HOST
 from mezzotint.sources.coverart import CoverRequest, Given, parse_path
@@ -47,6 +48,7 @@ class CoverDoor(Door):
         asked = parse_path(request.path)
         if (kept := self._pictures.remembered(request.path, request)) is not None:
             return kept
+        loops.behind.set(loops.links(request.header(b"cdn-loop")))
         given = await self._sources.cover_art.get(asked, begin=partial(request.pay, self._engine.rates.fetches))
         return self._listing(given, request) if given.listing is not None else self._picture(asked, given, request.path)
 

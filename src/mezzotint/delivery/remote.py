@@ -19,6 +19,7 @@ from mezzotint.delivery.request import Request
 from mezzotint.errors import InvalidInput, NotFound, ReadOnly, Unauthorized
 from mezzotint.names import Ident, is_ident, print_name
 from mezzotint.names.formats import WORDS
+from mezzotint.network import loops
 from mezzotint.sources.flights import Begin
 from mezzotint.sources.peer_client import IDENT_HEADER, RECORD_HEADER
 from mezzotint.sources.records import RemoteRecord
@@ -47,6 +48,7 @@ class RemoteDoor(Door):
 
     async def answer(self, request: Request) -> Answer:
         self._renditions.check_signed(request)
+        loops.behind.set(loops.links(request.header(b"cdn-loop")))
         default = WORDS[self._engine.settings.resize_format]
         asked = (query.thumbnail if request.path == THUMBNAIL else query.image)(request.query, default)
         remote = self._sources.remote

@@ -30,7 +30,7 @@ from mezzotint.network.codings import inflated, layers
 from mezzotint.network.heads import MOST_FIELD, MOST_FIELDS, Tolerant
 from mezzotint.network.judging import WHOLE, judge
 from mezzotint.network.limits import DomainLimits
-from mezzotint.network.resolver import Gate, Resolve, Resolver, system_resolve
+from mezzotint.network.resolver import Gate, Resolve, Resolver
 from mezzotint.network.slots import Slots
 from mezzotint.network.urls import Url
 
@@ -86,7 +86,7 @@ class Client:
         breaker: CircuitBreaker,
         times: Times,
         agent: str,
-        resolve: Resolve = system_resolve,
+        resolve: Resolve | None = None,
         piece: int = PIECE,
     ) -> None:
         self._piece = piece

@@ -3,47 +3,113 @@
 from __future__ import annotations
 
 import asyncio
+import contextlib
 import socket
+import time
+from collections import OrderedDict
 from collections.abc import Callable, Iterable
 from concurrent.futures import ThreadPoolExecutor
 from typing import Any
 
 from aiohttp.abc import AbstractResolver, ResolveResult
 
-_THREADS = 64
+FLOOR, CEILING, NEGATIVE = 5.0, 300.0, 5.0
+"""seconds that an answer is good for at least and at most, whatever its TTL, and that there is none"""
+MOST_AT_ONCE, MOST_REMEMBERED = 1000, 10_000
+_THREADS = 500
+_TIMEOUT, _TRIES = 3.0, 2
+_LOCAL = (".local", ".localhost", ".internal", ".home.arpa")
+"""names that this machine may know of without any name server"""
 
-Resolve = Callable[[str, int], Iterable[tuple[Any, ...]]]
+Info = tuple[Any, ...]
+Resolve = Callable[[str, int], Iterable[Info]]
 """as `socket.getaddrinfo` answers"""
 
 
-def system_resolve(host: str, port: int) -> Iterable[tuple[Any, ...]]:
+def system_resolve(host: str, port: int) -> Iterable[Info]:
     return socket.getaddrinfo(host, port, type=socket.SOCK_STREAM, flags=socket.AI_ADDRCONFIG)
 
 
 class Resolver:
-    """Of one event loop. Of each host there is one lookup at a time, however many wait for it: a name server that
-    hangs holds up no more than that."""
+    """Of one event loop. Of each host there is one lookup at a time, however many wait for it, and none of them has a
+    thread of its own to hang in: names are asked for by c-ares, of `servers` where these are given (`address:port`), or
+    of this machine's. `resolve` takes its place, in threads.
+    """
 
-    def __init__(self, resolve: Resolve) -> None:
-        self._resolve = resolve
+    def __init__(self, resolve: Resolve | None = None, servers: list[str] | None = None) -> None:
+        self._resolve, self._servers = resolve, servers
         self._threads = ThreadPoolExecutor(_THREADS, thread_name_prefix="resolve")
-        self._lookups: dict[tuple[str, int], asyncio.Future[list[tuple[Any, ...]]]] = {}
+        self._lookups: dict[str, asyncio.Task[list[Info]]] = {}
+        self._known: OrderedDict[str, tuple[float, list[Info] | OSError]] = OrderedDict()
+        self._cares: Any = None
+        self._until = 0.0
 
-    async def look_up(self, host: str, port: int) -> list[tuple[Any, ...]]:
+    async def look_up(self, host: str, port: int) -> list[Info]:
         """Raises OSError."""
-        lookup = self._lookups.get((host, port))
+        known = self._known.get(host)
+        if known is not None and known[0] > time.monotonic():
+            if isinstance(known[1], OSError):
+                raise type(known[1])(*known[1].args)
+            return known[1]
+        lookup = self._lookups.get(host)
         if lookup is None:
-            work = asyncio.get_running_loop().run_in_executor(self._threads, lambda: list(self._resolve(host, port)))
-            lookup = self._lookups[host, port] = work
-            lookup.add_done_callback(lambda done: self._ended(host, port, done))
+            if len(self._lookups) >= MOST_AT_ONCE:
+                raise OSError("too many names are being looked up")
+            lookup = self._lookups[host] = asyncio.get_running_loop().create_task(self._asked(host, port))
+            lookup.add_done_callback(lambda done: self._ended(host, done))
         return await asyncio.shield(lookup)
 
     def close(self) -> None:
         self._threads.shutdown(wait=False, cancel_futures=True)
+        for lookup in self._lookups.values():
+            lookup.cancel()
+        if self._cares is not None:
+            self._cares.cancel()
 
-    def _ended(self, host: str, port: int, lookup: asyncio.Future[list[tuple[Any, ...]]]) -> None:
-        del self._lookups[host, port]
-        if not lookup.cancelled():
+    async def _asked(self, host: str, port: int) -> list[Info]:
+        try:
+            found, lasts = await self._found(host, port)
+        except OSError as error:
+            self._remember(host, NEGATIVE, error)
+            raise
+        self._remember(host, min(max(lasts, FLOOR), CEILING), found)
+        return found
+
+    async def _found(self, host: str, port: int) -> tuple[list[Info], float]:
+        """And for how many seconds. Raises OSError."""
+        resolve = self._resolve
+        if resolve is None and ("." not in host or host.endswith(_LOCAL)):
+            resolve = system_resolve
+        if resolve is None:
+            return await self._by_cares(host, port)
+        asked = resolve
+        work = asyncio.get_running_loop().run_in_executor(self._threads, lambda: list(asked(host, port)))
+        return await work, 0.0
+
+    async def _by_cares(self, host: str, port: int) -> tuple[list[Info], float]:
+        import aiodns  # starts a thread of its own, which is for after the fork
+
+        if self._cares is None or self._until < time.monotonic():  # it remembers more than is wanted
+            self._until = time.monotonic() + CEILING
+            self._cares = aiodns.DNSResolver(self._servers, timeout=_TIMEOUT, tries=_TRIES)
+        try:
+            answer = await self._cares.getaddrinfo(host, port=port, type=socket.SOCK_STREAM)
+        except aiodns.error.DNSError as error:
+            raise socket.gaierror(*error.args) from None
+        found = [
+            (node.family, socket.SOCK_STREAM, 6, "", (node.addr[0].decode(), *node.addr[1:])) for node in answer.nodes
+        ]
+        return found, min((float(node.ttl) for node in answer.nodes), default=0.0)
+
+    def _remember(self, host: str, seconds: float, found: list[Info] | OSError) -> None:
+        self._known[host] = time.monotonic() + seconds, found
+        self._known.move_to_end(host)
+        if len(self._known) > MOST_REMEMBERED:
+            self._known.popitem(last=False)
+
+    def _ended(self, host: str, lookup: asyncio.Task[list[Info]]) -> None:
+        del self._lookups[host]
+        with contextlib.suppress(asyncio.CancelledError):
             lookup.exception()  # who waited may have gone
 
 

@@ -102,7 +102,7 @@ class Fetching:
         return found.place
 
     async def reduced(self, asked: CoverRequest, place: Place, original: CachedFile) -> Place:
-        """Make a size that the archive lacks out of its original. Raises OriginLacks for what cannot be made smaller."""
+        """Make a size that the archive lacks out of its original. Raises OriginLacks where that is no picture."""
         assert asked.size is not None
         if original.name.endswith(PDF):
             raise OriginLacks
