@@ -62,8 +62,8 @@ def test_what_is_no_rendition_or_ident_is_refused_in_words(data: Path, arguments
 def test_the_doctor_says_what_is_installed(data: Path) -> None:
     found = json.loads(run(data, "doctor", "--json").stdout)
     assert "missing" not in found["libraries"].values()
-    assert all(one["read"] for one in found["formats"].values())
-    assert [name for name, one in found["formats"].items() if not one["written"]] == ["heic", "jp2", "svg"]
+    assert [name for name, one in found["formats"].items() if not one["read"]] == ["ppm", "ico", "pdf"]
+    assert [name for name, one in found["formats"].items() if not one["written"]] == ["heic", "svg"]
     assert "jp2" not in found["accepted"] and "heic" in found["accepted"]
     shown = run(data, "doctor", MEZZOTINT_FORMATS="jpg jp2").stdout
     assert "libvips" in shown and "switched off" in shown

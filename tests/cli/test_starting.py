@@ -194,3 +194,14 @@ def test_a_database_that_is_late_is_waited_for(
     finally:
         worker.kill()
         worker.wait(PATIENCE)
+
+
+def test_a_second_server_on_the_same_data_says_so_and_ends(serve: Callable[..., Server]) -> None:
+    server = serve()
+    second = run(server.data, "serve", MEZZOTINT_BIND="127.0.0.1:0")
+    assert second.returncode == 2
+    assert second.stderr.startswith("mezzotint: MEZZOTINT_DATA: another `mezzotint serve` runs on ")
+    assert server.http.get("/health").status_code == 200
+    server.stop()
+    again = serve(server.data)
+    assert again.http.get("/health").status_code == 200

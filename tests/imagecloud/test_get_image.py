@@ -18,6 +18,10 @@ from tests.origin import Origin
 
 WIDTH, HEIGHT = 320, 200
 FORMATS = {
+    "jpeg2000": ("JPEG2000", "image/jp2"),
+    "jp2": ("JPEG2000", "image/jp2"),
+    "ppm": ("PPM", "image/x-portable-pixmap"),
+    "ico": ("ICO", "image/vnd.microsoft.icon"),
     "jpeg": ("JPEG", "image/jpeg"),
     "png": ("PNG", "image/png"),
     "webp": ("WEBP", "image/webp"),
@@ -93,6 +97,7 @@ def test_without_a_size_the_original_bytes_are_sent_and_say_where_they_came_from
         ({"resize_width": 100, "resize_height": 100, "force_to_size": "true"}, (100, 100)),
         ({"resize_width": 600, "resize_height": 400, "force_to_size": "true"}, (600, 400)),
         ({"resize_width": "", "resize_height": 50}, (80, 50)),
+        ({"resize_height": 50, "force_to_size": "true"}, (80, 50)),
     ],
 )
 def test_sizes(cloud: Cloud, asked: dict[str, object], given: tuple[int, int]) -> None:

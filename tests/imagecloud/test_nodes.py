@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import hashlib
+import json
 from collections.abc import Callable, Iterator
 from pathlib import Path
 
@@ -27,8 +28,9 @@ from tests.imagecloud.nodes import (
     record_file,
     standing,
 )
+from tests.network.host import status as status_of
 from tests.origin import Origin
-from tests.servers import rows
+from tests.servers import rows, run
 from tests.waiting import IN_TIME, until
 
 Start = Callable[..., Server]
@@ -236,6 +238,87 @@ def test_deleting_removes_record_base_and_derivatives_here_and_on_the_peer(node:
     assert fetched(a, url).headers["x-cache-status"] == "MISS", "it may be had again"
     assert fetched(a, url, resize_width="20").status_code == 200
     assert until(lambda: has(b, url))
+
+
+def test_a_deletion_reaches_the_node_that_a_copy_came_from(node: Start, origin: Origin) -> None:
+    a, b, c = node("a"), node("b"), node("c")
+    befriend(a.data, named(b, "b", clone=True))
+    befriend(b.data, named(a, "a"), named(c, "c"), {"name": "old", "url": c.url, "token": "x", "plain": True})
+    body = pictures.jpeg(120, 80, seed=91)
+    url = origin.picture("/copied.jpg", body)
+    fetched(a, url)
+    assert until(lambda: has(b, url))
+    assert b.writer.delete("/delete_image", params={"url": url}).raise_for_status().json()["peers"] == ["a", "c"]
+    assert until(lambda: not has(a, url))
+    assert until(lambda: not has_base(a.data, ident_of(body)))
+    assert until(lambda: clones(b.data) == []), "c never had it, and is told once"
+
+
+def test_the_backlog_is_what_clone_requests_counts(node: Start, origin: Origin) -> None:
+    a, b = node("a"), node("b")
+    befriend(a.data, named(b, "b", clone=True))
+    count = "SELECT count(*) FROM clone_requests"
+    assert rows(a.data, count) == [(0,)]
+    b.stop()
+    fetched(a, origin.picture("/one.jpg", pictures.jpeg(60, 40, seed=92)))
+    assert until(lambda: rows(a.data, count) == [(1,)])
+    b = again(b)
+    try:
+        assert until(lambda: clones(a.data) == [("copy", "done", "b")])
+        assert rows(a.data, count) == [(0,)]
+    finally:
+        b.stop()
+
+
+@pytest.mark.parametrize("gone", ["keep", "drop"])
+@pytest.mark.parametrize("status", [404, 410, 403, 500])
+def test_what_its_origin_has_no_more_is_kept_or_dropped(node: Start, origin: Origin, gone: str, status: int) -> None:
+    a = node("a", MEZZOTINT_FETCH_GONE=gone, MEZZOTINT_FETCH_MIN_AGE="0.1s", MEZZOTINT_FETCH_MAX_AGE="0.1s")
+    body = pictures.jpeg(60, 40, seed=93)
+    url = origin.picture("/there.jpg", body)
+    fetched(a, url)
+    origin.answers["/there.jpg"] = status_of(status)
+    asked = origin.asked["/there.jpg"]
+    assert until(lambda: image(a.writer, url).status_code and origin.asked["/there.jpg"] > asked)
+    if gone == "drop" and status in {404, 410}:
+        assert until(lambda: image(a.writer, url).status_code == status)
+        assert until(lambda: rows(a.data, "SELECT ident FROM imagecloud_deletedbase WHERE superseded") != [])
+        assert until(lambda: rows(a.data, "SELECT url FROM imagecloud_remoteimage WHERE ident != ''") == [])
+        assert a.http.get(f"/images/{ident_of(body)}").status_code == 200, "for a grace"
+    else:
+        answer = image(a.writer, url)
+        assert (answer.status_code, answer.headers["x-cache-status"], answer.content) == (200, "STALE", body)
+
+
+@pytest.mark.parametrize("status", [400, 401, 403, 404, 410, 418, 451])
+def test_an_origins_4xx_is_the_clients(node: Start, origin: Origin, status: int) -> None:
+    a = node("a")
+    origin.answers["/x.jpg"] = status_of(status)
+    told = [image(a.writer, origin.url("/x.jpg")) for _ in range(3)]
+    assert [answer.status_code for answer in told] == [status] * 3
+    assert origin.asked["/x.jpg"] == 1
+    assert all("origin" in answer.json()["detail"] for answer in told)
+    assert "Bearer" not in told[0].headers.get("www-authenticate", "")
+
+
+def test_what_is_larger_than_may_be_fetched_is_not_and_an_upload_of_it_is(node: Start, origin: Origin) -> None:
+    body = pictures.jpeg(600, 400, seed=94)
+    a = node("a", MEZZOTINT_FETCH_MAX_BYTES=str(len(body) - 1))
+    url = origin.picture("/large.jpg", body)
+    assert image(a.writer, url).status_code == 502
+    assert a.upload(body) == ident_of(body)
+
+
+def test_a_list_is_had_from_the_peers_first(node: Start, origin: Origin, tmp_path: Path) -> None:
+    a, b = node("a"), node("b")
+    befriend(a.data, named(b, "b"))
+    both = [origin.picture(f"/p{n}.jpg", pictures.jpeg(60, 40, seed=95 + n)) for n in range(2)]
+    fetched(b, both[0])
+    (tmp_path / "urls.txt").write_bytes(b"\xef\xbb\xbf" + f'"{both[0]}"\r\n<{both[1]}>\r\n'.encode())
+    done = run(a.data, "prefetch", str(tmp_path / "urls.txt"), "--from-peers", "--json", **OPEN)
+    assert json.loads(done.stdout)["queued"] == 2, done.stderr
+    assert (origin.asked["/p0.jpg"], origin.asked["/p1.jpg"]) == (1, 1)
+    assert all(has(a, url) for url in both)
 
 
 def test_deleting_tells_nobody_where_only_here_is_asked(node: Start, origin: Origin) -> None:

@@ -268,7 +268,7 @@ def test_nothing_larger_than_the_limit_or_the_picture_is_promised(
 
 @pytest.mark.parametrize("format_", OUTPUT)
 def test_every_format_has_a_media_type(format_: Format) -> None:
-    assert FORMATS[format_].media_type.startswith("image/")
+    assert FORMATS[format_].media_type.startswith("application/" if format_ is Format.PDF else "image/")
 
 
 @pytest.mark.parametrize(("width", "height", "expected"), [(40, 101, (0, 30)), (101, 40, (30, 0))])

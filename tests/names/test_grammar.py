@@ -83,7 +83,7 @@ WELL_FORMED = {
 
 MALFORMED = [
     # formats and ends
-    "", ".", "jpg", ".jpeg", ".JPG", ".Jpg", ".svg", ".heic", ".pdf", ".jp2", ".jpg.", ".jpg.png", "..jpg", "-.jpg",
+    "", ".", "jpg", ".jpeg", ".JPG", ".Jpg", ".svg", ".heic", ".psd", ".jp3", ".jpg.", ".jpg.png", "..jpg", "-.jpg",
     ".jpg ", " .jpg", ".jpg\n", ".jpg\r\n", ".jpg\x00", "\x00.jpg", ".jpg/", ".jpg?", ".jpg#", ".jpg-gray",
     ".\uff4apg",
     "-1024x512", "-1024x512.", "-1024x512.jpg\n", "-1024x512.jpg ", "-1024x512.jpg\x00.png", "-1024x512.jpg%00",

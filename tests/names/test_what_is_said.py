@@ -17,7 +17,7 @@ LIMITS = Largest(any=64_000_000, enlarged=64_000_000)
 PIXELS = "(limit: 1000 pixels, MEZZOTINT_MAX_OUTPUT_PIXELS)"
 ENLARGED = "120000 pixels where it is enlarged, MEZZOTINT_MAX_ENLARGED_PIXELS"
 AVIF = "120001 pixels of AVIF, MEZZOTINT_MAX_AVIF_PIXELS"
-FORMATS = "jpg png webp avif gif tif bmp jxl auto"
+FORMATS = "jpg png webp avif gif tif bmp jxl jp2 ppm ico pdf auto"
 GRAMMAR = "ident[-region][-size][-canvas][-rotation][-quality][-qN].format"
 DEGREES = "more than 0 and less than 360"
 
@@ -26,7 +26,10 @@ DEGREES = "more than 0 and less than 360"
     ("text", "said"),
     [
         ("-nothing.jpg", f"name: '-nothing.jpg' is not of the grammar (limit: {GRAMMAR})"),
-        (".exe", "format: 'exe' is not a format that is given out (limit: jpg png webp avif gif tif bmp jxl auto)"),
+        (
+            ".exe",
+            f"format: 'exe' is not a format that is given out (limit: {FORMATS})",
+        ),
         ("-w0.jpg", "size: is zero (limit: 1 to 9999999)"),
         ("-h0.jpg", "size: is zero (limit: 1 to 9999999)"),
         ("-0x5.jpg", "size: is zero (limit: 1 to 9999999)"),

@@ -34,7 +34,7 @@ STRAIGHT = ["/images/{ident}-30x20.jpg", "/release/{release}/21", "/release/{rel
 SMALL = ["/release/{release}", "/release/{release}/", "/release-group/{group}", "/health", "/cache-status"]
 ERRORS = [
     "/release/{release}/99",
-    "/release/{release}/front-600",
+    "/release/{release}/front-0600",
     "/release/{release}/front/more",
     "/release/not-an-mbid/front",
     "/release/{nowhere}/front",

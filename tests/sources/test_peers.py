@@ -15,15 +15,19 @@ import pytest
 
 from mezzotint.errors import InvalidInput, OriginBusy, OriginError, OriginFailed
 from mezzotint.names import Ident
+from mezzotint.network.breaker import DEAD, Standing
+from mezzotint.network.urls import parse_url
 from mezzotint.sources.peer_client import PeerClient, PeerRefused
 from mezzotint.sources.peers import Peer, PeerList, read_peers
 from mezzotint.sources.records import RemoteRecord
-from mezzotint.sources.remote import How
+from mezzotint.sources.remote import How, RemoteImages
 from mezzotint.wiring import Engine
 from mezzotint.wiring.sources import open_peer_client
+from tests.network.host import status
 from tests.origin import Asked, Origin
 from tests.pictures import jpeg
-from tests.sources.fetching import fetching, get, left_in_incoming, noted, record, stored, whole
+from tests.sources.fetching import fetching, get, left_in_incoming, noted, record, run, stored, whole
+from tests.waiting import until_async
 
 T = TypeVar("T")
 PICTURE, OTHER = jpeg(200, 100, seed=1), jpeg(200, 100, seed=2)
@@ -278,3 +282,79 @@ def test_what_a_peer_does_not_take_is_told(
     with pytest.raises(error) as caught:
         push(engine)
     assert type(caught.value) is error
+
+
+@pytest.mark.parametrize(
+    ("how", "sent"),
+    [
+        ({}, ("authorization", "Bearer secret", "")),
+        ({"token_header": "X-Auth-Token"}, ("x-auth-token", "secret", "")),
+        ({"token_parameter": "key"}, ("authorization", None, "secret")),
+    ],
+)
+def test_another_program_that_only_gives_out_pictures_is_a_peer(
+    tmp_path: Path, peer: Origin, origin: Origin, how: dict[str, str], sent: tuple[str, str | None, str]
+) -> None:
+    """Its answer is a picture and no more; its bytes are looked at as any other's."""
+    entry = {"name": "old", "url": peer.url(""), "token": "secret", "plain": True} | how
+    url, broken = located(origin), located(origin, "/broken")
+
+    async def answer(asked: Asked) -> None:
+        query = parse_qs(urlsplit(asked.path).query)
+        assert query["only_send_if_local"] == ["true"]
+        if query["url"] == [url]:
+            await asked.send(200, PICTURE, cache_control="max-age=100")
+        else:
+            await asked.send(200, b"<html>an error page")
+
+    peer.default = answer
+    with fetching(tmp_path / "data", MEZZOTINT_PEERS=str(written(tmp_path, [entry]))) as engine:
+        found = get(engine, url, ask_peers=True)
+        assert (found.how, found.record.ident, found.record.via) == (How.PEER, IDENT, "peer:old")
+        assert get(engine, broken, ask_peers=True).how is How.MISS
+    header, value, parameter = sent
+    assert peer.seen[0].headers.get(header) == value
+    assert parse_qs(urlsplit(peer.seen[0].path).query).get("key", [""]) == [parameter]
+
+
+@pytest.mark.parametrize(
+    "more",
+    [{"plain": 1}, {"plain": True, "clone": True}, {"token_header": "X Y"}, {"token_parameter": "a=b"},
+     {"token_header": "a", "token_parameter": "b"}, {"token_header": 1}],
+)  # fmt: skip
+def test_where_a_token_goes_is_looked_at(tmp_path: Path, more: dict[str, Any]) -> None:
+    with pytest.raises(InvalidInput) as caught:
+        read_peers(written(tmp_path, [{"name": "old", "url": "http://c", "token": "secret"} | more]))
+    assert "secret" not in str(caught.value)
+
+
+def test_a_peer_is_asked_again_as_soon_as_it_is_back(engine: Engine, peer: Origin, origin: Origin) -> None:
+    for number in range(DEAD):
+        engine.breaker.failed("peer:b", str(number))
+    url, later = located(origin), located(origin, "/later")
+    has(peer, url)
+
+    async def work(remote: RemoteImages) -> tuple[How, How]:
+        first = await remote.get(parse_url(url), ask_peers=True)
+        await until_async(lambda: engine.breaker.standing("peer:b") == Standing())
+        has(peer, later)
+        return first.how, (await remote.get(parse_url(later), ask_peers=True)).how
+
+    peer.answers["/health"] = status(200)
+    assert run(engine, work) == (How.MISS, How.PEER)
+
+
+def test_a_probe_that_fails_leaves_it_alone(engine: Engine, peer: Origin, origin: Origin) -> None:
+    for number in range(DEAD):
+        engine.breaker.failed("peer:b", str(number))
+    peer.answers["/health"] = status(503)
+    assert get(engine, located(origin), ask_peers=True).how is How.MISS
+    with pytest.raises(OriginBusy):
+        engine.breaker.check("peer:b")
+
+
+@pytest.mark.parametrize("code", [401, 403])
+def test_a_peer_that_may_not_be_told_to_delete_is_told_once(engine: Engine, peer: Origin, code: int) -> None:
+    peer.default = status(code)
+    with pytest.raises(PeerRefused):
+        with_peer(engine, lambda client, one: client.delete(one, "http://a.test/x.jpg"))

@@ -6,11 +6,15 @@ import io
 from pathlib import Path
 
 import numpy
+import pypdfium2
 import pytest
 from PIL import Image
 
+from mezzotint.names import OUTPUTS
 from tests.pictures import clear, drawing, opened, photograph, text_scan
 from tests.transforms.rendering import derived, difference, file_of, made, saved
+
+WRITTEN = [str(output) for output in OUTPUTS]
 
 
 def ramp(mode: str) -> Image.Image:
@@ -108,9 +112,11 @@ def test_a_jpeg_that_lies_on_its_side_is_turned(tmp_path: Path) -> None:
 
 def test_no_output_says_anything_of_its_base(tmp_path: Path) -> None:
     data = file_of(photograph(64, 48), "TIFF", dpi=(300, 300), description="a secret")
-    for output in ("jpg", "png", "webp", "avif", "gif", "tif", "bmp", "jxl"):
+    for output in WRITTEN:
         answer = made(saved(tmp_path, data), f"-w32.{output}")
         assert b"secret" not in answer
+        if output == "pdf":
+            continue
         assert Image.open(io.BytesIO(answer)).info.get("dpi", (1, 1))[0] < 100
 
 
@@ -151,7 +157,7 @@ def test_a_png_without_an_end_has_one_where_it_is_passed_on(tmp_path: Path) -> N
         assert difference(opened(answer), photograph(200, 150)) == 0
 
 
-@pytest.mark.parametrize("output", ["jpg", "png", "webp", "avif", "gif", "tif", "bmp", "jxl"])
+@pytest.mark.parametrize("output", [output for output in WRITTEN if output != "pdf"])
 @pytest.mark.parametrize("mode", ["1", "L", "LA", "P", "RGB", "RGBA", "CMYK", "I;16"])
 @pytest.mark.parametrize("size", [(1, 1), (1, 5), (7, 1)])
 def test_the_smallest_pictures_come_out_in_every_format(
@@ -161,3 +167,26 @@ def test_the_smallest_pictures_come_out_in_every_format(
         made(saved(tmp_path, file_of(Image.new(mode, size), "TIFF" if mode != "LA" else "PNG")), f".{output}")
     )
     assert answer.size == size
+
+
+@pytest.mark.parametrize("output", ["jp2", "ppm", "ico", "pdf"])
+@pytest.mark.parametrize("mode", ["L", "RGB", "RGBA"])
+def test_what_pillow_writes_has_the_same_pixels_and_always_the_same_bytes(
+    tmp_path: Path, output: str, mode: str
+) -> None:
+    path = saved(tmp_path, file_of(photograph(200, 120).convert(mode), "PNG"))
+    answer = made(path, f"-w160.{output}")
+    assert answer == made(path, f"-w160.{output}")
+    if output == "pdf":
+        with pypdfium2.PdfDocument(answer) as document:
+            assert len(document) == 1
+            image = document[0].render(scale=160 / document[0].get_width()).to_pil()
+    else:
+        image = Image.open(io.BytesIO(answer))
+    assert image.size == (160, 96)
+    assert difference(image.convert("RGB"), opened(made(path, "-w160.png")).convert("RGB")) < 3
+
+
+def test_a_jp2_of_quality_100_keeps_every_pixel(tmp_path: Path) -> None:
+    path = saved(tmp_path, file_of(photograph(200, 120), "PNG"))
+    assert difference(Image.open(io.BytesIO(made(path, "-q100.jp2"))), photograph(200, 120)) == 0

@@ -66,9 +66,7 @@ def _resized(given: Mapping[str, str], default: Format) -> Rendition | None:
     image_format = _format(given, "format_when_resize", default)
     keep, force = _flag(given, "keep_aspect_ratio", True), _flag(given, "force_to_size", False)
     if width is None and height is None:
-        if force:
-            raise InvalidInput("force_to_size", "has no size to go by", "resize_width and resize_height with it")
-        return None
+        return None  # there is no area to fill, by `force_to_size` either
     if width is None or height is None:
         return Rendition(image_format, size=Size(width, height, Mode.FIT))
     if not keep:
@@ -90,7 +88,7 @@ def _format(given: Mapping[str, str], name: str, default: Format) -> Format:
     if not text:
         return default
     if text not in WORDS:
-        raise InvalidInput(name, f"cannot be {text!r:.40}", "jpeg png webp avif gif tiff bmp")
+        raise InvalidInput(name, f"cannot be {text!r:.40}", " ".join(sorted(WORDS)))
     return WORDS[text]
 
 

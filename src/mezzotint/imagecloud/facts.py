@@ -61,7 +61,8 @@ class _Told:
     """What a handful of notes says of one URL: the last good one, when it was last checked, what failed since."""
 
     deleted: float | None = None
-    gone: bool = False
+    gone: set[str] = field(default_factory=set)
+    """bases that its origin has no more: nobody has asked that they be gone from here at once"""
     image: RemoteImage | None = None
     checked: dict[str, Any] | None = None
     failures: list[dict[str, Any]] = field(default_factory=list)
@@ -78,9 +79,8 @@ def _take_in(notes: list[dict[str, Any]]) -> None:
         for key, one in told.items():
             if one.deleted is not None:
                 deleted = RemoteImage.objects.filter(key=key, fetched__lte=_moment(one.deleted))
-                if one.gone:  # from its origin: nobody has asked that it be gone from here at once
-                    unreferenced.supersede([ident for ident in deleted.values_list("ident", flat=True) if ident])
                 deleted.delete()
+                unreferenced.supersede(sorted(one.gone))
         _put([one.image for one in told.values() if one.image is not None])
         for key, one in told.items():
             if one.checked is not None:
@@ -93,7 +93,7 @@ def _tell(told: dict[str, _Told], note: dict[str, Any]) -> None:
     """Raises what is wrong with it."""
     one = told.setdefault(str(note["key"]), _Told())
     if "deleted" in note:
-        told[note["key"]] = _Told(deleted=float(note["at"]), gone=bool(note.get("gone")))
+        told[note["key"]] = _Told(deleted=float(note["at"]), gone={str(note["gone"])} if "gone" in note else set())
     elif "failure" in note:
         _moment(note["at"]), str(note["url"]), str(note["host"])
         one.failures.append(note)

@@ -18,6 +18,10 @@ class Format(StrEnum):
     TIF = "tif"
     BMP = "bmp"
     JXL = "jxl"
+    JP2 = "jp2"
+    PPM = "ppm"
+    ICO = "ico"
+    PDF = "pdf"
     AUTO = "auto"
 
 
@@ -38,13 +42,14 @@ class Output:
 @dataclass(frozen=True, slots=True)
 class Known:
     """`extensions` are those of files, the usual one first; `words` what else it is called; `lossless`, that
-    it kept every pixel, so whoever stored it cares for single pixels."""
+    it kept every pixel, so whoever stored it cares for single pixels. `base` False: it is only given out."""
 
     media_type: str
     extensions: tuple[str, ...]
     words: tuple[str, ...] = ()
     lossless: bool = False
     output: Output | None = None
+    base: bool = True
 
 
 FORMATS: dict[str, Known] = {
@@ -59,8 +64,11 @@ FORMATS: dict[str, Known] = {
         "image/tiff", ("tif", "tiff"), ("tiff",), lossless=True, output=Output(65_535, alpha=True, exact=True)
     ),
     "bmp": Known("image/bmp", ("bmp",), lossless=True, output=Output(32_767, exact=True)),
-    "jp2": Known("image/jp2", ("jp2", "j2k", "jpf", "jpx")),
+    "jp2": Known("image/jp2", ("jp2", "j2k", "jpf", "jpx"), ("jpeg2000",), output=Output(65_535, 80, alpha=True)),
     "svg": Known("image/svg+xml", ("svg",), lossless=True),
+    "ppm": Known("image/x-portable-pixmap", ("ppm",), base=False, output=Output(65_535, exact=True)),
+    "ico": Known("image/vnd.microsoft.icon", ("ico",), base=False, output=Output(256, alpha=True, exact=True)),
+    "pdf": Known("application/pdf", ("pdf",), base=False, output=Output(14_400, 80)),
 }
 
 OUTPUTS: dict[Format, Output] = {
@@ -68,6 +76,7 @@ OUTPUTS: dict[Format, Output] = {
 }
 WORDS: dict[str, Format] = {str(word): output for output in OUTPUTS for word in (output, *FORMATS[output].words)}
 """what an output may be called"""
-EXTENSIONS = {extension: name for name, known in FORMATS.items() for extension in known.extensions}
+BASES = {name: known for name, known in FORMATS.items() if known.base}
+EXTENSIONS = {extension: name for name, known in BASES.items() for extension in known.extensions}
 """the format that a file is of by its name"""
 PREFERRED = tuple(sorted((one for one in OUTPUTS if OUTPUTS[one].preferred), key=lambda one: OUTPUTS[one].preferred))

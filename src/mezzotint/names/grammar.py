@@ -25,7 +25,7 @@ _PARTS = re.compile(
     r"(?:-(?:(?P<mirror>mirror)(?P<mirrored_by>[0-9]{1,3}(?:\.[0-9]{1,2})?)?|rotate(?P<by>[0-9]{1,3}(?:\.[0-9]{1,2})?)))?"
     r"(?:-(?P<quality>gray|bitonal))?"
     r"(?:-q(?P<encoding>[0-9]{1,3}))?"
-    r"\.(?P<format>[a-z]+)"
+    r"\.(?P<format>[a-z][a-z0-9]*)"
 )
 MAX_NAME = 200
 

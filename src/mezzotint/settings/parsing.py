@@ -184,7 +184,9 @@ def parse_ports(text: str) -> frozenset[int] | None:
     return ports
 
 
-parse_resize_format = one_of("jpeg", "png", "webp", "avif", "gif", "tiff", "bmp", "jxl")
+parse_resize_format = one_of(
+    "jpeg", "png", "webp", "avif", "gif", "tiff", "bmp", "jxl", "jpeg2000", "ppm", "ico", "pdf"
+)
 
 
 def whole(least: int, most: int | None = None) -> Callable[[str], int]:

@@ -84,7 +84,7 @@ class Loading:
         now = time.time()
         if self._drops and record is not None and isinstance(error, OriginLacks):
             self._records.delete(target.key)
-            self._notes.append({"at": now, "key": target.key, "deleted": True, "gone": True})
+            self._notes.append({"at": now, "key": target.key, "deleted": True, "gone": record.ident})
         remember_failure(self._records, target, error, now)
         self._notes.append(
             {"at": now, "key": target.key, "url": target.url, "host": target.host, "failure": error.reason}

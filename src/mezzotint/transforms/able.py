@@ -48,6 +48,9 @@ def formats() -> dict[str, dict[str, object]]:
     found: dict[str, dict[str, object]] = {}
     for name in FORMATS:
         by = "libvips" if name in LOADERS else odd.get(name, "numpy")
+        if not FORMATS[name].base:
+            found[name] = {"read": False, "written": True, "by": "Pillow, in a child"}
+            continue
         read = _loads(name) if name in LOADERS else by not in missing
         where = f"{by}, in a child" if name in CONFINED else by
         found[name] = {"read": read, "written": name in written, "by": where}

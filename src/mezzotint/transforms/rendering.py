@@ -23,7 +23,7 @@ from mezzotint.transforms.sniff import HEAD, sniff
 from mezzotint.transforms.stopping import Stop
 from mezzotint.transforms.structure import BARE, bare, is_confined
 
-ENCODED_APART = {Format.JXL}
+ENCODED_APART = {Format.JXL, Format.JP2, Format.PPM, Format.ICO, Format.PDF}
 _SLACK = 64 << 20
 """bytes that a child may take beyond what was reckoned: its allocator's, and libraries that it loads"""
 _HEADER_SECONDS = 30.0

@@ -41,6 +41,10 @@ ENCODING = {
     Format.TIF: 9,
     Format.BMP: 14,
     Format.JXL: 60,
+    Format.JP2: 50,
+    Format.PPM: 14,
+    Format.ICO: 20,
+    Format.PDF: 20,
 }
 """Of what comes out, with alpha, and its bytes."""
 SAMPLE = {"ushort": 2, "short": 2, "uint": 4, "int": 4, "float": 4, "complex": 8, "double": 8, "dpcomplex": 16}
