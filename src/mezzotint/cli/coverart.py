@@ -2,7 +2,10 @@
 
 from __future__ import annotations
 
+import json
+from dataclasses import asdict
 from enum import StrEnum
+from pathlib import Path
 from typing import Annotated
 
 import typer
@@ -10,7 +13,7 @@ from rich.markup import escape
 
 from mezzotint.cli.app import app, raise_descriptors, ready_database
 from mezzotint.cli.imagecloud import AS_JSON, end_with, read_lines, work_through
-from mezzotint.cli.output import tell
+from mezzotint.cli.output import count_progress, tell
 from mezzotint.errors import InvalidInput, NotFound
 
 cover_art_app = typer.Typer(no_args_is_help=True, help="Covers of the Cover Art Archive.")
@@ -60,3 +63,29 @@ def warm(
             f"{done['done']:,} loaded, {done['dead']:,} could not be, {done['waiting']:,} are tried again later"
         )
     end_with(given, done, said, as_json=as_json)
+
+
+@cover_art_app.command("import")
+def take_over(
+    directory: Annotated[Path, typer.Argument(help="Of the other cache; nothing in it is changed.", file_okay=False)],
+    dry_run: Annotated[bool, typer.Option("--dry-run", help="Only say what would come of it.")] = False,
+    as_json: AS_JSON = False,
+) -> None:
+    """Take over the directory of another cover art cache."""
+    if not directory.is_dir():
+        raise InvalidInput("DIR", f"{directory} is no directory", "the directory of a cover art cache")
+    from mezzotint.sources.coverart import importing
+    from mezzotint.sources.coverart.keeping import Keeping
+    from mezzotint.wiring import engine
+
+    keeping = Keeping(engine().cache, engine().bases)
+    if directory.resolve() == engine().cache.directory.resolve():
+        raise InvalidInput("DIR", "is this installation's own cache", "the directory of another one")
+    with count_progress("taking over") as progress:
+        taken = importing.take_over(directory, keeping, lambda count: progress(count, None), really=not dry_run)
+    if as_json:
+        print(json.dumps(asdict(taken)))
+        return
+    would = "would be " if dry_run else ""
+    tell(f"{taken.pictures:,} pictures and {taken.listings:,} listings {would}taken over, {taken.here:,} here already")
+    tell(f"left alone: {taken.unknown:,} files whose names say nothing, {taken.refused:,} that are not what they say")

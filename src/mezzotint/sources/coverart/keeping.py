@@ -128,7 +128,7 @@ class Keeping:
 
         Raises NotAnImage, DamagedImage, TooManyPixels, StorageFull.
         """
-        extension = self._verified(spool)
+        extension = self.verified(spool)
         if not place.lasting:
             place = replace(place, id=f"{place.what}.{spool.digest()[:_TOLD]}")
         self._cache.place(place.name(size, extension), spool.path, spool.size, spool.digest())
@@ -140,7 +140,7 @@ class Keeping:
             spool.write(data)
             return self.keep(replace(place, id=place.what), size, spool)
 
-    def _verified(self, spool: Spool) -> str:
+    def verified(self, spool: Spool) -> str:
         spool.finish()
         with spool.path.open("rb") as stream:
             if stream.read(len(_PDF)) == _PDF:
