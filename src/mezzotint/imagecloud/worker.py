@@ -34,7 +34,7 @@ async def work(*, queue: bool = True) -> None:
     """Until it is cancelled. Without `queue` only what is noted of remote images is taken in: a read node's part."""
     engine().housekeeping.start()
     owner = Owner()
-    sources = open_sources(engine(), patience=_PATIENCE)
+    sources = open_sources(engine(), patience=_PATIENCE, queued=True)
     loader = Loader(sources, engine().limits, owner)
     cloner = Cloner(engine().bases, engine().records, engine().peers, sources.remote.peer_client, owner)
     parts: list[Callable[[], Awaitable[None]]] = [_keep_facts]

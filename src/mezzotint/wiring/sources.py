@@ -18,6 +18,7 @@ from mezzotint.sources.remote import RemoteImages
 from mezzotint.wiring import Engine
 
 _PATIENCE = 30.0
+_QUEUED = 100_000
 _STORING, _LOOKING = 4, 4
 """threads: what is here is not to wait for what comes in"""
 
@@ -47,13 +48,17 @@ class Sources:
             lane.close()
 
 
-def open_sources(engine: Engine, *, patience: float = _PATIENCE) -> Sources:
-    """Of one event loop, which need not run yet. `patience` in seconds, for a turn at a busy domain."""
+def open_sources(engine: Engine, *, patience: float = _PATIENCE, queued: bool = False) -> Sources:
+    """Of one event loop, which need not run yet. `patience` in seconds, for a turn at a busy domain. What is `queued` has
+    bounds of its own, and is not refused where the store is busy: nobody waits for it."""
     settings = engine.settings
     client = open_client(engine, Times(settings.fetch_timeout, patience))
     peer_client = open_peer_client(engine)
     storing, covers, looking = Lane("storing", _STORING), Lane("cover art", _STORING), Lane("the cache", _LOOKING)
-    flights, of_covers = (Flights(engine.host.locks, lane, patience) for lane in (engine.store_lane, looking))
+    waiting = Lane("the object store", settings.store_connections, _QUEUED) if queued else None
+    flights, of_covers = (
+        Flights(engine.host.locks, lane, patience) for lane in (waiting or engine.store_lane, looking)
+    )
     lifetimes = Lifetimes(settings.fetch_min_age, settings.fetch_max_age)
     most, drops = min(settings.fetch_max_bytes, settings.max_upload), settings.fetch_gone == "drop"
     known = engine.bases, engine.records
@@ -63,7 +68,8 @@ def open_sources(engine: Engine, *, patience: float = _PATIENCE) -> Sources:
     fetching = Fetching(keeping, client, lifetimes, covers, most, engine.manager.reduced)
     upstream = settings.cover_art_upstream
     cover_art = CoverArt(upstream, engine.policy, engine.records, keeping, fetching, of_covers)
-    return Sources(remote, cover_art, (storing, covers, looking))
+    own = (storing, covers, looking) if waiting is None else (storing, covers, looking, waiting)
+    return Sources(remote, cover_art, own)
 
 
 def open_client(engine: Engine, times: Times, *, piece: int = PIECE) -> Client:
