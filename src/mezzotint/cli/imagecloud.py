@@ -15,6 +15,7 @@ from pathlib import Path
 from typing import Annotated, Any
 
 import typer
+import uvloop
 from rich.markup import escape
 from rich.table import Table
 
@@ -55,7 +56,8 @@ def work() -> None:
     thread = threading.Thread(target=documents.run, name="composites")
     thread.start()
     try:
-        asyncio.run(until_stopped())
+        with asyncio.Runner(loop_factory=uvloop.new_event_loop) as runner:
+            runner.run(until_stopped())
     finally:
         documents.stop()
         thread.join()
@@ -206,7 +208,7 @@ def _working(more: int) -> Iterator[threading.Thread]:
     keeps one core busy."""
     from mezzotint.imagecloud import worker
 
-    loop = asyncio.new_event_loop()
+    loop = uvloop.new_event_loop()
     task = loop.create_task(worker.work())
 
     def run() -> None:

@@ -13,6 +13,7 @@ from mezzotint.delivery.answer import Answer
 from mezzotint.delivery.coverart import CoverDoor
 from mezzotint.delivery.door import Door
 from mezzotint.delivery.hosts import Hosts
+from mezzotint.delivery.iiif import IiifDoor
 from mezzotint.delivery.images import ImageDoor
 from mezzotint.delivery.metrics import Tally
 from mezzotint.delivery.operations import OperationsDoor
@@ -49,6 +50,13 @@ class Delivery:
             RemoteDoor(engine, reach, self._pictures, self._renditions, self._sources),
             CoverDoor(engine, self._pictures, self._sources),
             CloneDoor(engine, self._sources),
+            IiifDoor(
+                self._pictures,
+                self._renditions,
+                self.hosts,
+                engine.settings.max_enlarged_pixels,
+                public=self._public,
+            ),
             OperationsDoor(engine, self._tally),
         )
 

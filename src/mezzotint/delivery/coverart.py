@@ -10,13 +10,13 @@ from functools import partial
 from mezzotint.delivery.answer import Answer, Headers, headers, unstored
 from mezzotint.delivery.door import Door
 from mezzotint.delivery.freshness import DAY, Freshness, lasting
+from mezzotint.delivery.hosts import named_by
 from mezzotint.delivery.pictures import Pictures
 from mezzotint.delivery.request import Request
 from mezzotint.errors import InvalidInput, MezzotintError, OriginRefuses, printable
 from mezzotint.host.lanes import Lane
 from mezzotint.network import loops
 from mezzotint.problems import problem_headers, status_of
-from mezzotint.settings.parsing import HOST
 from mezzotint.sources.coverart import CoverRequest, Given, parse_path
 from mezzotint.sources.coverart.keeping import MEDIA
 from mezzotint.sources.coverart.listing import led_to_host
@@ -91,13 +91,7 @@ class CoverDoor(Door):
 
 def _base(engine: Engine, request: Request) -> str | None:
     """This host's address, as the settings or the request have it; None where listings lead to the archive."""
-    settings = engine.settings
-    if not settings.cover_art_rewrite:
-        return None
-    if settings.public_url is not None:
-        return settings.public_url
-    host, scheme = request.header(b"host") or "", request.header(b"x-forwarded-proto") or request.scheme
-    return f"{'https' if scheme == 'https' else 'http'}://{host}" if HOST.fullmatch(host) else None
+    return named_by(engine.settings, request) if engine.settings.cover_art_rewrite else None
 
 
 def _status(engine: Engine) -> dict[str, object]:

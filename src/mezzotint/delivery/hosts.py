@@ -7,6 +7,7 @@ from functools import lru_cache
 from ipaddress import ip_address
 from urllib.parse import urlsplit
 
+from mezzotint.delivery.request import Request
 from mezzotint.network.addresses import Patterns
 from mezzotint.settings import Settings
 from mezzotint.settings.parsing import HOST
@@ -14,15 +15,29 @@ from mezzotint.settings.parsing import HOST
 _LOCAL = "localhost"
 
 
+def named_by(settings: Settings, request: Request) -> str | None:
+    """This host's address, as the settings or the request have it, without a slash at its end; None where neither
+    says."""
+    if settings.public_url is not None:
+        return settings.public_url
+    host, scheme = request.header(b"host") or "", request.header(b"x-forwarded-proto") or request.scheme
+    return f"{'https' if scheme == 'https' else 'http'}://{host}" if HOST.fullmatch(host) else None
+
+
 class Hosts:
     """Addresses and localhost are always answered to: nobody else can have them for a name."""
 
     def __init__(self, settings: Settings) -> None:
+        self._settings = settings
         names = settings.hosts or ()
         self._any = not names
         own = urlsplit(settings.public_url or "").hostname
         self._names = Patterns.of([*names, *([own] if own else [])])
         self.knows = lru_cache(1024)(self._knows)
+
+    def address(self, request: Request) -> str:
+        """Where this server is, for who has asked."""
+        return named_by(self._settings, request) or self._settings.address
 
     def _knows(self, header: str | None) -> bool:
         """A Host header's value; None where there is none, which no browser sends."""

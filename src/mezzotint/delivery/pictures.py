@@ -47,6 +47,8 @@ class Alias:
     headers: Headers
     key: str | None
     until: float
+    linked: bool = False
+    """they say by themselves which address is canonical"""
 
 
 @dataclass(frozen=True, slots=True)
@@ -139,7 +141,7 @@ class Pictures:
         said: Headers = [
             (b"content-type", FORMATS[rendition.format].media_type.encode()),
             *(alias.headers if alias is not None else ()),
-            *([(b"link", f'<{PREFIX}{name}>; rel="canonical"'.encode())] if asked != name else []),
+            *([] if asked == name or (alias is not None and alias.linked) else [_canonical(name)]),
             *([VARY] if negotiated is not None else []),
         ]
         if file is not None:
@@ -190,7 +192,7 @@ class Pictures:
             said: Headers = [(b"content-type", FORMATS[facts.format].media_type.encode())]
             if alias is not None:
                 said += alias.headers
-                said.append((b"link", f'<{PREFIX}{ident}>; rel="canonical"'.encode()))
+                said.append(_canonical(ident))
             if facts.format == "svg":
                 said.append(_SVG_POLICY)
             by_nginx = request.header(b"x-sendfile-type") is not None and not request.lost
@@ -244,6 +246,10 @@ def _answer(
     said: Headers, digest: str, body: bytes | Body, place: str | None, counts: Counts, fresh: Freshness
 ) -> Answer:
     return Answer(200, [*said, *COMMON], body, f'"{digest}"', place, counts, fresh)
+
+
+def _canonical(name: str) -> tuple[bytes, bytes]:
+    return b"link", f'<{PREFIX}{name}>; rel="canonical"'.encode()
 
 
 def address_of_auto(address: str, named: Accepted) -> str:

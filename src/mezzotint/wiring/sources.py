@@ -49,8 +49,8 @@ class Sources:
 
 
 def open_sources(engine: Engine, *, patience: float = _PATIENCE, queued: bool = False) -> Sources:
-    """Of one event loop, which need not run yet. `patience` in seconds, for a turn at a busy domain. What is `queued` has
-    bounds of its own, and is not refused where the store is busy: nobody waits for it."""
+    """Of one event loop, which need not run yet. `patience` in seconds, for a turn at a busy domain. What is `queued`
+    has bounds of its own, and is not refused where the store is busy: nobody waits for it."""
     settings = engine.settings
     client = open_client(engine, Times(settings.fetch_timeout, patience))
     peer_client = open_peer_client(engine)
