@@ -95,7 +95,7 @@ def test_the_pixels_are_those_that_are_meant(
         return
     with Image.open(io.BytesIO(answer.content)) as opened:
         given_size = opened.size
-        shown = opened.convert("RGB")
+        shown = opened.convert("RGBA").convert("RGB")
     if float(asked.rotation.lstrip("!")) % 90:
         assume(False)
     assert given_size == expected.size

@@ -6,6 +6,7 @@ import hashlib
 import json
 from collections.abc import Callable, Iterator
 from pathlib import Path
+from urllib.parse import quote
 
 import httpx
 import pytest
@@ -24,10 +25,12 @@ from tests.imagecloud.nodes import (
     image,
     in_trash,
     key_of,
+    limit,
     named,
     record_file,
     standing,
 )
+from tests.network.host import leading
 from tests.network.host import status as status_of
 from tests.origin import Origin
 from tests.servers import rows, run
@@ -307,6 +310,21 @@ def test_what_is_larger_than_may_be_fetched_is_not_and_an_upload_of_it_is(node: 
     url = origin.picture("/large.jpg", body)
     assert image(a.writer, url).status_code == 502
     assert a.upload(body) == ident_of(body)
+
+
+def test_a_picture_that_leads_back_to_itself_is_refused_and_one_through_here_is_not(
+    node: Start, origin: Origin
+) -> None:
+    a = node("a", MEZZOTINT_FETCH_FOR_ALL="true")
+    limit(a.data, all=1)
+    loop = origin.url("/loop")
+    origin.answers["/loop"] = leading(f"{a.url}/get_image?url={quote(loop)}")
+    answer = image(a.writer, loop)
+    assert answer.status_code == 400 and answer.elapsed.total_seconds() < IN_TIME
+    through = origin.picture("/through.jpg", pictures.jpeg(60, 40, seed=99))
+    for _ in range(3):
+        through = f"{a.url}/get_image?url={quote(through, safe='')}"
+    assert image(a.writer, through).status_code == 200
 
 
 def test_a_list_is_had_from_the_peers_first(node: Start, origin: Origin, tmp_path: Path) -> None:

@@ -10,8 +10,10 @@ from email.utils import formatdate
 import pytest
 
 from mezzotint.errors import OriginBusy, OriginFailed, OriginLacks, OriginTimedOut
+from mezzotint.network import resolver
+from mezzotint.network.breaker import CircuitBreaker
 from mezzotint.network.client import Client
-from tests.network.host import Host, in_turn, leading, load, outcome, saying, status
+from tests.network.host import Host, in_turn, leading, load, outcome, resolving, saying, status
 from tests.origin import Answer, Asked, Origin
 from tests.waiting import PATIENCE
 from tests.waiting import until_async as until
@@ -297,3 +299,30 @@ def test_what_was_under_way_when_the_circuit_opened_makes_the_pause_no_longer(ho
     host.limit(all=20)
     host.run(work)
     assert left_alone(host, origin) <= 13
+
+
+def test_trouble_of_this_servers_own_is_not_the_origins(
+    host: Host, origin: Origin, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(resolver, "MOST_AT_ONCE", 0)
+    for n in range(FAILURES + 1):
+        with pytest.raises(OriginBusy, match="just now"):
+            host.load(f"http://a.test:{origin.port}/{n}")
+    monkeypatch.undo()
+    closed = resolving(closed_test="127.0.0.2")
+    for n in range(FAILURES + 1):
+        with pytest.raises(OriginFailed):
+            host.load(f"http://closed.test:{origin.port}/{n}", resolve=closed)
+
+
+def test_two_processes_that_count_come_to_one_number(host: Host, origin: Origin) -> None:
+    facts = host.cache.host.facts
+    one, other = CircuitBreaker(facts), CircuitBreaker(facts)
+    one.standing("a.test:80"), other.standing("a.test:80")
+    for n in range(3):
+        one.failed("a.test:80", f"/one{n}")
+    one.close()
+    for n in range(2):
+        other.failed("a.test:80", f"/other{n}")
+    other.close()
+    assert CircuitBreaker(facts).standing("a.test:80").has_failed

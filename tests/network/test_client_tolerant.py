@@ -13,11 +13,12 @@ from hypothesis import strategies as st
 
 from mezzotint.errors import InvalidInput, OriginError, OriginFailed
 from mezzotint.network import loops
+from mezzotint.network.addresses import Patterns, Policy
 from mezzotint.network.client import Client
 from mezzotint.network.codings import MOST_RATIO
 from mezzotint.network.heads import mended
 from mezzotint.network.urls import parse_url
-from tests.network.host import Host, leading, load, saying, status
+from tests.network.host import Host, leading, load, resolving, saying, status
 from tests.origin import Asked, Origin
 
 BODY = b"\xff\xd8\xff" + bytes(range(256)) * 30
@@ -207,7 +208,7 @@ def test_cookies_go_along_one_chain_of_redirects_and_no_further(host: Host, orig
 def test_a_download_says_whom_it_is_for_and_is_refused_where_it_comes_back(host: Host, origin: Origin) -> None:
     origin.picture("/a", BODY)
     host.load(origin.url("/a"))
-    links = loops.links(origin.seen[-1].headers["cdn-loop"])
+    links = loops.links(origin.seen[-1].headers["cdn-loop"], "")
     target = parse_url(origin.url("/a"))
     assert links == (loops.Link(target.key[:16], target.origin),)
 
@@ -231,11 +232,11 @@ def test_who_is_asked_by_a_download_does_not_wait_for_its_turn(host: Host, origi
 
     async def work(client: Client) -> bytes:
         async def answer(asked: Asked) -> None:
-            loops.behind.set(loops.links(asked.headers["cdn-loop"]))
+            loops.behind.set(loops.links(asked.headers["cdn-loop"], ""))
             await asked.send(200, (await asyncio.wrap_future(asyncio.run_coroutine_threadsafe(inner(), loop)))[1])
 
         async def inner() -> tuple[object, bytes]:
-            loops.behind.set(loops.links(origin.seen[0].headers["cdn-loop"]))
+            loops.behind.set(loops.links(origin.seen[0].headers["cdn-loop"], ""))
             return await load(client, origin.url("/inner"))
 
         loop = asyncio.get_running_loop()
@@ -245,9 +246,46 @@ def test_who_is_asked_by_a_download_does_not_wait_for_its_turn(host: Host, origi
     assert host.run(work) == BODY
 
 
-@pytest.mark.parametrize("field", [None, "", "other", "mezzotint", "mezzotint; for=x; at=y", "," * 10_000])
+FORGED = f'mezzotint; for={"0" * 16}; at="a.test:80"; by={"0" * 32}'
+
+
+@pytest.mark.parametrize("field", [None, "", "other", "mezzotint", "mezzotint; for=x; at=y", "," * 10_000, FORGED])
 def test_what_others_say_of_loops_is_none_of_ours(field: str | None) -> None:
-    assert loops.links(field) == ()
+    assert loops.links(field, "secret") == ()
+
+
+def test_what_another_installation_has_signed_is_none_of_ours() -> None:
+    target = parse_url("http://a.test/x.jpg")
+    said = loops.said(target, target, "theirs")
+    assert loops.links(said, "theirs") and loops.links(said, "ours") == ()
+
+
+def test_members_and_layers_that_hold_nothing_are_bounded_too(host: Host, origin: Origin) -> None:
+    for coding, body in (("gzip", packed(b"") * 50_000), ("gzip, gzip", packed(packed(b"") * 50_000)),
+                         ("gzip, gzip, gzip", packed(packed(packed(BODY))))):  # fmt: skip
+        origin.picture("/many", body, content_encoding=coding)
+        with pytest.raises(OriginFailed):
+            host.load(origin.url("/many"))
+
+
+def test_cookies_are_for_the_host_that_has_set_them(host: Host, origin: Origin) -> None:
+    """Whatever it says of a domain: two names below `co.test` may be of two sites."""
+    origin.answers["/out"] = status(
+        302, location=f"http://b.co.test:{origin.port}/in", set_cookie="stolen=yes; Domain=.co.test; Path=/"
+    )
+    origin.picture("/in", BODY)
+    names = resolving(a_co_test="127.0.0.1", b_co_test="127.0.0.1")
+    policy = Policy(allow=Patterns.of(["127.0.0.1/32"]), ports=None)
+    assert host.load(f"http://a.co.test:{origin.port}/out", resolve=names, policy=policy)[1] == BODY
+    assert "cookie" not in origin.seen[-1].headers
+
+
+@pytest.mark.parametrize("end", [True, False])
+def test_a_redirect_whose_words_do_not_come_leads_on(host: Host, origin: Origin, end: bool) -> None:
+    head = b"HTTP/1.1 302 Found\r\nLocation: /there\r\nContent-Length: 500\r\n\r\n<html>"
+    origin.answers["/r"] = saying(head, end=end)
+    origin.picture("/there", BODY)
+    assert host.load(origin.url("/r"))[1] == BODY
 
 
 def test_a_location_with_a_space_leads_where_it_leads_in_a_browser(host: Host, origin: Origin) -> None:

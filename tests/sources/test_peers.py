@@ -15,7 +15,7 @@ import pytest
 
 from mezzotint.errors import InvalidInput, OriginBusy, OriginError, OriginFailed
 from mezzotint.names import Ident
-from mezzotint.network.breaker import DEAD, Standing
+from mezzotint.network.breaker import DEAD
 from mezzotint.network.urls import parse_url
 from mezzotint.sources.peer_client import PeerClient, PeerRefused
 from mezzotint.sources.peers import Peer, PeerList, read_peers
@@ -336,12 +336,32 @@ def test_a_peer_is_asked_again_as_soon_as_it_is_back(engine: Engine, peer: Origi
 
     async def work(remote: RemoteImages) -> tuple[How, How]:
         first = await remote.get(parse_url(url), ask_peers=True)
-        await until_async(lambda: engine.breaker.standing("peer:b") == Standing())
+        await until_async(lambda: engine.breaker.standing("peer:b").closed == 0)
         has(peer, later)
         return first.how, (await remote.get(parse_url(later), ask_peers=True)).how
 
     peer.answers["/health"] = status(200)
     assert run(engine, work) == (How.MISS, How.PEER)
+    assert not engine.breaker.standing("peer:b").has_failed
+
+
+def test_a_peer_that_is_only_healthy_is_left_alone_for_longer_each_time(
+    engine: Engine, peer: Origin, origin: Origin
+) -> None:
+    for number in range(DEAD):
+        engine.breaker.failed("peer:b", str(number))
+    peer.answers["/health"] = status(200)
+    peer.default = status(500)
+
+    async def work(remote: RemoteImages) -> None:
+        await remote.get(parse_url(located(origin, "/1")), ask_peers=True)
+        await until_async(lambda: engine.breaker.standing("peer:b").closed == 0)
+        assert (await remote.get(parse_url(located(origin, "/2")), ask_peers=True)).how is How.MISS
+
+    run(engine, work)
+    assert engine.breaker.standing("peer:b").probes == 1
+    with pytest.raises(OriginBusy):
+        engine.breaker.check("peer:b")
 
 
 def test_a_probe_that_fails_leaves_it_alone(engine: Engine, peer: Origin, origin: Origin) -> None:

@@ -48,7 +48,7 @@ class CoverDoor(Door):
         asked = parse_path(request.path)
         if (kept := self._pictures.remembered(request.path, request)) is not None:
             return kept
-        loops.behind.set(loops.links(request.header(b"cdn-loop")))
+        loops.behind.set(loops.links(request.header(b"cdn-loop"), self._engine.settings.secret_key))
         given = await self._sources.cover_art.get(asked, begin=partial(request.pay, self._engine.rates.fetches))
         return self._listing(given, request) if given.listing is not None else self._picture(asked, given, request.path)
 

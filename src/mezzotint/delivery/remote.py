@@ -48,7 +48,7 @@ class RemoteDoor(Door):
 
     async def answer(self, request: Request) -> Answer:
         self._renditions.check_signed(request)
-        loops.behind.set(loops.links(request.header(b"cdn-loop")))
+        loops.behind.set(loops.links(request.header(b"cdn-loop"), self._engine.settings.secret_key))
         default = WORDS[self._engine.settings.resize_format]
         asked = (query.thumbnail if request.path == THUMBNAIL else query.image)(request.query, default)
         remote = self._sources.remote

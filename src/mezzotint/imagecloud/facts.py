@@ -93,7 +93,9 @@ def _tell(told: dict[str, _Told], note: dict[str, Any]) -> None:
     """Raises what is wrong with it."""
     one = told.setdefault(str(note["key"]), _Told())
     if "deleted" in note:
-        told[note["key"]] = _Told(deleted=float(note["at"]), gone={str(note["gone"])} if "gone" in note else set())
+        told[note["key"]] = _Told(
+            deleted=float(note["at"]), gone=one.gone | ({str(note["gone"])} if "gone" in note else set())
+        )
     elif "failure" in note:
         _moment(note["at"]), str(note["url"]), str(note["host"])
         one.failures.append(note)

@@ -3,8 +3,8 @@
 What counts is at how many addresses an origin has failed since it last answered well, each once however often it is
 asked for: one picture that is broken says nothing of its neighbours. An origin that gives no answer is taken for dead
 sooner than one that answers with an error. Then the circuit is open: nobody asks, for a time that doubles with each
-probe that fails (exponential backoff with jitter), and one request at a time may probe. Retry-After opens it too, for
-as long as it says: whoever says that is alive."""
+probe that fails (exponential backoff with jitter), and one request of each process may probe. Retry-After opens it too,
+for as long as it says: whoever says that is alive."""
 
 from __future__ import annotations
 
@@ -17,6 +17,7 @@ import time
 from collections.abc import Callable
 from concurrent.futures import ThreadPoolExecutor
 from dataclasses import asdict, dataclass, replace
+from typing import Any
 
 from mezzotint.errors import OriginBusy
 from mezzotint.host import HostFacts
@@ -108,6 +109,12 @@ class CircuitBreaker:
         self._keep(origin, Standing(pause=max(standing.pause, self._clock() + granted)))
         return granted
 
+    def half_open(self, origin: str) -> None:
+        """It seems to be back: one may probe now, whose answer says more."""
+        standing = self.standing(origin)
+        if standing.has_failed:
+            self._keep(origin, replace(standing, until=0.0, probed=False))
+
     def answered(self, origin: str) -> None:
         """All of it; a pause that it wants goes on."""
         standing = self.standing(origin)
@@ -123,9 +130,22 @@ class CircuitBreaker:
 
     def _keep(self, origin: str, standing: Standing) -> None:
         self._remember(origin, standing)
-        self._later(self._facts.remember, _key(origin), json.dumps(asdict(standing)))
+        self._later(self._tell, origin, standing)
 
-    def _later(self, work: Callable[..., None], *arguments: str) -> None:
+    def _tell(self, origin: str, standing: Standing) -> None:
+        """What other processes have counted meanwhile counts too."""
+        kept = self._facts.recall(_key(origin))
+        if kept is not None and not standing.has_failed and (standing.dead or standing.broken):
+            other = _parsed(kept)
+            standing = replace(
+                standing,
+                dead=tuple({*standing.dead, *other.dead}),
+                broken=tuple({*standing.broken, *other.broken}),
+                until=max(standing.until, other.until),
+            )
+        self._facts.remember(_key(origin), json.dumps(asdict(standing)))
+
+    def _later(self, work: Callable[..., None], *arguments: Any) -> None:
         """Others are told in a moment: whoever downloads does not wait for the disk."""
 
         def done() -> None:

@@ -13,7 +13,7 @@ import asyncio
 import ipaddress
 import ssl
 from collections.abc import AsyncIterator, Callable, Iterator, Mapping
-from contextlib import asynccontextmanager, contextmanager
+from contextlib import asynccontextmanager, contextmanager, suppress
 from dataclasses import dataclass, replace
 from functools import partial
 from typing import Any
@@ -21,7 +21,7 @@ from typing import Any
 import aiohttp
 from yarl import URL
 
-from mezzotint.errors import InvalidInput, OriginFailed, OriginRefuses, OriginTimedOut
+from mezzotint.errors import InvalidInput, OriginBusy, OriginFailed, OriginRefuses, OriginTimedOut
 from mezzotint.host.locks import HostLocks
 from mezzotint.network import loops
 from mezzotint.network.addresses import Policy
@@ -30,7 +30,7 @@ from mezzotint.network.codings import inflated, layers
 from mezzotint.network.heads import MOST_FIELD, MOST_FIELDS, Tolerant
 from mezzotint.network.judging import WHOLE, judge
 from mezzotint.network.limits import DomainLimits
-from mezzotint.network.resolver import Gate, Resolve, Resolver
+from mezzotint.network.resolver import Closed, Gate, Overburdened, Resolve, Resolver
 from mezzotint.network.slots import Slots
 from mezzotint.network.urls import Url
 
@@ -88,8 +88,9 @@ class Client:
         agent: str,
         resolve: Resolve | None = None,
         piece: int = PIECE,
+        secret: str = "",
     ) -> None:
-        self._piece = piece
+        self._piece, self._secret = piece, secret
         self._policy, self._breaker, self._times, self._agent = policy, breaker, times, agent
         self._slots = Slots(locks, limits, self._open_slot)
         self._names = Resolver(resolve)
@@ -111,7 +112,7 @@ class Client:
         Raises OriginLacks, OriginBusy, OriginFailed, OriginTimedOut; whatever is raised within is passed on.
         """
         loops.check(target)
-        deadline, hops, chain = _Deadline(self._times.total), tuple[Hop, ...](), _Chain(target)
+        deadline, hops, chain = _Deadline(self._times.total), tuple[Hop, ...](), _Chain(target, self._secret)
         while True:
             try:
                 async with self._hop(target, headers, deadline, chain) as (response, location):
@@ -156,8 +157,7 @@ class Client:
                 if location is not None:
                     chain.remember(target, answer)
                     if 0 < (answer.content_length or 0) <= PIECE:
-                        async for _ in self._chunks(target, answer):
-                            pass  # words that nobody reads, but the connection stays good for the next one
+                        await _drained(answer)
                 said = {name.lower(): value for name, value in answer.headers.items()}
                 chunks, length = self._chunks(target, answer), answer.content_length
                 if (coding := said.get("content-encoding", "")) and layers(coding):
@@ -206,6 +206,14 @@ class Client:
         return gate, session
 
 
+async def _drained(answer: aiohttp.ClientResponse) -> None:
+    """Words that nobody reads: where they come, the connection stays good for the next one."""
+    with suppress(TimeoutError, aiohttp.ClientError, OSError, ValueError):
+        async with asyncio.timeout(_STAND_IN):
+            async for _ in answer.content.iter_any():
+                pass
+
+
 def _factory(loop: asyncio.AbstractEventLoop) -> Any:
     return partial(Tolerant, loop=loop)
 
@@ -213,23 +221,29 @@ def _factory(loop: asyncio.AbstractEventLoop) -> Any:
 class _Chain:
     """What goes from one hop of a download to the next, and nowhere else: cookies, and whom it is for."""
 
-    def __init__(self, first: Url) -> None:
-        self._first = first
-        self._jar: aiohttp.CookieJar | None = None
+    def __init__(self, first: Url, secret: str) -> None:
+        self._first, self._secret = first, secret
+        self._jars: dict[str, aiohttp.CookieJar] = {}
 
     def headers(self, target: Url) -> dict[str, str]:
-        given = {loops.HEADER: loops.said(self._first, target)}
-        if self._jar is not None:
-            found = self._jar.filter_cookies(URL(target.url, encoded=True))
-            cookies = "; ".join(f"{name}={one.coded_value}" for name, one in found.items())
-            if cookies and len(cookies) <= _MOST_COOKIES:
-                given["Cookie"] = cookies
+        given = {loops.HEADER: loops.said(self._first, target, self._secret)}
+        found = [
+            f"{name}={one.coded_value}"
+            for scheme, jar in self._jars.items()
+            if scheme in {target.scheme, "http"}  # what was said over https is for nobody to read
+            for name, one in jar.filter_cookies(URL(target.url, encoded=True)).items()
+        ]
+        if found and len(cookies := "; ".join(found)) <= _MOST_COOKIES:
+            given["Cookie"] = cookies
         return given
 
     def remember(self, target: Url, answer: aiohttp.ClientResponse) -> None:
+        """For the very host that has set them: which names belong to one site is not known here."""
+        for cookie in answer.cookies.values():
+            cookie["domain"] = ""
         if answer.cookies:
-            self._jar = self._jar or aiohttp.CookieJar(unsafe=True)
-            self._jar.update_cookies(answer.cookies, URL(target.url, encoded=True))
+            jar = self._jars.setdefault(target.scheme, aiohttp.CookieJar(unsafe=True))
+            jar.update_cookies(answer.cookies, URL(target.url, encoded=True))
 
 
 class _Deadline:
@@ -261,7 +275,10 @@ def told(failed: Callable[[], None]) -> Iterator[None]:
         failed()
         raise OriginTimedOut(str(error)) from None
     except (aiohttp.ClientConnectionError, aiohttp.ClientPayloadError, OSError) as error:
-        failed()
+        if isinstance(ours := getattr(error, "os_error", error), Overburdened):
+            raise OriginBusy("this name", 5) from None
+        if not isinstance(ours, Closed):
+            failed()
         raise OriginFailed(str(error) or type(error).__name__, again=True) from None
     except (aiohttp.ClientError, ValueError) as error:
         failed()

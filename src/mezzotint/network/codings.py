@@ -4,12 +4,13 @@ from __future__ import annotations
 
 import zlib
 from collections.abc import AsyncIterator, Iterator
+from dataclasses import dataclass
 
 from mezzotint.errors import OriginFailed
 
 MOST_RATIO, UNTIL = 100, 1 << 20
 """so many times what came may be made of it, once that is more bytes than `UNTIL`"""
-MOST_LAYERS = 3
+MOST_LAYERS, MOST_MEMBERS = 2, 16
 _PIECE = 1 << 16
 _GZIP = b"\x1f\x8b"
 _KNOWN = {"gzip", "x-gzip", "deflate"}
@@ -26,8 +27,10 @@ def layers(field: str) -> list[str]:
 
 async def inflated(chunks: AsyncIterator[bytes], field: str) -> AsyncIterator[bytes]:
     """Raises OriginFailed for what is damaged, breaks off, or would be far too much."""
-    undo = [_Layer(name) for name in layers(field)]
+    wire = _Wire()
+    undo = [_Layer(name, wire) for name in layers(field)]
     async for chunk in chunks:
+        wire.came += len(chunk)
         for piece in _through(undo, chunk):
             yield piece
     for number, layer in enumerate(undo, start=1):
@@ -44,17 +47,23 @@ def _through(undo: list[_Layer], chunk: bytes) -> Iterator[bytes]:
         yield from _through(undo[1:], piece)
 
 
+@dataclass(slots=True)
+class _Wire:
+    """What came in all, whatever the layers have made of it."""
+
+    came: int = 0
+
+
 class _Layer:
     """One coding. What is not coded as it says is passed on as it is."""
 
-    def __init__(self, name: str) -> None:
-        self._deflate = name == "deflate"
+    def __init__(self, name: str, wire: _Wire) -> None:
+        self._deflate, self._wire = name == "deflate", wire
         self._begun, self._plain, self._waiting = False, False, b""
         self._inflate = zlib.decompressobj(31)
-        self._came, self._made = 0, 0
+        self._made, self._members = 0, 1
 
     def pieces(self, chunk: bytes) -> Iterator[bytes]:
-        self._came += len(chunk)
         if not self._begun:
             self._waiting += chunk
             if len(self._waiting) < 2:
@@ -67,6 +76,9 @@ class _Layer:
             if self._inflate.eof:
                 if not chunk.startswith(_GZIP):
                     return  # what is behind its end is none of it
+                self._members += 1
+                if self._members > MOST_MEMBERS:
+                    raise OriginFailed(f"the origin has compressed it in more than {MOST_MEMBERS} parts")
                 self._inflate = zlib.decompressobj(31)
             if piece := self._more(chunk):
                 yield piece
@@ -87,7 +99,7 @@ class _Layer:
         except zlib.error as error:
             raise OriginFailed(f"what the origin has compressed is damaged: {error}", again=True) from None
         self._made += len(piece)
-        if self._made > max(UNTIL, MOST_RATIO * self._came):
+        if self._made > max(UNTIL, MOST_RATIO * self._wire.came):
             raise OriginFailed(f"more than {MOST_RATIO} times what came would be made of it")
         return piece
 

@@ -1,11 +1,12 @@
 """Downloads that come back to this very server: each says whom it is for (RFC 8586, CDN-Loop).
 
-What a request says of itself is believed, because it can only be worse off for it: it is refused sooner, or has a turn
-among those who say the same.
+What is believed is what this installation has signed: whoever could make it up would have turns at an origin beyond its
+limit.
 """
 
 from __future__ import annotations
 
+import hmac
 import re
 from contextvars import ContextVar
 from dataclasses import dataclass
@@ -15,7 +16,8 @@ from mezzotint.network.urls import Url
 
 HEADER = "CDN-Loop"
 MOST = 5
-_ENTRY = re.compile(r'mezzotint *; *for="?([0-9a-f]{16})"? *; *at="?([0-9A-Za-z.:\[\]_-]{1,260})"?')
+_LONGEST = 4096
+_ENTRY = re.compile(r'mezzotint; for=([0-9a-f]{16}); at="([0-9A-Za-z.:\[\]_-]{1,260})"; by=([0-9a-f]{32})')
 
 
 @dataclass(frozen=True, slots=True)
@@ -30,9 +32,17 @@ behind: ContextVar[tuple[Link, ...]] = ContextVar("behind", default=())
 """those that wait for the request that is worked on"""
 
 
-def links(header: str | None) -> tuple[Link, ...]:
-    """What a request's CDN-Loop says of downloads of this program."""
-    return tuple(Link(*found) for found in _ENTRY.findall(header or "")[: MOST + 1]) if header else ()
+def links(header: str | None, secret: str) -> tuple[Link, ...]:
+    """What a request's CDN-Loop says of downloads of this installation."""
+    if not header or len(header) > _LONGEST:
+        return ()
+    found = [(Link(key, origin), by) for key, origin, by in _ENTRY.findall(header)[: MOST + 1]]
+    return tuple(link for link, by in found if hmac.compare_digest(by, _signed(link, secret)))
+
+
+def _signed(link: Link, secret: str) -> str:
+    text = f"cdn-loop {link.key} {link.origin}"
+    return hmac.new(secret.encode(), text.encode(), "sha256").hexdigest()[:32]
 
 
 def check(target: Url) -> None:
@@ -48,7 +58,7 @@ def level(target: Url) -> int:
     return sum(link.origin == target.origin for link in behind.get())
 
 
-def said(first: Url, target: Url) -> str:
+def said(first: Url, target: Url, secret: str) -> str:
     """For a request to `target`, on behalf of the download of `first`."""
     chain = (*behind.get(), Link(first.key[:16], target.origin))
-    return ", ".join(f'mezzotint; for={link.key}; at="{link.origin}"' for link in chain)
+    return ", ".join(f'mezzotint; for={link.key}; at="{link.origin}"; by={_signed(link, secret)}' for link in chain)

@@ -26,6 +26,14 @@ Resolve = Callable[[str, int], Iterable[Info]]
 """as `socket.getaddrinfo` answers"""
 
 
+class Overburdened(OSError):
+    """Too many names are being looked up: no origin's fault."""
+
+
+class Closed(OSError):
+    """The policy has something against an address: no origin's fault either."""
+
+
 def system_resolve(host: str, port: int) -> Iterable[Info]:
     return socket.getaddrinfo(host, port, type=socket.SOCK_STREAM, flags=socket.AI_ADDRCONFIG)
 
@@ -54,7 +62,7 @@ class Resolver:
         lookup = self._lookups.get(host)
         if lookup is None:
             if len(self._lookups) >= MOST_AT_ONCE:
-                raise OSError("too many names are being looked up")
+                raise Overburdened("too many names are being looked up")
             lookup = self._lookups[host] = asyncio.get_running_loop().create_task(self._asked(host, port))
             lookup.add_done_callback(lambda done: self._ended(host, done))
         return await asyncio.shield(lookup)
@@ -147,5 +155,5 @@ class Gate(AbstractResolver):
 
     def _check(self, host: str, addresses: list[str]) -> None:
         if not addresses or not all(self._allows(host, address) for address in addresses):
-            raise OSError(f"an address of {host} is closed")
+            raise Closed(f"an address of {host} is closed")
         self._checked.update(addresses)

@@ -17,6 +17,7 @@ _FORBIDDEN = re.compile(r"[\x00-\x1f\x7f\\]")
 _HOST_FIRST = re.compile(r"(?:[^/?#:@\s]+\.[^/?#:@\s.]+|localhost|\[[0-9A-Fa-f:.]+\])(?::[0-9]+)?(?:[/?#]|$)")
 """what can only be meant for a host, where no scheme is said"""
 _AROUND = "".join(map(chr, range(0x21))) + "\xa0\ufeff"
+_MOST_QUOTES = 3
 _QUOTES = {'"': '"', "'": "'", "<": ">", "\u201c": "\u201d", "`": "`"}
 _DROPPED = re.compile(r"[\t\n\r]")
 _PARTS = re.compile(
@@ -117,8 +118,12 @@ def parse_url(text: str) -> Url:
 def as_meant(line: str) -> str:
     """A line of a list as its writer means it: without a mark of byte order, quotes or brackets around it, and `http:`
     where no scheme is said."""
+    if len(line) > 2 * MAX_URL:
+        return line  # too long for an address, whatever is around it
     text = line.strip(_AROUND)
-    while len(text) > 1 and (end := _QUOTES.get(text[0])) is not None and text[-1] in end + ",;":
+    for _ in range(_MOST_QUOTES):
+        if not (len(text) > 1 and (end := _QUOTES.get(text[0])) is not None and text[-1] in end + ",;"):
+            break
         text = text[1:].rstrip(",; ").removesuffix(end).strip(_AROUND)
     text = _as_browsers_read_it(text)
     if text.startswith("//"):

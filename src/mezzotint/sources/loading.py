@@ -4,14 +4,14 @@ from __future__ import annotations
 
 import logging
 import time
-from contextlib import aclosing
+from contextlib import aclosing, suppress
 from dataclasses import asdict, replace
 from functools import partial
 from typing import Any
 
 from mezzotint.derivatives import Bases
 from mezzotint.derivatives.intake import Spool
-from mezzotint.errors import InvalidInput, OriginError, OriginFailed, OriginLacks
+from mezzotint.errors import InvalidInput, OriginError, OriginFailed, OriginLacks, StoreUnavailable
 from mezzotint.host.lanes import Lane
 from mezzotint.names import Ident
 from mezzotint.network.client import Client
@@ -83,8 +83,9 @@ class Loading:
         """Remember it for a while, and note it; let go of what there was, where its origin has it no more."""
         now = time.time()
         if self._drops and record is not None and isinstance(error, OriginLacks):
-            self._records.delete(target.key)
-            self._notes.append({"at": now, "key": target.key, "deleted": True, "gone": record.ident})
+            with suppress(StoreUnavailable):  # then it is stale for a while longer
+                self._records.delete(target.key)
+                self._notes.append({"at": now, "key": target.key, "deleted": True, "gone": record.ident})
         remember_failure(self._records, target, error, now)
         self._notes.append(
             {"at": now, "key": target.key, "url": target.url, "host": target.host, "failure": error.reason}

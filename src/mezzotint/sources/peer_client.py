@@ -97,7 +97,7 @@ class PeerClient:
             async with asyncio.timeout(_PROBE), self._opened().get(where, allow_redirects=False) as answer:
                 if answer.status != 200 and not (peer.plain and answer.status < 500):
                     return f"answered {answer.status}"
-                self._breaker.answered(peer.origin)
+                self._breaker.half_open(peer.origin)
                 return ""
         except TimeoutError:
             return f"no answer within {_PROBE:g} s"
@@ -115,7 +115,7 @@ class PeerClient:
         body: Any = None,
     ) -> AsyncIterator[aiohttp.ClientResponse]:
         try:
-            self._breaker.check(peer.origin)
+            self._breaker.begin(peer.origin)
         except OriginBusy:
             self._look_soon(peer)
             raise

@@ -13,6 +13,7 @@ from mezzotint.derivatives import Bases
 from mezzotint.errors import Busy, OriginError
 from mezzotint.host.lanes import unheeded
 from mezzotint.names import Ident
+from mezzotint.network import loops
 from mezzotint.network.addresses import Policy
 from mezzotint.network.client import Client
 from mezzotint.network.urls import Url
@@ -99,6 +100,7 @@ class RemoteImages:
         if not lost and (found := await self.find(target)) is not None:
             return found
         self._policy.check(target)
+        loops.check(target)  # before what is under way is waited for: it may wait for this
         if begin is not None and not self._flights.are_under_way(target.key):
             begin()
         return await self.load(target, ask_peers=ask_peers, known=known)
@@ -106,6 +108,7 @@ class RemoteImages:
     async def load(self, target: Url, *, ask_peers: bool = False, known: bool = True) -> Lookup:
         """As `get`, for who does not expect it to be here: what is stale is waited for."""
         self._policy.check(target)
+        loops.check(target)
         return await asyncio.shield(self._fly(target, ask_peers, known))
 
     async def receive(self, target: Url, record: RemoteRecord, chunks: AsyncIterator[bytes]) -> bool:

@@ -74,8 +74,17 @@ def open_sources(engine: Engine, *, patience: float = _PATIENCE, queued: bool = 
 
 def open_client(engine: Engine, times: Times, *, piece: int = PIECE) -> Client:
     """For one event loop; `piece` in bytes. Close it at the end."""
-    agent = engine.settings.agent
-    return Client(engine.policy, engine.limits, engine.host.locks, engine.breaker, times, agent, piece=piece)
+    settings, agent = engine.settings, engine.settings.agent
+    return Client(
+        engine.policy,
+        engine.limits,
+        engine.host.locks,
+        engine.breaker,
+        times,
+        agent,
+        piece=piece,
+        secret=settings.secret_key,
+    )
 
 
 def open_peer_client(engine: Engine) -> PeerClient:

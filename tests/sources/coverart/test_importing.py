@@ -99,8 +99,6 @@ def test_what_can_be_told_is_here_afterwards_and_the_archive_is_not_waited_for(
     assert files(old) == before
     archive.behave()
     for path, data, how in (
-        (f"/release/{M}/11", FRONT, How.HIT),
-        (f"/release/{M}/11-250", SMALL, How.HIT),
         (f"/release/{N}/12", png(40, 30), How.HIT),
         (f"/release/{M}/front", FRONT, How.STALE),
         (f"/release/{M}/front-250", SMALL, How.STALE),

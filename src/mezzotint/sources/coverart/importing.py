@@ -8,7 +8,6 @@ import time
 from collections.abc import Callable, Iterator
 from dataclasses import dataclass
 from pathlib import Path
-from typing import Any
 
 from mezzotint.cache.places import RELEASE, RELEASE_GROUP
 from mezzotint.errors import InvalidInput
@@ -58,37 +57,25 @@ def meant(path: str) -> CoverRequest | None:
 def take_over(
     directory: Path, keeping: Keeping, progress: Callable[[int], None] = lambda count: None, *, really: bool = True
 ) -> Taken:
-    """Copy what can be told into the cache; nothing of `directory` is changed. Listings come first: they say which
-    picture a front is. What a front leads to is looked after at the archive once it is asked for.
+    """Copy what can be told into the cache; nothing of `directory` is changed. Which picture a front is, by its id, is
+    for the archive to say once it is asked for: a listing beside it may be of another day.
 
     Raises StorageFull.
     """
-    taken, fronts = Taken(), dict[tuple[str, str], str]()
-    pictures: list[tuple[Path, CoverRequest]] = []
+    taken = Taken()
     for count, path in enumerate(_files(directory), start=1):
         progress(count)
         asked = meant(str(path.relative_to(directory)))
         if asked is None:
             taken.unknown += 1
         elif asked.what is not None:
-            pictures.append((path, asked))
+            _picture(path, asked, keeping, taken, really=really)
         else:
-            _listing(path, asked, keeping, fronts, taken, really=really)
-    for count, (path, asked) in enumerate(pictures, start=1):
-        progress(count)
-        _picture(path, asked, keeping, fronts, taken, really=really)
+            _listing(path, asked, keeping, taken, really=really)
     return taken
 
 
-def _listing(
-    path: Path,
-    asked: CoverRequest,
-    keeping: Keeping,
-    fronts: dict[tuple[str, str], str],
-    taken: Taken,
-    *,
-    really: bool,
-) -> None:
+def _listing(path: Path, asked: CoverRequest, keeping: Keeping, taken: Taken, *, really: bool) -> None:
     try:
         if path.stat().st_size > MOST_LISTING:
             raise InvalidInput("listing", "is too long", f"{MOST_LISTING} bytes")
@@ -96,8 +83,6 @@ def _listing(
     except (InvalidInput, OSError):
         taken.refused += 1
         return
-    if asked.entity == RELEASE:
-        fronts.update({(asked.mbid, what): str(one) for what, one in _named(document)})
     if keeping.listing(asked) is not None:
         taken.here += 1
         return
@@ -106,27 +91,9 @@ def _listing(
         keeping.keep_listing(asked, Listing(document, expires=time.time()))
 
 
-def _named(document: dict[str, Any]) -> Iterator[tuple[str, int]]:
-    """Which pictures its front and its back are."""
-    for what in (FRONT, BACK):
-        for image in document["images"]:
-            if image.get(what) is True and isinstance(image.get("id"), int):
-                yield what, image["id"]
-                break
-
-
-def _picture(
-    path: Path,
-    asked: CoverRequest,
-    keeping: Keeping,
-    fronts: dict[tuple[str, str], str],
-    taken: Taken,
-    *,
-    really: bool,
-) -> None:
+def _picture(path: Path, asked: CoverRequest, keeping: Keeping, taken: Taken, *, really: bool) -> None:
     assert asked.what is not None
-    known = asked.what if asked.by_id else fronts.get((asked.mbid, asked.what))
-    place = Place(asked.mbid, known) if known is not None else Place(asked.mbid, asked.what, asked.entity)
+    place = Place(asked.mbid, asked.what) if asked.by_id else Place(asked.mbid, asked.what, asked.entity)
     if any(keeping.has(pointer.place, asked.size) for pointer in keeping.pointers(asked)):
         taken.here += 1
         return

@@ -10,6 +10,7 @@ from typing import Any
 
 from mezzotint.cache.cached import CachedFile
 from mezzotint.errors import Busy, InvalidInput, NotFound, OriginError, OriginLacks
+from mezzotint.network import loops
 from mezzotint.network.addresses import Policy
 from mezzotint.network.urls import Url, parse_url
 from mezzotint.sources.attempts import origins_fault, remember_failure
@@ -77,6 +78,7 @@ class CoverArt:
                 return given if how is How.HIT else replace(given, how=how)
             if given is not None and given.picture is not None:
                 given.picture.close()
+            loops.check(self.target(asked))
             if begin is not None and not self._flights.are_under_way(asked.path):
                 begin()
             how, fresh = await asyncio.shield(self._fly(asked)), False
