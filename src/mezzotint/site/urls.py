@@ -1,6 +1,7 @@
 from django.contrib import admin
 from django.urls import include, path
 
+from mezzotint.repository.api import manifests
 from mezzotint.repository.readiness import ready
 
 admin.autodiscover()
@@ -10,6 +11,9 @@ urlpatterns = [
     path("", include("mezzotint.imagecloud.urls")),
     path("", include("mezzotint.composites.urls")),
     path("api/", include("mezzotint.repository.api.urls")),
+    path("iiif/presentation/3/images/<str:ident>/manifest.json", manifests.ImageManifestView.as_view()),
+    path("iiif/presentation/3/collections/<str:slug>/manifest.json", manifests.CollectionManifestView.as_view()),
+    path("iiif/presentation/3/collection.json", manifests.CollectionsManifestView.as_view()),
     path("admin/", admin.site.urls),
     path("ready", ready),
 ]

@@ -1,0 +1,85 @@
+"""IIIF Presentation 3.0: manifests of images and collections, and the list of collections, from the live database."""
+
+from __future__ import annotations
+
+import hashlib
+import json
+from typing import Any
+
+from django.http import HttpResponse
+from drf_spectacular.utils import extend_schema
+from rest_framework.request import Request
+from rest_framework.response import Response
+
+from mezzotint.errors import InvalidInput, NotFound
+from mezzotint.repository import paging, queries
+from mezzotint.repository.api.views import View
+from mezzotint.repository.models import Collection
+from mezzotint.repository.presentation import MEDIA_TYPE, Presentation
+from mezzotint.wiring import engine
+
+MOST_CANVASES = 20_000
+_PAGE = 500
+_OPEN = {
+    "Access-Control-Allow-Origin": "*",
+    "Access-Control-Expose-Headers": "etag",
+    "Access-Control-Allow-Methods": "GET, HEAD, OPTIONS",
+    "Access-Control-Allow-Headers": "authorization, if-none-match",
+}
+
+
+class _ManifestView(View):
+    """What a viewer on another page may read too."""
+
+    def options(self, request: Any, *args: Any, **kwargs: Any) -> Response:
+        return Response(status=204, headers=_OPEN)
+
+    def finalize_response(self, request: Request, response: Any, *args: Any, **kwargs: Any) -> Any:
+        """Errors, too: a viewer is to see which."""
+        answer = super().finalize_response(request, response, *args, **kwargs)
+        answer["Access-Control-Allow-Origin"] = "*"
+        return answer
+
+
+class ImageManifestView(_ManifestView):
+    @extend_schema(exclude=True)
+    def get(self, request: Request, ident: str) -> HttpResponse:
+        return _answer(request, _presentation(request).image(queries.image(ident)))
+
+
+class CollectionManifestView(_ManifestView):
+    @extend_schema(exclude=True)
+    def get(self, request: Request, slug: str) -> HttpResponse:
+        collection = queries.collection(slug)
+        members = collection.memberships.select_related("image").order_by("position", "pk")[: MOST_CANVASES + 1]
+        images = [member.image for member in members]
+        if len(images) > MOST_CANVASES:
+            raise InvalidInput("collection", "has too many images for one manifest", f"{MOST_CANVASES} canvases")
+        if not images:  # a manifest has one canvas at least (section 5.2)
+            raise NotFound("this collection has no images yet")
+        return _answer(request, _presentation(request).collection(collection, images))
+
+
+class CollectionsManifestView(_ManifestView):
+    @extend_schema(exclude=True)
+    def get(self, request: Request) -> HttpResponse:
+        cursor = paging.cursor_of(request.query_params.get("cursor", ""))
+        found = paging.page(Collection.objects.all(), "slug", cursor, _PAGE, tie="pk")
+        return _answer(request, _presentation(request).collections(found.items, cursor, found.next))
+
+
+def _presentation(request: Request) -> Presentation:
+    return Presentation(engine().settings.public_url or request.build_absolute_uri("/").rstrip("/"))
+
+
+def _answer(request: Request, document: dict[str, Any]) -> HttpResponse:
+    """The same bytes on every node, with a tag of theirs."""
+    body = json.dumps(document, ensure_ascii=False).encode("utf-8", "backslashreplace")
+    etag = f'"{hashlib.sha256(body).hexdigest()[:32]}"'
+    kept = "public" if engine().settings.public_read else "private"
+    fresh = f"{kept}, max-age=0, must-revalidate"
+    headers = {**_OPEN, "ETag": etag, "Cache-Control": fresh, "Vary": "Authorization, Cookie"}
+    held = [tag.strip().removeprefix("W/") for tag in request.headers.get("If-None-Match", "").split(",")]
+    if etag in held or "*" in held:
+        return HttpResponse(status=304, headers=headers)
+    return HttpResponse(body, content_type=MEDIA_TYPE, headers=headers)
