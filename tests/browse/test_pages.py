@@ -203,3 +203,11 @@ def test_where_reading_is_private_people_log_in_first(private: Server) -> None:
         for address in addresses:
             assert private.http.get(address.partition("?")[0]).status_code == 401
             assert private.http.get(address).status_code == 200
+
+
+def test_pages_lead_to_what_viewers_open(server: Server, ident: str) -> None:
+    for path in (f"/image/{ident}/", "/collection/harbours/"):
+        (manifest, *others) = [link for link in page(server, path).all("a", "href") if link.startswith("/iiif/")]
+        assert server.http.get(manifest).raise_for_status().json()["type"] == "Manifest"
+        for link in others:
+            assert server.http.get(link).raise_for_status().json()["type"] == "ImageService3"
