@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import hashlib
+import socket
 from collections.abc import Callable
 from dataclasses import dataclass
 
@@ -10,6 +11,7 @@ import httpx
 import pytest
 
 from mezzotint import tokens
+from mezzotint.sources.records import RemoteRecord
 from tests import http, pictures
 from tests.archive import Archive, Art
 from tests.nginx.fronting import Front, by_nginx, said
@@ -29,9 +31,13 @@ ALIASES = [
     "/get_image?url={url}",
     "/get_image?url={url}&resize_width=20",
     "/get_thumbnail?url={url}",
+    "/get_image?url={url}&only_send_if_local=true",
+    "/iiif/3/{ident}/full/30,20/0/default.jpg",
+    "/iiif/2/{ident}/full/30,/0/default.jpg?token={token}",
 ]
 STRAIGHT = ["/images/{ident}-30x20.jpg", "/release/{release}/21", "/release/{release}/21-500"]
-SMALL = ["/release/{release}", "/release/{release}/", "/release-group/{group}", "/health", "/cache-status"]
+SMALL = ["/release/{release}", "/release/{release}/", "/release-group/{group}", "/health", "/cache-status",
+         "/iiif/3/{ident}/info.json", "/iiif/2/{ident}/info.json"]  # fmt: skip
 ERRORS = [
     "/release/{release}/99",
     "/release/{release}/front-0600",
@@ -40,6 +46,8 @@ ERRORS = [
     "/release/{nowhere}/front",
     "/release-group/{group}/back",
     "/images/{ident}-0x0.jpg",
+    "/iiif/3/{ident}/full/0,/0/default.jpg",
+    "/iiif/3/{nothing}/info.json",
     "/images/{nothing}",
     "/images/{nothing}-10x10.jpg",
     "/get_image?url=ftp://example.com/",
@@ -186,3 +194,18 @@ def test_what_was_not_here_comes_too(both: Both, archive: Archive, first: Callab
     assert (answer.content, answer.headers["x-cache-status"]) == (data, "MISS")
     again = both.front.http.get(f"/release/{release}/front")
     assert (again.content, again.headers["x-cache-status"], by_nginx(again)) == (data, "HIT", True)
+
+
+def test_a_peer_learns_through_nginx_what_is_known_of_a_picture(both: Both) -> None:
+    answer, _ = both.ask("/get_image?url={url}&only_send_if_local=true")
+    record = RemoteRecord.from_json(answer.headers["x-remote-record"])
+    assert record is not None and record.ident == answer.headers["x-image-ident"]
+
+
+def test_header_names_are_spelled_as_scripts_look_for_them(both: Both) -> None:
+    for port in (both.front.nginx.port, both.front.server.port):
+        with socket.create_connection(("127.0.0.1", port)) as connection:
+            path = both.path("/release/{release}/front")
+            connection.sendall(f"GET {path} HTTP/1.1\r\nHost: 127.0.0.1\r\nConnection: close\r\n\r\n".encode())
+            head = connection.makefile("rb").read().partition(b"\r\n\r\n")[0].decode("latin-1")
+        assert "Content-Type: image/" in head and "X-Cache-Status: " in head and "X-Served-By: " in head
