@@ -14,6 +14,8 @@ urlpatterns = [
     path("iiif/presentation/3/images/<str:ident>/manifest.json", manifests.ImageManifestView.as_view()),
     path("iiif/presentation/3/collections/<str:slug>/manifest.json", manifests.CollectionManifestView.as_view()),
     path("iiif/presentation/3/collection.json", manifests.CollectionsManifestView.as_view()),
+    path("iiif/discovery/activity.json", manifests.ActivitiesView.as_view()),
+    path("iiif/discovery/activity/<int:number>.json", manifests.ActivityPageView.as_view()),
     path("admin/", admin.site.urls),
     path("ready", ready),
 ]

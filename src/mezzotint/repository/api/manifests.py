@@ -1,4 +1,5 @@
-"""IIIF Presentation 3.0: manifests of images and collections, and the list of collections, from the live database."""
+"""IIIF Presentation 3.0 (manifests of images and collections, and the list of collections, from the live database) and
+Change Discovery 1.0 (what has changed of them, from the journal)."""
 
 from __future__ import annotations
 
@@ -12,7 +13,7 @@ from rest_framework.request import Request
 from rest_framework.response import Response
 
 from mezzotint.errors import InvalidInput, NotFound
-from mezzotint.repository import paging, queries
+from mezzotint.repository import discovery, paging, queries
 from mezzotint.repository.api.views import View
 from mezzotint.repository.models import Collection
 from mezzotint.repository.presentation import MEDIA_TYPE, Presentation
@@ -68,11 +69,27 @@ class CollectionsManifestView(_ManifestView):
         return _answer(request, _presentation(request).collections(found.items, cursor, found.next))
 
 
+class ActivitiesView(_ManifestView):
+    @extend_schema(exclude=True)
+    def get(self, request: Request) -> HttpResponse:
+        return _answer(request, discovery.Discovery(_base(request)).stream(), discovery.MEDIA_TYPE)
+
+
+class ActivityPageView(_ManifestView):
+    @extend_schema(exclude=True)
+    def get(self, request: Request, number: int) -> HttpResponse:
+        return _answer(request, discovery.Discovery(_base(request)).page(number), discovery.MEDIA_TYPE)
+
+
+def _base(request: Request) -> str:
+    return engine().settings.public_url or request.build_absolute_uri("/").rstrip("/")
+
+
 def _presentation(request: Request) -> Presentation:
-    return Presentation(engine().settings.public_url or request.build_absolute_uri("/").rstrip("/"))
+    return Presentation(_base(request))
 
 
-def _answer(request: Request, document: dict[str, Any]) -> HttpResponse:
+def _answer(request: Request, document: dict[str, Any], media_type: str = MEDIA_TYPE) -> HttpResponse:
     """The same bytes on every node, with a tag of theirs."""
     body = json.dumps(document, ensure_ascii=False).encode("utf-8", "backslashreplace")
     etag = f'"{hashlib.sha256(body).hexdigest()[:32]}"'
@@ -82,4 +99,4 @@ def _answer(request: Request, document: dict[str, Any]) -> HttpResponse:
     held = [tag.strip().removeprefix("W/") for tag in request.headers.get("If-None-Match", "").split(",")]
     if etag in held or "*" in held:
         return HttpResponse(status=304, headers=headers)
-    return HttpResponse(body, content_type=MEDIA_TYPE, headers=headers)
+    return HttpResponse(body, content_type=media_type, headers=headers)

@@ -1,0 +1,124 @@
+"""What has changed, as IIIF Change Discovery 1.0 has it: manifests created, updated and deleted, from the journal.
+
+https://iiif.io/api/discovery/1.0/. A page is a block of commits, which never change: it is the same for ever, but for
+the last one, which grows.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Iterator
+from dataclasses import dataclass
+from functools import lru_cache
+from typing import Any, Literal
+from urllib.parse import quote
+
+from mezzotint.errors import JournalBroken, NotFound
+from mezzotint.journal import Head, Segment
+from mezzotint.repository import standing
+from mezzotint.repository.models import Commit
+from mezzotint.repository.presentation import ROOT as MANIFESTS
+from mezzotint.wiring import engine
+
+CONTEXT = "http://iiif.io/api/discovery/1/context.json"
+MEDIA_TYPE = f'application/ld+json;profile="{CONTEXT}"'
+ROOT = "/iiif/discovery"
+BLOCK = 50
+"""commits of a page"""
+_REMEMBERED = 8
+
+What = Literal["Create", "Update", "Delete"]
+
+
+@dataclass(frozen=True, slots=True)
+class Activity:
+    """`path` is the manifest's; `at` is ISO 8601 in UTC."""
+
+    what: What
+    path: str
+    at: str
+
+
+def last_page() -> int:
+    """The number of the last one, from 0; -1 where nothing was ever committed."""
+    return (standing.head().seq - 1) // BLOCK if standing.head().seq else -1
+
+
+def page(number: int) -> list[Activity]:
+    """In the order in which they came. Raises NotFound, JournalBroken, StoreUnavailable."""
+    if not 0 <= number <= last_page():
+        raise NotFound("there is no such page of activities")
+    newest = Commit.objects.filter(seq__lte=(number + 1) * BLOCK).order_by("-seq").first()
+    before = Commit.objects.filter(seq=number * BLOCK).first()
+    assert newest is not None
+    after = Head() if before is None else Head(before.seq, before.fingerprint)
+    return list(_activities(after, newest.seq, newest.fingerprint))
+
+
+@lru_cache(_REMEMBERED)
+def _activities(after: Head, until: int, fingerprint: str) -> tuple[Activity, ...]:
+    """Of the segments behind `after`, to the one of that number and fingerprint."""
+    found: list[Activity] = []
+    for segment, head in engine().journal.follow(after):
+        found += _of(segment)
+        if head.seq == until:
+            if head.fingerprint != fingerprint:
+                break
+            return tuple(found)
+    raise JournalBroken(f"this store does not hold segment {until} of this database")
+
+
+def _of(segment: Segment) -> Iterator[Activity]:
+    """One for each manifest, however much of it has changed."""
+    changed: dict[str, What] = {}
+    for change in segment.changes:
+        kind = change.get("put") or change.get("remove")
+        if kind == "image":
+            path = f"{MANIFESTS}/images/{change['ident']}/manifest.json"
+        elif kind in {"collection", "member"}:
+            path = f"{MANIFESTS}/collections/{quote(change['slug'])}/manifest.json"
+        else:
+            continue
+        if kind == "member":
+            changed.setdefault(path, "Update")
+        elif "remove" in change:
+            changed[path] = "Delete"
+        else:
+            changed[path] = "Create" if change.get("version") == 1 else "Update"
+    for path, what in changed.items():
+        yield Activity(what, path, segment.at)
+
+
+class Discovery:
+    """For who has asked at `base`, this server's address without a slash at its end."""
+
+    def __init__(self, base: str) -> None:
+        self._base = base
+
+    def stream(self) -> dict[str, Any]:
+        last = last_page()
+        pages = {"first": self._page(0), "last": self._page(last)} if last >= 0 else {}
+        return {"@context": CONTEXT, "id": self._stream, "type": "OrderedCollection", **pages}
+
+    def page(self, number: int) -> dict[str, Any]:
+        """Raises NotFound, JournalBroken, StoreUnavailable."""
+        items = [
+            {"type": one.what, "object": {"id": f"{self._base}{one.path}", "type": "Manifest"}, "endTime": one.at}
+            for one in page(number)
+        ]
+        around = {"prev": number - 1} if number else {}
+        if number < last_page():
+            around["next"] = number + 1
+        return {
+            "@context": CONTEXT,
+            **self._page(number),
+            "partOf": {"id": self._stream, "type": "OrderedCollection"},
+            **{name: self._page(other) for name, other in around.items()},
+            "orderedItems": items,
+        }
+
+    @property
+    def _stream(self) -> str:
+        return f"{self._base}{ROOT}/activity.json"
+
+    def _page(self, number: int) -> dict[str, str]:
+        return {"id": f"{self._base}{ROOT}/activity/{number}.json", "type": "OrderedCollectionPage"}
