@@ -5,6 +5,8 @@ from __future__ import annotations
 import io
 import json
 import re
+import socket
+import time
 from collections.abc import Callable
 from urllib.parse import quote
 
@@ -16,8 +18,10 @@ from hypothesis import strategies as st
 from PIL import Image
 
 from mezzotint.errors import InvalidRendition
-from mezzotint.names import Facts, Region
+from mezzotint.names import Facts, Largest, Region
 from mezzotint.names.iiif import Asked, meant
+from mezzotint.settings import Settings
+from mezzotint.signatures import signer_of
 from tests.conftest import Server
 from tests.names.test_iiif import LASTS, REGIONS, ROTATIONS, SIZES
 from tests.pictures import photograph
@@ -59,7 +63,7 @@ def get(server: Server, ident: str, address: str, version: int = 3, **headers: s
 
 def reference(picture: Image.Image, asked: Asked, version: int) -> Image.Image:
     """By Pillow, part after part, in the order of section 4."""
-    rendition = meant(asked, FACTS, version, 4_000_000).rendition  # type: ignore[arg-type]
+    rendition = meant(asked, FACTS, version, Largest()).rendition  # type: ignore[arg-type]
     made = picture
     if isinstance(rendition.region, Region):
         region = rendition.region
@@ -205,6 +209,43 @@ def test_junk_is_a_bad_request(server: Server, ident: str, junk: str, version: i
     assert answer.status_code == 400, answer.text
     assert answer.headers["content-type"] == "application/problem+json"
     assert answer.json()["errors"][0]["limit"]
+
+
+NO_ADDRESSES = [
+    "/iiif/3%2Fabc", "/iiif%2F3%2Fx", "/iiif/%33/{ident}/info.json", "/iiif/3/", "/iiif/3", "/iiif%2F3/x/{ident}/full",
+    "/iiif/2//info.json", "/iiif/3/%2F/info.json",
+]  # fmt: skip
+
+
+@pytest.mark.parametrize("path", NO_ADDRESSES)
+def test_an_address_that_only_looks_like_one_is_not_found(server: Server, ident: str, path: str) -> None:
+    with socket.create_connection(("127.0.0.1", server.port)) as connection:
+        request = f"GET {path.format(ident=ident)} HTTP/1.1\r\nHost: here\r\nConnection: close\r\n\r\n"
+        connection.sendall(request.encode())
+        assert connection.makefile("rb").readline().split()[1] == b"404"
+
+
+def test_signed_addresses_are_wanted_where_the_settings_want_them(serve: Callable[..., Server]) -> None:
+    signing = serve(MEZZOTINT_RENDITIONS="signed")
+    ident = signing.upload(file_of(photograph(50, 40), "PNG"))
+    signer = signer_of(Settings.read({"MEZZOTINT_DATA": str(signing.data)}))
+    for address in ("info.json", "full/25,/0/default.jpg", "full/0,/0/default.jpg"):
+        path = f"/iiif/3/{ident}/{address}"
+        for _ in range(3):
+            assert signing.http.get(path).status_code == 403
+            assert signing.http.get(signer.sign(path)).status_code in {200, 400}
+            assert signing.http.get(signer.sign(path, expires=int(time.time()) + 60)).status_code in {200, 400}
+            assert signing.writer.get(path).status_code in {200, 400}
+
+
+def test_what_depends_on_who_asks_is_for_nobody_else(server: Server, ident: str, serve: Callable[..., Server]) -> None:
+    path = f"/iiif/3/{ident}/info.json"
+    assert "private" in server.http.get(path).headers["cache-control"]
+    named = serve(MEZZOTINT_PUBLIC_URL="https://images.example")
+    other = named.upload(file_of(photograph(50, 40), "PNG"))
+    answer = named.http.get(f"/iiif/3/{other}/info.json", headers={"X-Forwarded-Proto": "http", "Host": "evil.example"})
+    assert "public" in answer.headers["cache-control"]
+    assert answer.json()["id"] == f"https://images.example/iiif/3/{other}"
 
 
 @given(st.text(max_size=40), st.sampled_from([2, 3]))

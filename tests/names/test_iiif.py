@@ -9,15 +9,16 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from mezzotint.errors import InvalidRendition
-from mezzotint.names import Facts, Format, Quality, Region, Rendition, Rotation, Size
+from mezzotint.names import Facts, Format, Largest, Quality, Region, Rendition, Rotation, Size
+from mezzotint.names.canonical import canonical
 from mezzotint.names.iiif import FORMATS, Asked, Version, description, meant, scales, sizes
 
 FACTS = Facts(3000, 2000, "jpg", 1)
-ENLARGED = 4_000_000
+LARGEST = Largest()
 
 
 def asked(address: str, version: Version = 3, facts: Facts = FACTS) -> tuple[Rendition, str]:
-    found = meant(Asked.of(address.split("/")), facts, version, ENLARGED)
+    found = meant(Asked.of(address.split("/")), facts, version, LARGEST)
     return found.rendition, found.canonical
 
 
@@ -108,9 +109,55 @@ def test_no_size_of_2(text: str) -> None:
     refused(f"full/{text}/0/default.jpg", "size", 2)
 
 
-def test_less_than_a_pixel_is_refused() -> None:
+def test_less_than_a_pixel_is_refused_but_where_the_other_side_is_given() -> None:
+    thin = Facts(3000, 2, "jpg", 1)
     with pytest.raises(InvalidRendition, match="pixel"):
-        asked("full/1,/0/default.jpg", facts=Facts(3000, 2, "jpg", 1))
+        asked("full/pct:1/0/default.jpg", facts=thin)
+    for version in (2, 3):
+        assert asked("full/1,/0/default.jpg", version, thin)[0].size == Size(1, 1)
+        assert asked("2992,0,8,1/,1/0/default.jpg", version, thin)[0].region == Region(2992, 0, 8, 1)
+
+
+def test_what_overlaps_the_image_by_less_than_a_pixel_is_its_edge() -> None:
+    assert asked("pct:99.999,0,10,10/max/0/default.jpg")[0].region == Region(2999, 0, 1, 200)
+
+
+@pytest.mark.parametrize(
+    ("address", "facts", "size"),
+    [("full/max/0/default.jpg", Facts(10, 70_000, "png", 1), (9, 65_500)),
+     ("full/max/0/default.avif", Facts(8000, 8000, "jpg", 1), (5656, 5656)),
+     ("full/^max/0/default.gif", Facts(100, 100, "gif", 1, frames=10), (632, 632)),
+     ("full/^max/0/default.jpg", Facts(100, 100, "gif", 1, frames=10), (2000, 2000)),
+     ("full/^max/0/default.jpg", Facts(1, 100, "png", 1), (200, 20_000)),
+     ("full/^max/0/default.jpg", Facts(1, 1000, "png", 1), (63, 63_245)),
+     ("full/^max/0/default.jpg", Facts(1, 60_000, "png", 1), (1, 65_500))],
+)  # fmt: skip
+@pytest.mark.parametrize("version", [3])
+def test_the_largest_is_what_the_format_and_the_limits_allow(
+    address: str, facts: Facts, size: tuple[int, int], version: Version
+) -> None:
+    rendition = asked(address, version, facts)[0]
+    assert rendition.size is not None and rendition.size.sides == size
+    canonical(rendition, facts, LARGEST)
+
+
+@given(st.integers(1, 9000), st.integers(1, 9000), st.integers(1, 20), st.sampled_from(FORMATS), st.booleans())
+def test_the_largest_can_always_be_had(width: int, height: int, frames: int, image_format: Format, up: bool) -> None:
+    facts = Facts(width, height, "gif", 1, frames=frames)
+    rendition = asked(f"full/{'^' if up else ''}max/0/default.{image_format}", 3, facts)[0]
+    canonical(rendition, facts, LARGEST)
+
+
+@given(st.integers(1, 20_000), st.integers(1, 20_000), st.sampled_from([2, 3]))
+def test_every_tile_that_a_viewer_asks_for_can_be_had(width: int, height: int, version: Version) -> None:
+    facts = Facts(width, height, "jpg", 1)
+    for scale in scales(facts):
+        side = 512 * scale
+        for x, y in {(0, 0), ((width - 1) // side * side, (height - 1) // side * side)}:
+            w, h = min(side, width - x), min(side, height - y)
+            made = -(-w // scale), -(-h // scale)
+            for size in (f"{made[0]},{made[1]}", f"{made[0]},"):
+                asked(f"{x},{y},{w},{h}/{size}/0/default.jpg", version, facts)
 
 
 @pytest.mark.parametrize("version", [2, 3])
@@ -162,7 +209,7 @@ def test_other_parts_than_there_should_be(address: str) -> None:
 
 
 @pytest.mark.parametrize(
-    ("address", "version", "canonical"),
+    ("address", "version", "said"),
     [("full/full/360/color.jpg", 2, "full/full/0/default.jpg"),
      ("full/max/0/default.jpg", 2, "full/full/0/default.jpg"),
      ("full/150,100/0/default.jpg", 2, "full/150,/0/default.jpg"),
@@ -174,8 +221,8 @@ def test_other_parts_than_there_should_be(address: str) -> None:
      ("full/^150,/0/default.jpg", 3, "full/150,100/0/default.jpg"),
      ("2900,0,500,500/max/90/default.jpg", 3, "2900,0,100,500/max/90/default.jpg")],
 )  # fmt: skip
-def test_the_canonical_address(address: str, version: Version, canonical: str) -> None:
-    assert asked(address, version)[1] == canonical
+def test_the_canonical_address(address: str, version: Version, said: str) -> None:
+    assert asked(address, version)[1] == said
 
 
 def test_gray_of_what_is_gray_is_the_default() -> None:
@@ -203,16 +250,16 @@ def test_the_canonical_address_means_the_same_and_is_its_own(
 ) -> None:
     facts = Facts(width, height, "png", 1)
     try:
-        rendition, canonical = asked("/".join((region, size, rotation, last)), version, facts)
+        rendition, address = asked("/".join((region, size, rotation, last)), version, facts)
     except InvalidRendition:
         return
-    assert asked(canonical, version, facts) == (rendition, canonical)
+    assert asked(address, version, facts) == (rendition, address)
 
 
 @given(st.lists(st.text(max_size=30), min_size=4, max_size=4))
 def test_whatever_is_asked_is_told_or_meant(parts: list[str]) -> None:
     try:
-        meant(Asked.of(parts), FACTS, 3, ENLARGED)
+        meant(Asked.of(parts), FACTS, 3, LARGEST)
     except InvalidRendition as error:
         if error.field not in {"address", "region", "size", "rotation", "quality", "format"}:
             raise
@@ -232,7 +279,7 @@ def test_all_that_is_described_can_be_asked_for(width: int, height: int, version
 
 
 def test_an_image_is_described_as_3_has_it() -> None:
-    said: dict[str, Any] = description("https://a.example/iiif/3/x", FACTS, 3, ENLARGED)
+    said: dict[str, Any] = description("https://a.example/iiif/3/x", FACTS, 3, LARGEST)
     assert said["@context"] == "http://iiif.io/api/image/3/context.json"
     assert (said["id"], said["type"], said["profile"]) == ("https://a.example/iiif/3/x", "ImageService3", "level2")
     assert (said["protocol"], said["width"], said["height"]) == ("http://iiif.io/api/image", 3000, 2000)
@@ -244,7 +291,7 @@ def test_an_image_is_described_as_3_has_it() -> None:
 
 
 def test_an_image_is_described_as_2_has_it() -> None:
-    said: dict[str, Any] = description("https://a.example/iiif/2/x", FACTS, 2, ENLARGED)
+    said: dict[str, Any] = description("https://a.example/iiif/2/x", FACTS, 2, LARGEST)
     assert said["@id"] == "https://a.example/iiif/2/x" and "id" not in said and "type" not in said
     assert said["profile"][0] == "http://iiif.io/api/image/2/level2.json"
     assert {"jpg", "png", "webp"} <= set(said["profile"][1]["formats"])

@@ -326,3 +326,29 @@ def test_two_processes_that_count_come_to_one_number(host: Host, origin: Origin)
         other.failed("a.test:80", f"/other{n}")
     other.close()
     assert CircuitBreaker(facts).standing("a.test:80").has_failed
+
+
+def test_a_pause_that_another_process_was_asked_for_is_not_forgotten(host: Host) -> None:
+    facts = host.cache.host.facts
+    one, other = CircuitBreaker(facts), CircuitBreaker(facts)
+    one.standing("a.test:80")
+    other.asked_for_pause("a.test:80", 600)
+    other.close()
+    one.failed("a.test:80", "/x")
+    one.close()
+    assert CircuitBreaker(facts).standing("a.test:80").pause > time.time() + 500
+
+
+def test_a_probe_that_learns_nothing_leaves_it_to_the_next(host: Host, origin: Origin) -> None:
+    fail(host, origin)
+    host.ahead = 15
+
+    async def work(client: Client) -> bytes | Exception:
+        origin.answers["/hangs"] = status(200, 60)
+        trial = asyncio.ensure_future(load(client, origin.url("/hangs")))
+        await until(lambda: origin.asked["/hangs"] == 1)
+        trial.cancel()
+        await asyncio.gather(trial, return_exceptions=True)
+        return await outcome(client, origin.url("/a"))
+
+    assert host.run(work) == BODY

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import asyncio
 import gzip
+import time
 import zlib
 from collections.abc import Iterator
 
@@ -246,7 +247,7 @@ def test_who_is_asked_by_a_download_does_not_wait_for_its_turn(host: Host, origi
     assert host.run(work) == BODY
 
 
-FORGED = f'mezzotint; for={"0" * 16}; at="a.test:80"; by={"0" * 32}'
+FORGED = f'mezzotint; for={"0" * 16}; at="a.test:80"; on=0; by={"0" * 32}'
 
 
 @pytest.mark.parametrize("field", [None, "", "other", "mezzotint", "mezzotint; for=x; at=y", "," * 10_000, FORGED])
@@ -254,10 +255,30 @@ def test_what_others_say_of_loops_is_none_of_ours(field: str | None) -> None:
     assert loops.links(field, "secret") == ()
 
 
-def test_what_another_installation_has_signed_is_none_of_ours() -> None:
+def test_what_another_installation_has_signed_is_none_of_ours_nor_what_was_signed_long_ago(
+    monkeypatch: pytest.MonkeyPatch,
+) -> None:
     target = parse_url("http://a.test/x.jpg")
     said = loops.said(target, target, "theirs")
-    assert loops.links(said, "theirs") and loops.links(said, "ours") == ()
+    assert len(loops.links(f"{said}, {said}, {said}", "theirs")) == 1 and loops.links(said, "ours") == ()
+    now = time.time()
+    monkeypatch.setattr(time, "time", lambda: now + 700)
+    assert loops.links(said, "theirs") == ()
+
+
+@pytest.mark.parametrize("cut", range(-3, 4))
+def test_members_are_found_wherever_they_are_cut(host: Host, origin: Origin, cut: int) -> None:
+    one, other = packed(BODY[:1000]), packed(BODY[1000:])
+    body = one + other
+
+    async def answer(asked: Asked) -> None:
+        await asked.raw(raw(b"Content-Encoding: gzip", b"Content-Length: %d" % len(body), body=b""))
+        for piece in (body[: len(one) + cut], body[len(one) + cut :]):
+            await asked.raw(piece)
+            await asyncio.sleep(0.05)
+
+    origin.answers["/a"] = answer
+    assert host.load(origin.url("/a"))[1] == BODY
 
 
 def test_members_and_layers_that_hold_nothing_are_bounded_too(host: Host, origin: Origin) -> None:

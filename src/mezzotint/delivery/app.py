@@ -54,7 +54,7 @@ class Delivery:
                 self._pictures,
                 self._renditions,
                 self.hosts,
-                engine.settings.max_enlarged_pixels,
+                engine.manager.largest,
                 public=self._public,
             ),
             OperationsDoor(engine, self._tally),

@@ -86,7 +86,10 @@ class CoverDoor(Door):
         if base is not None:
             listing = led_to_host(listing, base)
         said: Headers = [(b"content-type", b"application/json"), (b"x-cache-status", given.how.encode()), _SERVED]
-        return self._pictures.data(json.dumps(listing).encode(), said, self._for_a_day)
+        fresh = self._for_a_day
+        if base is not None and self._engine.settings.public_url is None:  # as this request says where the server is
+            fresh = replace(fresh, public=False)
+        return self._pictures.data(json.dumps(listing).encode(), said, fresh)
 
 
 def _base(engine: Engine, request: Request) -> str | None:

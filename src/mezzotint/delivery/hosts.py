@@ -18,10 +18,9 @@ _LOCAL = "localhost"
 def named_by(settings: Settings, request: Request) -> str | None:
     """This host's address, as the settings or the request have it, without a slash at its end; None where neither
     says."""
-    if settings.public_url is not None:
-        return settings.public_url
-    host, scheme = request.header(b"host") or "", request.header(b"x-forwarded-proto") or request.scheme
-    return f"{'https' if scheme == 'https' else 'http'}://{host}" if HOST.fullmatch(host) else None
+    return settings.address_as_asked(
+        request.header(b"host") or "", request.header(b"x-forwarded-proto") or request.scheme
+    )
 
 
 class Hosts:
@@ -34,6 +33,11 @@ class Hosts:
         own = urlsplit(settings.public_url or "").hostname
         self._names = Patterns.of([*names, *([own] if own else [])])
         self.knows = lru_cache(1024)(self._knows)
+
+    @property
+    def is_named(self) -> bool:
+        """Whether the settings say where this server is, and not each request."""
+        return self._settings.public_url is not None
 
     def address(self, request: Request) -> str:
         """Where this server is, for who has asked."""

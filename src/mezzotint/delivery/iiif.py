@@ -15,51 +15,58 @@ from mezzotint.delivery.pictures import Alias, Pictures
 from mezzotint.delivery.renditions import Renditions
 from mezzotint.delivery.request import Request
 from mezzotint.errors import InvalidRendition, NotFound
-from mezzotint.names import Ident, is_ident
+from mezzotint.names import Ident, Largest, is_ident
 from mezzotint.names.iiif import PROFILES, Asked, Version, description, meant
 
 PREFIX = "/iiif/"
 INFO = "info.json"
 _VERSIONS: dict[str, Version] = {"2": 2, "3": 3}
 _ESCAPE = re.compile(r"%(?![0-9A-Fa-f]{2})")
+_NUMBER = "(?:0|[1-9][0-9]*)"
+_PLAIN = re.compile(
+    rf"(?:full|square|{_NUMBER}(?:,{_NUMBER}){{3}})/\^?(?:max|full|!?{_NUMBER},{_NUMBER}|{_NUMBER},|,{_NUMBER})"
+    rf"/!?{_NUMBER}/[a-z]+\.[a-z0-9]+"
+)
+"""addresses that viewers ask for; of all others, which are without number, memory has none"""
 _JSON, _LINKED = "application/json", "application/ld+json"
 
 
 class IiifDoor(Door):
     def __init__(
-        self, pictures: Pictures, renditions: Renditions, hosts: Hosts, enlarged: int, *, public: bool
+        self, pictures: Pictures, renditions: Renditions, hosts: Hosts, largest: Largest, *, public: bool
     ) -> None:
-        """`enlarged`: pixels that may be made where there are fewer."""
         super().__init__(public=public)
-        self._pictures, self._renditions, self._hosts, self._enlarged = pictures, renditions, hosts, enlarged
-        self._lasting, self._for_a_day = lasting(public), Freshness(public, DAY, stale_while_revalidate=DAY)
+        self._pictures, self._renditions, self._hosts, self._largest = pictures, renditions, hosts, largest
+        self._lasting = lasting(public)
+        # what says where this server is, by what a request says of it, is for whoever has asked
+        self._for_a_day = Freshness(public and hosts.is_named, DAY, stale_while_revalidate=DAY)
 
     def takes(self, path: str) -> bool:
         return path.startswith(tuple(f"{PREFIX}{version}/" for version in _VERSIONS))
 
     async def answer(self, request: Request) -> Answer:
-        key = request.target
-        if not request.query and (kept := self._pictures.remembered(key, request)) is not None and self._is_free(key):
-            return kept
         version, ident, parts = _split(request)
+        self._renditions.check_signed(request)
+        address = request.target if request.signed is None else request.signed.address
+        known = request.signed is not None or request.token is not None or self._renditions.is_free(address)
+        key = address if _PLAIN.fullmatch("/".join(parts)) and "?" not in address else None
+        if known and (kept := self._pictures.remembered(key, request)) is not None:
+            return kept
         if not parts or parts == [""]:
             where = f"{self._hosts.address(request)}{PREFIX}{version}/{ident}/{INFO}"
             return Answer(303, headers(location=where, cache_control="no-cache"))
         facts = await self._pictures.facts(ident)
         if parts == [INFO]:
-            address = f"{self._hosts.address(request)}{PREFIX}{version}/{ident}"
-            said = description(address, facts, version, self._enlarged)
+            place = f"{self._hosts.address(request)}{PREFIX}{version}/{ident}"
+            said = description(place, facts, version, self._largest)
             kind: Headers = [(b"content-type", _media_type(request, version).encode()), VARY, _profile(version)]
             return self._pictures.data(json.dumps(said).encode(), kind, self._for_a_day)
-        found = meant(Asked.of(parts), facts, version, self._enlarged)
+        found = meant(Asked.of(parts), facts, version, self._largest)
         await self._renditions.check(request, ident, found.rendition)
         canonical = f'<{PREFIX}{version}/{ident}/{found.canonical}>;rel="canonical"'
         link = (b"link", f'{canonical}, <{PROFILES[version]}>;rel="profile"'.encode())
-        alias = Alias(self._lasting, [link], None if request.query else key, math.inf, linked=True)
+        alias = Alias(self._lasting, [link], key, math.inf, linked=True)
         return await self._pictures.derivative(ident, found.rendition, request, alias=alias)
-
-    def _is_free(self, address: str) -> bool:
-        return self._renditions.is_free(address)
 
 
 def _split(request: Request) -> tuple[Version, Ident, list[str]]:
@@ -68,7 +75,10 @@ def _split(request: Request) -> tuple[Version, Ident, list[str]]:
     Raises NotFound for what cannot be an identifier, InvalidRendition.
     """
     path = request.target.partition("?")[0]
-    _, _, version, ident, *parts = path.split("/")
+    _, _, version, ident, *parts = [*path.split("/"), "", "", ""]
+    parts = parts[:-3] if len(parts) > 3 else []
+    if not path.startswith(PREFIX) or version not in _VERSIONS:
+        raise NotFound("there is no image of this identifier")
     if _ESCAPE.search(path):
         raise InvalidRendition("address", "has a % that is no escape", "%25 for one that is meant")
     try:

@@ -64,7 +64,7 @@ class StoreManager:
         timeout: float,
     ) -> None:
         """`memory`: bytes for all renders of the host at once. `timeout`: seconds for one, waiting not counted."""
-        self._bases, self._cache, self._host, self._pool, self._largest = bases, cache, host, pool, largest
+        self._bases, self._cache, self._host, self._pool, self.largest = bases, cache, host, pool, largest
         self.observer, self._memory, self._timeout = observer, memory, timeout
         self._deadlines = Deadlines()
         self._renderer = bases.intake.renderer
@@ -76,7 +76,7 @@ class StoreManager:
 
     def canonical(self, rendition: Rendition, facts: Facts) -> Rendition:
         """Raises InvalidRendition."""
-        return canonical(rendition, facts, self._largest)
+        return canonical(rendition, facts, self.largest)
 
     def lacks(self, ident: Ident, rendition: Rendition, facts: Facts) -> bool:
         """Whether a base has to come over the network before it can be made."""

@@ -13,7 +13,7 @@ from math import isqrt
 from typing import Any, Literal
 
 from mezzotint.errors import InvalidRendition
-from mezzotint.names.canonical import Facts
+from mezzotint.names.canonical import Facts, Largest
 from mezzotint.names.formats import OUTPUTS, Format
 from mezzotint.names.rendition import SQUARE, Quality, Region, Rendition, Rotation, Size
 
@@ -68,16 +68,16 @@ class Meant:
     canonical: str
 
 
-def meant(asked: Asked, facts: Facts, version: Version, enlarged: int) -> Meant:
-    """`enlarged`: how many pixels `^max` may make. Raises InvalidRendition for everything that section 4 refuses."""
+def meant(asked: Asked, facts: Facts, version: Version, largest: Largest) -> Meant:
+    """`largest` is what `max` and `^max` may be. Raises InvalidRendition for everything that section 4 refuses."""
     region = _region(asked.region, facts)
-    width, height = _size(asked.size, region, version, enlarged)
+    if asked.format not in FORMATS:
+        raise InvalidRendition("format", f"cannot be {asked.format!r:.40}", " ".join(FORMATS))
+    width, height = _size(asked, region, version, facts, largest)
     rotation = _rotation(asked.rotation)
     quality = _QUALITIES.get(asked.quality)
     if quality is None:
         raise InvalidRendition("quality", f"cannot be {asked.quality!r:.40}", " ".join(_QUALITIES))
-    if asked.format not in FORMATS:
-        raise InvalidRendition("format", f"cannot be {asked.format!r:.40}", " ".join(FORMATS))
     whole = (region.x, region.y, region.width, region.height) == (0, 0, facts.width, facts.height)
     natural = (width, height) == (region.width, region.height)
     rendition = Rendition(
@@ -111,6 +111,8 @@ def _region(text: str, facts: Facts) -> Region:
         sides = (facts.width, facts.height, facts.width, facts.height)
         x, y, width, height = (_nearest(share * side) for share, side in zip(shares, sides, strict=True))
         width, height = (max(1, side) if share else 0 for side, share in ((width, shares[2]), (height, shares[3])))
+        if shares[0] < 1 and shares[1] < 1:
+            x, y = min(x, facts.width - 1), min(y, facts.height - 1)
     else:
         raise InvalidRendition("region", f"cannot be {text!r:.40}", "full, square, x,y,w,h or pct:x,y,w,h")
     if not (width and height) or x >= facts.width or y >= facts.height:
@@ -118,8 +120,9 @@ def _region(text: str, facts: Facts) -> Region:
     return Region(x, y, min(width, facts.width - x), min(height, facts.height - y))
 
 
-def _size(text: str, region: Region, version: Version, enlarged: int) -> tuple[int, int]:
-    """Section 4.2."""
+def _size(asked: Asked, region: Region, version: Version, facts: Facts, largest: Largest) -> tuple[int, int]:
+    """Section 4.2. Where one side is given the other is a pixel at least: viewers ask so for what is at an edge."""
+    text = asked.size
     match = _SIZE.fullmatch(text)
     allowed = "max w, ,h pct:n w,h !w,h, and ^ before it" if version == 3 else "full max w, ,h pct:n w,h !w,h"
     if match is None or (version == 3 and match["max"] == "full") or (version == 2 and match["up"]):
@@ -127,7 +130,7 @@ def _size(text: str, region: Region, version: Version, enlarged: int) -> tuple[i
     grows = version == 2 or match["up"] is not None
     width, height = (None if match[side] is None else int(match[side]) for side in ("width", "height"))
     if match["max"]:
-        return _largest(region, enlarged) if match["up"] else (region.width, region.height)
+        return _most(region, Format(asked.format), facts, largest, grows=match["up"] is not None)
     if match["pct"] is not None:
         share = _fraction(match["pct"]) / 100
         made = _nearest(region.width * share), _nearest(region.height * share)
@@ -141,9 +144,9 @@ def _size(text: str, region: Region, version: Version, enlarged: int) -> tuple[i
         raise InvalidRendition("size", f"cannot be {text!r:.40}", allowed)
     elif height is None:
         assert width is not None
-        made = width, _nearest(region.height * Fraction(width, region.width))
+        made = width, max(1, _nearest(region.height * Fraction(width, region.width))) if width else 0
     elif width is None:
-        made = _nearest(region.width * Fraction(height, region.height)), height
+        made = max(1, _nearest(region.width * Fraction(height, region.height))) if height else 0, height
     else:
         made = width, height
     if not all(made):
@@ -155,12 +158,17 @@ def _size(text: str, region: Region, version: Version, enlarged: int) -> tuple[i
     return made
 
 
-def _largest(region: Region, pixels: int) -> tuple[int, int]:
-    """Of the region's aspect, with so many pixels at most, or its own size where that is larger."""
-    if region.width * region.height >= pixels:
+def _most(region: Region, image_format: Format, facts: Facts, largest: Largest, *, grows: bool) -> tuple[int, int]:
+    """As large as the format and the limits have it: the region's own size, or, where it `grows`, more."""
+    natural, side = region.width * region.height, OUTPUTS[image_format].max_side
+    frames = facts.frames if OUTPUTS[image_format].animation else 1
+    pixels = max(natural, min(largest.any, largest.enlarged) // frames) if grows else natural
+    if image_format is Format.AVIF:
+        pixels = min(pixels, largest.avif)
+    if pixels >= natural > 0 and not (grows and pixels > natural) and max(region.width, region.height) <= side:
         return region.width, region.height
-    height = max(region.height, isqrt(pixels * region.height // region.width))
-    return max(region.width, min(region.width * height // region.height, pixels // height)), height
+    height = max(1, min(side, isqrt(pixels * region.height // region.width), side * region.height // region.width or 1))
+    return max(1, min(side, region.width * height // region.height, pixels // height)), height
 
 
 def _rotation(text: str) -> Rotation:
@@ -213,9 +221,12 @@ def sizes(facts: Facts) -> list[dict[str, int]]:
     return found[::-1]
 
 
-def description(address: str, facts: Facts, version: Version, enlarged: int) -> dict[str, Any]:
+def description(address: str, facts: Facts, version: Version, largest: Largest) -> dict[str, Any]:
     """info.json (section 5) of the image at `address`."""
-    most = max(facts.width * facts.height, enlarged)
+    limits: dict[str, int] = {"maxArea": max(facts.width * facts.height, min(largest.any, largest.enlarged))}
+    side = OUTPUTS[Format.JPG].max_side
+    if max(facts.width, facts.height) > side:
+        limits = {"maxWidth": side, "maxHeight": side} | limits
     tile = {"width": TILE, "height": TILE, "scaleFactors": scales(facts)}
     common = {
         "protocol": "http://iiif.io/api/image",
@@ -228,7 +239,7 @@ def description(address: str, facts: Facts, version: Version, enlarged: int) -> 
         profile = {
             "formats": sorted(map(str, FORMATS)),
             "qualities": list(_QUALITIES),
-            "maxArea": most,
+            **limits,
             "supports": ["baseUriRedirect", "canonicalLinkHeader", "cors", "jsonldMediaType", "mirroring",
                          "profileLinkHeader", "regionByPct", "regionByPx", "regionSquare", "rotationArbitrary",
                          "rotationBy90s", "sizeAboveFull", "sizeByConfinedWh", "sizeByDistortedWh", "sizeByH",
@@ -246,7 +257,7 @@ def description(address: str, facts: Facts, version: Version, enlarged: int) -> 
         "type": "ImageService3",
         "profile": "level2",
         **common,
-        "maxArea": most,
+        **limits,
         "preferredFormats": ["png" if facts.alpha else "jpg"],
         "extraFormats": sorted(str(one) for one in FORMATS if one not in _ALWAYS),
         "extraQualities": ["color", "gray", "bitonal"],

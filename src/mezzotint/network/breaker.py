@@ -14,8 +14,9 @@ import logging
 import math
 import random
 import time
-from collections.abc import Callable
+from collections.abc import Callable, Iterator
 from concurrent.futures import ThreadPoolExecutor
+from contextlib import contextmanager
 from dataclasses import asdict, dataclass, replace
 from typing import Any
 
@@ -112,8 +113,19 @@ class CircuitBreaker:
     def half_open(self, origin: str) -> None:
         """It seems to be back: one may probe now, whose answer says more."""
         standing = self.standing(origin)
-        if standing.has_failed:
-            self._keep(origin, replace(standing, until=0.0, probed=False))
+        if standing.has_failed and not (standing.probed and standing.until > self._clock()):
+            self._keep(origin, replace(standing, until=0.0))
+
+    @contextmanager
+    def trying(self, origin: str) -> Iterator[None]:
+        """`begin`, and where nothing was learned of it by the end, another may try. Raises OriginBusy."""
+        self.begin(origin)
+        try:
+            yield
+        finally:
+            standing = self.standing(origin)
+            if standing.probed:
+                self._keep(origin, replace(standing, until=0.0, probed=False))
 
     def answered(self, origin: str) -> None:
         """All of it; a pause that it wants goes on."""
@@ -135,14 +147,18 @@ class CircuitBreaker:
     def _tell(self, origin: str, standing: Standing) -> None:
         """What other processes have counted meanwhile counts too."""
         kept = self._facts.recall(_key(origin))
-        if kept is not None and not standing.has_failed and (standing.dead or standing.broken):
+        if kept is not None and (standing.dead or standing.broken):
             other = _parsed(kept)
-            standing = replace(
+            joined = replace(
                 standing,
                 dead=tuple({*standing.dead, *other.dead}),
                 broken=tuple({*standing.broken, *other.broken}),
-                until=max(standing.until, other.until),
+                probes=max(standing.probes, other.probes),
+                pause=max(standing.pause, other.pause),
             )
+            if joined.has_failed and not standing.has_failed:  # by what both have seen
+                joined = replace(joined, until=max(other.until, self._clock() + FIRST_PAUSE * random.uniform(0.8, 1.2)))
+            standing = joined
         self._facts.remember(_key(origin), json.dumps(asdict(standing)))
 
     def _later(self, work: Callable[..., None], *arguments: Any) -> None:

@@ -143,29 +143,29 @@ class Client:
         self._breaker.check(origin)
         turn = self._slots.take(target.authority, patience, loops.level(target))
         async with turn as slot, deadline.kept(self._failed(target)):
-            self._breaker.begin(origin)  # much may have happened while a turn was waited for
-            with told(self._failed(target)):
-                await slot.go_to((target.scheme, target.host, target.port), self._open_slot)
-                slot.gate.begin(self._allows, target.host if target.literal else None)
-                answer = await slot.session.get(
-                    URL(target.url, encoded=True),
-                    headers={**headers, **chain.headers(target), "Accept-Encoding": "identity"},
-                    allow_redirects=False,
-                )
-            try:
-                location = judge(self._breaker, target, answer, not _CONDITIONS.isdisjoint(headers))
-                if location is not None:
-                    chain.remember(target, answer)
-                    if 0 < (answer.content_length or 0) <= PIECE:
-                        await _drained(answer)
-                said = {name.lower(): value for name, value in answer.headers.items()}
-                chunks, length = self._chunks(target, answer), answer.content_length
-                if (coding := said.get("content-encoding", "")) and layers(coding):
-                    chunks, length = inflated(chunks, coding), None
-                status = 200 if answer.status in WHOLE else answer.status
-                yield Response(status, target, said, length, chunks), location
-            finally:
-                answer.close()  # of a body that was read to its end nothing is left to close
+            with self._breaker.trying(origin):  # much may have happened while a turn was waited for
+                with told(self._failed(target)):
+                    await slot.go_to((target.scheme, target.host, target.port), self._open_slot)
+                    slot.gate.begin(self._allows, target.host if target.literal else None)
+                    answer = await slot.session.get(
+                        URL(target.url, encoded=True),
+                        headers={**headers, **chain.headers(target), "Accept-Encoding": "identity"},
+                        allow_redirects=False,
+                    )
+                try:
+                    location = judge(self._breaker, target, answer, not _CONDITIONS.isdisjoint(headers))
+                    if location is not None:
+                        chain.remember(target, answer)
+                        if 0 < (answer.content_length or 0) <= PIECE:
+                            await _drained(answer)
+                    said = {name.lower(): value for name, value in answer.headers.items()}
+                    chunks, length = self._chunks(target, answer), answer.content_length
+                    if (coding := said.get("content-encoding", "")) and layers(coding):
+                        chunks, length = inflated(chunks, coding), None
+                    status = 200 if answer.status in WHOLE else answer.status
+                    yield Response(status, target, said, length, chunks), location
+                finally:
+                    answer.close()  # of a body that was read to its end nothing is left to close
 
     def _allows(self, host: str, address: str) -> bool:
         return self._policy.allows(host, ipaddress.ip_address(address.partition("%")[0]))

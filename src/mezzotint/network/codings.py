@@ -59,7 +59,7 @@ class _Layer:
 
     def __init__(self, name: str, wire: _Wire) -> None:
         self._deflate, self._wire = name == "deflate", wire
-        self._begun, self._plain, self._waiting = False, False, b""
+        self._begun, self._plain, self._done, self._waiting = False, False, False, b""
         self._inflate = zlib.decompressobj(31)
         self._made, self._members = 0, 1
 
@@ -69,12 +69,18 @@ class _Layer:
             if len(self._waiting) < 2:
                 return
             chunk = self._begin()
+            self._waiting = b""
         if self._plain:
             yield chunk
             return
-        while chunk:
+        while chunk and not self._done:
             if self._inflate.eof:
-                if not chunk.startswith(_GZIP):
+                chunk, self._waiting = self._waiting + chunk, b""
+                if chunk == _GZIP[:1]:
+                    self._waiting = chunk  # the next piece says whether it is another member
+                    return
+                if self._deflate or not chunk.startswith(_GZIP):
+                    self._done = True
                     return  # what is behind its end is none of it
                 self._members += 1
                 if self._members > MOST_MEMBERS:

@@ -8,6 +8,7 @@ from __future__ import annotations
 
 import hmac
 import re
+import time
 from contextvars import ContextVar
 from dataclasses import dataclass
 
@@ -17,7 +18,11 @@ from mezzotint.network.urls import Url
 HEADER = "CDN-Loop"
 MOST = 5
 _LONGEST = 4096
-_ENTRY = re.compile(r'mezzotint; for=([0-9a-f]{16}); at="([0-9A-Za-z.:\[\]_-]{1,260})"; by=([0-9a-f]{32})')
+_ENTRY = re.compile(
+    r'mezzotint; for=([0-9a-f]{16}); at="([0-9A-Za-z.:\[\]_-]{1,260})"; on=([0-9a-f]{1,12}); by=([0-9a-f]{32})'
+)
+_GOOD = 600
+"""seconds: whoever has seen what was signed may say it again for so long"""
 
 
 @dataclass(frozen=True, slots=True)
@@ -36,12 +41,16 @@ def links(header: str | None, secret: str) -> tuple[Link, ...]:
     """What a request's CDN-Loop says of downloads of this installation."""
     if not header or len(header) > _LONGEST:
         return ()
-    found = [(Link(key, origin), by) for key, origin, by in _ENTRY.findall(header)[: MOST + 1]]
-    return tuple(link for link, by in found if hmac.compare_digest(by, _signed(link, secret)))
+    found: list[Link] = []
+    for key, origin, on, by in _ENTRY.findall(header)[: MOST + 1]:
+        link, at = Link(key, origin), int(on, 16)
+        if hmac.compare_digest(by, _signed(link, at, secret)) and abs(time.time() - at) < _GOOD and link not in found:
+            found.append(link)
+    return tuple(found)
 
 
-def _signed(link: Link, secret: str) -> str:
-    text = f"cdn-loop {link.key} {link.origin}"
+def _signed(link: Link, at: int, secret: str) -> str:
+    text = f"cdn-loop {link.key} {link.origin} {at}"
     return hmac.new(secret.encode(), text.encode(), "sha256").hexdigest()[:32]
 
 
@@ -60,5 +69,7 @@ def level(target: Url) -> int:
 
 def said(first: Url, target: Url, secret: str) -> str:
     """For a request to `target`, on behalf of the download of `first`."""
-    chain = (*behind.get(), Link(first.key[:16], target.origin))
-    return ", ".join(f'mezzotint; for={link.key}; at="{link.origin}"; by={_signed(link, secret)}' for link in chain)
+    chain, now = (*behind.get(), Link(first.key[:16], target.origin)), int(time.time())
+    return ", ".join(
+        f'mezzotint; for={link.key}; at="{link.origin}"; on={now:x}; by={_signed(link, now, secret)}' for link in chain
+    )

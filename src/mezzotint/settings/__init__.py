@@ -207,6 +207,12 @@ class Settings:
         host, port = self.bind
         return self.public_url or f"http://{f'[{host}]' if ':' in host else host}:{port}"
 
+    def address_as_asked(self, host: str, scheme: str) -> str | None:
+        """Where the server is, without a slash at its end: as the settings have it, or as a request's Host has it."""
+        if self.public_url is not None:
+            return self.public_url
+        return f"{'https' if scheme == 'https' else 'http'}://{host}" if p.HOST.fullmatch(host) else None
+
     @property
     def agent(self) -> str:
         """What this installation calls itself when it fetches."""

@@ -5,7 +5,7 @@ from __future__ import annotations
 import asyncio
 import time
 from collections.abc import AsyncIterator, Mapping
-from contextlib import asynccontextmanager
+from contextlib import ExitStack, asynccontextmanager
 from dataclasses import replace
 from typing import Any
 
@@ -114,30 +114,29 @@ class PeerClient:
         headers: Mapping[str, str] | None = None,
         body: Any = None,
     ) -> AsyncIterator[aiohttp.ClientResponse]:
-        try:
-            self._breaker.begin(peer.origin)
-        except OriginBusy:
-            self._look_soon(peer)
-            raise
         address, given = params["url"], peer.headers
         if asked := tracing.request_id.get():
             given["X-Request-Id"] = asked
-        with told(lambda: self._breaker.failed(peer.origin, address)):
-            answer = await self._opened().request(
-                method,
-                URL(peer.url + path).with_query({**params, **peer.parameters}),
-                headers={**given, **(headers or {}), "Accept-Encoding": "identity"},
-                data=body,
-                allow_redirects=False,
-            )
-        try:
+        with ExitStack() as stack:
+            try:
+                stack.enter_context(self._breaker.trying(peer.origin))
+            except OriginBusy:
+                self._look_soon(peer)
+                raise
+            with told(lambda: self._breaker.failed(peer.origin, address)):
+                answer = await self._opened().request(
+                    method,
+                    URL(peer.url + path).with_query({**params, **peer.parameters}),
+                    headers={**given, **(headers or {}), "Accept-Encoding": "identity"},
+                    data=body,
+                    allow_redirects=False,
+                )
+            stack.callback(answer.close)
             if answer.status >= 500 and answer.status != 507:
                 self._breaker.failed(peer.origin, address, broken=True)
                 raise OriginBusy(peer.name, 5) if answer.status == 503 else OriginFailed(f"answered {answer.status}")
             self._breaker.answered(peer.origin)
             yield answer
-        finally:
-            answer.close()
 
     def _look_soon(self, peer: Peer) -> None:
         """Whether one that is left alone is back: nobody waits for it."""

@@ -82,7 +82,10 @@ class ActivityPageView(_ManifestView):
 
 
 def _base(request: Request) -> str:
-    return engine().settings.public_url or request.build_absolute_uri("/").rstrip("/")
+    """As the Image API's door has it, which the manifests lead to."""
+    settings, headers = engine().settings, request.headers
+    asked = settings.address_as_asked(headers.get("Host", ""), headers.get("X-Forwarded-Proto", request.scheme or ""))
+    return asked or settings.address
 
 
 def _presentation(request: Request) -> Presentation:
@@ -93,7 +96,8 @@ def _answer(request: Request, document: dict[str, Any], media_type: str = MEDIA_
     """The same bytes on every node, with a tag of theirs."""
     body = json.dumps(document, ensure_ascii=False).encode("utf-8", "backslashreplace")
     etag = f'"{hashlib.sha256(body).hexdigest()[:32]}"'
-    kept = "public" if engine().settings.public_read else "private"
+    settings = engine().settings
+    kept = "public" if settings.public_read and settings.public_url else "private"
     fresh = f"{kept}, max-age=0, must-revalidate"
     headers = {**_OPEN, "ETag": etag, "Cache-Control": fresh, "Vary": "Authorization, Cookie"}
     held = [tag.strip().removeprefix("W/") for tag in request.headers.get("If-None-Match", "").split(",")]
