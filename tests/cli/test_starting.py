@@ -17,7 +17,7 @@ from tests.backends import missing_postgresql
 from tests.backends.postgresql import PostgreSQL
 from tests.backends.swift import SwiftCluster
 from tests.conftest import Server, figure
-from tests.servers import PROGRAM, environment, run
+from tests.servers import PROGRAM, environment, run, start_server
 from tests.waiting import PATIENCE, until
 
 
@@ -202,6 +202,9 @@ def test_a_second_server_on_the_same_data_says_so_and_ends(serve: Callable[..., 
     assert second.returncode == 2
     assert second.stderr.startswith("mezzotint: MEZZOTINT_DATA: another `mezzotint serve` runs on ")
     assert server.http.get("/health").status_code == 200
+    shared = start_server(server.data, MEZZOTINT_SHARE_DATA="true")
+    assert shared.http.get("/health").status_code == 200
+    shared.stop()
     server.stop()
     again = serve(server.data)
     assert again.http.get("/health").status_code == 200

@@ -66,9 +66,9 @@ def serve(
 def _preload(settings: Settings) -> None:
     """Import once what all workers run: they are forks of this process."""
     locks, metrics = HostLocks(settings.data / "host" / "locks"), settings.data / "metrics" / uuid.uuid4().hex
-    if locks.take("serve") is None:  # held until this process and all of its workers have ended
-        fail(f"MEZZOTINT_DATA: another `mezzotint serve` runs on {settings.data}; each needs a directory of its own")
-    for other in metrics.parent.glob("*"):  # of servers that were killed, and of what works beside this one
+    if not settings.share_data and locks.take("serve") is None:  # held until all of its workers have ended
+        fail(f"MEZZOTINT_DATA: another `mezzotint serve` runs on {settings.data} (MEZZOTINT_SHARE_DATA=true allows it)")
+    for other in metrics.parent.glob("*"):  # of servers that share this data, in containers of their own perhaps
         with locks.attempt(f"metrics:{other.name}") as ended:
             if ended:
                 shutil.rmtree(other, ignore_errors=True) if other.is_dir() else other.unlink(missing_ok=True)

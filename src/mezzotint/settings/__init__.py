@@ -81,6 +81,7 @@ class Settings:
     render_queue: int = p.setting("MEZZOTINT_RENDER_QUEUE", p.parse_positive, "64")
     formats: frozenset[str] = p.setting("MEZZOTINT_FORMATS", p.parse_formats, "jpg png webp avif heic jxl gif tif bmp")
     allow_svg: bool = p.setting("MEZZOTINT_ALLOW_SVG", p.parse_bool, "false")
+    share_data: bool = p.setting("MEZZOTINT_SHARE_DATA", p.parse_bool, "false")
     read_only: bool = p.setting("MEZZOTINT_READ_ONLY", p.parse_bool, "false")
     store_timeout: int = p.setting("MEZZOTINT_STORE_TIMEOUT", p.parse_positive, "30")
     store_connections: int = p.setting("MEZZOTINT_STORE_CONNECTIONS", p.parse_positive, "16")
