@@ -66,7 +66,7 @@ def test_two_servers_of_one_directory_keep_their_figures_apart(serve: Callable[.
             return free
 
     [of_first] = figures()
-    second = serve(first.data)
+    second = serve(first.data, MEZZOTINT_SHARE_DATA="true")
     assert figure(second, "mezzotint_render_seconds_count") == 0
     assert figure(first, "mezzotint_render_seconds_count") == before
     [of_second] = figures() - {of_first}
@@ -74,6 +74,6 @@ def test_two_servers_of_one_directory_keep_their_figures_apart(serve: Callable[.
     second.stop()
     until(lambda: has_ended(of_second))
     assert not has_ended(of_first)
-    serve(first.data)
+    serve(first.data, MEZZOTINT_SHARE_DATA="true")
     assert len(figures()) == 2 and of_first in figures() and of_second not in figures(), "of the dead nothing is left"
     assert figure(first, "mezzotint_render_seconds_count") == before
