@@ -216,7 +216,8 @@ class OriginRefuses(OriginError):
         self.status = status
         self.redirects = 0
         """that led to who answered so"""
-        self.args = (self.saying.get(status, f"the origin answered {status} to this address"),)
+        self.detail = self.saying.get(status, f"the origin answered {status} to this address")
+        self.args = (self.detail,)
 
 
 class OriginLacks(OriginRefuses):

@@ -27,6 +27,8 @@ def made(error: type[errors.MezzotintError]) -> errors.MezzotintError:
         return error("somebody was quicker", {"a": ["title"]})
     if issubclass(error, errors.StoreRefused):
         return error("it was asked wrongly", "set it right")
+    if issubclass(error, errors.OriginRefuses):
+        return error(410)
     return error("it went wrong")
 
 
