@@ -15,7 +15,6 @@ from pathlib import Path
 from typing import Annotated, Any
 
 import typer
-import uvloop
 from rich.markup import escape
 from rich.table import Table
 
@@ -56,8 +55,7 @@ def work() -> None:
     thread = threading.Thread(target=documents.run, name="composites")
     thread.start()
     try:
-        with asyncio.Runner(loop_factory=uvloop.new_event_loop) as runner:
-            runner.run(until_stopped())
+        asyncio.run(until_stopped())
     finally:
         documents.stop()
         thread.join()
@@ -208,7 +206,7 @@ def _working(more: int) -> Iterator[threading.Thread]:
     keeps one core busy."""
     from mezzotint.imagecloud import worker
 
-    loop = uvloop.new_event_loop()
+    loop = asyncio.new_event_loop()
     task = loop.create_task(worker.work())
 
     def run() -> None:

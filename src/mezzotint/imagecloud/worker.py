@@ -9,7 +9,6 @@ import time
 from collections.abc import Awaitable, Callable
 from contextlib import closing, suppress
 
-import uvloop
 from django.db import DatabaseError
 
 from mezzotint.errors import MezzotintError
@@ -114,8 +113,7 @@ class Background(background.Background):
         self._task: asyncio.Task[None] | None = None
 
     def work(self) -> None:
-        with asyncio.Runner(loop_factory=uvloop.new_event_loop) as runner:
-            runner.run(self._work())
+        asyncio.run(self._work())
 
     def interrupt(self) -> None:
         if self._loop is not None and self._task is not None:
