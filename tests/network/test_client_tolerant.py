@@ -13,7 +13,7 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from mezzotint.errors import InvalidInput, OriginError, OriginFailed
-from mezzotint.network import loops
+from mezzotint.network import heads, loops
 from mezzotint.network.addresses import Patterns, Policy
 from mezzotint.network.client import Client
 from mezzotint.network.codings import MOST_RATIO
@@ -104,6 +104,7 @@ CODED = {
     "gzip, identity": packed(BODY),
     "deflate": zlib.compress(BODY),
     "Deflate": deflated(BODY),
+    "x-deflate": zlib.compress(BODY),
     "gzip,gzip": packed(packed(BODY)),
     "deflate, gzip": packed(zlib.compress(BODY)),
     "gzip, none": packed(BODY[:100]) + packed(BODY[100:]),
@@ -166,6 +167,26 @@ def test_what_may_mean_two_things_or_is_without_bounds_is_refused(host: Host, or
     origin.answers["/a"] = saying(answer)
     with pytest.raises(OriginError):
         host.load(origin.url("/a"))
+
+
+def test_a_head_that_drips_is_looked_through_once(monkeypatch: pytest.MonkeyPatch) -> None:
+    """Each piece costs what it is long, however much came before it."""
+    searched = 0
+
+    class Counting:
+        def search(self, text: bytes, start: int = 0) -> None:
+            nonlocal searched
+            searched += len(text) - start
+
+    async def main() -> None:
+        monkeypatch.setattr(heads, "_END", Counting())
+        protocol = heads.Tolerant(loop=asyncio.get_running_loop())
+        protocol.set_response_params()
+        for _ in range(5000):
+            protocol.data_received(b"x")
+
+    asyncio.run(main())
+    assert searched < 5000 * 5
 
 
 def test_bytes_behind_the_end_are_no_answer_to_the_next_request(host: Host, origin: Origin) -> None:

@@ -14,13 +14,10 @@ from django.template.loader import render_to_string
 from django.views.decorators.http import require_safe
 
 from mezzotint.errors import MezzotintError, NotFound
-from mezzotint.names import Facts, canonical
-from mezzotint.names.canonical import output_size
-from mezzotint.names.grammar import parse_rendition
 from mezzotint.problems import problem_headers, status_of
 from mezzotint.repository import filters, paging, queries
 from mezzotint.repository.api.problems import as_domain, plain
-from mezzotint.repository.links import picture
+from mezzotint.repository.links import fitted, picture
 from mezzotint.repository.models import Collection, Image
 from mezzotint.wiring import engine
 
@@ -105,7 +102,7 @@ def error_page(request: HttpRequest, error: MezzotintError) -> HttpResponse:
 
 
 def _card(image: Image) -> dict[str, Any]:
-    width, height = _fitted(image, 400)
+    width, height = fitted(image, 400)
     return {
         "ident": image.ident,
         "title": image.title or "Untitled",
@@ -116,11 +113,5 @@ def _card(image: Image) -> dict[str, Any]:
 
 
 def _size(image: Image, label: str, side: int) -> dict[str, Any]:
-    width, height = _fitted(image, side)
+    width, height = fitted(image, side)
     return {"label": label, "url": picture(image.ident, f"-{width}x{height}.jpg"), "width": width, "height": height}
-
-
-def _fitted(image: Image, side: int) -> tuple[int, int]:
-    facts = Facts(image.width, image.height, image.format, image.bytes)
-    rendition = canonical(parse_rendition(f"-fit{side}x{side}.jpg"), facts)
-    return output_size(rendition, facts)

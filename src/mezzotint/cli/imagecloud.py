@@ -126,20 +126,13 @@ def clones(
 
 
 def read_lines(file: str) -> list[str]:
+    from mezzotint.repository.intake.table import decoded
+
     try:
-        data = sys.stdin.buffer.read() if file == "-" else Path(file).read_bytes()
-    except OSError as error:
+        lines = decoded(sys.stdin.buffer.read() if file == "-" else Path(file).read_bytes()).splitlines()
+    except (OSError, UnicodeDecodeError) as error:
         fail(f"{file}: {error}")
-    lines = _text(data).splitlines()
     return [line.strip() for line in lines if line.strip() and not line.lstrip().startswith("#")]
-
-
-def _text(data: bytes) -> str:
-    """Whatever it was written with: UTF-8, UTF-16 with a mark of byte order, otherwise as Windows has it."""
-    try:
-        return data.decode("utf-16" if data.startswith((b"\xff\xfe", b"\xfe\xff")) else "utf-8-sig")
-    except UnicodeDecodeError:
-        return data.decode("cp1252", "replace")
 
 
 def work_through(urls: list[str], *, wait: bool, from_peers: bool = False) -> tuple[dict[str, Any], dict[str, int]]:

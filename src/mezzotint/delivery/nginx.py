@@ -15,6 +15,7 @@ from mezzotint.cache.hits import FORMAT
 from mezzotint.delivery.answer import COMMON
 from mezzotint.delivery.respond import CACHE, STORE, nginx_word
 from mezzotint.errors import InvalidInput
+from mezzotint.front.spelling import spelled
 from mezzotint.names import FORMATS, OUTPUTS
 from mezzotint.settings import Settings
 from mezzotint.sources.coverart.asking import ID, SIZES
@@ -209,7 +210,7 @@ location {place} {{
 
 
 def _common() -> str:
-    given = [("X-Served-By", "nginx-cache"), *((name.decode().title(), value.decode()) for name, value in COMMON)]
+    given = [("X-Served-By", "nginx-cache"), *((spelled(name).decode(), value.decode()) for name, value in COMMON)]
     said = "".join(f'add_header {name} "{value}";\n' for name, value in given)
     return f"{said}add_header X-Request-Id $request_id always;\n"
 

@@ -94,11 +94,10 @@ class CircuitBreaker:
             if not standing.probed and standing.until > self._clock():
                 return  # it was under way when the circuit opened
             standing = replace(standing, probes=standing.probes + 1, probed=False)
+        elif broken:
+            standing = replace(standing, broken=tuple({*standing.broken, mark}))
         else:
-            if broken:
-                standing = replace(standing, broken=tuple({*standing.broken, mark}))
-            else:
-                standing = replace(standing, dead=tuple({*standing.dead, mark}))
+            standing = replace(standing, dead=tuple({*standing.dead, mark}))
         if standing.has_failed:
             pause = min(LONGEST_PAUSE, FIRST_PAUSE * 2 ** min(standing.probes, 10))
             standing = replace(standing, until=self._clock() + pause * random.uniform(0.8, 1.2))

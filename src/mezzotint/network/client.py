@@ -39,6 +39,8 @@ _CONDITIONS = {"If-None-Match", "If-Modified-Since"}
 _CONNECT, _GAP = 10.0, 20.0
 PIECE = 1 << 16
 _MOST_COOKIES = 8192
+_DRAINING = 1.0
+"""seconds that the words of a redirect may take"""
 _STAND_IN = 1.0
 """seconds that one who is asked by this very server waits for a turn"""
 
@@ -209,7 +211,7 @@ class Client:
 async def _drained(answer: aiohttp.ClientResponse) -> None:
     """Words that nobody reads: where they come, the connection stays good for the next one."""
     with suppress(TimeoutError, aiohttp.ClientError, OSError, ValueError):
-        async with asyncio.timeout(_STAND_IN):
+        async with asyncio.timeout(_DRAINING):
             async for _ in answer.content.iter_any():
                 pass
 

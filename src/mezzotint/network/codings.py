@@ -13,13 +13,13 @@ MOST_RATIO, UNTIL = 100, 1 << 20
 MOST_LAYERS, MOST_MEMBERS = 2, 16
 _PIECE = 1 << 16
 _GZIP = b"\x1f\x8b"
-_KNOWN = {"gzip", "x-gzip", "deflate"}
+_KNOWN = {"gzip", "deflate"}
 
 
 def layers(field: str) -> list[str]:
     """The codings of Content-Encoding that are to be undone, the last one first. All others (none, binary, utf-8,
     aws-chunked) are no codings of what comes, or show when the picture is looked at. Raises OriginFailed."""
-    found = [name for part in field.split(",") if (name := part.strip().lower()) in _KNOWN]
+    found = [name for part in field.split(",") if (name := part.strip().lower().removeprefix("x-")) in _KNOWN]
     if len(found) > MOST_LAYERS:
         raise OriginFailed(f"the origin has compressed it {len(found)} times")
     return found[::-1]

@@ -75,15 +75,15 @@ class Tolerant(ResponseHandler):
         if self._head is None or not data:  # nothing: the parser is to go on with what it has
             self._pass_on(b"", data)
             return
-        self._head += data
-        while end := _END.search(self._head):
+        seen, self._head = len(self._head), self._head + data
+        while end := _END.search(self._head, max(0, seen - 3)):  # a head that drips is looked through once
             head, rest = self._head[: end.end()], self._head[end.end() :]
             status = _STATUS.match(head)
             code = int(status["code"]) if status else 0
             head, length = mended(head)
             if 100 <= code < 200:  # an interim one: another follows
                 super().data_received(head)
-                self._head = rest
+                seen, self._head = 0, rest
                 continue
             self._head, self._left = None, 0 if code in _WITHOUT_BODY else length
             self._pass_on(head, rest)

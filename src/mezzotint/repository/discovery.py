@@ -40,16 +40,13 @@ class Activity:
 
 def last_page() -> int:
     """The number of the last one, from 0; -1 where nothing was ever committed."""
-    return (standing.head().seq - 1) // BLOCK if standing.head().seq else -1
+    return (standing.head().seq - 1) // BLOCK
 
 
 def page(number: int) -> list[Activity]:
-    """In the order in which they came. Raises NotFound, JournalBroken, StoreUnavailable."""
-    if not 0 <= number <= last_page():
-        raise NotFound("there is no such page of activities")
-    newest = Commit.objects.filter(seq__lte=(number + 1) * BLOCK).order_by("-seq").first()
+    """In the order in which they came, of a page that there is. Raises JournalBroken, StoreUnavailable."""
+    newest = Commit.objects.filter(seq__lte=(number + 1) * BLOCK).latest("seq")
     before = Commit.objects.filter(seq=number * BLOCK).first()
-    assert newest is not None
     after = Head() if before is None else Head(before.seq, before.fingerprint)
     return list(_activities(after, newest.seq, newest.fingerprint))
 
@@ -101,12 +98,15 @@ class Discovery:
 
     def page(self, number: int) -> dict[str, Any]:
         """Raises NotFound, JournalBroken, StoreUnavailable."""
+        last = last_page()
+        if number > last:
+            raise NotFound("there is no such page of activities")
         items = [
             {"type": one.what, "object": {"id": f"{self._base}{one.path}", "type": "Manifest"}, "endTime": one.at}
             for one in page(number)
         ]
         around = {"prev": number - 1} if number else {}
-        if number < last_page():
+        if number < last:
             around["next"] = number + 1
         return {
             "@context": CONTEXT,

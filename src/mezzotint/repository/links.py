@@ -4,9 +4,19 @@ from __future__ import annotations
 
 import time
 
+from mezzotint.names import Facts, canonical
+from mezzotint.names.canonical import output_size
+from mezzotint.names.grammar import parse_rendition
+from mezzotint.repository.models import Image
 from mezzotint.wiring import engine
 
 _HALF_DAY = 43_200
+
+
+def fitted(image: Image, side: int) -> tuple[int, int]:
+    """Width and height of an image in a box of so many pixels a side; never enlarged."""
+    facts = Facts(image.width, image.height, image.format, image.bytes)
+    return output_size(canonical(parse_rendition(f"-fit{side}x{side}.jpg"), facts), facts)
 
 
 def picture(ident: str, rendition: str = "") -> str:

@@ -10,9 +10,8 @@ from collections.abc import Iterable
 from typing import Any
 from urllib.parse import quote, urlsplit
 
-from mezzotint.names import FORMATS, Facts
-from mezzotint.names.canonical import canonical, picture_size
-from mezzotint.names.grammar import parse_rendition
+from mezzotint.names import FORMATS
+from mezzotint.repository.links import fitted
 from mezzotint.repository.models import Collection, Image
 
 CONTEXT = "http://iiif.io/api/presentation/3/context.json"
@@ -156,10 +155,9 @@ class Presentation:
         }
 
     def _thumbnail(self, image: Image) -> dict[str, Any]:
-        facts = Facts(image.width, image.height, image.format, image.bytes)
-        fitted = canonical(parse_rendition(f"-fit{_THUMBNAIL}x{_THUMBNAIL}.jpg"), facts)
-        width, height = picture_size(fitted, facts)
-        return self._picture(image, f"{width},{height}" if fitted.size else "max", width, height)
+        width, height = fitted(image, _THUMBNAIL)
+        natural = (width, height) == (image.width, image.height)
+        return self._picture(image, "max" if natural else f"{width},{height}", width, height)
 
     def _original(self, image: Image) -> dict[str, Any]:
         return {

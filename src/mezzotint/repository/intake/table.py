@@ -53,7 +53,7 @@ class Table:
     def __init__(self, path: Path) -> None:
         """Raises InvalidInput for a file that is no such table."""
         try:
-            text = _decoded(path.read_bytes())
+            text = decoded(path.read_bytes())
             self._rows = list(_rows(text))
         except (OSError, UnicodeDecodeError, csv.Error) as error:
             raise InvalidInput("metadata", f"{path} cannot be read: {error}", "CSV with a header line") from None
@@ -99,7 +99,8 @@ def _plain(name: str) -> str:
     return posixpath.normpath(unicodedata.normalize("NFC", name.strip()).replace("\\", "/"))
 
 
-def _decoded(data: bytes) -> str:
+def decoded(data: bytes) -> str:
+    """Text as people's programs write it: UTF-8, UTF-16, Windows-1252. Raises UnicodeDecodeError."""
     for mark, encoding in _BYTE_ORDER_MARKS:
         if data.startswith(mark):
             return data.decode(encoding)
