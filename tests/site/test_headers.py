@@ -32,7 +32,11 @@ def test_pages_allow_nothing_that_is_not_theirs(server: Server, path: str) -> No
 
 @pytest.mark.parametrize("path", PAGES)
 def test_pages_need_no_script_or_style_that_stands_in_them(server: Server, path: str) -> None:
-    text = server.http.get(path).text
+    response = server.http.get(path)
+    if response.headers["content-type"].startswith("application/json"):
+        assert response.headers["x-content-type-options"] == "nosniff"  # words of a picture may be markup there
+        return
+    text = response.text
     assert not re.search(r"<script(?![^>]*\bsrc=)(?![^>]*type=\"application/json\")", text)
     assert not re.search(r"\son[a-z]+\s*=\s*[\"']", re.sub(r"<!--.*?-->", "", text))
     if path != "/api/docs/":
