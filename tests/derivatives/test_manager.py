@@ -260,7 +260,7 @@ def test_a_cache_that_cannot_keep_costs_only_the_keeping(made: Engine, tmp_path:
 
     cache = Full(tmp_path / "full", 1000)
     pool: RenderPool[Derivative] = RenderPool(1, 2)
-    manager = StoreManager(made.bases, cache, cache.host, pool, Largest(), counting, made.manager._memory, 60)
+    manager = StoreManager(made.bases, cache, cache.host, pool, Largest(), counting, made.manager._turns._memory, 60)
     ident = made.bases.add([jpeg(200, 100)]).ident
     answer = manager.request(ident, rendition(made, ident, "-w50.jpg")).result(PATIENCE)
     assert opened(answer.data).width == 50
@@ -273,7 +273,7 @@ def test_what_takes_too_long_is_given_up(made: Engine, counting: Counting) -> No
     ident = made.bases.add([jpeg(2000, 1500)]).ident
     pool: RenderPool[Derivative] = RenderPool(1, 2)
     manager = StoreManager(
-        made.bases, made.cache, made.host, pool, Largest(), counting, made.manager._memory, timeout=0.0
+        made.bases, made.cache, made.host, pool, Largest(), counting, made.manager._turns._memory, timeout=0.0
     )
     with pytest.raises(GivenUp, match="longer than 0 seconds to make, MEZZOTINT_RENDER_TIMEOUT"):
         manager.request(ident, rendition(made, ident, "-1999x1500.png")).result(PATIENCE)
@@ -298,7 +298,7 @@ def test_what_takes_more_memory_than_all_is_refused_and_nothing_else(made: Engin
 
 def test_a_render_waits_for_memory_and_is_given_up_there(made: Engine, counting: Counting) -> None:
     ident = made.bases.add([jpeg(200, 150)]).ident
-    memory = made.manager._memory
+    memory = made.manager._turns._memory
     with memory.hold(memory.total, lambda: None):
         flight = request(made, ident, "-w50.jpg")
         made.manager.leave(flight)

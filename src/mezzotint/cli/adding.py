@@ -12,6 +12,7 @@ from rich.markup import escape
 from rich.table import Table
 
 from mezzotint import tokens
+from mezzotint.cli import pyramids
 from mezzotint.cli.app import app, ready_database
 from mezzotint.cli.output import AsJson, bytes_progress, fail, out, say, tell
 from mezzotint.errors import MezzotintError, visible
@@ -72,6 +73,8 @@ def ingest(
         tell(f"into {escape(Settings.read().store_url)}")
         with bytes_progress("ingest", size) as advance:
             report = work.ingest(files, "ingest", collection, described, advance, update=update)
+        if Settings.read().pyramids == "ingest":
+            pyramids.make(report.idents.values())
     if as_json:
         print(json.dumps(_as_json(report, left)))
     else:

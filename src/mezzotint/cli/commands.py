@@ -11,6 +11,7 @@ from mezzotint.cli import (  # noqa: F401
     durability,
     imagecloud,
     nginx,
+    pyramids,
     serving,
     signing,
 )

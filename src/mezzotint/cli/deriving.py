@@ -34,7 +34,7 @@ def derive(
 
     check_directories(Settings.read())
     asked = [_rendition(text) for text in rendition or ()]
-    chosen = [_ident(text) for text in idents] if idents else list(_all())
+    chosen = [as_ident(text) for text in idents] if idents else list(_all())
     if dry_run:
         say(f"would look at {len(chosen):,} bases, {len(asked)} renditions of each" + (" and its levels" * levels))
         return
@@ -67,7 +67,7 @@ def _rendition(text: str) -> Rendition:
     return parsed
 
 
-def _ident(text: str) -> Ident:
+def as_ident(text: str) -> Ident:
     from mezzotint.names import Ident
     from mezzotint.names.ident import is_ident
 

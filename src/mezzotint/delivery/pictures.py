@@ -27,7 +27,7 @@ from mezzotint.errors import GivenUp
 from mezzotint.front.exchange import STATUS_LINES
 from mezzotint.front.spelling import field_lines
 from mezzotint.host.lanes import unheeded
-from mezzotint.names import FORMATS, Facts, Ident, Rendition, base_key, print_name
+from mezzotint.names import FORMATS, Facts, Ident, Region, Rendition, base_key, print_name
 from mezzotint.wiring import Engine
 
 PREFIX, AUTO = "/images/", ".auto"
@@ -129,10 +129,11 @@ class Pictures:
         Raises MezzotintError.
         """
         generation = self._cache.generation.now()
-        known = print_name(ident, rendition) if alias is not None else asked
-        file = await self._reach.file(known) if known is not None else None
+        tile = self._tile(ident, rendition)
+        known = tile.name if tile is not None else print_name(ident, rendition) if alias is not None else asked
+        file = await self._reach.file(known) if known is not None and tile is None else None
         name = known or ""
-        if file is None:
+        if file is None and tile is None:
             facts = await self._reach.facts(ident)
             rendition = self._manager.canonical(rendition, facts)
             name = print_name(ident, rendition)
@@ -144,26 +145,33 @@ class Pictures:
             *([] if asked == name or (alias is not None and alias.linked) else [_canonical(name)]),
             *([VARY] if negotiated is not None else []),
         ]
+        place: str | None = CACHE + path_of(name)
         if file is not None:
             digest = file.digest
             if file.size > _WHOLE:
-                return _answer(said, digest, FileBody(file), CACHE + path_of(name), "hit", fresh)
+                return _answer(said, digest, FileBody(file), place, "hit", fresh)
             data = file.read()
         else:
-            made = await self._made(ident, rendition, facts, request)
-            digest, data = made.digest, made.data
-        answer = _answer(said, digest, data, CACHE + path_of(name), "hit", fresh)
+            made = tile or await self._made(ident, rendition, facts, request)
+            digest, data, place = made.digest, made.data, place if made.is_file else None
+        answer = _answer(said, digest, data, place, "hit", fresh)
         if alias is not None:
             self._keep(alias.key, name, answer, alias.until, generation)
         elif asked is not None or negotiated is not None:
             self._keep(negotiated or f"{PREFIX}{asked}", name, answer, math.inf, generation)
-        if file is not None:
+        if file is not None or tile is not None:
             return answer
         if len(data) > _WHOLE and (file := await self._reach.file(name)) is not None:
             return _answer(
                 said, digest, FileBody(file), None, "miss", fresh
             )  # a slow reader holds no picture in memory
         return replace(answer, place=None, counts="miss")  # it is at hand, and may not have been kept
+
+    def _tile(self, ident: Ident, rendition: Rendition) -> Derivative | None:
+        """One of a pyramid that is open, at once. Raises InvalidRendition."""
+        if not isinstance(rendition.region, Region) or (facts := self._reach.remembered(ident)) is None:
+            return None
+        return self._manager.tile(ident, self._manager.canonical(rendition, facts), facts)
 
     async def _made(self, ident: Ident, rendition: Rendition, facts: Facts, request: Request) -> Derivative:
         """Where the client goes away meanwhile, and nobody else waits for it, it is given up."""

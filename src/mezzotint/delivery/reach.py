@@ -66,6 +66,9 @@ class Reach:
             return facts
         return await self._once(f"facts:{ident}", self._bases.facts, ident)
 
+    def remembered(self, ident: Ident) -> Facts | None:
+        return self._bases.remembered(ident)
+
     async def file(self, name: str) -> CachedFile | None:
         """What the cache has; in a thread where it has to be looked at, as others are not to wait."""
         return self._cache.open(name, seen_only=True) or await asyncio.to_thread(self._cache.open, name)

@@ -7,7 +7,7 @@ import os
 import sys
 import threading
 from collections import OrderedDict
-from collections.abc import Iterable, Iterator
+from collections.abc import Callable, Iterable, Iterator
 from contextlib import contextmanager, suppress
 from dataclasses import asdict, dataclass
 from pathlib import Path
@@ -52,6 +52,8 @@ class Bases:
         self._facts: OrderedDict[str, Facts] = OrderedDict()
         self._facts_lock = threading.Lock()
         self.life = LifeCycle(store, cache, self.forget)
+        self.arrived: Callable[[Ident, Facts], None] = lambda ident, facts: None
+        """is told of each that is new in the store"""
 
     def add(self, chunks: Iterable[bytes]) -> Base:
         """Store a base from its bytes. Durable when it returns.
@@ -80,6 +82,8 @@ class Bases:
         if not new:
             self._heal(ident, spool, content_type)
         self._remember(ident, header.facts)
+        if new:
+            self.arrived(ident, header.facts)
         return Base(ident, header.facts, read_exif(header.exif), new)
 
     def keep_copy(self, spool: Spool) -> Base:

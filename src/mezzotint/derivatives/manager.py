@@ -16,27 +16,32 @@ from mezzotint.cache import Cache
 from mezzotint.derivatives.bases import Bases
 from mezzotint.derivatives.levels import Levels, name_of
 from mezzotint.derivatives.pool import Flight, RenderPool
-from mezzotint.errors import GivenUp, InvalidRendition, NotFound, StorageFull
+from mezzotint.derivatives.pyramid import Kept, picture
+from mezzotint.derivatives.pyramids import Pyramids
+from mezzotint.derivatives.turns import Turns
+from mezzotint.errors import NotFound, StorageFull
 from mezzotint.host import Host
 from mezzotint.host.allowance import Allowance
-from mezzotint.host.deadlines import Deadlines
 from mezzotint.names import Facts, Ident, Largest, Rendition, canonical, print_name
-from mezzotint.transforms import geometry, libvips
+from mezzotint.transforms import geometry, libvips, tiles
 from mezzotint.transforms.geometry import Level
 from mezzotint.transforms.libvips import Source
 from mezzotint.transforms.stopping import Stop
+from mezzotint.transforms.tiles import Detail
 
 log = logging.getLogger(__name__)
 
 
 @dataclass(frozen=True, slots=True)
 class Derivative:
-    """`digest` is the sha256 of `data`; `made` is False where the cache had it."""
+    """`digest` is the sha256 of `data`; `made` is False where the cache had it, `is_file` where it is a tile of a
+    pyramid, and no file of its own."""
 
     name: str
     data: bytes
     digest: str
     made: bool
+    is_file: bool = True
 
 
 class Observer:
@@ -62,17 +67,20 @@ class StoreManager:
         observer: Observer,
         memory: Allowance,
         timeout: float,
+        *,
+        pyramids: bool = True,
     ) -> None:
         """`memory`: bytes for all renders of the host at once. `timeout`: seconds for one, waiting not counted."""
         self._bases, self._cache, self._host, self._pool, self.largest = bases, cache, host, pool, largest
-        self.observer, self._memory, self._timeout = observer, memory, timeout
-        self._deadlines = Deadlines()
+        self.observer = observer
         self._renderer = bases.intake.renderer
-        self._most = bases.intake.memory
+        self._turns = Turns(pool.slots, memory, bases.intake.memory, timeout)
         self.levels = Levels(cache, self._keep, lambda: pool.under_way == 0)
+        self.pyramids = Pyramids(bases, cache, host, self._turns, observer.decoded_base, wanted=pyramids)
 
     def close(self) -> None:
         self.levels.close()
+        self.pyramids.close()
 
     def canonical(self, rendition: Rendition, facts: Facts) -> Rendition:
         """Raises InvalidRendition."""
@@ -82,13 +90,24 @@ class StoreManager:
         """Whether a base has to come over the network before it can be made."""
         if self._bases.is_near(ident):
             return False
-        usable = self._usable(rendition, facts)
-        return not (usable and self.levels.has(ident, usable[-1]))
+        if usable := self._usable(rendition, facts):
+            return not self.levels.has(ident, usable[-1])
+        detail = self.pyramids.detail(rendition, facts)
+        return detail is None or not self.pyramids.has(ident, detail.kind)
 
     def find(self, name: str) -> Derivative | None:
         """What the cache holds under a canonical name. Does not wait for anything but the disk."""
         file = self._cache.open(name)
         return None if file is None else Derivative(name, file.read(), file.digest, made=False)
+
+    def tile(self, ident: Ident, rendition: Rendition, facts: Facts) -> Derivative | None:
+        """The derivative of a canonical rendition, where it is a tile of a pyramid that is open. Waits for nothing but
+        a read of its file."""
+        if self._usable(rendition, facts) or (detail := self.pyramids.detail(rendition, facts)) is None:
+            return None
+        if (kept := self.pyramids.ready(ident, detail)) is None:
+            return None
+        return Derivative(print_name(ident, rendition), kept.data, kept.digest, made=False, is_file=False)
 
     def request(self, ident: Ident, rendition: Rendition, client: str | None = None) -> Flight[Derivative]:
         """The derivative of a canonical rendition, from the cache or made.
@@ -132,9 +151,22 @@ class StoreManager:
                 return found
             facts = self._bases.facts(ident)
             generation = self._cache.generation.now()
-            with self._source(ident, rendition, facts, stop) as source:
-                data = self._render(source, rendition, facts, stop)
+            detail = None if self._usable(rendition, facts) else self.pyramids.detail(rendition, facts)
+            if detail is not None:
+                kept = self.pyramids.tiles(ident, facts, detail, stop)
+                if detail.tile is not None:
+                    return Derivative(name, kept[0].data, kept[0].digest, made=True, is_file=False)
+                data = self._of_detail(detail, kept, rendition, facts, stop)
+            else:
+                with self._source(ident, rendition, facts, stop) as source:
+                    data = self._render(source, rendition, facts, stop)
             return Derivative(name, data, self._keep(ident, name, data, generation), made=True)
+
+    def _of_detail(self, detail: Detail, kept: list[Kept], rendition: Rendition, facts: Facts, stop: Stop) -> bytes:
+        """Made of the tiles of a pyramid that show it."""
+        image = picture(detail, kept, facts)
+        source = Source(image, geometry.Stored(image.width, image.height, 1), facts.format)
+        return self._rendered(source, tiles.plan_of_detail(rendition, facts, detail), facts, stop)
 
     @contextmanager
     def _source(self, ident: Ident, rendition: Rendition, facts: Facts, stop: Stop) -> Iterator[Source]:
@@ -182,8 +214,10 @@ class StoreManager:
             return self._renderer.reduce(source, plan, stop)
 
     def _render(self, source: Source, rendition: Rendition, facts: Facts, stop: Stop) -> bytes:
-        plan = geometry.plan(rendition, facts, source.stored)
-        with self._turn(source, plan, facts, stop), tracing.span("render", format=rendition.format):
+        return self._rendered(source, geometry.plan(rendition, facts, source.stored), facts, stop)
+
+    def _rendered(self, source: Source, plan: geometry.Plan, facts: Facts, stop: Stop) -> bytes:
+        with self._turn(source, plan, facts, stop), tracing.span("render", format=plan.format):
             started = time.perf_counter()
             data = self._renderer.render(source, plan, stop)
             self.observer.rendered(time.perf_counter() - started)
@@ -191,20 +225,11 @@ class StoreManager:
 
     @contextmanager
     def _turn(self, source: Source, plan: geometry.Plan, facts: Facts, stop: Stop) -> Iterator[None]:
-        """To render in, with the memory it takes, for as long as one may.
-
-        Raises InvalidRendition where it takes more than all, GivenUp where nobody waits for it by then.
-        """
-        memory = libvips.memory(source, plan, facts.frames)
-        if memory > self._most.size:
-            raise InvalidRendition("size", f"making it may take {memory >> 20} MB of memory", str(self._most))
-        with self._pool.slots, self._memory.hold(memory, stop.check):
-            stop.check()
+        """Raises InvalidRendition where it takes more memory than all, GivenUp."""
+        with self._turns.turn(libvips.memory(source, plan, facts.frames), stop):
             if source.is_base:
                 self.observer.decoded_base()
-            late = GivenUp(f"this takes longer than {self._timeout:g} seconds to make, MEZZOTINT_RENDER_TIMEOUT")
-            with self._deadlines.after(self._timeout, lambda: stop.ask(late)):
-                yield
+            yield
 
     def _keep(self, ident: Ident, name: str, data: bytes, generation: bytes) -> str:
         """Into the cache; returns the digest. A full disk costs only the keeping.

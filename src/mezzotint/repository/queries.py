@@ -5,8 +5,10 @@ from __future__ import annotations
 from collections.abc import Iterable
 from typing import Any
 
+from django.db.models import F
+
 from mezzotint.errors import InvalidInput, NotFound
-from mezzotint.names import parse_ident
+from mezzotint.names import Ident, parse_ident
 from mezzotint.repository import references
 from mezzotint.repository.metadata import FIELDS
 from mezzotint.repository.models import Collection, Image, SessionChange, UpdateSession
@@ -46,6 +48,13 @@ def session(pk: Any) -> UpdateSession:
 
 def live_idents(idents: Iterable[str]) -> set[str]:
     return set(Image.objects.only("ident").in_bulk(list(idents), field_name="ident"))
+
+
+def large(pixels: int, slug: str | None = None) -> list[Ident]:
+    """Images of at least so many pixels, of all or of one collection. Raises NotFound."""
+    chosen = Image.objects.all() if slug is None else collection(slug).images.all()
+    found = chosen.annotate(pixels=F("width") * F("height")).filter(pixels__gte=pixels).order_by("ident")
+    return [Ident(ident) for ident in found.values_list("ident", flat=True)]
 
 
 def is_wanted(ident: str) -> bool:

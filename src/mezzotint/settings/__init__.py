@@ -78,6 +78,7 @@ class Settings:
     )
     umask: int = p.setting("MEZZOTINT_UMASK", p.parse_umask, "077")
     search_timeout: float = p.setting("MEZZOTINT_SEARCH_TIMEOUT", p.parse_duration, "5s")
+    pyramids: str = p.setting("MEZZOTINT_PYRAMIDS", p.one_of("demand", "ingest", "off"), "demand")
     render_queue: int = p.setting("MEZZOTINT_RENDER_QUEUE", p.parse_positive, "64")
     formats: frozenset[str] = p.setting("MEZZOTINT_FORMATS", p.parse_formats, "jpg png webp avif heic jxl gif tif bmp")
     allow_svg: bool = p.setting("MEZZOTINT_ALLOW_SVG", p.parse_bool, "false")

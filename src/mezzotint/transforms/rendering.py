@@ -88,6 +88,19 @@ class Renderer:
 
         return self._here_or_apart(source, stop, lambda: libvips.reduce(source, plan, stop), apart)
 
+    def sweep(
+        self, source: Source, plan: Plan, begin: Callable[[], libvips.Halving], scratch: Path, stop: Stop
+    ) -> None:
+        """Through all that `plan` describes, strip by strip. `begin` gives where they go to; where a picture is looked
+        at a second time, another. Raises DamagedImage, GivenUp."""
+
+        def apart() -> None:
+            reply = self._ordered("reduce", source, plan, stop)
+            pixels = libvips.pixels_of(reply.data, reply.said["width"], reply.said["height"], reply.said["bands"])
+            libvips.sweep_pixels(pixels, begin(), stop)
+
+        self._here_or_apart(source, stop, lambda: libvips.sweep(source, plan, begin(), scratch, stop), apart)
+
     def _header(self, path: Path, image_format: str) -> Header:
         if not is_confined(path, image_format):
             try:

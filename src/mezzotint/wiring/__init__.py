@@ -96,7 +96,10 @@ def open_engine(settings: Settings, observer: Observer | None = None) -> Engine:
     bases = Bases(store, cache, host, settings.data / "incoming", intake)
     pool: RenderPool[Derivative] = RenderPool(settings.render_threads, settings.render_queue)
     largest = Largest(settings.max_output_pixels, settings.max_enlarged_pixels, settings.max_avif_pixels)
-    manager = StoreManager(bases, cache, host, pool, largest, observer, memory, settings.render_timeout)
+    has_pyramids, seconds = settings.pyramids != "off", settings.render_timeout
+    manager = StoreManager(bases, cache, host, pool, largest, observer, memory, seconds, pyramids=has_pyramids)
+    if settings.pyramids == "ingest":
+        bases.arrived = manager.pyramids.make_later
     cleaner = Cleaner(cache, observer.evicted)
     connections = settings.store_connections
     keeps = Patterns(hosts=settings.fetch_keep)

@@ -11,6 +11,7 @@ from pathlib import Path
 import pyvips
 
 from mezzotint.names import Format
+from mezzotint.names.iiif import TILE
 from mezzotint.transforms.geometry import Plan, Stored
 from mezzotint.transforms.libvips.loading import field, open_image
 from mezzotint.transforms.libvips.running import Source
@@ -49,6 +50,8 @@ ENCODING = {
 """Of what comes out, with alpha, and its bytes."""
 SAMPLE = {"ushort": 2, "short": 2, "uint": 4, "int": 4, "float": 4, "complex": 8, "double": 8, "dpcomplex": 16}
 """Of a sample that is no byte."""
+STRIPS = 6
+"""Of the full size, that are held at once: two of them, their halves, and what is decoded and on its way."""
 TURNING = 8
 """Of what comes out, where it is turned: all of it is held, before and after."""
 
@@ -66,6 +69,14 @@ def memory(source: Source, plan: Plan, frames: int) -> int:
     else:
         held = ALWAYS + stored.width * stored.height * 4
     return held + ROW_OF_BYTES * plan.width + each * made
+
+
+def memory_of_sweep(source: Source, plan: Plan) -> int:
+    """Bytes that it takes to go through all that `plan` describes, strip by strip."""
+    stored = source.stored
+    assert isinstance(source.data, Path)
+    whole = 0 if not is_confined(source.data, source.format) else 8 * stored.width * stored.height
+    return decoding(source.data, stored, source.format) + whole + STRIPS * TILE * 4 * max(plan.width, plan.height)
 
 
 def decoding(path: Path, stored: Stored, image_format: str, frames: int = 1) -> int:

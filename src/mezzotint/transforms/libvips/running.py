@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Callable
 from dataclasses import dataclass
+from functools import partial
 from pathlib import Path
 from typing import Any, TypeVar
 
@@ -35,11 +36,11 @@ def render(source: Source, plan: Plan, stop: Stop | None = None, opener: Any = o
     stop = stop or Stop()
 
     def work(with_profile: bool) -> bytes:
-        image = _run(source, plan, with_profile, stop, opener)
+        image = run(source, plan, with_profile, stop, opener)
         with stop.while_stopping(lambda: image.set_kill(True)):
             return encode(image, plan)
 
-    return _decoding(work, stop, opener is not open_image)
+    return decoding(work, stop, alone=opener is not open_image)
 
 
 def is_plain(source: Source) -> bool:
@@ -64,9 +65,9 @@ def reduce(
     stop = stop or Stop()
 
     def work(with_profile: bool) -> Any:
-        return _in_memory(_run(source, plan, with_profile, stop, opener, oversample), stop)
+        return _in_memory(run(source, plan, with_profile, stop, opener, oversample), stop)
 
-    return _decoding(work, stop, opener is not open_image)
+    return decoding(work, stop, alone=opener is not open_image)
 
 
 def _in_memory(image: Any, stop: Stop) -> Any:
@@ -74,7 +75,7 @@ def _in_memory(image: Any, stop: Stop) -> Any:
         return image.copy_memory()
 
 
-def _decoding(work: Callable[[bool], T], stop: Stop, alone: bool) -> T:
+def decoding(work: Callable[[bool], T], stop: Stop, *, alone: bool) -> T:
     """Do `work` with the source's own colour profile; where that profile is broken, without it.
 
     Only a process that is `alone` with its picture can tell: libvips has one buffer of errors for all threads.
@@ -94,13 +95,18 @@ def _decoding(work: Callable[[bool], T], stop: Stop, alone: bool) -> T:
         raise DamagedImage("image", "cannot be decoded", first_line(error)) from error
 
 
-def _run(
-    source: Source, plan: Plan, with_profile: bool, stop: Stop, opener: Any, oversample: float = SHRINK_OVERSAMPLE
+def run(
+    source: Source,
+    plan: Plan,
+    with_profile: bool,
+    stop: Stop,
+    opener: Any,
+    oversample: float = SHRINK_OVERSAMPLE,
+    held: Callable[[Any], Any] | None = None,
 ) -> Any:
-    """The finished pixels, 8-bit sRGB or gray, with alpha where the plan keeps it."""
-
-    def held(image: Any) -> Any:
-        return _in_memory(image, stop)
+    """The finished pixels, 8-bit sRGB or gray, with alpha where the plan keeps it. `held` has an image somewhere to be
+    read in any order; in memory, where nothing else is said."""
+    held = held or partial(_in_memory, stop=stop)
 
     if not isinstance(source.data, Path):
         return transform(source.data, 1.0, plan, with_profile, held)

@@ -136,7 +136,7 @@ def bare(data: bytes) -> bytes:
     return _with(data, lambda chunk, view: chunk.needed)
 
 
-def mended(data: bytes) -> bytes:
+def mended(data: Buffer) -> bytes:
     """Without text, without a profile (it was surveyed) and without what has a wrong checksum and is not needed, and
     with an end."""
     return _with(
@@ -145,11 +145,12 @@ def mended(data: bytes) -> bytes:
     )
 
 
-def _with(data: bytes, keeps: Callable[[Chunk, memoryview], bool]) -> bytes:
-    """Of these chunks, and with an end."""
-    parts = [data[:SIGNATURE]]
-    with memoryview(data) as view, suppress(struct.error, ValueError):  # a part of IEND
-        for chunk in chunks(data):
-            if chunk.kind != b"IEND" and keeps(chunk, view):
-                parts.append(data[chunk.start : chunk.end])
-    return b"".join([*parts, _END])
+def _with(data: Buffer, keeps: Callable[[Chunk, memoryview], bool]) -> bytes:
+    """Of these chunks, and with an end: copied once."""
+    with memoryview(data) as view:
+        kept = [(0, SIGNATURE)]
+        with suppress(struct.error, ValueError):  # a part of IEND
+            for chunk in chunks(data):
+                if chunk.kind != b"IEND" and keeps(chunk, view):
+                    kept.append((chunk.start, chunk.end))
+        return b"".join([*(view[start:end] for start, end in kept), _END])

@@ -1,0 +1,166 @@
+"""Sweeps: one pass over a large base, of which many take their tiles as it comes by."""
+
+from __future__ import annotations
+
+import os
+import threading
+from collections import defaultdict
+from collections.abc import Callable, Iterable
+from concurrent.futures import Future, ThreadPoolExecutor
+from pathlib import Path
+from typing import Any, BinaryIO
+
+from mezzotint.derivatives.pyramid import Kept, Writing, encoded
+from mezzotint.names import Facts
+from mezzotint.transforms import libvips, tiles
+from mezzotint.transforms.stopping import Stop
+from mezzotint.transforms.tiles import Kind, Tile
+
+_STRIPS_WAITING = 3
+"""of which the tiles are not all encoded: each is some megabytes"""
+
+
+class NothingWanted(Exception):
+    """All that was wanted was given: the rest need not be looked at."""
+
+
+class Sweep:
+    """Makes the tiles that are wanted, and no other: as quick as the base can be decoded."""
+
+    def __init__(self, facts: Facts, kind: Kind, wanted: Iterable[Tile] = ()) -> None:
+        self.facts, self.kind, self.stop = facts, kind, Stop()
+        self.ended = threading.Event()
+        self._lock = threading.Lock()
+        self._wanted: dict[Tile, Future[Kept | None]] = {}
+        self._passed: defaultdict[int, int] = defaultdict(int)
+        for tile in wanted:
+            self.want(tile)
+
+    def want(self, tile: Tile) -> Future[Kept | None]:
+        """The tile, once it comes by; None where it does not any more. The future raises what ends the sweep."""
+        with self._lock:
+            if (found := self._wanted.get(tile)) is None:
+                found = Future()
+                found.set_running_or_notify_cancel()
+                at_hand = None if self.ended.is_set() else self._at_hand(tile)
+                if at_hand is not None or self.ended.is_set() or self._passed[tile.layer] > tile.row:
+                    found.set_result(at_hand)
+                else:
+                    self._wanted[tile] = found
+            return found
+
+    def begin(self) -> libvips.Halving:
+        """From the top, where it came to nothing before too."""
+        return libvips.Halving(tiles.layers(self.facts), self._take)
+
+    def end(self, error: BaseException | None = None) -> None:
+        """Nothing more comes."""
+        with self._lock:
+            left, self._wanted = self._wanted, {}
+            self.ended.set()
+        for future in left.values():
+            if error is None:
+                future.set_result(None)
+            else:
+                future.set_exception(error)
+
+    def _at_hand(self, tile: Tile) -> Kept | None:
+        """What has come by, where it was kept."""
+        return None
+
+    def _take(self, layer: int, row: int, image: Any) -> None:
+        if not (wanted := self._come_by(layer, row)):
+            return
+        strip = libvips.Strip(image)
+        for tile in wanted:
+            self._give(tile, Kept.of(encoded(strip, tile.column, self.kind)))
+        with self._lock:
+            if self._wanted:
+                return
+            self.ended.set()
+        raise NothingWanted
+
+    def _come_by(self, layer: int, row: int) -> list[Tile]:
+        with self._lock:
+            self._passed[layer] = max(self._passed[layer], row + 1)
+            return [tile for tile in self._wanted if (tile.layer, tile.row) == (layer, row)]
+
+    def _give(self, tile: Tile, kept: Kept) -> None:
+        with self._lock:
+            future = self._wanted.pop(tile, None)
+        if future is not None:
+            future.set_result(kept)
+
+
+class FullSweep(Sweep):
+    """Makes all tiles, into a file; they are encoded in a thread beside the one that decodes."""
+
+    def __init__(self, facts: Facts, kind: Kind, file: tuple[Path, BinaryIO], told: Callable[[int, int], None]) -> None:
+        """`file`: where it is, and open to write. `told`: how many tiles there are already, and of how many."""
+        super().__init__(facts, kind)
+        (path, self._stream), self._told = file, told
+        self._reading = os.open(path, os.O_RDONLY | os.O_CLOEXEC)
+        self._count = sum(1 for _ in tiles.tiles(facts))
+        self._encoder = ThreadPoolExecutor(1, thread_name_prefix="tiles")
+        self._room = threading.Semaphore(_STRIPS_WAITING)
+        self._error: BaseException | None = None
+        self._made: dict[Tile, tuple[int, int]] = {}
+        self._writing = Writing(self._stream, facts, kind)
+
+    def begin(self) -> libvips.Halving:
+        self._encoder.submit(lambda: None).result()  # what was begun before is done with
+        with self._lock:
+            self._made.clear()
+        self._stream.seek(0)
+        self._stream.truncate()
+        self._writing = Writing(self._stream, self.facts, self.kind)
+        return super().begin()
+
+    def finish(self) -> str:
+        """The digest of the whole file. Raises what went wrong with it."""
+        self._encoder.shutdown(wait=True)
+        if self._error is not None:
+            raise self._error
+        return self._writing.end()
+
+    @property
+    def size(self) -> int:
+        return self._writing.size
+
+    def end(self, error: BaseException | None = None) -> None:
+        self._encoder.shutdown(wait=True, cancel_futures=True)
+        super().end(error)
+        with self._lock:
+            os.close(self._reading)
+
+    def _at_hand(self, tile: Tile) -> Kept | None:
+        if tile not in self._made:
+            return None
+        offset, length = self._made[tile]
+        return Kept.of(os.pread(self._reading, length, offset))
+
+    def _take(self, layer: int, row: int, image: Any) -> None:
+        while not self._room.acquire(timeout=1):
+            self.stop.check()
+        if self._error is not None:
+            raise self._error
+        self._encoder.submit(self._encode, layer, row, libvips.Strip(image))
+
+    def _encode(self, layer: int, row: int, strip: libvips.Strip) -> None:
+        try:
+            for column in range(tiles.layers(self.facts)[layer].across):
+                self.stop.check()
+                tile = Tile(layer, row, column)
+                kept = Kept.of(encoded(strip, column, self.kind))
+                at = self._writing.size
+                self._writing.add(tile, kept)
+                self._stream.flush()
+                with self._lock:
+                    self._made[tile] = at, len(kept.data)
+                self._give(tile, kept)
+            self._come_by(layer, row)
+            self._told(len(self._made), self._count)
+        except BaseException as error:
+            self._error = error
+        finally:
+            self._room.release()

@@ -1,0 +1,36 @@
+"""Turns: a slot to render in, the memory that it takes, and how long it may."""
+
+from __future__ import annotations
+
+import threading
+from collections.abc import Iterator
+from contextlib import contextmanager
+
+from mezzotint.derivatives.intake import MemoryLimit
+from mezzotint.errors import GivenUp, InvalidRendition
+from mezzotint.host.allowance import Allowance
+from mezzotint.host.deadlines import Deadlines
+from mezzotint.transforms.stopping import Stop
+
+
+class Turns:
+    def __init__(self, slots: threading.Semaphore, memory: Allowance, most: MemoryLimit, seconds: float) -> None:
+        """`memory`: bytes for all renders of the host at once; `most`: for one; `seconds` for one, waiting not
+        counted."""
+        self._slots, self._memory, self.most, self._seconds = slots, memory, most, seconds
+        self._deadlines = Deadlines()
+
+    @contextmanager
+    def turn(self, memory: int, stop: Stop, times: int = 1) -> Iterator[None]:
+        """For what takes so much memory, and `times` as long as others may.
+
+        Raises InvalidRendition where it takes more than all, GivenUp where nobody waits for it by then.
+        """
+        if memory > self.most.size:
+            raise InvalidRendition("size", f"making it may take {memory >> 20} MB of memory", str(self.most))
+        with self._slots, self._memory.hold(memory, stop.check):
+            stop.check()
+            seconds = self._seconds * times
+            late = GivenUp(f"this takes longer than {seconds:g} seconds to make, MEZZOTINT_RENDER_TIMEOUT")
+            with self._deadlines.after(seconds, lambda: stop.ask(late)):
+                yield
