@@ -12,6 +12,10 @@ COPY requirements/run.txt requirements/
 RUN /opt/mezzotint/bin/pip install --no-cache-dir --disable-pip-version-check --require-hashes -r requirements/run.txt
 COPY pyproject.toml README.md ./
 COPY src src
+COPY frontend frontend
+COPY requirements/node.txt requirements/
+RUN frontend/install.sh /opt/mezzotint/bin/python /tmp/front \
+    || echo "no npm package could be had: the pages go without zooming"
 RUN /opt/mezzotint/bin/pip install --no-cache-dir --disable-pip-version-check --no-deps --no-build-isolation . \
     && /opt/mezzotint/bin/pip uninstall --yes --quiet hatchling setuptools pip
 # What nothing here reads: debugging symbols (but of libraries that were moved into wheels, which strip breaks), AWS's

@@ -14,14 +14,14 @@ unexport PYTHONDONTWRITEBYTECODE
 help: ## this list
 	@sed -n 's/^\([a-z]*\):.*## /  make \1\t/p' $(MAKEFILE_LIST)
 
-serve: .venv/run.stamp ## set up and serve at http://127.0.0.1:8000
+serve: .venv/run.stamp .venv/pages.stamp ## set up and serve at http://127.0.0.1:8000
 	@exec $(BIN)/mezzotint serve
 
-dev: .venv/dev.stamp ## serve with one worker, in debug, anew whenever the code changes
+dev: .venv/dev.stamp .venv/pages.stamp ## serve with one worker, in debug, anew whenever the code changes
 	@DJANGO_DEBUG=true MEZZOTINT_LOG_LEVEL=debug MEZZOTINT_WORKERS=1 \
 	    $(BIN)/watchfiles --filter python --sigint-timeout 15 '$(BIN)/mezzotint serve' src
 
-test: .venv/dev.stamp ## all tests; servers that the machine has are started for them
+test: .venv/dev.stamp .venv/pages.stamp ## all tests; servers that the machine has are started for them
 	@$(BIN)/pytest -n auto
 
 quick: .venv/dev.stamp ## what needs no server and no process, in under a minute: after each change
@@ -88,6 +88,11 @@ lock: ## lock the newest versions that fit, with hashes
 	@$(PIP) install --require-hashes -r requirements/run.txt
 	@$(PIP) install --no-deps --no-build-isolation --editable .
 	@touch $@
+
+.venv/pages.stamp: frontend/package-lock.json frontend/install.sh | .venv/venv.stamp
+	@echo "installing what its pages are made with"
+	@frontend/install.sh $(BIN)/python .venv/front && touch $@ || \
+	    echo "they go without it, so nobody can zoom: no npm package could be had; the next make tries again" >&2
 
 .venv/dev.stamp: requirements/dev.txt .venv/run.stamp
 	@echo "installing what it is tested with"

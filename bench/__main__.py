@@ -23,6 +23,7 @@ from bench.remote import upload
 from bench.scrub import verify
 from bench.served import served
 from bench.sizes import sizes
+from bench.zoom import zoom
 
 ALL = {
     work.__name__: work
@@ -47,6 +48,7 @@ ALL = {
         covers_cleaned,
         composites,
         million,
+        zoom,
     )
 }
 PAGE = Path(__file__).parent.parent / "docs" / "performance.md"

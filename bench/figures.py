@@ -55,7 +55,7 @@ def fresh(name: str) -> Path:
 def need(*programs: str) -> None:
     missing = [program for program in programs if shutil.which(program) is None]
     if missing:
-        sys.exit(f"bench: needs {' '.join(missing)} (on Debian: apt-get install nginx-light wrk)")
+        sys.exit(f"bench: needs {' '.join(missing)} (on Debian: apt-get install nginx-light wrk iipimage-server)")
 
 
 def shell(command: str, **options: object) -> str:

@@ -16,7 +16,7 @@ for program in buildah debootstrap; do
     command -v "$program" >/dev/null || cannot "there is no $program; on Debian: apt-get install buildah debootstrap"
 done
 
-into_it=(Dockerfile README.md pyproject.toml requirements/run.txt manage.py deploy/image src)
+into_it=(Dockerfile README.md pyproject.toml requirements/run.txt requirements/node.txt frontend manage.py deploy/image src)
 source=$({
     find "${into_it[@]}" -type f -not -path '*/__pycache__/*' -printf '%m %p\n' | sort
     find "${into_it[@]}" -type f -not -path '*/__pycache__/*' -print0 | sort -z | xargs -0 sha256sum
@@ -61,6 +61,8 @@ mounts+=(-v /etc/ssl/certs/ca-certificates.crt:/run/certificates.crt:ro)
         LC_ALL=C sort | awk '{ $1 = ""; if (!given[$2]++) print }' | sed 's/^ //'
 } >"$work/pip.conf"
 mounts+=(-v "$work/pip.conf:/etc/pip.conf:ro")
+{ cat ~/.npmrc 2>/dev/null || true; echo; echo "cafile=/run/certificates.crt"; } >"$work/npmrc"
+mounts+=(-v "$work/npmrc:/root/.npmrc:ro")
 
 container=$(buildah from "$base")
 buildah run "$container" -- true 2>"$work/log" ||

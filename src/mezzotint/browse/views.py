@@ -4,25 +4,31 @@ from __future__ import annotations
 
 from collections.abc import Callable
 from functools import wraps
+from pathlib import Path
 from typing import Any
-from urllib.parse import urlencode
+from urllib.parse import quote, urlencode
 
 from django.db import DatabaseError
 from django.http import HttpRequest, HttpResponse, HttpResponseBase
 from django.shortcuts import redirect, render
 from django.template.loader import render_to_string
+from django.templatetags.static import static
 from django.views.decorators.http import require_safe
 
 from mezzotint.errors import MezzotintError, NotFound
 from mezzotint.problems import problem_headers, status_of
 from mezzotint.repository import filters, paging, queries
 from mezzotint.repository.api.problems import as_domain, plain
-from mezzotint.repository.links import fitted, picture
+from mezzotint.repository.links import address_of, fitted, picture
 from mezzotint.repository.models import Collection, Image
 from mezzotint.wiring import engine
 
 PAGE = 48
 _SIZES = (("small", 480), ("medium", 1024), ("large", 2048))
+_BESIDE = 8
+"""thumbnails before and after the picture that is read"""
+_LIBRARY = "packages/openseadragon.js"
+_LIBRARY_FILE = Path(__file__).parent / "static" / _LIBRARY
 _THUMBNAIL = "-fit400x400.jpg"
 
 
@@ -73,6 +79,7 @@ def collection(request: HttpRequest, slug: str) -> HttpResponse:
         "collection": shown,
         "images": [_card(member.image) for member in found.items],
         "next": urlencode({"cursor": found.next}) if found.next else "",
+        **_viewers(request, f"collections/{slug}"),
     }
     return render(request, "browse/collection.html", context)
 
@@ -86,8 +93,32 @@ def image(request: HttpRequest, ident: str) -> HttpResponse:
         "preview": picture(shown.ident, "-fit1600x1600.jpg"),
         "sizes": [_size(shown, label, side) for label, side in _SIZES if max(shown.width, shown.height) > side],
         "collections": shown.collections.all(),
+        **_zooming(),
+        **_viewers(request, f"images/{shown.ident}"),
     }
     return render(request, "browse/image.html", context)
+
+
+@_page_for_people
+def reading(request: HttpRequest, slug: str) -> HttpResponse:
+    """A collection's pictures one after the other: `?canvas=` is the ident of the one that is shown, the first where
+    nothing is said."""
+    shown = queries.collection(slug)
+    place = queries.place(shown, request.GET.get("canvas") or None, _BESIDE)
+    context = {
+        "collection": shown,
+        "image": place.image,
+        "base": picture(place.image.ident),
+        "preview": picture(place.image.ident, "-fit1600x1600.jpg"),
+        "number": place.number,
+        "count": place.count,
+        "previous": place.previous,
+        "next": place.next,
+        "first": place.number - place.before,
+        "strip": [_card(one) for one in place.around],
+        **_zooming(),
+    }
+    return render(request, "browse/reading.html", context)
 
 
 def not_found(request: HttpRequest, exception: Exception) -> HttpResponse:
@@ -99,6 +130,21 @@ def error_page(request: HttpRequest, error: MezzotintError) -> HttpResponse:
     page = render_to_string("browse/error.html", {"title": error.title, "detail": str(error)}, request)
     headers = problem_headers(error, public=engine().settings.public_read)
     return HttpResponse(page, status=status_of(error), headers=headers)
+
+
+def _zooming() -> dict[str, str]:
+    """Where the library is that zooms, which is installed at set-up; without it pictures stand as they are, and so they
+    do where tiles are for those with a token or a signature."""
+    settings = engine().settings
+    free = settings.public_read and settings.renditions == "any"
+    return {"library": static(_LIBRARY) if free and _LIBRARY_FILE.exists() else ""}
+
+
+def _viewers(request: HttpRequest, what: str) -> dict[str, Any]:
+    manifest = f"{address_of(request)}/iiif/presentation/3/{what}/manifest.json"
+    quoted = quote(manifest, safe="")
+    viewers = [(name, address.replace("{manifest}", quoted)) for name, address in engine().settings.viewers or ()]
+    return {"manifest": manifest, "viewers": viewers}
 
 
 def _card(image: Image) -> dict[str, Any]:

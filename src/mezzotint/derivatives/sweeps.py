@@ -8,7 +8,7 @@ from collections import defaultdict
 from collections.abc import Callable, Iterable
 from concurrent.futures import Future, ThreadPoolExecutor
 from pathlib import Path
-from typing import Any, BinaryIO
+from typing import BinaryIO
 
 from mezzotint.derivatives.pyramid import Kept, Writing, encoded
 from mezzotint.names import Facts
@@ -33,6 +33,7 @@ class Sweep:
         self._lock = threading.Lock()
         self._wanted: dict[Tile, Future[Kept | None]] = {}
         self._passed: defaultdict[int, int] = defaultdict(int)
+        self._layers = tiles.layers(facts)
         for tile in wanted:
             self.want(tile)
 
@@ -50,8 +51,12 @@ class Sweep:
             return found
 
     def begin(self) -> libvips.Halving:
-        """From the top, where it came to nothing before too."""
-        return libvips.Halving(tiles.layers(self.facts), self._take)
+        """From the top, where it came to nothing before too. No deeper than is wanted by now."""
+        with self._lock:
+            deepest = max((tile.layer for tile in self._wanted), default=0)
+            for layer in range(deepest + 1, len(self._layers)):
+                self._passed[layer] = self._layers[layer].down
+        return libvips.Halving(self._layers[: deepest + 1], self._take)
 
     def end(self, error: BaseException | None = None) -> None:
         """Nothing more comes."""
@@ -68,10 +73,9 @@ class Sweep:
         """What has come by, where it was kept."""
         return None
 
-    def _take(self, layer: int, row: int, image: Any) -> None:
+    def _take(self, layer: int, row: int, strip: libvips.Strip) -> None:
         if not (wanted := self._come_by(layer, row)):
             return
-        strip = libvips.Strip(image)
         for tile in wanted:
             self._give(tile, Kept.of(encoded(strip, tile.column, self.kind)))
         with self._lock:
@@ -114,7 +118,7 @@ class FullSweep(Sweep):
         self._stream.seek(0)
         self._stream.truncate()
         self._writing = Writing(self._stream, self.facts, self.kind)
-        return super().begin()
+        return libvips.Halving(self._layers, self._take)
 
     def finish(self) -> str:
         """The digest of the whole file. Raises what went wrong with it."""
@@ -139,16 +143,16 @@ class FullSweep(Sweep):
         offset, length = self._made[tile]
         return Kept.of(os.pread(self._reading, length, offset))
 
-    def _take(self, layer: int, row: int, image: Any) -> None:
+    def _take(self, layer: int, row: int, strip: libvips.Strip) -> None:
         while not self._room.acquire(timeout=1):
             self.stop.check()
         if self._error is not None:
             raise self._error
-        self._encoder.submit(self._encode, layer, row, libvips.Strip(image))
+        self._encoder.submit(self._encode, layer, row, strip)
 
     def _encode(self, layer: int, row: int, strip: libvips.Strip) -> None:
         try:
-            for column in range(tiles.layers(self.facts)[layer].across):
+            for column in range(self._layers[layer].across):
                 self.stop.check()
                 tile = Tile(layer, row, column)
                 kept = Kept.of(encoded(strip, column, self.kind))

@@ -4,6 +4,8 @@ from __future__ import annotations
 
 import time
 
+from django.http import HttpRequest
+
 from mezzotint.names import Facts, canonical
 from mezzotint.names.canonical import output_size
 from mezzotint.names.grammar import parse_rendition
@@ -26,3 +28,10 @@ def picture(ident: str, rendition: str = "") -> str:
     if not here.settings.public_read:
         return here.signer.sign(address, expires=(int(time.time()) // _HALF_DAY + 2) * _HALF_DAY)
     return address if here.settings.renditions == "any" else here.signer.sign(address)
+
+
+def address_of(request: HttpRequest) -> str:
+    """As the Image API's door has it, which the manifests lead to."""
+    settings, headers = engine().settings, request.headers
+    asked = settings.address_as_asked(headers.get("Host", ""), headers.get("X-Forwarded-Proto", request.scheme or ""))
+    return asked or settings.address

@@ -3,9 +3,10 @@
 from __future__ import annotations
 
 from collections.abc import Iterable
+from dataclasses import dataclass
 from typing import Any
 
-from django.db.models import F
+from django.db.models import F, Q
 
 from mezzotint.errors import InvalidInput, NotFound
 from mezzotint.names import Ident, parse_ident
@@ -48,6 +49,41 @@ def session(pk: Any) -> UpdateSession:
 
 def live_idents(idents: Iterable[str]) -> set[str]:
     return set(Image.objects.only("ident").in_bulk(list(idents), field_name="ident"))
+
+
+@dataclass(frozen=True, slots=True)
+class Place:
+    """An image in the order of its collection: its `number` from 1, of how many; `around`, in order, are those beside
+    it, `before` of them come first."""
+
+    image: Image
+    number: int
+    count: int
+    previous: str | None
+    next: str | None
+    around: list[Image]
+    before: int
+
+
+def place(shown: Collection, ident: str | None, beside: int) -> Place:
+    """Where an image is in a collection; the first, where none is named. Raises NotFound."""
+    members = shown.memberships.select_related("image").order_by("position", "pk")
+    here = members.filter(image__ident=ident).first() if ident is not None else members.first()
+    if here is None:
+        what = "no images" if ident is None else f"no image {ident:.80}"
+        raise NotFound(f"there is {what} in the collection {shown.slug}")
+    earlier = Q(position__lt=here.position) | Q(position=here.position, pk__lt=here.pk)
+    before = [one.image for one in members.filter(earlier).reverse()[:beside]][::-1]
+    after = [one.image for one in members.exclude(earlier).exclude(pk=here.pk)[:beside]]
+    return Place(
+        here.image,
+        shown.memberships.filter(earlier).count() + 1,
+        shown.memberships.count(),
+        before[-1].ident if before else None,
+        after[0].ident if after else None,
+        [*before, here.image, *after],
+        len(before),
+    )
 
 
 def large(pixels: int, slug: str | None = None) -> list[Ident]:

@@ -116,6 +116,17 @@ def one_of(*words: str) -> Callable[[str], str]:
     return parse
 
 
+def parse_viewers(text: str) -> tuple[tuple[str, str], ...]:
+    """`Name=https://viewer.example/?manifest={manifest}, ...`. Raises ValueError."""
+    found = []
+    for part in filter(None, (part.strip() for part in text.split(","))):
+        name, equals, address = part.partition("=")
+        if not (equals and name.strip() and "{manifest}" in address and re.match(r"https?://[^/\s]+", address.strip())):
+            raise ValueError("NAME=https://...{manifest}..., one after the other, with commas between")
+        found.append((name.strip(), address.strip()))
+    return tuple(found)
+
+
 def parse_formats(text: str) -> frozenset[str]:
     """`jpg png webp`, of BASE_FORMATS. Raises ValueError."""
     formats = frozenset(part for part in re.split(r"[\s,]+", text.strip().lower()) if part)

@@ -16,6 +16,7 @@ from rest_framework.response import Response
 from mezzotint.errors import InvalidInput, NotFound
 from mezzotint.repository import discovery, paging, queries
 from mezzotint.repository.api.views import View
+from mezzotint.repository.links import address_of
 from mezzotint.repository.models import Collection
 from mezzotint.repository.presentation import MEDIA_TYPE, Presentation
 from mezzotint.wiring import engine
@@ -73,24 +74,17 @@ class CollectionsManifestView(_ManifestView):
 class ActivitiesView(_ManifestView):
     @extend_schema(exclude=True)
     def get(self, request: Request) -> HttpResponseBase:
-        return _answer(request, discovery.Discovery(_base(request)).stream(), discovery.MEDIA_TYPE)
+        return _answer(request, discovery.Discovery(address_of(request)).stream(), discovery.MEDIA_TYPE)
 
 
 class ActivityPageView(_ManifestView):
     @extend_schema(exclude=True)
     def get(self, request: Request, number: int) -> HttpResponseBase:
-        return _answer(request, discovery.Discovery(_base(request)).page(number), discovery.MEDIA_TYPE)
-
-
-def _base(request: Request) -> str:
-    """As the Image API's door has it, which the manifests lead to."""
-    settings, headers = engine().settings, request.headers
-    asked = settings.address_as_asked(headers.get("Host", ""), headers.get("X-Forwarded-Proto", request.scheme or ""))
-    return asked or settings.address
+        return _answer(request, discovery.Discovery(address_of(request)).page(number), discovery.MEDIA_TYPE)
 
 
 def _presentation(request: Request) -> Presentation:
-    return Presentation(_base(request))
+    return Presentation(address_of(request))
 
 
 def _answer(request: Request, document: dict[str, Any], media_type: str = MEDIA_TYPE) -> HttpResponseBase:
