@@ -14,7 +14,7 @@ COPY pyproject.toml README.md ./
 COPY src src
 COPY frontend frontend
 COPY requirements/node.txt requirements/
-RUN frontend/install.sh /opt/mezzotint/bin/python /tmp/front \
+RUN frontend/install.sh /opt/mezzotint/bin/python \
     || echo "no npm package could be had: the pages go without zooming"
 RUN /opt/mezzotint/bin/pip install --no-cache-dir --disable-pip-version-check --no-deps --no-build-isolation . \
     && /opt/mezzotint/bin/pip uninstall --yes --quiet hatchling setuptools pip

@@ -21,7 +21,7 @@ dev: .venv/dev.stamp .venv/pages.stamp ## serve with one worker, in debug, anew 
 	@DJANGO_DEBUG=true MEZZOTINT_LOG_LEVEL=debug MEZZOTINT_WORKERS=1 \
 	    $(BIN)/watchfiles --filter python --sigint-timeout 15 '$(BIN)/mezzotint serve' src
 
-test: .venv/dev.stamp .venv/pages.stamp ## all tests; servers that the machine has are started for them
+test: .venv/dev.stamp .venv/pages.stamp .tools/viewers/tify.js ## all tests; servers that the machine has are started for them
 	@$(BIN)/pytest -n auto
 
 quick: .venv/dev.stamp ## what needs no server and no process, in under a minute: after each change
@@ -91,8 +91,13 @@ lock: ## lock the newest versions that fit, with hashes
 
 .venv/pages.stamp: frontend/package-lock.json frontend/install.sh | .venv/venv.stamp
 	@echo "installing what its pages are made with"
-	@frontend/install.sh $(BIN)/python .venv/front && touch $@ || \
+	@frontend/install.sh $(BIN)/python && touch $@ || \
 	    echo "they go without it, so nobody can zoom: no npm package could be had; the next make tries again" >&2
+
+.tools/viewers/tify.js: frontend/viewers/package-lock.json | .venv/venv.stamp
+	@echo "installing the viewers that manifests are opened with"
+	@frontend/viewers/install.sh $(BIN)/python || \
+	    echo "no npm package could be had: the tests that open manifests in viewers are skipped" >&2
 
 .venv/dev.stamp: requirements/dev.txt .venv/run.stamp
 	@echo "installing what it is tested with"
