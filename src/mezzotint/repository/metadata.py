@@ -75,7 +75,7 @@ def beginning(captured: str) -> str:
 @dataclass(frozen=True, slots=True)
 class Field:
     """`clean` makes what is kept of what was given, or raises InvalidInput. A field that is `searched` is found by its
-    words; lists can be `ordered` by some; collections have some too; some hold `many` texts."""
+    words; lists can be `ordered` by some; collections have some too; some hold `many` texts, some one of `words`."""
 
     clean: Callable[[object], Any]
     help: str = ""
@@ -84,11 +84,22 @@ class Field:
     ordered: bool = False
     of_collections: bool = False
     many: bool = False
+    words: tuple[str, ...] = ()
 
 
 def _text(name: str, limit: int, *, ordered: bool = False, of_collections: bool = False) -> Field:
     clean = partial(clean_text, name, limit=limit)
     return Field(clean, limit=limit, ordered=ordered, of_collections=of_collections)
+
+
+def _choice(name: str, words: tuple[str, ...]) -> Field:
+    def clean(value: object) -> str:
+        text = clean_text(name, value, 100)
+        if text and text not in words:
+            raise InvalidInput(name, f"cannot be {text!r}", f"{', '.join(words)}, or nothing")
+        return text
+
+    return Field(clean, help=", ".join(words), searched=False, words=words)
 
 
 FIELDS = {
@@ -102,10 +113,17 @@ FIELDS = {
     ),
     "captured": Field(clean_captured, help=_CAPTURED_FORM, searched=False, ordered=True),
 }
+DIRECTIONS = ("left-to-right", "right-to-left", "top-to-bottom", "bottom-to-top")
+BEHAVIORS = ("paged", "individuals", "continuous", "unordered")
+OF_COLLECTIONS = {name: field for name, field in FIELDS.items() if field.of_collections} | {
+    "viewing_direction": _choice("viewing_direction", DIRECTIONS),
+    "behavior": _choice("behavior", BEHAVIORS),
+}
+"""how it is read is as IIIF Presentation 3.0 has it (viewingDirection, 3.4; behavior, 3.5)"""
 IMAGE_FIELDS = {name: field.clean for name, field in FIELDS.items()}
 EMPTY: Fields = {name: [] if field.many else "" for name, field in FIELDS.items()}
 """what an image has that says nothing"""
-COLLECTION_FIELDS = {name: field.clean for name, field in FIELDS.items() if field.of_collections}
+COLLECTION_FIELDS = {name: field.clean for name, field in OF_COLLECTIONS.items()}
 SEARCHED = tuple(name for name, field in FIELDS.items() if field.searched)
 TEXT_LIMITS = {name: field.limit for name, field in FIELDS.items() if field.limit is not None}
 

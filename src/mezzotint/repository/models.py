@@ -13,6 +13,12 @@ from django.db import models
 from django.db.models.functions import Lower
 from django.utils import timezone
 
+from mezzotint.repository.metadata import BEHAVIORS, DIRECTIONS
+
+
+def _choices(words: tuple[str, ...]) -> list[tuple[str, str]]:
+    return [(word, word) for word in words]
+
 
 class Image(models.Model):
     ident = models.CharField(max_length=64, unique=True, editable=False)
@@ -53,6 +59,8 @@ class Collection(models.Model):
     slug = models.SlugField(max_length=100, unique=True)
     title = models.TextField()
     description = models.TextField(blank=True)
+    viewing_direction = models.TextField(blank=True, default="", choices=_choices(DIRECTIONS))
+    behavior = models.TextField(blank=True, default="", choices=_choices(BEHAVIORS))
     version = models.PositiveIntegerField(default=1, editable=False)
     images = models.ManyToManyField(Image, through="Membership", related_name="collections")
 

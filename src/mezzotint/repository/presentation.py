@@ -54,6 +54,8 @@ class Presentation:
             "label": _said(collection.title or collection.slug),
             **({"summary": _said(collection.description)} if collection.description.strip() else {}),
             **({"thumbnail": [self._thumbnail(chosen[0])]} if chosen else {}),
+            **({"viewingDirection": collection.viewing_direction} if collection.viewing_direction else {}),
+            **({"behavior": [collection.behavior]} if collection.behavior else {}),
             "provider": [self._provider()],
             "homepage": [self._page(f"/collection/{quote(collection.slug)}/", collection.title or collection.slug)],
             "seeAlso": [self._data(f"/api/collections/{quote(collection.slug)}/")],

@@ -41,10 +41,12 @@ class MetadataSerializer(serializers.Serializer[Any]):
 
 def _field(name: str) -> serializers.Field[Any, Any, Any, Any]:
     """As the schema shows it; `metadata` checks what is sent."""
-    field = metadata.FIELDS[name]
+    field = metadata.OF_COLLECTIONS.get(name) or metadata.FIELDS[name]
     if field.many:
         tag = serializers.CharField(max_length=metadata.MAX_TAG)
         return serializers.ListField(child=tag, required=False, max_length=metadata.MAX_TAGS, help_text=field.help)
+    if field.words:
+        return serializers.ChoiceField(field.words, required=False, allow_blank=True)
     return serializers.CharField(required=False, max_length=field.limit, help_text=field.help)
 
 
