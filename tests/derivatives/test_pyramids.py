@@ -15,13 +15,16 @@ from hypothesis import given
 from hypothesis import strategies as st
 from PIL import Image
 
+from mezzotint.derivatives import pyramids
 from mezzotint.derivatives.manager import Derivative
 from mezzotint.derivatives.pyramid import name_of
-from mezzotint.errors import DamagedImage, NotFound
+from mezzotint.derivatives.sweeps import Sweep
+from mezzotint.errors import DamagedImage, GivenUp, NotFound
 from mezzotint.names import Facts, Format, Ident, Region, Rendition, Size, parse
-from mezzotint.transforms import tiles
+from mezzotint.transforms import libvips, tiles
+from mezzotint.transforms.geometry import Stored
 from mezzotint.transforms.tiles import Kind
-from mezzotint.wiring import Engine
+from mezzotint.wiring import Engine, open_engine
 from tests.conftest import engine_on
 from tests.pictures import photograph
 from tests.waiting import until
@@ -392,3 +395,78 @@ def test_noise_takes_no_more_than_is_reckoned(engine: Engine) -> None:
         file = engine.cache.open(name_of(ident, kind))
         assert file is not None and file.size <= tiles.most_bytes(facts, kind) + 100_000
         file.close()
+
+
+def test_a_colour_shows_through_what_is_transparent(engine: Engine) -> None:
+    """As it does where a picture is made of its base."""
+    shown = Image.new("RGBA", (WIDTH, HEIGHT), (0, 0, 255, 0))
+    ident, _ = add(engine, as_png(shown))
+    made = decoded(get(engine, ident, "x100y100w900h700-canvas1000x800xff0000.jpg"))
+    assert made.shape == (800, 1000, 3) and (abs(made - (254, 0, 0)) < 4).all()
+
+
+def test_what_nobody_waits_for_any_more_is_not_made() -> None:
+    facts = Facts(9000, 6000, "jpg", 1)
+    sweep = Sweep(facts, Kind.JPEG)
+    one, other = tiles.Tile(0, 1, 1), tiles.Tile(0, 2, 2)
+    for tile in (one, one, other):
+        sweep.want(tile)
+    sweep.leave([one])
+    sweep.leave([other])
+    assert sweep.is_wanted
+    sweep.leave([one])
+    assert not sweep.is_wanted
+
+
+def test_while_another_process_makes_one_others_are_served(engine: Engine) -> None:
+    held, facts = add(engine, as_jpeg(picture("RGB")))
+    also, _ = add(engine, as_jpeg(picture("RGB").rotate(180)))
+    free, _ = add(engine, as_jpeg(picture("L")))
+    tile = name_of_tile(tiles.Tile(0, 1, 1), facts)
+    locks = engine.host.locks
+    with ThreadPoolExecutor(2) as pool:
+        with locks.hold(name_of(held, Kind.JPEG)), locks.hold(name_of(also, Kind.JPEG)):
+            waiting = [pool.submit(get, engine, ident, tile) for ident in (held, also)]
+            assert get(engine, free, tile).data
+            assert not any(one.done() for one in waiting)
+        assert all(one.result(60).data for one in waiting)
+
+
+def test_it_ends_although_another_process_makes_the_same(engine: Engine) -> None:
+    ident, facts = add(engine, as_jpeg(picture("RGB")))
+    ending = open_engine(engine.settings)
+    with engine.host.locks.hold(name_of(ident, Kind.JPEG)):
+        flight = ending.manager.request(ident, tile_of(ident, facts, engine), None)
+        ending.manager.pyramids.make_later(ident, facts)
+        ending.close()
+        with pytest.raises(GivenUp):
+            flight.result(60)
+
+
+def tile_of(ident: Ident, facts: Facts, engine: Engine) -> Rendition:
+    rendition = parse(f"{ident}-{name_of_tile(tiles.Tile(0, 1, 1), facts)}")[1]
+    assert rendition is not None
+    return engine.manager.canonical(rendition, facts)
+
+
+def test_where_a_sweep_takes_too_much_memory_the_base_does(engine: Engine, monkeypatch: pytest.MonkeyPatch) -> None:
+    ident, facts = add(engine, as_jpeg(picture("RGB")))
+    monkeypatch.setattr("mezzotint.transforms.libvips.memory_of_sweep", lambda source, plan: 1 << 60)
+    made = get(engine, ident, name_of_tile(tiles.Tile(0, 1, 1), facts))
+    assert made.is_file and decoded(made).shape == (512, 512, 3)
+
+
+def test_one_that_takes_too_long_at_first_is_made_in_more_time(engine: Engine, monkeypatch: pytest.MonkeyPatch) -> None:
+    ident, facts = add(engine, as_jpeg(picture("RGB")))
+    monkeypatch.setattr(engine.manager.pyramids._turns, "_seconds", 0.0005)
+    monkeypatch.setattr(pyramids, "_LONGER", 100_000)
+    with pytest.raises(GivenUp):
+        get(engine, ident, name_of_tile(tiles.Tile(0, 2, 2), facts))
+    until(lambda: engine.manager.pyramids.has(ident, Kind.JPEG))
+
+
+def test_a_tall_one_is_reckoned_by_its_width(tmp_path: Path) -> None:
+    (tmp_path / "one.jpg").write_bytes(as_jpeg(Image.new("L", (64, 64))))
+    stored = Stored(2500, 100_000, 1)
+    plan = tiles.plan_of_all(Facts(2500, 100_000, "jpg", 1), stored, Kind.JPEG)
+    assert libvips.memory_of_sweep(libvips.Source(tmp_path / "one.jpg", stored, "jpg"), plan) < 200 << 20

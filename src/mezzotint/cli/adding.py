@@ -73,13 +73,12 @@ def ingest(
         tell(f"into {escape(Settings.read().store_url)}")
         with bytes_progress("ingest", size) as advance:
             report = work.ingest(files, "ingest", collection, described, advance, update=update)
-        if Settings.read().pyramids == "ingest":
-            pyramids.make(report.idents.values())
     if as_json:
         print(json.dumps(_as_json(report, left)))
     else:
         _show(report, left, dry_run=dry_run)
-    if report.refused or report.wrong:
+    lacking = bool(report.idents) and Settings.read().pyramids == "ingest" and not pyramids.make(report.idents.values())
+    if report.refused or report.wrong or lacking:
         raise typer.Exit(1)
 
 

@@ -14,6 +14,7 @@ from mezzotint.cli import (  # noqa: F401
     pyramids,
     serving,
     signing,
+    spreadsheets,
 )
 from mezzotint.cli.app import app, reporting_errors
 

@@ -46,11 +46,12 @@ def pyramid(
         from mezzotint.transforms.tiles import LARGE
 
         chosen = queries.large(LARGE, collection)
-    make(chosen, dry_run=dry_run)
+    if not make(chosen, dry_run=dry_run, told=say):
+        raise typer.Exit(1)
 
 
-def make(chosen: Iterable[Ident], *, dry_run: bool = False) -> None:
-    """Raises Exit with status 1 where one could not be made."""
+def make(chosen: Iterable[Ident], *, dry_run: bool = False, told: Callable[[str], None] = tell) -> bool:
+    """Whether all of them are there now. `told` is how it went."""
     from mezzotint.transforms import tiles
     from mezzotint.transforms.tiles import Kind
     from mezzotint.wiring import engine
@@ -71,7 +72,7 @@ def make(chosen: Iterable[Ident], *, dry_run: bool = False) -> None:
             missing.append((ident, facts))
     others = f"{there:,} are there already, {small:,} need none or have no room in the cache"
     if dry_run:
-        say(f"would make {len(missing):,} pyramids; {others}")
+        told(f"would make {len(missing):,} pyramids; {others}")
     else:
         counts = [sum(1 for _ in tiles.tiles(facts)) for _, facts in missing]
         made, done = 0, 0
@@ -82,11 +83,10 @@ def make(chosen: Iterable[Ident], *, dry_run: bool = False) -> None:
                 except MezzotintError as error:
                     failed.append(f"{ident}  {error}")
                 done += count
-        say(f"{made:,} pyramids made; {others}; {len(failed)} could not be")
+        told(f"{made:,} pyramids made; {others}; {len(failed)} could not be")
     for line in failed[:_SHOWN]:
         tell(f"[yellow]not made[/]  {line}")
-    if failed:
-        raise typer.Exit(1)
+    return not failed
 
 
 def _step(progress: Callable[[int, int], None], before: int, all_of_them: int, made: int, of: int) -> None:

@@ -19,7 +19,7 @@ from mezzotint.derivatives.pool import Flight, RenderPool
 from mezzotint.derivatives.pyramid import Kept, picture
 from mezzotint.derivatives.pyramids import Pyramids
 from mezzotint.derivatives.turns import Turns
-from mezzotint.errors import NotFound, StorageFull
+from mezzotint.errors import InvalidRendition, NotFound, StorageFull
 from mezzotint.host import Host
 from mezzotint.host.allowance import Allowance
 from mezzotint.names import Facts, Ident, Largest, Rendition, canonical, print_name
@@ -152,8 +152,8 @@ class StoreManager:
             facts = self._bases.facts(ident)
             generation = self._cache.generation.now()
             detail = None if self._usable(rendition, facts) else self.pyramids.detail(rendition, facts)
-            if detail is not None:
-                kept = self.pyramids.tiles(ident, facts, detail, stop)
+            kept = self._tiles(ident, facts, detail, stop) if detail is not None else None
+            if detail is not None and kept is not None:
                 if detail.tile is not None:
                     return Derivative(name, kept[0].data, kept[0].digest, made=True, is_file=False)
                 data = self._of_detail(detail, kept, rendition, facts, stop)
@@ -162,11 +162,19 @@ class StoreManager:
                     data = self._render(source, rendition, facts, stop)
             return Derivative(name, data, self._keep(ident, name, data, generation), made=True)
 
+    def _tiles(self, ident: Ident, facts: Facts, detail: Detail, stop: Stop) -> list[Kept] | None:
+        """None where going through all of the base would take too much memory."""
+        try:
+            return self.pyramids.tiles(ident, facts, detail, stop)
+        except InvalidRendition:
+            return None
+
     def _of_detail(self, detail: Detail, kept: list[Kept], rendition: Rendition, facts: Facts, stop: Stop) -> bytes:
         """Made of the tiles of a pyramid that show it."""
-        image = picture(detail, kept, facts)
-        source = Source(image, geometry.Stored(image.width, image.height, 1), facts.format)
-        return self._rendered(source, tiles.plan_of_detail(rendition, facts, detail), facts, stop)
+        stored, plan = tiles.stored_of_detail(facts, detail), tiles.plan_of_detail(rendition, facts, detail)
+        joined = stored.width * stored.height * 4  # beside the tiles that it is joined of
+        with self._turns.turn(libvips.memory_of_pixels(stored, plan) + joined, stop):
+            return self._rendered(Source(picture(detail, kept, facts), stored, facts.format), plan, stop)
 
     @contextmanager
     def _source(self, ident: Ident, rendition: Rendition, facts: Facts, stop: Stop) -> Iterator[Source]:
@@ -214,10 +222,12 @@ class StoreManager:
             return self._renderer.reduce(source, plan, stop)
 
     def _render(self, source: Source, rendition: Rendition, facts: Facts, stop: Stop) -> bytes:
-        return self._rendered(source, geometry.plan(rendition, facts, source.stored), facts, stop)
+        plan = geometry.plan(rendition, facts, source.stored)
+        with self._turn(source, plan, facts, stop):
+            return self._rendered(source, plan, stop)
 
-    def _rendered(self, source: Source, plan: geometry.Plan, facts: Facts, stop: Stop) -> bytes:
-        with self._turn(source, plan, facts, stop), tracing.span("render", format=plan.format):
+    def _rendered(self, source: Source, plan: geometry.Plan, stop: Stop) -> bytes:
+        with tracing.span("render", format=plan.format):
             started = time.perf_counter()
             data = self._renderer.render(source, plan, stop)
             self.observer.rendered(time.perf_counter() - started)

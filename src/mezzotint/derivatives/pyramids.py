@@ -11,10 +11,9 @@ import struct
 import sys
 import threading
 import time
-from collections.abc import Callable
-from concurrent.futures import Future, ThreadPoolExecutor
-from concurrent.futures import TimeoutError as NotYet
-from contextlib import suppress
+from collections.abc import Callable, Iterator
+from concurrent.futures import Future, ThreadPoolExecutor, wait
+from contextlib import contextmanager, suppress
 
 from mezzotint.cache import Cache
 from mezzotint.cache.places import NATIVE
@@ -37,7 +36,7 @@ _SHARE = 4
 """a pyramid may take one part in so many of the cache"""
 _INDEXES = 16 << 20
 """bytes of indexes in memory, of those that are open"""
-_LOOK_AGAIN, _SOON = 0.1, 0.005
+_LOOK_AGAIN, _SOON = 0.1, 0.02
 _FEWER = 1000
 """bases whose pyramids wait to be made; of more, whoever comes next asks again"""
 _NOT_AGAIN = 600.0
@@ -62,13 +61,17 @@ class Pyramids:
         self._first = ThreadPoolExecutor(2, thread_name_prefix="sweep")
         self._later = ThreadPoolExecutor(1, thread_name_prefix="pyramid")
 
-    def close(self) -> None:
+    def stop(self) -> None:
+        """Ask all that goes on to end."""
         gone = GivenUp("the program ends")
         self._closing.ask(gone)
         with self._lock:
             under_way = list(self._sweeps.values())
         for sweep in under_way:
             sweep.stop.ask(gone)
+
+    def close(self) -> None:
+        self.stop()
         self._first.shutdown(wait=True, cancel_futures=True)
         self._later.shutdown(wait=True, cancel_futures=True)
 
@@ -123,7 +126,10 @@ class Pyramids:
             if (pyramid := self.find(ident, facts, found.kind)) is not None:
                 return [pyramid.read(tile) for tile in found.tiles]
             sweep, wanted = self._taking_part(ident, facts, found)
-            kept = [self._waited_for(future, stop) for future in wanted]
+            try:
+                kept = [_waited_for(future, stop) for future in wanted]
+            finally:
+                sweep.leave(found.tiles)
             whole = [one for one in kept if one is not None]
             if len(whole) == len(kept):
                 return whole
@@ -136,7 +142,7 @@ class Pyramids:
         Raises NotFound, DamagedImage, InvalidRendition, StorageFull, GivenUp.
         """
         name = name_of(ident, kind)
-        with self._host.locks.hold(name):
+        with self._locked(name, self._closing):
             if self.has(ident, kind):
                 return False
             generation = self._cache.generation.now()
@@ -147,7 +153,7 @@ class Pyramids:
                 sweep = FullSweep(facts, kind, (part, stream), told)
                 try:
                     self._under_way(name, sweep)
-                    self._go(ident, sweep, times=_LONGER)
+                    self._go(ident, sweep, in_a_slot=False)
                     digest = sweep.finish()
                     self._cache.place(name, part, sweep.size, digest)
                 except BaseException as error:
@@ -193,6 +199,7 @@ class Pyramids:
         with self._lock:
             sweep = self._sweeps.get(name)
             if sweep is None or sweep.ended.is_set():
+                self._closing.check()
                 sweep = self._sweeps[name] = Sweep(facts, found.kind)
                 wanted = [sweep.want(tile) for tile in found.tiles]
                 self._first.submit(self._give_out, ident, sweep)
@@ -200,30 +207,60 @@ class Pyramids:
         return sweep, [sweep.want(tile) for tile in found.tiles]
 
     def _give_out(self, ident: Ident, sweep: Sweep) -> None:
-        """The first of the two."""
+        """The first of the two. Where somebody holds the lock this thread is free for others meanwhile."""
         name, error = name_of(ident, sweep.kind), None
-        try:
-            with self._host.locks.hold(name):
-                if not self.has(ident, sweep.kind):
-                    with suppress(NothingWanted):
-                        self._go(ident, sweep)
-                    self.make_later(ident, sweep.facts, sweep.kind)
-        except BaseException as raised:
-            error = raised
+        if not sweep.is_wanted or self._closing.error is not None:
+            self._done(name, sweep, self._closing.error)
+            return
+        with self._host.locks.attempt(name) as mine:
+            if not mine:
+                time.sleep(_SOON)
+                with suppress(RuntimeError):
+                    self._first.submit(self._give_out, ident, sweep)
+                    return
+            elif not self.has(ident, sweep.kind):
+                try:
+                    self._go(ident, sweep)
+                except NothingWanted:
+                    pass
+                except BaseException as raised:
+                    error = raised
+        if error is None or isinstance(error, GivenUp):  # which took too long, and may be made in more time
+            self.make_later(ident, sweep.facts, sweep.kind)
         self._done(name, sweep, error)
 
-    def _go(self, ident: Ident, sweep: Sweep, times: int = 1) -> None:
+    def _go(self, ident: Ident, sweep: Sweep, *, in_a_slot: bool = True) -> None:
         facts = sweep.facts
         with self._bases.on_disk(ident) as path:
             source = Source(path, geometry.stored(facts), facts.format, is_base=True)
             plan = tiles.plan_of_all(facts, source.stored, sweep.kind)
-            with self._turns.turn(libvips.memory_of_sweep(source, plan), sweep.stop, times):
+            memory = libvips.memory_of_sweep(source, plan)
+            turn = (
+                self._turns.turn(memory, sweep.stop) if in_a_slot else self._turns.beside(memory, sweep.stop, _LONGER)
+            )
+            with turn, full_is_told("a pyramid"):
                 self._decoded()
                 self._bases.intake.renderer.sweep(source, plan, sweep.begin, self._scratch, sweep.stop)
 
+    @contextmanager
+    def _locked(self, name: str, stop: Stop) -> Iterator[None]:
+        """Hold the lock, once nobody else does. Raises GivenUp."""
+        while True:
+            stop.check()
+            with self._host.locks.attempt(name) as mine:
+                if mine:
+                    yield
+                    return
+            time.sleep(_SOON)
+
     def _under_way(self, name: str, sweep: Sweep) -> None:
+        """Whoever waits for one that has not begun takes part in this one."""
         with self._lock:
-            self._sweeps[name] = sweep
+            before, self._sweeps[name] = self._sweeps.get(name), sweep
+        if before is not None:
+            before.end()
+        if self._closing.error is not None:
+            sweep.stop.ask(self._closing.error)
 
     def _done(self, name: str, sweep: Sweep, error: BaseException | None) -> None:
         with self._lock:
@@ -231,9 +268,9 @@ class Pyramids:
                 del self._sweeps[name]
         sweep.end(error)
 
-    @staticmethod
-    def _waited_for(future: Future[Kept | None], stop: Stop) -> Kept | None:
-        while True:
-            stop.check()
-            with suppress(NotYet):
-                return future.result(_LOOK_AGAIN)
+
+def _waited_for(future: Future[Kept | None], stop: Stop) -> Kept | None:
+    while not future.done():
+        stop.check()
+        wait([future], _LOOK_AGAIN)
+    return future.result()

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import os
 import threading
-from collections import defaultdict
+from collections import Counter, defaultdict
 from collections.abc import Callable, Iterable
 from concurrent.futures import Future, ThreadPoolExecutor
 from pathlib import Path
@@ -32,6 +32,7 @@ class Sweep:
         self.ended = threading.Event()
         self._lock = threading.Lock()
         self._wanted: dict[Tile, Future[Kept | None]] = {}
+        self._waiting: Counter[Tile] = Counter()
         self._passed: defaultdict[int, int] = defaultdict(int)
         self._layers = tiles.layers(facts)
         for tile in wanted:
@@ -40,6 +41,7 @@ class Sweep:
     def want(self, tile: Tile) -> Future[Kept | None]:
         """The tile, once it comes by; None where it does not any more. The future raises what ends the sweep."""
         with self._lock:
+            self._waiting[tile] += 1
             if (found := self._wanted.get(tile)) is None:
                 found = Future()
                 found.set_running_or_notify_cancel()
@@ -49,6 +51,19 @@ class Sweep:
                 else:
                     self._wanted[tile] = found
             return found
+
+    @property
+    def is_wanted(self) -> bool:
+        return bool(self._wanted) and not self.ended.is_set()
+
+    def leave(self, wanted: Iterable[Tile]) -> None:
+        """Who has wanted these does not wait any more. What nobody wants is not made."""
+        with self._lock:
+            for tile in wanted:
+                self._waiting[tile] -= 1
+                if self._waiting[tile] <= 0:
+                    del self._waiting[tile]
+                    self._wanted.pop(tile, None)
 
     def begin(self) -> libvips.Halving:
         """From the top, where it came to nothing before too. No deeper than is wanted by now."""
@@ -74,8 +89,7 @@ class Sweep:
         return None
 
     def _take(self, layer: int, row: int, strip: libvips.Strip) -> None:
-        if not (wanted := self._come_by(layer, row)):
-            return
+        wanted = self._come_by(layer, row)
         for tile in wanted:
             self._give(tile, Kept.of(encoded(strip, tile.column, self.kind)))
         with self._lock:

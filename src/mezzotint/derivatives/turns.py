@@ -21,16 +21,30 @@ class Turns:
         self._deadlines = Deadlines()
 
     @contextmanager
-    def turn(self, memory: int, stop: Stop, times: int = 1) -> Iterator[None]:
-        """For what takes so much memory, and `times` as long as others may.
+    def turn(self, memory: int, stop: Stop) -> Iterator[None]:
+        """For what takes so much memory.
 
-        Raises InvalidRendition where it takes more than all, GivenUp where nobody waits for it by then.
+        Raises InvalidRendition where that is more than all, GivenUp where nobody waits for it by then.
         """
+        self._check(memory)
+        with self._slots, self._within(memory, stop, self._seconds):
+            yield
+
+    @contextmanager
+    def beside(self, memory: int, stop: Stop, times: int) -> Iterator[None]:
+        """Likewise, for what nobody waits for: without a slot, and `times` as long as others may."""
+        self._check(memory)
+        with self._within(memory, stop, self._seconds * times):
+            yield
+
+    def _check(self, memory: int) -> None:
         if memory > self.most.size:
             raise InvalidRendition("size", f"making it may take {memory >> 20} MB of memory", str(self.most))
-        with self._slots, self._memory.hold(memory, stop.check):
+
+    @contextmanager
+    def _within(self, memory: int, stop: Stop, seconds: float) -> Iterator[None]:
+        with self._memory.hold(memory, stop.check):
             stop.check()
-            seconds = self._seconds * times
             late = GivenUp(f"this takes longer than {seconds:g} seconds to make, MEZZOTINT_RENDER_TIMEOUT")
             with self._deadlines.after(seconds, lambda: stop.ask(late)):
                 yield

@@ -9,7 +9,7 @@ from typing import Any
 from django.db.models import F, Q
 
 from mezzotint.errors import InvalidInput, NotFound
-from mezzotint.names import Ident, parse_ident
+from mezzotint.names import Ident, is_ident, parse_ident
 from mezzotint.repository import references
 from mezzotint.repository.metadata import FIELDS
 from mezzotint.repository.models import Collection, Image, SessionChange, UpdateSession
@@ -68,6 +68,8 @@ class Place:
 def place(shown: Collection, ident: str | None, beside: int) -> Place:
     """Where an image is in a collection; the first, where none is named. Raises NotFound."""
     members = shown.memberships.select_related("image").order_by("position", "pk")
+    if ident is not None and not is_ident(ident):
+        raise NotFound(f"there is no image {ident!r:.80} in the collection {shown.slug}")
     here = members.filter(image__ident=ident).first() if ident is not None else members.first()
     if here is None:
         what = "no images" if ident is None else f"no image {ident:.80}"

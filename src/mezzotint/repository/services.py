@@ -92,6 +92,18 @@ def edit_image(session: UpdateSession, ident: str, version: object, fields: Mapp
     _write(session, [SessionChange(session=session, kind=Kind.EDIT, key=ident, fields=cleaned, seen_version=seen)])
 
 
+def edit_images(session: UpdateSession, edits: Sequence[tuple[str, int, metadata.Fields]]) -> None:
+    """Have the session set checked fields of many images that are live, each as seen at its version, at the cost of a
+    few queries."""
+    _write(
+        session,
+        [
+            SessionChange(session=session, kind=Kind.EDIT, key=ident, fields=fields, seen_version=version)
+            for ident, version, fields in edits
+        ],
+    )
+
+
 def remove_image(session: UpdateSession, ident: str, version: object = None) -> None:
     """Have the session remove an image; with a version, only if nobody changes it until then."""
     _is_live(session, ident)

@@ -14,6 +14,7 @@ from mezzotint.names import FORMATS, Facts, Format, Region, Rendition
 from mezzotint.names.canonical import picture_size, region_size
 from mezzotint.names.formats import OUTPUTS
 from mezzotint.names.iiif import TILE
+from mezzotint.names.rendition import WHITE
 from mezzotint.transforms.geometry import FINE, FINE_OVERSAMPLE, LEVEL_SIDES, Plan, Stored, plan
 
 LARGE = 20_000_000
@@ -124,7 +125,8 @@ def detail(rendition: Rendition, facts: Facts) -> Detail | None:
 def _kind(rendition: Rendition, facts: Facts) -> Kind:
     output = OUTPUTS[rendition.format]
     quality = rendition.encoding if rendition.encoding is not None else output.quality
-    exact = output.exact or (quality or 0) > FINE or (facts.alpha and output.alpha)
+    shows_through = output.alpha or (rendition.canvas is not None and rendition.canvas.colour != WHITE)
+    exact = output.exact or (quality or 0) > FINE or (facts.alpha and shows_through)
     return Kind.EXACT if exact else Kind.JPEG
 
 
@@ -181,6 +183,12 @@ def plan_of_all(facts: Facts, source: Stored, kind: Kind) -> Plan:
     """All of a base's pixels, as the tiles of its full size show them."""
     kept = Format.PNG if kind is Kind.EXACT else Format.JPG
     return plan(Rendition(kept), facts, source)
+
+
+def stored_of_detail(facts: Facts, found: Detail) -> Stored:
+    """What the tiles of `found` are, joined."""
+    layer, area = layers(facts)[found.layer], found.area
+    return Stored(min(area.width, layer.width - area.x), min(area.height, layer.height - area.y), 1)
 
 
 def plan_of_detail(rendition: Rendition, facts: Facts, found: Detail) -> Plan:

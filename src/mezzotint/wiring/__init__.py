@@ -64,6 +64,7 @@ class Engine:
     def close(self) -> None:
         self.housekeeping.stop()
         self.store_lane.close()
+        self.manager.pyramids.stop()
         self.pool.close()
         self.manager.close()
         self.bases.intake.renderer.close()

@@ -1,7 +1,7 @@
 from django.urls import path
 from drf_spectacular.views import SpectacularAPIView, SpectacularSwaggerSplitView
 
-from mezzotint.repository.api import history, images, schema, sessions  # noqa: F401  schema registers itself
+from mezzotint.repository.api import exports, history, images, schema, sessions  # noqa: F401  schema registers itself
 
 _READING = ["get", "head"]
 urlpatterns = [
@@ -15,6 +15,7 @@ urlpatterns = [
     path("images/<str:ident>/", images.ImageView.as_view()),
     path("collections/", images.CollectionsView.as_view()),
     path("collections/<str:slug>/", images.CollectionView.as_view()),
+    path("export/", exports.ExportView.as_view()),
     path("commits/", history.CommitsView.as_view()),
     path("removals/", history.RemovalsView.as_view()),
     path("removals/<str:ident>/restore/", history.BringBackView.as_view()),

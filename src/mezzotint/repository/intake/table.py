@@ -112,9 +112,13 @@ def decoded(data: bytes) -> str:
         return data.decode("cp1252")
 
 
+def separator_of(text: str) -> str:
+    """Of CSV: what its first line has most of."""
+    return max(_SEPARATORS, key=text.lstrip("\r\n").partition("\n")[0].count)
+
+
 def _rows(text: str) -> list[Row]:
-    header = text.lstrip("\r\n").partition("\n")[0]
-    separator = max(_SEPARATORS, key=header.count)
+    separator = separator_of(text)
     reader = csv.DictReader(io.StringIO(text, newline=""), strict=True, delimiter=separator)
     columns = [name.strip().lower() for name in reader.fieldnames or []]
     _check_columns(columns)

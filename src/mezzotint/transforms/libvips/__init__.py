@@ -1,7 +1,7 @@
 """Plans into pixels and bytes, by libvips. Nothing else imports pyvips."""
 
 from mezzotint.transforms.libvips.header import Header, check_pixels, read_header
-from mezzotint.transforms.libvips.price import decoding, memory, memory_of_sweep
+from mezzotint.transforms.libvips.price import decoding, memory, memory_of_pixels, memory_of_sweep
 from mezzotint.transforms.libvips.running import Source, is_plain, pixels_of, reduce, render, rows_of
 from mezzotint.transforms.libvips.sweeping import Halving, Strip, joined, of_jpeg, sweep, sweep_pixels
 
@@ -15,6 +15,7 @@ __all__ = [
     "is_plain",
     "joined",
     "memory",
+    "memory_of_pixels",
     "memory_of_sweep",
     "of_jpeg",
     "pixels_of",

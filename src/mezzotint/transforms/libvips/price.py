@@ -58,17 +58,23 @@ TURNING = 8
 
 def memory(source: Source, plan: Plan, frames: int) -> int:
     """Bytes that `plan` takes, made of `source`, which has so many frames."""
+    if not isinstance(source.data, Path):
+        return memory_of_pixels(source.stored, plan)
     frames = frames if plan.animated else 1
+    return decoding(source.data, source.stored, source.format, frames) + _making(plan, frames)
+
+
+def memory_of_pixels(stored: Stored, plan: Plan) -> int:
+    """The same of pixels in memory."""
+    return ALWAYS + stored.width * stored.height * 4 + _making(plan, 1)
+
+
+def _making(plan: Plan, frames: int) -> int:
     each = ENCODING[plan.format] + (TURNING if plan.orientation != 1 or plan.rotation is not None else 0)
     made = max(plan.width * plan.height, plan.canvas.width * plan.canvas.height if plan.canvas else 0) * frames
     if plan.rotation is not None and plan.rotation.hundredths % 9000:
         made *= 2  # what is around it, at most
-    stored = source.stored
-    if isinstance(source.data, Path):
-        held = decoding(source.data, stored, source.format, frames)
-    else:
-        held = ALWAYS + stored.width * stored.height * 4
-    return held + ROW_OF_BYTES * plan.width + each * made
+    return ROW_OF_BYTES * plan.width + each * made
 
 
 def memory_of_sweep(source: Source, plan: Plan) -> int:
@@ -76,7 +82,8 @@ def memory_of_sweep(source: Source, plan: Plan) -> int:
     stored = source.stored
     assert isinstance(source.data, Path)
     whole = 0 if not is_confined(source.data, source.format) else 8 * stored.width * stored.height
-    return decoding(source.data, stored, source.format) + whole + STRIPS * TILE * 4 * max(plan.width, plan.height)
+    across = plan.height if plan.orientation >= 5 else plan.width
+    return decoding(source.data, stored, source.format) + whole + STRIPS * TILE * 4 * across
 
 
 def decoding(path: Path, stored: Stored, image_format: str, frames: int = 1) -> int:

@@ -51,13 +51,18 @@ function withoutStyle() {
 async function start() {
   withoutStyle();
   const OpenSeadragon = await library(stage.dataset.library);
+  const answer = await fetch(stage.dataset.info);
+  if (!answer.ok) return;
+  // Tiles come from where the page did, whatever name the server has for others.
+  const source = await answer.json();
+  source.id = new URL(stage.dataset.info.replace(/\/info\.json$/, ""), location.href).href;
   stage.classList.add("alive");
   const canvas = document.createElement("div");
   canvas.className = "canvas";
   stage.append(canvas);
   const viewer = new OpenSeadragon.Viewer({
     element: canvas,
-    tileSources: stage.dataset.info,
+    tileSources: source,
     showNavigationControl: false,
     drawer: ["canvas"],
     animationTime: matchMedia("(prefers-reduced-motion: reduce)").matches ? 0 : 0.6,
@@ -75,6 +80,7 @@ async function start() {
     image.addHandler("fully-loaded-change", sharp);
     sharp();
   });
+  viewer.addHandler("tile-loaded", () => stage.classList.add("drawn"));
   viewer.addHandler("zoom", () => stage.classList.add("moved"));
   viewer.addHandler("pan", () => stage.classList.add("moved"));
   viewer.addHandler("open-failed", () => { canvas.remove(); stage.classList.remove("alive"); });

@@ -1,0 +1,73 @@
+"""All images, or those that are chosen, as rows: of CSV for spreadsheets, of JSON for programs. Some rows are held,
+however many there are."""
+
+from __future__ import annotations
+
+import csv
+import io
+import json
+from collections.abc import Iterator
+from typing import Any
+
+from django.db.models import Prefetch, QuerySet
+
+from mezzotint.repository.metadata import FIELDS
+from mezzotint.repository.models import Collection, Image
+
+FORMS = ("csv", "json")
+COLUMNS = ("ident", *FIELDS, "collections", "width", "height", "format", "bytes", "added", "version")
+_OWN = tuple(name for name in COLUMNS if name not in {"collections", "added"})
+_MARK = "\N{ZERO WIDTH NO-BREAK SPACE}"
+"""at the beginning, by which spreadsheets know UTF-8"""
+_AT_ONCE = 1000
+
+
+def lines(form: str, chosen: QuerySet[Image]) -> Iterator[str]:
+    """The file in pieces: `csv`, or `json`, a list with an object in each line."""
+    return _csv(chosen) if form == "csv" else _json(chosen)
+
+
+def rows(chosen: QuerySet[Image]) -> Iterator[dict[str, Any]]:
+    """By ident. What is added or removed meanwhile may be there or not."""
+    slugs = Prefetch("collections", Collection.objects.order_by("slug").only("slug"))
+    after = ""
+    while True:
+        some = list(chosen.filter(ident__gt=after).order_by("ident").prefetch_related(slugs)[:_AT_ONCE])
+        for image in some:
+            row: dict[str, Any] = {name: getattr(image, name) for name in _OWN}
+            row["collections"] = [one.slug for one in image.collections.all()]
+            row["added"] = image.added.isoformat()
+            yield {name: row[name] for name in COLUMNS}
+        if len(some) < _AT_ONCE:
+            return
+        after = some[-1].ident
+
+
+def as_cell(value: Any) -> str:
+    """A list as one text with commas; as JSON where one of its texts has a comma or would be taken for JSON."""
+    if not isinstance(value, list):
+        return str(value)
+    plain = ", ".join(value)
+    return json.dumps(value, ensure_ascii=False) if any("," in one for one in value) or plain.startswith("[") else plain
+
+
+def _csv(chosen: QuerySet[Image]) -> Iterator[str]:
+    buffer = io.StringIO(newline="")
+    writer = csv.writer(buffer)
+    buffer.write(_MARK)
+    writer.writerow(COLUMNS)
+    for row in rows(chosen):
+        writer.writerow(as_cell(value) for value in row.values())
+        if buffer.tell() > 1 << 16:
+            yield buffer.getvalue()
+            buffer.seek(0)
+            buffer.truncate()
+    yield buffer.getvalue()
+
+
+def _json(chosen: QuerySet[Image]) -> Iterator[str]:
+    between = "[\n"
+    for row in rows(chosen):
+        yield between + json.dumps(row, ensure_ascii=False)
+        between = ",\n"
+    yield "[]\n" if between == "[\n" else "\n]\n"
