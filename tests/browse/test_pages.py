@@ -10,6 +10,7 @@ from urllib.parse import quote
 
 import httpx
 import pytest
+from PIL import Image
 
 from tests import http, pictures
 from tests.conftest import Server
@@ -218,4 +219,31 @@ def test_pages_lead_to_what_viewers_open(server: Server, ident: str) -> None:
         (manifest, *others) = [link for link in page(server, path).all("a", "href") if "/iiif/" in link]
         assert server.http.get(manifest).raise_for_status().json()["type"] == "Manifest"
         for link in others:
-            assert server.http.get(link).raise_for_status().json()["type"] == "ImageService3"
+            assert server.http.get(link).raise_for_status().json()["type"] in {"ImageService3", "Collection"}
+
+
+def test_collections_have_a_cover_a_title_and_a_count(server: Server, ident: str) -> None:
+    shown = page(server, "/collection/")
+    assert "/collection/harbours/" in shown.all("a", "href") and "Harbours" in shown.text
+    covers = [source for source in shown.all("img", "src") if "-cover480x320.jpg" in source]
+    assert covers and server.http.get(covers[0]).status_code == 200
+    server.writer.post("/api/collections/", json={"title": "Without any"}).raise_for_status()
+    assert "Without any 0" in " ".join(page(server, "/collection/").text.split())
+
+
+@pytest.mark.parametrize("size", [(4000, 20), (20, 4000), (300, 200), (1, 1)])
+def test_whatever_its_shape_a_picture_has_its_place_in_a_row(server: Server, size: tuple[int, int]) -> None:
+    ident = server.upload(pictures.encoded(Image.new("RGB", size, (9, size[0] % 250, size[1] % 250)), "PNG"))
+    shown = page(server, "/")
+    style = server.http.get("/static/browse/page.css").text
+    for name in {found["class"] for tag, found in shown.tags if tag == "li" and found.get("class", "").startswith("r")}:
+        assert f".{name} {{" in style
+    assert f"/image/{ident}/" in shown.all("a", "href")
+
+
+def test_people_are_led_to_what_is_for_people(server: Server) -> None:
+    shown = page(server, "/")
+    links = shown.all("a", "href")
+    assert {"/", "/collection/", "/admin/login/?next=/", "/api/docs/"} <= set(links)
+    for link in ("/collection/", "/api/docs/", "/iiif/presentation/3/collection.json", "/api/export/"):
+        assert server.http.get(link).status_code == 200

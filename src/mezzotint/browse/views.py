@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable
+from collections.abc import Callable, Iterable
 from functools import wraps
 from pathlib import Path
 from typing import Any
@@ -29,7 +29,8 @@ _BESIDE = 8
 """thumbnails before and after the picture that is read"""
 _LIBRARY = "packages/openseadragon.js"
 _LIBRARY_FILE = Path(__file__).parent / "static" / _LIBRARY
-_THUMBNAIL = "-fit400x400.jpg"
+_THUMBNAIL, _COVER = "-fit400x400.jpg", "-cover480x320.jpg"
+_FEW, _MANY = 12, 1000
 
 
 def _page_for_people(view: Callable[..., HttpResponseBase]) -> Callable[..., HttpResponseBase]:
@@ -56,7 +57,7 @@ def front(request: HttpRequest) -> HttpResponse:
     text = request.GET.get("search", "").strip()
     asked = {"search": text} if text else {}
     found = paging.page(filters.images(asked), "-added", request.GET.get("cursor", ""), PAGE)
-    collections = Collection.objects.all()[:60] if not text else []
+    collections = _covers(Collection.objects.all()[:_FEW]) if not text and not request.GET.get("cursor") else []
     return render(
         request,
         "browse/front.html",
@@ -68,6 +69,13 @@ def front(request: HttpRequest) -> HttpResponse:
             "later": bool(request.GET.get("cursor")),
         },
     )
+
+
+@_page_for_people
+def collections(request: HttpRequest) -> HttpResponse:
+    found = paging.page(Collection.objects.all(), "slug", request.GET.get("cursor", ""), PAGE, tie="slug")
+    following = urlencode({"cursor": found.next}) if found.next else ""
+    return render(request, "browse/collections.html", {"collections": _covers(found.items), "next": following})
 
 
 @_page_for_people
@@ -155,7 +163,21 @@ def _card(image: Image) -> dict[str, Any]:
         "thumbnail": picture(image.ident, _THUMBNAIL),
         "width": width,
         "height": height,
+        "ratio": min(300, max(40, round(20 * image.width / image.height) * 5)),
     }
+
+
+def _covers(found: Iterable[Collection]) -> list[dict[str, Any]]:
+    """Each with the first of its images, and how many those are, up to a thousand."""
+    covers = []
+    for one in found:
+        members = one.memberships.order_by("position", "pk")
+        first = members.values_list("image__ident", flat=True).first()
+        count = members[: _MANY + 1].count()
+        cover = picture(first, _COVER) if first is not None else ""
+        said = f"more than {_MANY:,}" if count > _MANY else f"{count:,}"
+        covers.append({"slug": one.slug, "title": one.title, "cover": cover, "count": said})
+    return covers
 
 
 def _size(image: Image, label: str, side: int) -> dict[str, Any]:
