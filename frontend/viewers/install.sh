@@ -5,13 +5,9 @@
 set -euo pipefail
 python=$1
 here=$(cd "$(dirname "$0")" && pwd)
-into="$here/../../.tools/viewers"
-scratch=$(mktemp -d)
-trap 'rm -rf "$scratch"' EXIT
 . "$here/../npm.sh"
 
-cp "$here/package.json" "$here/package-lock.json" "$here/.npmrc" "$scratch"
-(cd "$scratch" && $npm ci --ignore-scripts --no-audit --no-fund --loglevel=error >/dev/null)
+into="$here/../../.tools/viewers"
 mkdir -p "$into"
-cp "$scratch/node_modules/mirador/dist/mirador.min.js" "$into/mirador.js"
-cp "$scratch/node_modules/tify/dist/tify.js" "$scratch/node_modules/tify/dist/tify.css" "$into"
+cp "$packages/mirador/dist/mirador.min.js" "$into/mirador.js"
+cp "$packages/tify/dist/tify.js" "$packages/tify/dist/tify.css" "$into"
