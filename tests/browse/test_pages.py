@@ -247,3 +247,14 @@ def test_people_are_led_to_what_is_for_people(server: Server) -> None:
     assert {"/", "/collection/", "/admin/login/?next=/", "/api/docs/"} <= set(links)
     for link in ("/collection/", "/api/docs/", "/iiif/presentation/3/collection.json", "/api/export/"):
         assert server.http.get(link).status_code == 200
+
+
+def test_an_installation_has_a_name_of_its_own(serve_here: Callable[..., Server]) -> None:
+    named = serve_here(MEZZOTINT_NAME="  Archive & <City>  of Lodz ")
+    ident = named.upload(pictures.png(seed=931), title="Named")
+    for path, status in {"/": 200, f"/image/{ident}/": 200, "/collection/": 200, "/nothing": 404}.items():
+        text = named.http.get(path).text
+        assert "Archive &amp; &lt;City&gt; of Lodz" in text and "<City>" not in text and "Mezzotint" not in text
+        assert named.http.get(path).status_code == status
+    manifest = named.http.get(f"/iiif/presentation/3/images/{ident}/manifest.json").json()
+    assert manifest["provider"][0]["label"] == {"none": ["Archive & <City> of Lodz"]}

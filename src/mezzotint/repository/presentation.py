@@ -26,8 +26,9 @@ _DAY = re.compile(r"[0-9]{4}-[0-9]{2}-[0-9]{2}")
 class Presentation:
     """For who has asked at `base`, this server's address without a slash at its end."""
 
-    def __init__(self, base: str) -> None:
-        self._base = base
+    def __init__(self, base: str, name: str | None = None) -> None:
+        """`name` is whose pictures these are; otherwise where they are."""
+        self._base, self._name = base, name or urlsplit(base).netloc
 
     def image(self, image: Image) -> dict[str, Any]:
         """A manifest of one canvas."""
@@ -181,12 +182,11 @@ class Presentation:
         return {"id": f"{self._base}{path}", "type": "Text", "label": _said(title), "format": "text/html"}
 
     def _provider(self) -> dict[str, Any]:
-        name = urlsplit(self._base).netloc
         return {
             "id": f"{self._base}/",
             "type": "Agent",
-            "label": _said(name),
-            "homepage": [self._page("/", name)],
+            "label": _said(self._name),
+            "homepage": [self._page("/", self._name)],
         }
 
 

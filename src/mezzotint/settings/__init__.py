@@ -53,6 +53,7 @@ class Settings:
     cache_order: str = p.setting("MEZZOTINT_CACHE_ORDER", p.parse_order, "lru")
     cleanup_interval: float = p.setting("COVER_ART_CACHE_CLEANUP_INTERVAL", p.parse_seconds, "300")
     memory_cache: int = p.setting("MEZZOTINT_MEMORY_CACHE", p.parse_bytes, "32M")
+    name: str | None = p.setting("MEZZOTINT_NAME", p.parse_name, None)
     viewers: tuple[tuple[str, str], ...] | None = p.setting("MEZZOTINT_VIEWERS", p.parse_viewers, None)
     public_read: bool = p.setting("MEZZOTINT_PUBLIC_READ", p.parse_bool, "true")
     max_pixels: int = p.setting("MEZZOTINT_MAX_PIXELS", p.parse_count, "250M")

@@ -116,6 +116,14 @@ def one_of(*words: str) -> Callable[[str], str]:
     return parse
 
 
+def parse_name(text: str) -> str:
+    """Raises ValueError."""
+    name = " ".join(text.split())
+    if not name or len(name) > 100 or not name.isprintable():
+        raise ValueError("1 to 100 characters that can be printed")
+    return name
+
+
 def parse_viewers(text: str) -> tuple[tuple[str, str], ...]:
     """`Name=https://viewer.example/?manifest={manifest}, ...`. Raises ValueError."""
     found = []

@@ -84,7 +84,7 @@ class ActivityPageView(_ManifestView):
 
 
 def _presentation(request: Request) -> Presentation:
-    return Presentation(address_of(request))
+    return Presentation(address_of(request), engine().settings.name)
 
 
 def _answer(request: Request, document: dict[str, Any], media_type: str = MEDIA_TYPE) -> HttpResponseBase:
