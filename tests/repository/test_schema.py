@@ -26,6 +26,7 @@ OPERATIONS = [
     ("patch", "/api/collections/{slug}/"),
     ("delete", "/api/collections/{slug}/"),
     ("get", "/api/commits/"),
+    ("get", "/api/export/"),
     ("get", "/api/images/"),
     ("post", "/api/images/"),
     ("get", "/api/images/{ident}/"),

@@ -11,9 +11,10 @@ from typing import Any
 
 import pytest
 
-from mezzotint.errors import Conflict, InvalidInput
+from mezzotint.errors import Busy, Conflict, InvalidInput
 from mezzotint.names import Ident
 from mezzotint.repository import services
+from mezzotint.repository.api import exports
 from mezzotint.repository.models import Commit, Image
 from mezzotint.repository.spreadsheets import describing, exporting
 from mezzotint.wiring import Engine
@@ -104,7 +105,7 @@ def test_each_row_that_is_wrong_is_told_and_costs_only_itself(three: list[Ident]
     }
     assert [wrong.partition(":")[0] for wrong in found.wrong] == [f"line {n}" for n in (3, 4, 5, 6, 7, 9, 9)]
     for wrong, words in zip(
-        found.wrong, ("line 2", "hexadecimal", "no image", "empty", "captured", "title", "captured"), strict=True
+        found.wrong, ("line 2", "hexadecimal", "no image", "hexadecimal", "captured", "title", "captured"), strict=True
     ):
         assert words in wrong
 
@@ -174,7 +175,9 @@ def test_by_command_and_over_http(serve: Callable[..., Server], tmp_path: Path) 
     assert plain.json() == some and "content-encoding" not in plain.headers
     assert [row["ident"] for row in some] == [ident]
     assert server.http.get("/api/export/?as=xml").status_code == 400
-    assert server.http.get("/api/export/?width=7").status_code in {200, 400}
+    assert server.http.get("/api/export/?colection=kept").status_code == 400
+    head = server.http.head("/api/export/?as=json")
+    assert head.status_code == 200 and head.headers["content-type"] == "application/json" and head.content == b""
     file = tmp_path / "some.csv"
     assert run(server.data, "export", "--collection", "kept", "-o", str(file)).returncode == 0
     file.write_text(file.read_text(encoding="utf-8-sig").replace("One", "First"))
@@ -196,3 +199,74 @@ def test_by_command_and_over_http(serve: Callable[..., Server], tmp_path: Path) 
     ):
         told = run(server.data, *arguments)
         assert told.returncode != 0 and "Traceback" not in told.stderr and told.stderr
+
+
+@pytest.mark.parametrize(
+    ("by", "keys"),
+    [
+        ("ident", [7, None, ["a"], {"a": 1}, "a\x00b", "\ud800"]),
+        ("title", [7, None, [], "\x00", "\ud800", "", "x" * 501]),
+    ],
+)
+def test_a_row_without_a_key_costs_only_itself(three: list[Ident], by: str, keys: list[Any]) -> None:
+    good = {"ident": three[1], "title": "Second", "creator": "Me"}
+    rows = [{by: key, "creator": "x"} for key in keys] + [{"creator": "x"}, good]
+    found = describing.plan(json.dumps(rows).encode(), "file", by)
+    assert [one.ident for one in found.edits] == [three[1]]
+    assert len(found.wrong) == len(keys) + 1
+
+
+def test_what_programs_for_tables_do_to_a_cell_is_no_change(repository: Engine) -> None:
+    ident = add(repository, 7, title="Caf\u00e9 in composed", description="one\r\ntwo", tags=["a"])
+    Image.objects.filter(ident=ident).update(creator="Rene\u0301")  # as a file's own EXIF may have had it
+    rows = [{"ident": ident, "description": "one\ntwo", "creator": "Ren\u00e9", "title": "Caf\u00e9 in composed "}]
+    found = describing.plan(json.dumps(rows).encode(), "file")
+    assert (found.edits, found.wrong, found.same) == ([], [], 1)
+    by_title = describing.plan("title;source\nCafe\u0301 in composed;x".encode(), "file", "title")
+    assert [one.ident for one in by_title.edits] == [ident]
+
+
+@pytest.mark.parametrize("column", ["collections", "width", "added", "format"])
+def test_what_is_not_changed_so_is_told(three: list[Ident], column: str) -> None:
+    found = describing.plan(f"ident,{column},title\n{three[1]},7,New".encode(), "file")
+    assert [one.new for one in found.edits] == [{"title": "New"}]
+    assert found.wrong == [f"line 2: {column} is not changed by describe; left out"]
+
+
+@pytest.mark.parametrize("cell", ['["a", "b', '["a" b]', "[\u201ca\u201d]", '["' + "[" * 5000, "[1, 2]"])
+def test_tags_that_only_look_like_json_are_told(three: list[Ident], cell: str) -> None:
+    buffer = io.StringIO(newline="")
+    csv.writer(buffer).writerows([["ident", "tags"], [three[1], cell]])
+    found = describing.plan(buffer.getvalue().encode(), "file")
+    assert found.wrong or found.edits[0].new == {"tags": ["[1", "2]"]}
+    assert not found.wrong or found.edits == []
+
+
+def test_a_cell_may_be_long_and_bytes_that_are_no_text_are_not_guessed_at(three: list[Ident]) -> None:
+    assert "up to" in describing.plan(f"ident,title\n{three[1]},{'x' * 200_000}".encode(), "file").wrong[0]
+    with pytest.raises(InvalidInput, match="no text"):
+        describing.plan(b'[{"ident": "\xff"}]', "file")
+
+
+def test_one_title_of_thousands_costs_a_count(repository: Engine, django_assert_max_num_queries: Any) -> None:
+    for seed in range(20, 30):
+        add(repository, seed, title="Scan")
+    with django_assert_max_num_queries(3):
+        found = describing.plan(b"title,creator\nScan,x", "file", "title")
+    assert found.wrong == ["line 2: title 'Scan' is that of 10 images"]
+
+
+def test_so_many_exports_go_on_at_once_and_no_more(repository: Engine, monkeypatch: pytest.MonkeyPatch) -> None:
+    places = [exports._Place() for _ in range(exports._AT_ONCE)]
+    with pytest.raises(Busy):
+        exports._Place()
+    places[0].leave()
+    places[0].leave()
+    again = exports._Place()
+    with pytest.raises(Busy):
+        exports._Place()
+    del places[1:]
+    again.leave()
+    assert all(exports._room.acquire(blocking=False) for _ in range(exports._AT_ONCE))
+    for _ in range(exports._AT_ONCE):
+        exports._room.release()

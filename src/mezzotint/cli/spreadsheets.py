@@ -44,7 +44,7 @@ def export(
     pieces = exporting.lines(form, chosen)
     if output is None:
         for piece in pieces:
-            sys.stdout.write(piece)
+            sys.stdout.buffer.write(piece.encode())
         return
     _written(output, pieces)
     say(f"{chosen.count():,} images in {escape(str(output))}")

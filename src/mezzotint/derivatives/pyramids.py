@@ -212,19 +212,18 @@ class Pyramids:
         if not sweep.is_wanted or self._closing.error is not None:
             self._done(name, sweep, self._closing.error)
             return
-        with self._host.locks.attempt(name) as mine:
-            if not mine:
-                time.sleep(_SOON)
-                with suppress(RuntimeError):
+        try:
+            with self._host.locks.attempt(name) as mine:
+                if not mine:
+                    time.sleep(_SOON)
                     self._first.submit(self._give_out, ident, sweep)
                     return
-            elif not self.has(ident, sweep.kind):
-                try:
+                if not self.has(ident, sweep.kind):
                     self._go(ident, sweep)
-                except NothingWanted:
-                    pass
-                except BaseException as raised:
-                    error = raised
+        except NothingWanted:
+            pass
+        except BaseException as raised:  # of the executor's too, which is closed: whoever waits is told
+            error = raised
         if error is None or isinstance(error, GivenUp):  # which took too long, and may be made in more time
             self.make_later(ident, sweep.facts, sweep.kind)
         self._done(name, sweep, error)

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import unicodedata
 from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass
 from typing import Any
@@ -236,5 +237,5 @@ def _valid_date(text: str) -> str:
 
 
 def short(value: object, field: str) -> str:
-    text = "".join(c for c in str(value or "") if c.isprintable())
+    text = unicodedata.normalize("NFC", "".join(c for c in str(value or "") if c.isprintable()))
     return text[: metadata.TEXT_LIMITS[field]].strip()

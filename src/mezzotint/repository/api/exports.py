@@ -3,30 +3,37 @@
 from __future__ import annotations
 
 import itertools
+import threading
 from collections.abc import AsyncIterator, Iterator
+from concurrent.futures import ThreadPoolExecutor
 
 from asgiref.sync import sync_to_async
 from django.db import connections
-from django.http import HttpResponseBase, StreamingHttpResponse
+from django.http import HttpResponse, HttpResponseBase, StreamingHttpResponse
 from django.utils.cache import patch_vary_headers
 from django.utils.text import compress_sequence
 from drf_spectacular.types import OpenApiTypes
 from drf_spectacular.utils import OpenApiParameter, extend_schema
 from rest_framework.request import Request
 
-from mezzotint.errors import InvalidInput
+from mezzotint.errors import Busy, InvalidInput
 from mezzotint.repository import filters
 from mezzotint.repository.api.views import PROBLEMS, View
 from mezzotint.repository.spreadsheets import exporting
 
 _TYPES = {"csv": "text/csv; charset=utf-8", "json": "application/json"}
 _FORM = "as"
+_AT_ONCE = 4
+_room = threading.BoundedSemaphore(_AT_ONCE)
+_threads = ThreadPoolExecutor(_AT_ONCE, thread_name_prefix="export")
+"""of their own, so that a database that hangs holds up exports alone"""
 
 
 class ExportView(View):
     """Compressed here, as one stream: Django makes one of each piece, and many clients read the first of them alone."""
 
     @extend_schema(
+        operation_id="export",
         parameters=[
             OpenApiParameter(_FORM, str, enum=exporting.FORMS),
             *(OpenApiParameter(name, str) for name in filters.FILTERS),
@@ -35,25 +42,61 @@ class ExportView(View):
     )
     def get(self, request: Request) -> HttpResponseBase:
         """All images, or those that are meant, a row for each; `mezzotint describe` takes the file back in."""
-        asked = request.query_params.dict()
-        form = asked.pop(_FORM, "csv")
-        if form not in exporting.FORMS:
-            raise InvalidInput(_FORM, f"cannot be {form!r:.80}", " or ".join(exporting.FORMS))
+        form, headers = self._asked(request)
+        asked = {name: str(value) for name, value in request.query_params.items() if name in filters.FILTERS}
         pieces = exporting.lines(form, filters.images(asked))
+        place = _Place()
         first = next(pieces)  # what is wrong shows here
-        headers = {"Content-Disposition": f'attachment; filename="images.{form}"', "Cache-Control": "no-store"}
         encoded: Iterator[bytes] = (piece.encode() for piece in itertools.chain([first], pieces))
         if "gzip" in request.headers.get("Accept-Encoding", ""):
             encoded, headers["Content-Encoding"] = compress_sequence(encoded), "gzip"
-        response = StreamingHttpResponse(_streamed(encoded), content_type=_TYPES[form], headers=headers)
+        response = StreamingHttpResponse(_streamed(encoded, place), content_type=_TYPES[form], headers=headers)
         patch_vary_headers(response, ["Accept-Encoding"])
         return response
 
+    @extend_schema(exclude=True)
+    def head(self, request: Request) -> HttpResponseBase:
+        form, headers = self._asked(request)
+        return HttpResponse(content_type=_TYPES[form], headers=headers)
 
-async def _streamed(pieces: Iterator[bytes]) -> AsyncIterator[bytes]:
-    """Each piece in some thread, with a connection of its own."""
-    while (piece := await sync_to_async(_next, thread_sensitive=False)(pieces)) is not None:
-        yield piece
+    @staticmethod
+    def _asked(request: Request) -> tuple[str, dict[str, str]]:
+        known = {*filters.FILTERS, _FORM, "token"}
+        if unknown := request.query_params.keys() - known:
+            raise InvalidInput(min(unknown), "is no parameter of an export", ", ".join(sorted(known)))
+        form = request.query_params.get(_FORM, "csv")
+        if form not in exporting.FORMS:
+            raise InvalidInput(_FORM, f"cannot be {form!r:.80}", " or ".join(exporting.FORMS))
+        return form, {
+            "Content-Disposition": f'attachment; filename="images.{form}"',
+            "Cache-Control": "no-store",
+        }
+
+
+class _Place:
+    """One of the exports that go on, until it is left, or nobody knows of it any more."""
+
+    def __init__(self) -> None:
+        """Raises Busy."""
+        self._held = _room.acquire(blocking=False)
+        if not self._held:
+            raise Busy(f"{_AT_ONCE} exports are going on here already")
+
+    def leave(self) -> None:
+        if self._held:
+            self._held = False
+            _room.release()
+
+    __del__ = leave
+
+
+async def _streamed(pieces: Iterator[bytes], place: _Place) -> AsyncIterator[bytes]:
+    step = sync_to_async(_next, thread_sensitive=False, executor=_threads)
+    try:
+        while (piece := await step(pieces)) is not None:
+            yield piece
+    finally:
+        place.leave()
 
 
 def _next(pieces: Iterator[bytes]) -> bytes | None:

@@ -99,8 +99,9 @@ def _plain(name: str) -> str:
     return posixpath.normpath(unicodedata.normalize("NFC", name.strip()).replace("\\", "/"))
 
 
-def decoded(data: bytes) -> str:
-    """Text as people's programs write it: UTF-8, UTF-16, Windows-1252. Raises UnicodeDecodeError."""
+def decoded(data: bytes, *, guessed: bool = True) -> str:
+    """Text as people's programs write it: UTF-8, UTF-16, and, unless that is not to be `guessed`, Windows-1252. Raises
+    UnicodeDecodeError."""
     for mark, encoding in _BYTE_ORDER_MARKS:
         if data.startswith(mark):
             return data.decode(encoding)
@@ -109,6 +110,8 @@ def decoded(data: bytes) -> str:
     try:
         return data.decode()
     except UnicodeDecodeError:
+        if not guessed:
+            raise
         return data.decode("cp1252")
 
 

@@ -6,25 +6,33 @@ from __future__ import annotations
 import csv
 import io
 import json
-from collections.abc import Iterator
+from collections.abc import Iterator, Sequence
 from typing import Any
 
 from django.db.models import Prefetch, QuerySet
 
 from mezzotint.repository.metadata import FIELDS
 from mezzotint.repository.models import Collection, Image
+from mezzotint.repository.patience import patient
 
 FORMS = ("csv", "json")
 COLUMNS = ("ident", *FIELDS, "collections", "width", "height", "format", "bytes", "added", "version")
 _OWN = tuple(name for name in COLUMNS if name not in {"collections", "added"})
 _MARK = "\N{ZERO WIDTH NO-BREAK SPACE}"
 """at the beginning, by which spreadsheets know UTF-8"""
-_AT_ONCE = 1000
+_AT_ONCE, _PIECE, _SECONDS = 1000, 1 << 16, 30.0
 
 
 def lines(form: str, chosen: QuerySet[Image]) -> Iterator[str]:
-    """The file in pieces: `csv`, or `json`, a list with an object in each line."""
-    return _csv(chosen) if form == "csv" else _json(chosen)
+    """The file in pieces of some 64 kB: `csv`, or `json`, a list with an object in each line."""
+    gathered, size = [], 0
+    for line in _csv(chosen) if form == "csv" else _json(chosen):
+        gathered.append(line)
+        size += len(line)
+        if size > _PIECE:
+            yield "".join(gathered)
+            gathered, size = [], 0
+    yield "".join(gathered)
 
 
 def rows(chosen: QuerySet[Image]) -> Iterator[dict[str, Any]]:
@@ -32,7 +40,9 @@ def rows(chosen: QuerySet[Image]) -> Iterator[dict[str, Any]]:
     slugs = Prefetch("collections", Collection.objects.order_by("slug").only("slug"))
     after = ""
     while True:
-        some = list(chosen.filter(ident__gt=after).order_by("ident").prefetch_related(slugs)[:_AT_ONCE])
+        with patient(_SECONDS, "for 1,000 rows of an export"):
+            following = chosen.filter(ident__gt=after).order_by("ident").defer("exif", "field_versions")
+            some = list(following.prefetch_related(slugs)[:_AT_ONCE])
         for image in some:
             row: dict[str, Any] = {name: getattr(image, name) for name in _OWN}
             row["collections"] = [one.slug for one in image.collections.all()]
@@ -52,17 +62,15 @@ def as_cell(value: Any) -> str:
 
 
 def _csv(chosen: QuerySet[Image]) -> Iterator[str]:
-    buffer = io.StringIO(newline="")
-    writer = csv.writer(buffer)
-    buffer.write(_MARK)
-    writer.writerow(COLUMNS)
+    yield _MARK + _line(COLUMNS)
     for row in rows(chosen):
-        writer.writerow(as_cell(value) for value in row.values())
-        if buffer.tell() > 1 << 16:
-            yield buffer.getvalue()
-            buffer.seek(0)
-            buffer.truncate()
-    yield buffer.getvalue()
+        yield _line([as_cell(value) for value in row.values()])
+
+
+def _line(cells: Sequence[str]) -> str:
+    buffer = io.StringIO(newline="")
+    csv.writer(buffer).writerow(cells)
+    return buffer.getvalue()
 
 
 def _json(chosen: QuerySet[Image]) -> Iterator[str]:
