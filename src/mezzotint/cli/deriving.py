@@ -50,11 +50,16 @@ def derive(
             except MezzotintError as error:
                 failed.append(f"{ident}  {error}")
             progress(count + 1, len(chosen))
-    for line in failed[:_SHOWN]:
-        tell(f"[yellow]not made[/]  {line}")
+    tell_failed(failed)
     say(f"{made:,} made for {len(chosen):,} bases; {len(failed)} could not be")
     if failed:
         raise typer.Exit(1)
+
+
+def tell_failed(failed: list[str]) -> None:
+    """What could not be made, and why."""
+    for line in failed[:_SHOWN]:
+        tell(f"[yellow]not made[/]  {line}")
 
 
 def _rendition(text: str) -> Rendition:

@@ -8,7 +8,7 @@ from typing import TYPE_CHECKING, Annotated
 import typer
 
 from mezzotint.cli.app import app, check_directories
-from mezzotint.cli.deriving import as_ident
+from mezzotint.cli.deriving import as_ident, tell_failed
 from mezzotint.cli.output import count_progress, say, tell
 from mezzotint.errors import InvalidInput, MezzotintError
 from mezzotint.settings import Settings
@@ -18,8 +18,6 @@ if TYPE_CHECKING:
     from collections.abc import Callable, Iterable
 
     from mezzotint.names import Ident
-
-_SHOWN = 20
 
 
 @app.command("pyramid")
@@ -74,7 +72,7 @@ def make(chosen: Iterable[Ident], *, dry_run: bool = False, told: Callable[[str]
     if dry_run:
         told(f"would make {len(missing):,} pyramids; {others}")
     else:
-        counts = [sum(1 for _ in tiles.tiles(facts)) for _, facts in missing]
+        counts = [tiles.count(facts) for _, facts in missing]
         made, done = 0, 0
         with count_progress("pyramid") as progress:
             for (ident, facts), count in zip(missing, counts, strict=True):
@@ -84,8 +82,7 @@ def make(chosen: Iterable[Ident], *, dry_run: bool = False, told: Callable[[str]
                     failed.append(f"{ident}  {error}")
                 done += count
         told(f"{made:,} pyramids made; {others}; {len(failed)} could not be")
-    for line in failed[:_SHOWN]:
-        tell(f"[yellow]not made[/]  {line}")
+    tell_failed(failed)
     return not failed
 
 

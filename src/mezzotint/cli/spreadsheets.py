@@ -32,14 +32,13 @@ def export(
     collection: Annotated[str | None, typer.Option(help="Only the images of the collection with this slug.")] = None,
 ) -> None:
     """Write down what all images are said to be, a row for each. `mezzotint describe` takes the file back in."""
-
-    if form not in ("csv", "json"):
-        raise InvalidInput("format", f"cannot be {form!r:.80}", "csv or json")
     ready_database(to_read=True)
     from mezzotint.repository import queries
     from mezzotint.repository.models import Image
     from mezzotint.repository.spreadsheets import exporting
 
+    if form not in exporting.FORMS:
+        raise InvalidInput("format", f"cannot be {form!r:.80}", " or ".join(exporting.FORMS))
     chosen = Image.objects.all() if collection is None else queries.collection(collection).images.all()
     pieces = exporting.lines(form, chosen)
     if output is None:

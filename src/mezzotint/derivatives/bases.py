@@ -132,6 +132,13 @@ class Bases:
         """In this host's cache; the store is not asked."""
         return self._cache.has(ident)
 
+    def still_there(self, ident: Ident, generation: bytes) -> None:
+        """Where something was purged since that generation it may have been this base: what was made of one that is
+        gone, and kept, must not come back. Raises NotFound."""
+        if self._cache.generation.now() != generation and not self.is_here(ident):
+            self._cache.purge(ident)
+            raise NotFound(f"there is no image {ident}")
+
     def open(self, ident: Ident, start: int = 0, length: int | None = None) -> ObjectReader:
         """The base's bytes, which were seen to be those of its name. Raises NotFound, DamagedBase."""
         if self._store.local_path(base_key(ident)) is not None:

@@ -19,7 +19,7 @@ from mezzotint.derivatives.pool import Flight, RenderPool
 from mezzotint.derivatives.pyramid import Kept, picture
 from mezzotint.derivatives.pyramids import Pyramids
 from mezzotint.derivatives.turns import Turns
-from mezzotint.errors import InvalidRendition, NotFound, StorageFull
+from mezzotint.errors import InvalidRendition, StorageFull
 from mezzotint.host import Host
 from mezzotint.host.allowance import Allowance
 from mezzotint.names import Facts, Ident, Largest, Rendition, canonical, print_name
@@ -92,7 +92,7 @@ class StoreManager:
             return False
         if usable := self._usable(rendition, facts):
             return not self.levels.has(ident, usable[-1])
-        detail = self.pyramids.detail(rendition, facts)
+        detail = self._detail(rendition, facts)
         return detail is None or not self.pyramids.has(ident, detail.kind)
 
     def find(self, name: str) -> Derivative | None:
@@ -103,7 +103,7 @@ class StoreManager:
     def tile(self, ident: Ident, rendition: Rendition, facts: Facts) -> Derivative | None:
         """The derivative of a canonical rendition, where it is a tile of a pyramid that is open. Waits for nothing but
         a read of its file."""
-        if self._usable(rendition, facts) or (detail := self.pyramids.detail(rendition, facts)) is None:
+        if (detail := self._detail(rendition, facts)) is None:
             return None
         if (kept := self.pyramids.ready(ident, detail)) is None:
             return None
@@ -151,7 +151,7 @@ class StoreManager:
                 return found
             facts = self._bases.facts(ident)
             generation = self._cache.generation.now()
-            detail = None if self._usable(rendition, facts) else self.pyramids.detail(rendition, facts)
+            detail = self._detail(rendition, facts)
             kept = self._tiles(ident, facts, detail, stop) if detail is not None else None
             if detail is not None and kept is not None:
                 if detail.tile is not None:
@@ -161,6 +161,10 @@ class StoreManager:
                 with self._source(ident, rendition, facts, stop) as source:
                     data = self._render(source, rendition, facts, stop)
             return Derivative(name, data, self._keep(ident, name, data, generation), made=True)
+
+    def _detail(self, rendition: Rendition, facts: Facts) -> Detail | None:
+        """What of its pyramid it is made of, where no level serves."""
+        return None if self._usable(rendition, facts) else self.pyramids.detail(rendition, facts)
 
     def _tiles(self, ident: Ident, facts: Facts, detail: Detail, stop: Stop) -> list[Kept] | None:
         """None where going through all of the base would take too much memory."""
@@ -242,17 +246,11 @@ class StoreManager:
             yield
 
     def _keep(self, ident: Ident, name: str, data: bytes, generation: bytes) -> str:
-        """Into the cache; returns the digest. A full disk costs only the keeping.
-
-        Where something was purged meanwhile it may have been this image: what was
-        made of a base that is gone must not come back.
-        """
+        """Into the cache; returns the digest. A full disk costs only the keeping. Raises NotFound."""
         try:
             digest = self._cache.put(name, data)
         except StorageFull as error:
             log.warning("not cached: %s", error)
             return hashlib.sha256(data).hexdigest()
-        if self._cache.generation.now() != generation and not self._bases.is_here(ident):
-            self._cache.purge(ident)
-            raise NotFound(f"there is no image {ident}")
+        self._bases.still_there(ident, generation)
         return digest

@@ -101,12 +101,11 @@ class PyramidFile:
         return os.fstat(self._descriptor).st_nlink > 0
 
     def read(self, tile: Tile) -> Kept:
-        offset, length, digest = _ENTRY.unpack_from(self._index, self._numbers[tile] * _ENTRY.size)
-        return Kept(os.pread(self._descriptor, length, offset), digest.hex())
+        return _kept(self._descriptor, self._index, self._numbers[tile] * _ENTRY.size)
 
 
 class Writing:
-    """A pyramid on its way to `stream`. Tiles may come in any order."""
+    """A pyramid on its way to `stream`. Tiles may come in any order; those that are in can be read meanwhile."""
 
     def __init__(self, stream: BinaryIO, facts: Facts, kind: Kind) -> None:
         self._stream = stream
@@ -115,9 +114,21 @@ class Writing:
         self._hash, self.size = hashlib.sha256(), 0
         self._write(_HEAD.pack(*_head(facts, kind)))
 
+    @property
+    def count(self) -> int:
+        """How many tiles are in."""
+        return len(self._entries) - self._entries.count(b"")
+
     def add(self, tile: Tile, kept: Kept) -> None:
-        self._entries[self._numbers[tile]] = _ENTRY.pack(self.size, len(kept.data), bytes.fromhex(kept.digest))
+        entry = _ENTRY.pack(self.size, len(kept.data), bytes.fromhex(kept.digest))
         self._write(kept.data)
+        self._stream.flush()
+        self._entries[self._numbers[tile]] = entry
+
+    def read(self, tile: Tile, descriptor: int) -> Kept | None:
+        """One that is in, by a descriptor to read with."""
+        entry = self._entries[self._numbers[tile]]
+        return _kept(descriptor, entry, 0) if entry else None
 
     def end(self) -> str:
         """The digest of all of it."""
@@ -131,6 +142,11 @@ class Writing:
         self._stream.write(data)
         self._hash.update(data)
         self.size += len(data)
+
+
+def _kept(descriptor: int, index: bytes, at: int) -> Kept:
+    offset, length, digest = _ENTRY.unpack_from(index, at)
+    return Kept(os.pread(descriptor, length, offset), digest.hex())
 
 
 def _head(facts: Facts, kind: Kind) -> tuple[bytes, bytes, int, int, int, int]:

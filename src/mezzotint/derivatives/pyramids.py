@@ -22,7 +22,7 @@ from mezzotint.derivatives.memory import MemoryCache
 from mezzotint.derivatives.pyramid import Kept, PyramidFile, name_of
 from mezzotint.derivatives.sweeps import FullSweep, NothingWanted, Sweep
 from mezzotint.derivatives.turns import Turns
-from mezzotint.errors import GivenUp, NotFound
+from mezzotint.errors import GivenUp
 from mezzotint.host import Host
 from mezzotint.host.files import full_is_told, temporary
 from mezzotint.names import Facts, Ident, Rendition
@@ -160,9 +160,7 @@ class Pyramids:
                     self._done(name, sweep, error)
                     raise
                 self._done(name, sweep, None)
-            if self._cache.generation.now() != generation and not self._bases.is_here(ident):
-                self._cache.purge(ident)
-                raise NotFound(f"there is no image {ident}")
+            self._bases.still_there(ident, generation)
             return True
 
     def make_later(self, ident: Ident, facts: Facts, kind: Kind = Kind.JPEG) -> None:

@@ -27,7 +27,7 @@ class NothingWanted(Exception):
 class Sweep:
     """Makes the tiles that are wanted, and no other: as quick as the base can be decoded."""
 
-    def __init__(self, facts: Facts, kind: Kind, wanted: Iterable[Tile] = ()) -> None:
+    def __init__(self, facts: Facts, kind: Kind) -> None:
         self.facts, self.kind, self.stop = facts, kind, Stop()
         self.ended = threading.Event()
         self._lock = threading.Lock()
@@ -35,8 +35,6 @@ class Sweep:
         self._waiting: Counter[Tile] = Counter()
         self._passed: defaultdict[int, int] = defaultdict(int)
         self._layers = tiles.layers(facts)
-        for tile in wanted:
-            self.want(tile)
 
     def want(self, tile: Tile) -> Future[Kept | None]:
         """The tile, once it comes by; None where it does not any more. The future raises what ends the sweep."""
@@ -118,20 +116,17 @@ class FullSweep(Sweep):
         super().__init__(facts, kind)
         (path, self._stream), self._told = file, told
         self._reading = os.open(path, os.O_RDONLY | os.O_CLOEXEC)
-        self._count = sum(1 for _ in tiles.tiles(facts))
         self._encoder = ThreadPoolExecutor(1, thread_name_prefix="tiles")
         self._room = threading.Semaphore(_STRIPS_WAITING)
         self._error: BaseException | None = None
-        self._made: dict[Tile, tuple[int, int]] = {}
         self._writing = Writing(self._stream, facts, kind)
 
     def begin(self) -> libvips.Halving:
         self._encoder.submit(lambda: None).result()  # what was begun before is done with
         with self._lock:
-            self._made.clear()
-        self._stream.seek(0)
-        self._stream.truncate()
-        self._writing = Writing(self._stream, self.facts, self.kind)
+            self._stream.seek(0)
+            self._stream.truncate()
+            self._writing = Writing(self._stream, self.facts, self.kind)
         return libvips.Halving(self._layers, self._take)
 
     def finish(self) -> str:
@@ -152,10 +147,7 @@ class FullSweep(Sweep):
             os.close(self._reading)
 
     def _at_hand(self, tile: Tile) -> Kept | None:
-        if tile not in self._made:
-            return None
-        offset, length = self._made[tile]
-        return Kept.of(os.pread(self._reading, length, offset))
+        return self._writing.read(tile, self._reading)
 
     def _take(self, layer: int, row: int, strip: libvips.Strip) -> None:
         while not self._room.acquire(timeout=1):
@@ -170,14 +162,11 @@ class FullSweep(Sweep):
                 self.stop.check()
                 tile = Tile(layer, row, column)
                 kept = Kept.of(encoded(strip, column, self.kind))
-                at = self._writing.size
-                self._writing.add(tile, kept)
-                self._stream.flush()
                 with self._lock:
-                    self._made[tile] = at, len(kept.data)
+                    self._writing.add(tile, kept)
                 self._give(tile, kept)
             self._come_by(layer, row)
-            self._told(len(self._made), self._count)
+            self._told(self._writing.count, tiles.count(self.facts))
         except BaseException as error:
             self._error = error
         finally:

@@ -179,6 +179,11 @@ def tiles(facts: Facts) -> Iterator[Tile]:
                 yield Tile(number, row, column)
 
 
+def count(facts: Facts) -> int:
+    """How many those are."""
+    return sum(layer.across * layer.down for layer in layers(facts))
+
+
 def plan_of_all(facts: Facts, source: Stored, kind: Kind) -> Plan:
     """All of a base's pixels, as the tiles of its full size show them."""
     kept = Format.PNG if kind is Kind.EXACT else Format.JPG

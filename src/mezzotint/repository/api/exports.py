@@ -18,7 +18,7 @@ from rest_framework.request import Request
 
 from mezzotint.errors import Busy, InvalidInput
 from mezzotint.repository import filters
-from mezzotint.repository.api.views import PROBLEMS, View
+from mezzotint.repository.api.views import PROBLEMS, View, refuse_others
 from mezzotint.repository.spreadsheets import exporting
 
 _TYPES = {"csv": "text/csv; charset=utf-8", "json": "application/json"}
@@ -61,9 +61,7 @@ class ExportView(View):
 
     @staticmethod
     def _asked(request: Request) -> tuple[str, dict[str, str]]:
-        known = {*filters.FILTERS, _FORM, "token"}
-        if unknown := request.query_params.keys() - known:
-            raise InvalidInput(min(unknown), "is no parameter of an export", ", ".join(sorted(known)))
+        refuse_others(request, [*filters.FILTERS, _FORM])
         form = request.query_params.get(_FORM, "csv")
         if form not in exporting.FORMS:
             raise InvalidInput(_FORM, f"cannot be {form!r:.80}", " or ".join(exporting.FORMS))

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Mapping
+from collections.abc import Callable, Collection, Mapping
 from contextlib import ExitStack
 from functools import wraps
 from types import SimpleNamespace
@@ -58,19 +58,24 @@ class View(APIView):
 
 def listing(name: str, shape: type[Any], parameters: list[OpenApiParameter] = PAGING) -> Callable[[F], F]:
     """For the schema: such shapes, in pages. A parameter that it does not have is refused."""
-    known = {parameter.name for parameter in parameters} | {"token"}
+    known = {parameter.name for parameter in parameters}
 
     def decorated(view: F) -> F:
         @wraps(view)
         def checked(self: Any, request: Request, *args: Any, **kwargs: Any) -> Any:
-            if unknown := request.query_params.keys() - known:
-                raise InvalidInput(min(unknown), "is no parameter of this list", ", ".join(sorted(known)))
+            refuse_others(request, known)
             return view(self, request, *args, **kwargs)
 
         shown = extend_schema(operation_id=name, parameters=parameters, responses={200: s.page_of(shape)} | PROBLEMS)
         return cast(F, shown(checked))
 
     return decorated
+
+
+def refuse_others(request: Request, known: Collection[str]) -> None:
+    """Raises InvalidInput for a parameter that is none of these, nor the token."""
+    if unknown := request.query_params.keys() - {*known, "token"}:
+        raise InvalidInput(min(unknown), "is no parameter of this list", ", ".join(sorted([*known, "token"])))
 
 
 def paged(request: Request, found: paging.ResultPage[Any], shape: type[Any]) -> Response:

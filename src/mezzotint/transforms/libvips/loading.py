@@ -73,10 +73,8 @@ def open_image(path: Path, image_format: str, **options: Any) -> Any:
     if image_format not in meaning.SURVEYED:
         return getattr(pyvips.Image, name)(str(path), **options)
     with open(path, "rb") as stream, mmap.mmap(stream.fileno(), 0, access=mmap.ACCESS_READ) as data:
-        if image_format == "gif":
-            image = pyvips.Image.gifload_buffer(mended(data[:], image_format), **options)
-        elif image_format == "png" and png.survey(data).deflated:
-            image = pyvips.Image.pngload_buffer(png.mended(data), **options)
+        if image_format == "gif" or (image_format == "png" and png.survey(data).deflated):
+            image = getattr(pyvips.Image, f"{name}_buffer")(mended(data, image_format), **options)
         else:
             image = getattr(pyvips.Image, name)(str(path), **options)
         return meaning.meant(image, image_format, data)

@@ -14,6 +14,8 @@ from mezzotint.transforms.geometry import FINE, Plan
 
 PROGRESSIVE_FROM = 250_000
 """pixels of a JPEG"""
+MODES = {1: "L", 2: "LA", 3: "RGB", 4: "RGBA"}
+"""Pillow's, by how many bands there are"""
 _PALETTE, _FEW_GRAYS = 256, 16
 """colours that a palette has; and grays, of which more are smaller without one"""
 
@@ -51,7 +53,7 @@ def _of_few_colours(image: Any) -> bytes | None:
     """Of 256 at the most, by 1, 2, 4 or 8 bits; None where there are more."""
     import numpy  # not before the fork: it starts threads, and is large
 
-    mode = {1: "L", 2: "LA", 3: "RGB", 4: "RGBA"}[image.bands]
+    mode = MODES[image.bands]
     pixels = Image.frombuffer(mode, (image.width, image.height), image.write_to_memory(), "raw", mode, 0, 1)
     found = pixels.getcolors(_PALETTE)
     if found is None or (image.bands == 1 and len(found) > _FEW_GRAYS):
@@ -99,15 +101,12 @@ def _jxl(image: Any, quality: Any) -> Any:
     return pyjpegxl.encode_from_numpy(pixels, quality=distance, speed=pyjpegxl.EncoderSpeed.Cheetah)
 
 
-_MODES = {1: "L", 2: "LA", 3: "RGB", 4: "RGBA"}
-
-
 def _by_pillow(name: str, options: Callable[[Any, Any], dict[str, Any]]) -> Callable[[Any, Any], bytes]:
     """What others write less well, or not at all. In a child only."""
 
     def save(image: Any, quality: Any) -> bytes:
         buffer, size = io.BytesIO(), (image.width, image.height)
-        picture = Image.frombytes(_MODES[image.bands], size, image.write_to_memory())
+        picture = Image.frombytes(MODES[image.bands], size, image.write_to_memory())
         picture.save(buffer, name, **options(image, quality))
         return buffer.getvalue()
 

@@ -18,10 +18,9 @@ from mezzotint.names.iiif import TILE
 from mezzotint.transforms.geometry import Plan
 from mezzotint.transforms.libvips.loading import open_image
 from mezzotint.transforms.libvips.running import Source, decoding, run
+from mezzotint.transforms.libvips.saving import MODES
 from mezzotint.transforms.stopping import Stop
 from mezzotint.transforms.tiles import Layer
-
-_MODES = {1: "L", 2: "LA", 3: "RGB", 4: "RGBA"}
 
 
 class Strip:
@@ -34,7 +33,7 @@ class Strip:
     @classmethod
     def of(cls, image: Any) -> Strip:
         """The pixels that libvips gives."""
-        mode, size = _MODES[image.bands], (image.width, image.height)
+        mode, size = MODES[image.bands], (image.width, image.height)
         return cls(Image.frombytes(mode, size, image.write_to_memory()))
 
     def halved(self) -> Strip:

@@ -13,6 +13,7 @@ import zlib
 from collections.abc import Callable
 from enum import Enum
 from pathlib import Path
+from typing import Any
 from xml.parsers import expat
 
 from mezzotint.errors import DamagedImage
@@ -53,7 +54,7 @@ CHECKS: dict[str, Callable[[Buffer], Verdict]] = {
     "tif": _plain(tiff.check),
     "svg": _plain(_svg),
 }
-MENDED: dict[str, Callable[[bytes], bytes]] = {
+MENDED: dict[str, Callable[[Any], bytes]] = {
     "jpg": jpeg.mended,
     "png": png.mended,
     "gif": gif.mended,
@@ -88,13 +89,14 @@ def check(path: Path, image_format: str) -> Verdict:
     return verdict
 
 
-def mended(data: bytes, image_format: str) -> bytes:
-    """`data` without what is in a strict decoder's way, or as it is."""
+def mended(data: mmap.mmap | bytes, image_format: str) -> bytes:
+    """`data` without what is in a strict decoder's way, or as it is. Of a PNG, which may be large, nothing is copied
+    before."""
     mend = MENDED.get(image_format)
     try:
-        return mend(data) if mend is not None else data
+        return mend(data if image_format == "png" else data[:]) if mend is not None else data[:]
     except (struct.error, IndexError, ValueError):
-        return data
+        return data[:]
 
 
 def is_confined(path: Path, image_format: str) -> bool:
