@@ -21,6 +21,7 @@ from mezzotint.derivatives.pyramid import name_of
 from mezzotint.derivatives.sweeps import Sweep
 from mezzotint.errors import DamagedImage, GivenUp, NotFound
 from mezzotint.names import Facts, Format, Ident, Region, Rendition, Size, parse
+from mezzotint.names.iiif import TILE
 from mezzotint.transforms import libvips, tiles
 from mezzotint.transforms.geometry import Stored
 from mezzotint.transforms.tiles import Kind
@@ -470,3 +471,33 @@ def test_a_tall_one_is_reckoned_by_its_width(tmp_path: Path) -> None:
     stored = Stored(2500, 100_000, 1)
     plan = tiles.plan_of_all(Facts(2500, 100_000, "jpg", 1), stored, Kind.JPEG)
     assert libvips.memory_of_sweep(libvips.Source(tmp_path / "one.jpg", stored, "jpg"), plan) < 200 << 20
+
+
+@pytest.mark.parametrize(("width", "height"), [(30_000, 26_319), (11_558, 11_081), (5117, 3467)])
+def test_what_viewers_ask_for_at_the_edges_is_a_whole_tile(width: int, height: int) -> None:
+    """Sizes of public reports of tiles that were missing or torn (libvips 1621 and 1818, zimeon/iiif 4)."""
+    facts = Facts(width, height, "jpg", 1)
+    for layer in tiles.layers(facts):
+        side = TILE * layer.scale
+        for x in range(0, width, side):
+            for y in range(0, height, side):
+                region = Region(x, y, min(side, width - x), min(side, height - y))
+                size = Size(-(-region.width // layer.scale), -(-region.height // layer.scale))
+                found = tiles.detail(Rendition(Format.JPG, region, size), facts)
+                assert found is not None and found.tile is not None
+
+
+@pytest.mark.parametrize(
+    ("colour", "box"), [((239, 224, 185, 102), (0, 0, WIDTH, HEIGHT)), ((255, 255, 255, 255), (301, 301, 1777, 1177))]
+)
+def test_colours_of_what_is_half_transparent_stay_in_all_layers(
+    engine: Engine, colour: tuple[int, int, int, int], box: tuple[int, int, int, int]
+) -> None:
+    """A report of a pyramid that mixed them (libvips 1556), and one of dark edges (libvips 599)."""
+    shown = Image.new("RGBA", (WIDTH, HEIGHT), (0, 0, 0, 0))
+    shown.paste(colour, box)
+    ident, _ = add(engine, as_png(shown))
+    for name in ("x0y0w512h512.png", "x0y0w1024h1024-512x512.png"):
+        made = numpy.asarray(Image.open(io.BytesIO(get(engine, ident, name).data)).convert("RGBA")).astype(int)
+        seen = made[made[..., 3] > 0][:, :3]
+        assert len(seen) and (abs(seen - colour[:3]) <= 1).all()
