@@ -8,7 +8,7 @@ from collections.abc import Iterator
 from contextlib import contextmanager
 
 import pytest
-from playwright.sync_api import Browser, Page, sync_playwright
+from playwright.sync_api import Browser, Page, Request, sync_playwright
 
 CHROMIUM = shutil.which("chromium")
 needed = pytest.mark.skipif(
@@ -34,8 +34,13 @@ class Watched:
         page.set_default_timeout(PATIENCE)
         page.on("console", lambda said: self.errors.append(said.text) if said.type == "error" else None)
         page.on("pageerror", lambda error: self.errors.append(str(error)))
-        page.on("requestfailed", lambda request: self.errors.append(f"failed: {request.url}"))
+        page.on("requestfailed", self._failed)
         page.on("response", lambda response: self.asked.update({response.url: response.status}))
+
+    def _failed(self, request: Request) -> None:
+        """What the browser gave up by itself, as it left the page, is nobody's failure."""
+        if request.failure != "net::ERR_ABORTED":
+            self.errors.append(f"failed: {request.url}: {request.failure}")
 
     @property
     def tiles(self) -> dict[str, int]:
