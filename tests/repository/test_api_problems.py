@@ -183,7 +183,7 @@ ERRORS: list[tuple[Exception, int]] = [
 def test_what_goes_wrong_underneath_has_its_status(
     client: APIClient, monkeypatch: pytest.MonkeyPatch, error: Exception, status: int
 ) -> None:
-    def fails(ident: str) -> Image:
+    def fails(ident: str, reader: object) -> Image:
         raise error
 
     monkeypatch.setattr(queries, "image", fails)
@@ -197,7 +197,7 @@ def test_what_goes_wrong_underneath_has_its_status(
 
 
 def test_an_error_of_a_disk_that_is_full_says_so(client: APIClient, monkeypatch: pytest.MonkeyPatch) -> None:
-    def fails(ident: str) -> Image:
+    def fails(ident: str, reader: object) -> Image:
         raise OperationalError("disk I/O error")
 
     usage = namedtuple("usage", "total used free")

@@ -87,6 +87,45 @@ def test_search_finds_every_word_by_its_beginning(idents: list[str], text: str, 
 
 @pytest.mark.parametrize(
     "text",
+    [
+        "Łódź",
+        "lodz",
+        "LODZ",
+        "strasse",
+        "Königstraße",
+        "konigstrasse",
+        "obrien",
+        "o'brien",
+        "O’Brien",
+        "brien",
+        "img_2041",
+        "2041",
+        "crossing",
+        "sorensen",
+        "Sørensen",
+        "aegir",
+        "Ægir",
+        "cc by sa",
+        "thorr",
+        "wodolaz",
+    ],
+)
+def test_words_are_found_however_their_letters_are_written(repository: Engine, text: str) -> None:
+    told = {
+        "title": "Łódź, Königstraße", "creator": "Flann O’Brien", "alt": "A crossing", "file_name": "IMG_2041.JPG",
+        "rights": "Sørensen & Ægir", "source": "Straße", "licence": "CC BY-SA", "tags": ["Þórr", "vodolaz", "wodo’laz"],
+    }  # fmt: skip
+    base = repository.bases.add([pictures.png(30, 30, seed=98)])
+    services.at_once("x", lambda s: add_image(s, base, told))
+    other = repository.bases.add([pictures.png(30, 30, seed=97)])
+    services.at_once("x", lambda s: add_image(s, other, {"title": "Lodge Street OBrian"}))
+    assert [image.ident for image in filters.images({"search": text})] == [base.ident]
+    services.at_once("x", lambda s: services.edit_image(s, base.ident, 1, dict.fromkeys(told, "")))
+    assert not filters.images({"search": text}), "what was there before is not found any more"
+
+
+@pytest.mark.parametrize(
+    "text",
     ['"', '""', "* -:(", "*", "(((", "'; DROP TABLE repository_image; --", "%", "_", "\\", "{}", "- - -", "+"],
 )
 def test_operators_and_quotes_are_harmless(idents: list[str], text: str) -> None:

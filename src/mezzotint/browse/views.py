@@ -19,6 +19,7 @@ from mezzotint.errors import MezzotintError, NotFound
 from mezzotint.problems import problem_headers, status_of
 from mezzotint.repository import filters, paging, queries
 from mezzotint.repository.api.problems import as_domain, plain
+from mezzotint.repository.api.reading import reader
 from mezzotint.repository.links import address_of, fitted, picture
 from mezzotint.repository.models import Collection, Image
 from mezzotint.wiring import engine
@@ -56,8 +57,9 @@ def _page_for_people(view: Callable[..., HttpResponseBase]) -> Callable[..., Htt
 def front(request: HttpRequest) -> HttpResponse:
     text = request.GET.get("search", "").strip()
     asked = {"search": text} if text else {}
-    found = paging.page(filters.images(asked), "-added", request.GET.get("cursor", ""), PAGE)
-    collections = _covers(Collection.objects.all()[:_FEW]) if not text and not request.GET.get("cursor") else []
+    seen = reader(request)
+    found = paging.page(filters.images(asked, seen), "-added", request.GET.get("cursor", ""), PAGE)
+    collections = _covers(seen.collections()[:_FEW]) if not text and not request.GET.get("cursor") else []
     return render(
         request,
         "browse/front.html",
@@ -73,14 +75,14 @@ def front(request: HttpRequest) -> HttpResponse:
 
 @_page_for_people
 def collections(request: HttpRequest) -> HttpResponse:
-    found = paging.page(Collection.objects.all(), "slug", request.GET.get("cursor", ""), PAGE, tie="slug")
+    found = paging.page(reader(request).collections(), "slug", request.GET.get("cursor", ""), PAGE, tie="slug")
     following = urlencode({"cursor": found.next}) if found.next else ""
     return render(request, "browse/collections.html", {"collections": _covers(found.items), "next": following})
 
 
 @_page_for_people
 def collection(request: HttpRequest, slug: str) -> HttpResponse:
-    shown = queries.collection(slug)
+    shown = queries.collection(slug, reader(request))
     members = shown.memberships.select_related("image")
     found = paging.page(members, "position", request.GET.get("cursor", ""), PAGE, tie="pk")
     context = {
@@ -94,13 +96,12 @@ def collection(request: HttpRequest, slug: str) -> HttpResponse:
 
 @_page_for_people
 def image(request: HttpRequest, ident: str) -> HttpResponse:
-    shown = queries.image(ident)
+    shown = queries.image(ident, reader(request))
     context = {
         "image": shown,
         "base": picture(shown.ident),
         "preview": picture(shown.ident, "-fit1600x1600.jpg"),
         "sizes": [_size(shown, label, side) for label, side in _SIZES if max(shown.width, shown.height) > side],
-        "collections": shown.collections.all(),
         **_zooming(),
         **_viewers(request, f"images/{shown.ident}"),
     }
@@ -111,7 +112,7 @@ def image(request: HttpRequest, ident: str) -> HttpResponse:
 def reading(request: HttpRequest, slug: str) -> HttpResponse:
     """A collection's pictures one after the other: `?canvas=` is the ident of the one that is shown, the first where
     nothing is said."""
-    shown = queries.collection(slug)
+    shown = queries.collection(slug, reader(request))
     place = queries.place(shown, request.GET.get("canvas") or None, _BESIDE)
     context = {
         "collection": shown,

@@ -17,6 +17,7 @@ from mezzotint.journal import Head, Segment
 from mezzotint.repository import standing
 from mezzotint.repository.models import Commit
 from mezzotint.repository.presentation import ROOT as MANIFESTS
+from mezzotint.repository.readers import Reader
 from mezzotint.wiring import engine
 
 CONTEXT = "http://iiif.io/api/discovery/1/context.json"
@@ -31,11 +32,17 @@ What = Literal["Create", "Update", "Delete"]
 
 @dataclass(frozen=True, slots=True)
 class Activity:
-    """`path` is the manifest's; `at` is ISO 8601 in UTC."""
+    """Of an image of the ident `key`, or a collection of that slug; `at` is ISO 8601 in UTC."""
 
     what: What
-    path: str
+    kind: Literal["image", "collection"]
+    key: str
     at: str
+
+    @property
+    def path(self) -> str:
+        """Its manifest's."""
+        return f"{MANIFESTS}/{self.kind}s/{quote(self.key)}/manifest.json"
 
 
 def last_page() -> int:
@@ -66,30 +73,31 @@ def _activities(after: Head, until: int, fingerprint: str) -> tuple[Activity, ..
 
 def _of(segment: Segment) -> Iterator[Activity]:
     """One for each manifest, however much of it has changed."""
-    changed: dict[str, What] = {}
+    changed: dict[tuple[Literal["image", "collection"], str], What] = {}
     for change in segment.changes:
         kind = change.get("put") or change.get("remove")
         if kind == "image":
-            path = f"{MANIFESTS}/images/{change['ident']}/manifest.json"
+            about = kind, change["ident"]
         elif kind in {"collection", "member"}:
-            path = f"{MANIFESTS}/collections/{quote(change['slug'])}/manifest.json"
+            about = "collection", change["slug"]
         else:
             continue
         if kind == "member":
-            changed.setdefault(path, "Update")
+            changed.setdefault(about, "Update")
         elif "remove" in change:
-            changed[path] = "Delete"
+            changed[about] = "Delete"
         else:
-            changed[path] = "Create" if change.get("version") == 1 else "Update"
-    for path, what in changed.items():
-        yield Activity(what, path, segment.at)
+            changed[about] = "Create" if change.get("version") == 1 else "Update"
+    for about, what in changed.items():
+        yield Activity(what, *about, segment.at)
 
 
 class Discovery:
-    """For who has asked at `base`, this server's address without a slash at its end."""
+    """For who has asked at `base`, this server's address without a slash at its end, without what this reader may not
+    see now."""
 
-    def __init__(self, base: str) -> None:
-        self._base = base
+    def __init__(self, base: str, reader: Reader) -> None:
+        self._base, self._reader = base, reader
 
     def stream(self) -> dict[str, Any]:
         last = last_page()
@@ -103,7 +111,7 @@ class Discovery:
             raise NotFound("there is no such page of activities")
         items = [
             {"type": one.what, "object": {"id": f"{self._base}{one.path}", "type": "Manifest"}, "endTime": one.at}
-            for one in page(number)
+            for one in self._seen(page(number))
         ]
         around = {"prev": number - 1} if number else {}
         if number < last:
@@ -115,6 +123,14 @@ class Discovery:
             **{name: self._page(other) for name, other in around.items()},
             "orderedItems": items,
         }
+
+    def _seen(self, activities: list[Activity]) -> list[Activity]:
+        keys = {kind: {one.key for one in activities if one.kind == kind} for kind in ("image", "collection")}
+        hidden = {
+            "image": self._reader.hidden_images(keys["image"]),
+            "collection": self._reader.hidden_collections(keys["collection"]),
+        }
+        return [one for one in activities if one.key not in hidden[one.kind]]
 
     @property
     def _stream(self) -> str:

@@ -18,9 +18,11 @@ from django.db.models import BooleanField, QuerySet
 from django.db.models.expressions import RawSQL
 
 from mezzotint.errors import InvalidInput
-from mezzotint.repository.metadata import FIELDS, SEARCHED, beginning, clean_captured, clean_text, less_precise
-from mezzotint.repository.models import Collection, Image
+from mezzotint.repository.fulltext import WORDS_OF, folded
+from mezzotint.repository.metadata import beginning, clean_captured, clean_text, less_precise
+from mezzotint.repository.models import Image
 from mezzotint.repository.patience import patient
+from mezzotint.repository.readers import EVERYTHING, Reader
 from mezzotint.wiring import engine
 
 MAX_WORDS = 16
@@ -62,13 +64,13 @@ class Condition:
         return cls(ids, f"EXISTS ({ids} AND image_id = repository_image.id)", values)
 
 
-def images(parameters: Mapping[str, str]) -> QuerySet[Image]:
-    """The images that meet all of the given FILTERS. Raises InvalidInput, GivenUp."""
-    chosen = Image.objects.all()
+def images(parameters: Mapping[str, str], reader: Reader = EVERYTHING) -> QuerySet[Image]:
+    """Those that the reader sees and that meet all of the given FILTERS. Raises InvalidInput, GivenUp."""
+    chosen = reader.images()
     for name in FILTERS:
         value = clean_text(name, parameters.get(name, ""), 1000)
         if value:
-            chosen = _filtered(chosen, name, value)
+            chosen = _filtered(chosen, name, value, reader)
     return chosen
 
 
@@ -76,7 +78,8 @@ def search(chosen: QuerySet[Image], text: str) -> QuerySet[Image]:
     """Every word of `text` begins a word of a field that is searched, one of a single letter or digit is a word of it;
     or `text` begins the ident. Raises InvalidInput, GivenUp."""
     on_postgresql = connection.vendor == "postgresql"
-    found = _unaccented(text) if on_postgresql else re.findall(r"\w+", text)
+    plain = folded(text)
+    found = _unaccented(plain) if on_postgresql else re.findall(r"\w+", plain)
     words = list({word.casefold(): word for word in found}.values())
     if not words:
         return chosen.none()
@@ -91,12 +94,12 @@ def search(chosen: QuerySet[Image], text: str) -> QuerySet[Image]:
     return _narrowed(chosen, Condition.among(matched, *values))
 
 
-def _filtered(chosen: QuerySet[Image], name: str, value: str) -> QuerySet[Image]:
+def _filtered(chosen: QuerySet[Image], name: str, value: str, reader: Reader) -> QuerySet[Image]:
     side, _, measure = name.partition("_")
     if name == "search":
         return search(chosen, value)
     if name == "collection":
-        pk = Collection.objects.filter(slug=value).values_list("pk", flat=True).first()
+        pk = reader.collections().filter(slug=value).values_list("pk", flat=True).first()
         return chosen.none() if pk is None else _narrowed(chosen, Condition.listed(_COLLECTED, pk))
     if name == "tag" and connection.vendor == "postgresql":
         return chosen.filter(tags__contains=[value])
@@ -143,9 +146,7 @@ _COLLECTED = "SELECT image_id FROM repository_membership WHERE collection_id = %
 _BEGUN = "SELECT id FROM repository_image WHERE ident >= %s AND ident < %s"
 _MATCHED = "SELECT rowid FROM repository_image_search WHERE repository_image_search MATCH %s"
 _MATCHED_ON_POSTGRESQL = (
-    "SELECT id FROM repository_image WHERE repository_search_words("
-    + ", ".join(f"{name}::text" if FIELDS[name].many else name for name in SEARCHED)
-    + ") @@ to_tsquery('simple', %s)"
+    "SELECT id FROM repository_image WHERE repository_search_words(" + WORDS_OF + ") @@ to_tsquery('simple', %s)"
 )
 
 

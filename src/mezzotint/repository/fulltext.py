@@ -12,20 +12,50 @@ from typing import Any
 from django.db import connection
 from django.db.backends.base.base import BaseDatabaseWrapper
 
-from mezzotint.repository.metadata import SEARCHED
+from mezzotint.repository.metadata import FIELDS, SEARCHED
 
 _TABLE = "repository_image_search"
 _PAGES = 300
 """how much is merged in one step: some tens of milliseconds in which no commit can begin"""
 
 
-_ADD = (
-    f"INSERT INTO {_TABLE} (rowid, {', '.join(SEARCHED)}) VALUES (new.id, {', '.join(f'new.{c}' for c in SEARCHED)});"
-)
-_REMOVE = (
-    f"INSERT INTO {_TABLE} ({_TABLE}, rowid, {', '.join(SEARCHED)}) "
-    f"VALUES ('delete', old.id, {', '.join(f'old.{c}' for c in SEARCHED)});"
-)
+_LETTERS = {
+    "ß": "ss", "ẞ": "ss", "æ": "ae", "Æ": "ae", "œ": "oe", "Œ": "oe", "þ": "th", "Þ": "th", "ł": "l", "Ł": "l",
+    "ø": "o", "Ø": "o", "đ": "d", "Đ": "d", "ð": "d", "Ð": "d", "ħ": "h", "Ħ": "h", "ı": "i", "ŋ": "n", "Ŋ": "n",
+}  # fmt: skip
+"""what is written for letters where they are not at hand; accents that can be taken off are another matter"""
+_APOSTROPHES = ("'", "\N{RIGHT SINGLE QUOTATION MARK}", "\N{MODIFIER LETTER APOSTROPHE}")
+_PROSE = {"description", "alt"}
+"""which is full of them"""
+
+
+def folded(text: str) -> str:
+    for letter, others in _LETTERS.items():
+        text = text.replace(letter, others)
+    return text
+
+
+def _folded(row: str, column: str) -> str:
+    """A column as it is indexed, in SQL: names are found with their apostrophes and without."""
+    said = f"{row}.{column}"
+    if column not in _PROSE:
+        bare = said
+        for mark in _APOSTROPHES:
+            bare = f"replace({bare}, {_quoted(mark)}, '')"
+        said = f"CASE {said} WHEN {bare} THEN {said} ELSE {said} || ' ' || {bare} END"
+    for letter, others in _LETTERS.items():
+        said = f"replace({said}, {_quoted(letter)}, {_quoted(others)})"
+    return said
+
+
+def _quoted(text: str) -> str:
+    return "'" + text.replace("'", "''") + "'"
+
+
+_COLUMNS = ", ".join(SEARCHED)
+_NEW, _OLD = (", ".join(_folded(row, column) for column in SEARCHED) for row in ("new", "old"))
+_ADD = f"INSERT INTO {_TABLE} (rowid, {_COLUMNS}) VALUES (new.id, {_NEW});"
+_REMOVE = f"INSERT INTO {_TABLE} ({_TABLE}, rowid, {_COLUMNS}) VALUES ('delete', old.id, {_OLD});"
 _TAG = "repository_image_tag"
 _ADD_TAGS = (
     f"INSERT OR IGNORE INTO {_TAG} (value, image_id) "
@@ -45,6 +75,29 @@ _TRIGGERS = {
 }
 
 
+WORDS_OF = ", ".join(f"{name}::text" if FIELDS[name].many else name for name in SEARCHED)
+"""what PostgreSQL's index is over, as an expression that it has to be asked by"""
+_one = {letter: other for letter, other in _LETTERS.items() if len(other) == 1 and letter == letter.lower()}
+_two = {letter: other for letter, other in _LETTERS.items() if len(other) == 2 and letter == letter.lower()}
+_plain = f"translate(lower(said), '{''.join(_one)}', '{''.join(_one.values())}')"
+for _letter, _others in _two.items():
+    _plain = f"replace({_plain}, '{_letter}', '{_others}')"
+_marks = "[" + "".join(_APOSTROPHES).replace("'", "''") + "]"
+# Words are told apart by what is neither letter nor digit, and lose their accents, as FTS5's unicode61 has it.
+_ON_POSTGRESQL = [
+    "DROP INDEX IF EXISTS repository_image_search",
+    rf"""
+    CREATE OR REPLACE FUNCTION repository_search_words(variadic texts text[]) RETURNS tsvector
+    LANGUAGE sql IMMUTABLE PARALLEL SAFE AS $$
+        SELECT to_tsvector('simple', regexp_replace(
+            regexp_replace(normalize(said || ' ' || regexp_replace(said, '{_marks}', '', 'g'), NFKD),
+            '[\u0300-\u036f]', '', 'g'), '[^[:alnum:]]+', ' ', 'g'))
+        FROM (SELECT {_plain} AS said FROM (SELECT array_to_string(texts, ' ') AS said) AS given) AS folded
+    $$""",
+    f"CREATE INDEX repository_image_search ON repository_image USING gin (repository_search_words({WORDS_OF}))",
+]
+
+
 def install(database: BaseDatabaseWrapper) -> None:
     """Have the index follow the images, where a migration that rebuilt their table has taken the triggers away, and
     have commits merge nothing. The index remembers that."""
@@ -55,6 +108,24 @@ def install(database: BaseDatabaseWrapper) -> None:
                     f"CREATE TRIGGER IF NOT EXISTS {name} AFTER {event} ON repository_image BEGIN {body} END"
                 )
             cursor.execute(f"INSERT INTO {_TABLE} ({_TABLE}, rank) VALUES ('automerge', 0)")
+
+
+def rebuild(database: BaseDatabaseWrapper) -> None:
+    """Make the index of SEARCHED, over whatever an earlier version made."""
+    with database.cursor() as cursor:
+        if database.vendor != "sqlite":
+            for statement in _ON_POSTGRESQL:
+                cursor.execute(statement)
+            return
+        for name in _TRIGGERS:
+            if name.startswith(_TABLE):
+                cursor.execute(f"DROP TRIGGER IF EXISTS {name}")
+        cursor.execute(f"DROP TABLE IF EXISTS {_TABLE}")
+        cursor.execute(
+            f"CREATE VIRTUAL TABLE {_TABLE} USING fts5({_COLUMNS}, content = 'repository_image', content_rowid = 'id', "
+            "tokenize = 'unicode61 remove_diacritics 2', prefix = '2 3')"
+        )
+        cursor.execute(f"INSERT INTO {_TABLE} (rowid, {_COLUMNS}) SELECT new.id, {_NEW} FROM repository_image AS new")
 
 
 def tidy() -> bool:

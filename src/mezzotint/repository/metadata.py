@@ -22,6 +22,9 @@ _CAPTURED_FORM = "YYYY, YYYY-MM, YYYY-MM-DD or YYYY-MM-DDTHH:MM:SS"
 _CAPTURED = re.compile(r"\d{4}(-\d\d(-\d\d(T\d\d:\d\d(:\d\d)?)?)?)?", re.ASCII)
 _FIRST = re.compile(r"(((-01)?-01)?T00:00)?:00$|((-01)?-01)?T00:00$|(-01)?-01$")
 _CAPTURED_FORMATS = {4: "%Y", 7: "%Y-%m", 10: "%Y-%m-%d", 16: "%Y-%m-%dT%H:%M", 19: "%Y-%m-%dT%H:%M:%S"}
+_DAY = re.compile(r"\d{4}-\d\d-\d\d", re.ASCII)
+PUBLIC, LOGIN, GROUP = "public", "login", "group:"
+_VISIBILITY = "public, login, group:NAME, or the day from which on it is public, YYYY-MM-DD (UTC)"
 
 Fields = dict[str, Any]
 
@@ -59,6 +62,22 @@ def clean_captured(value: object, name: str = "captured") -> str:
             datetime.strptime(text, _CAPTURED_FORMATS[len(text)])
         except ValueError:
             raise InvalidInput(name, f"cannot be {text!r}", _CAPTURED_FORM) from None
+    return text
+
+
+def clean_visibility(value: object) -> str:
+    """Who sees a collection: `public`, `login`, `group:NAME`, or everybody from a day on. Nothing is `public`."""
+    text = clean_text("visibility", value, 200)
+    if text in {"", PUBLIC}:
+        return PUBLIC
+    if text == LOGIN or (text.startswith(GROUP) and text.removeprefix(GROUP).strip()):
+        return text
+    try:
+        if not _DAY.fullmatch(text):
+            raise ValueError
+        datetime.strptime(text, _CAPTURED_FORMATS[10])
+    except ValueError:
+        raise InvalidInput("visibility", f"cannot be {text!r:.80}", _VISIBILITY) from None
     return text
 
 
@@ -112,17 +131,23 @@ FIELDS = {
         clean_tags, f"up to {MAX_TAGS} texts of up to {MAX_TAG} characters, or one text with commas", many=True
     ),
     "captured": Field(clean_captured, help=_CAPTURED_FORM, searched=False, ordered=True),
+    "alt": _text("alt", 2_000),
+    "licence": _text("licence", 500),
+    "file_name": _text("file_name", 255),
 }
 DIRECTIONS = ("left-to-right", "right-to-left", "top-to-bottom", "bottom-to-top")
 BEHAVIORS = ("paged", "individuals", "continuous", "unordered")
 OF_COLLECTIONS = {name: field for name, field in FIELDS.items() if field.of_collections} | {
     "viewing_direction": _choice("viewing_direction", DIRECTIONS),
     "behavior": _choice("behavior", BEHAVIORS),
+    "licence": FIELDS["licence"],
+    "visibility": Field(clean_visibility, help=_VISIBILITY, limit=200, searched=False),
 }
 """how it is read is as IIIF Presentation 3.0 has it (viewingDirection, 3.4; behavior, 3.5)"""
 IMAGE_FIELDS = {name: field.clean for name, field in FIELDS.items()}
 EMPTY: Fields = {name: [] if field.many else "" for name, field in FIELDS.items()}
 """what an image has that says nothing"""
+EMPTY_COLLECTION: Fields = dict.fromkeys(OF_COLLECTIONS, "") | {"visibility": PUBLIC}
 COLLECTION_FIELDS = {name: field.clean for name, field in OF_COLLECTIONS.items()}
 SEARCHED = tuple(name for name, field in FIELDS.items() if field.searched)
 TEXT_LIMITS = {name: field.limit for name, field in FIELDS.items() if field.limit is not None}

@@ -13,7 +13,7 @@ from django.db import models
 from django.db.models.functions import Lower
 from django.utils import timezone
 
-from mezzotint.repository.metadata import BEHAVIORS, DIRECTIONS
+from mezzotint.repository.metadata import BEHAVIORS, DIRECTIONS, PUBLIC
 
 
 def _choices(words: tuple[str, ...]) -> list[tuple[str, str]]:
@@ -29,6 +29,9 @@ class Image(models.Model):
     source = models.TextField(blank=True)
     tags = models.JSONField(default=list, blank=True)
     captured = models.CharField(max_length=32, blank=True, help_text="ISO 8601: a year, a month, a day or a moment")
+    alt = models.TextField(blank=True, default="", help_text="what is to be seen, for who does not see it")
+    licence = models.TextField(blank=True, default="", help_text="its address, or its name")
+    file_name = models.TextField(blank=True, default="", help_text="that it came in by")
     exif = models.JSONField(default=dict, editable=False)
     width = models.PositiveIntegerField(editable=False)
     height = models.PositiveIntegerField(editable=False)
@@ -61,6 +64,10 @@ class Collection(models.Model):
     description = models.TextField(blank=True)
     viewing_direction = models.TextField(blank=True, default="", choices=_choices(DIRECTIONS))
     behavior = models.TextField(blank=True, default="", choices=_choices(BEHAVIORS))
+    licence = models.TextField(blank=True, default="", help_text="its address, or its name")
+    visibility = models.TextField(
+        blank=True, default=PUBLIC, help_text="public, login, group:NAME, or the day from which on it is public"
+    )
     version = models.PositiveIntegerField(default=1, editable=False)
     images = models.ManyToManyField(Image, through="Membership", related_name="collections")
 

@@ -13,30 +13,32 @@ from mezzotint.names import Ident, is_ident, parse_ident
 from mezzotint.repository import references
 from mezzotint.repository.metadata import FIELDS
 from mezzotint.repository.models import Collection, Image, SessionChange, UpdateSession
+from mezzotint.repository.readers import EVERYTHING, Reader
 
 ORDERINGS = ("added", *(name for name, field in FIELDS.items() if field.ordered), "bytes", "width", "height")
 
 
-def image(ident: str) -> Image:
-    """Raises NotFound, InvalidName."""
-    found = Image.objects.filter(ident=parse_ident(ident)).first()
+def image(ident: str, reader: Reader = EVERYTHING) -> Image:
+    """With those of its collections that the reader sees. Raises NotFound, InvalidName."""
+    chosen = reader.images().filter(ident=parse_ident(ident))
+    found = chosen.prefetch_related(reader.their_collections()).first()
     if found is None:
         raise NotFound(f"there is no image {ident}")
     return found
 
 
-def collection(slug: str) -> Collection:
+def collection(slug: str, reader: Reader = EVERYTHING) -> Collection:
     """Raises NotFound."""
-    found = find_collection(slug)
+    found = find_collection(slug, reader)
     if found is None:
         raise NotFound(f"there is no collection {slug}")
     return found
 
 
-def find_collection(slug: str) -> Collection | None:
+def find_collection(slug: str, reader: Reader = EVERYTHING) -> Collection | None:
     if "\x00" in slug:  # which PostgreSQL cannot even ask for
         return None
-    return Collection.objects.filter(slug=slug).first()
+    return reader.collections().filter(slug=slug).first()
 
 
 def session(pk: Any) -> UpdateSession:

@@ -7,6 +7,7 @@ from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass
 from typing import Any
 
+from django.contrib.auth.models import Group
 from django.db import transaction
 
 from mezzotint.derivatives import Base
@@ -143,6 +144,7 @@ def put_collection(
     Changing one that is live names the version that was seen.
     """
     cleaned = metadata.clean_collection(fields)
+    _check_group(cleaned.get("visibility", ""))
     live = queries.find_collection(slug)
     seen = metadata.clean_version(version) if live is not None else None
     if live is None:
@@ -212,6 +214,14 @@ def _is_live(session: UpdateSession, ident: str) -> bool:
     return False
 
 
+def _check_group(visibility: str) -> None:
+    """A group that is not there would hide a collection from all. Raises InvalidInput."""
+    name = visibility.removeprefix(metadata.GROUP)
+    if name != visibility and not Group.objects.filter(name=name).exists():
+        known = ", ".join(Group.objects.order_by("name").values_list("name", flat=True)[:20]) or "none yet"
+        raise InvalidInput("visibility", f"names the group {name!r:.80}, which is not there", f"groups: {known}")
+
+
 def _member_idents(session: UpdateSession, images: object) -> list[str]:
     if not isinstance(images, list | tuple):
         raise InvalidInput("images", "is not a list", "a list of idents in order")
@@ -234,6 +244,11 @@ def _valid_date(text: str) -> str:
         return metadata.clean_captured(text)
     except InvalidInput:
         return ""
+
+
+def with_name(fields: metadata.Fields, name: str) -> metadata.Fields:
+    """An addition's fields with the name of the file that it comes from, where they say nothing of it."""
+    return {"file_name": short(name.replace("\\", "/").rsplit("/", 1)[-1], "file_name")} | fields
 
 
 def short(value: object, field: str) -> str:

@@ -8,7 +8,7 @@ from typing import Any
 
 from mezzotint.errors import Conflict
 from mezzotint.journal import Change
-from mezzotint.repository.metadata import COLLECTION_FIELDS, EMPTY, IMAGE_FIELDS, Fields
+from mezzotint.repository.metadata import COLLECTION_FIELDS, EMPTY, EMPTY_COLLECTION, IMAGE_FIELDS, Fields
 from mezzotint.repository.models import Collection, Image, Membership, Removal, SessionChange, UpdateSession
 from mezzotint.repository.slugs import slug_of
 
@@ -178,7 +178,7 @@ def _says_something(step: SessionChange | None, existing: Collection) -> bool:
 
 def _put_collection(slug: str, step: SessionChange | None, existing: Collection | None, title: str) -> list[Change]:
     if existing is None:
-        state = dict.fromkeys(COLLECTION_FIELDS, "") | {"title": title, "version": 1}
+        state = EMPTY_COLLECTION | {"title": title, "version": 1}
     elif step is not None:
         state = {name: getattr(existing, name) for name in COLLECTION_FIELDS} | {"version": existing.version + 1}
     else:

@@ -18,6 +18,7 @@ from rest_framework.request import Request
 
 from mezzotint.errors import Busy, InvalidInput
 from mezzotint.repository import filters
+from mezzotint.repository.api.reading import reader
 from mezzotint.repository.api.views import PROBLEMS, View, refuse_others
 from mezzotint.repository.spreadsheets import exporting
 
@@ -43,8 +44,9 @@ class ExportView(View):
     def get(self, request: Request) -> HttpResponseBase:
         """All images, or those that are meant, a row for each; `mezzotint describe` takes the file back in."""
         form, headers = self._asked(request)
+        seen = reader(request)
         asked = {name: str(value) for name, value in request.query_params.items() if name in filters.FILTERS}
-        pieces = exporting.lines(form, filters.images(asked))
+        pieces = exporting.lines(form, filters.images(asked, seen), seen)
         place = _Place()
         first = next(pieces)  # what is wrong shows here
         encoded: Iterator[bytes] = (piece.encode() for piece in itertools.chain([first], pieces))

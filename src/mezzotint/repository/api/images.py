@@ -10,6 +10,7 @@ from mezzotint.errors import InvalidInput
 from mezzotint.repository import filters, metadata, paging, queries, services, slugs
 from mezzotint.repository.api import serializers as s
 from mezzotint.repository.api.auth import who
+from mezzotint.repository.api.reading import reader
 from mezzotint.repository.api.uploads import uploaded_files
 from mezzotint.repository.api.views import (
     PAGING,
@@ -24,7 +25,6 @@ from mezzotint.repository.api.views import (
     paged,
     put_collection,
 )
-from mezzotint.repository.models import Collection
 
 _LISTING = [
     *(OpenApiParameter(name, str) for name in filters.FILTERS),
@@ -38,7 +38,8 @@ class ImagesView(UploadView):
 
     @listing("images_list", s.ImageSerializer, _LISTING)
     def get(self, request: Request) -> Response:
-        chosen = filters.images(request.query_params).prefetch_related("collections")
+        seen = reader(request)
+        chosen = filters.images(request.query_params, seen).prefetch_related(seen.their_collections())
         order = queries.ordering(request.query_params.get("ordering", ""))
         return paged(request, paging.page(chosen, order, **asked_page(request)), s.ImageSerializer)
 
@@ -50,7 +51,7 @@ class ImagesView(UploadView):
             raise InvalidInput("file", f"is there {len(files)} times", "one; use a session for several")
         addition = self.addition(request, files[0])
         added, done = services.at_once(who(request), lambda session: self.add(session, addition))
-        image = s.ImageSerializer(queries.image(added["ident"])).data
+        image = s.ImageSerializer(queries.image(added["ident"], reader(request))).data
         return Response(image | {"known": added["known"], "commit": committed(done)}, 200 if added["known"] else 201)
 
 
@@ -59,14 +60,14 @@ class ImageView(View):
 
     @extend_schema(responses={200: s.ImageSerializer} | PROBLEMS)
     def get(self, request: Request, ident: str) -> Response:
-        return Response(s.ImageSerializer(queries.image(ident)).data)
+        return Response(s.ImageSerializer(queries.image(ident, reader(request))).data)
 
     @extend_schema(request=s.EditSerializer, responses={200: s.ImageSerializer} | PROBLEMS)
     def patch(self, request: Request, ident: str) -> Response:
         fields = json_object(request)
         version = fields.pop("version", None)
         services.at_once(who(request), lambda session: services.edit_image(session, ident, version, fields))
-        return Response(s.ImageSerializer(queries.image(ident)).data)
+        return Response(s.ImageSerializer(queries.image(ident, reader(request))).data)
 
     @extend_schema(request=None, responses={200: s.CommitSerializer} | PROBLEMS)
     def delete(self, request: Request, ident: str) -> Response:
@@ -80,7 +81,7 @@ class CollectionsView(View):
 
     @listing("collections_list", s.CollectionSerializer)
     def get(self, request: Request) -> Response:
-        found = paging.page(Collection.objects.all(), "slug", **asked_page(request), tie="slug")
+        found = paging.page(reader(request).collections(), "slug", **asked_page(request), tie="slug")
         return paged(request, found, s.CollectionSerializer)
 
     @extend_schema(request=s.CollectionInputSerializer, responses={201: s.CollectionSerializer} | PROBLEMS)
@@ -99,8 +100,12 @@ class CollectionView(View):
     @extend_schema(parameters=PAGING, responses={200: s.CollectionSerializer} | PROBLEMS)
     def get(self, request: Request, slug: str) -> Response:
         """The collection, with a page of its images in order."""
-        found = queries.collection(slug)
-        members = paging.page(found.memberships.select_related("image"), "position", **asked_page(request), tie="pk")
+        seen = reader(request)
+        found = queries.collection(slug, seen)
+        chosen = found.memberships.select_related("image").prefetch_related(
+            seen.their_collections("image__collections")
+        )
+        members = paging.page(chosen, "position", **asked_page(request), tie="pk")
         images = s.ImageSerializer([member.image for member in members.items], many=True).data
         return Response(s.CollectionSerializer(found).data | {"images": images} | around(request, members))
 

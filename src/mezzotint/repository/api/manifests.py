@@ -15,9 +15,9 @@ from rest_framework.response import Response
 
 from mezzotint.errors import InvalidInput, NotFound
 from mezzotint.repository import discovery, paging, queries
+from mezzotint.repository.api.reading import reader
 from mezzotint.repository.api.views import View
 from mezzotint.repository.links import address_of
-from mezzotint.repository.models import Collection
 from mezzotint.repository.presentation import MEDIA_TYPE, Presentation
 from mezzotint.wiring import engine
 
@@ -47,13 +47,13 @@ class _ManifestView(View):
 class ImageManifestView(_ManifestView):
     @extend_schema(exclude=True)
     def get(self, request: Request, ident: str) -> HttpResponseBase:
-        return _answer(request, _presentation(request).image(queries.image(ident)))
+        return _answer(request, _presentation(request).image(queries.image(ident, reader(request))))
 
 
 class CollectionManifestView(_ManifestView):
     @extend_schema(exclude=True)
     def get(self, request: Request, slug: str) -> HttpResponseBase:
-        collection = queries.collection(slug)
+        collection = queries.collection(slug, reader(request))
         members = collection.memberships.select_related("image").order_by("position", "pk")[: MOST_CANVASES + 1]
         images = [member.image for member in members]
         if len(images) > MOST_CANVASES:
@@ -67,24 +67,28 @@ class CollectionsManifestView(_ManifestView):
     @extend_schema(exclude=True)
     def get(self, request: Request) -> HttpResponseBase:
         cursor = paging.cursor_of(request.query_params.get("cursor", ""))
-        found = paging.page(Collection.objects.all(), "slug", cursor, _PAGE, tie="pk")
+        found = paging.page(reader(request).collections(), "slug", cursor, _PAGE, tie="pk")
         return _answer(request, _presentation(request).collections(found.items, cursor, found.next))
 
 
 class ActivitiesView(_ManifestView):
     @extend_schema(exclude=True)
     def get(self, request: Request) -> HttpResponseBase:
-        return _answer(request, discovery.Discovery(address_of(request)).stream(), discovery.MEDIA_TYPE)
+        return _answer(request, _discovery(request).stream(), discovery.MEDIA_TYPE)
 
 
 class ActivityPageView(_ManifestView):
     @extend_schema(exclude=True)
     def get(self, request: Request, number: int) -> HttpResponseBase:
-        return _answer(request, discovery.Discovery(address_of(request)).page(number), discovery.MEDIA_TYPE)
+        return _answer(request, _discovery(request).page(number), discovery.MEDIA_TYPE)
 
 
 def _presentation(request: Request) -> Presentation:
     return Presentation(address_of(request), engine().settings.name)
+
+
+def _discovery(request: Request) -> discovery.Discovery:
+    return discovery.Discovery(address_of(request), reader(request))
 
 
 def _answer(request: Request, document: dict[str, Any], media_type: str = MEDIA_TYPE) -> HttpResponseBase:

@@ -153,7 +153,7 @@ class UploadView(View):
         fields, collections = metadata.clean_image(form_fields(request)), _form_collections(request)
         for name in collections:
             _may_put(request, slugs.slug_of(name))
-        return services.Addition(file.keep(), fields, collections)
+        return services.Addition(file.keep(), services.with_name(fields, file.name or ""), collections)
 
     def add(self, session: UpdateSession, addition: services.Addition) -> dict[str, Any]:
         (upload,) = services.add_images(session, [addition])

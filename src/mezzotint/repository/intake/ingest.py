@@ -16,7 +16,7 @@ from mezzotint.names.formats import EXTENSIONS
 from mezzotint.repository import metadata, services, slugs
 from mezzotint.repository.intake.table import Described, File
 from mezzotint.repository.models import Image, UpdateSession
-from mezzotint.repository.services import Addition
+from mezzotint.repository.services import Addition, with_name
 from mezzotint.settings import Settings
 from mezzotint.wiring import engine
 
@@ -129,7 +129,7 @@ def _take(
     except OSError as error:
         return Refusal(path, f"file: cannot be read, {error.strerror}")
     named = {"title": services.short(path.stem.replace("_", " "), "title")}
-    return Taken(path, Addition(base, named | fields, collections), fields, wrong)
+    return Taken(path, Addition(base, with_name(named | fields, path.name), collections), fields, wrong)
 
 
 def _chunks(stream: BinaryIO, progress: Callable[[int], None]) -> Iterator[bytes]:

@@ -12,8 +12,9 @@ from typing import Any
 from django.db.models import Prefetch, QuerySet
 
 from mezzotint.repository.metadata import FIELDS
-from mezzotint.repository.models import Collection, Image
+from mezzotint.repository.models import Image
 from mezzotint.repository.patience import patient
+from mezzotint.repository.readers import EVERYTHING, Reader
 
 FORMS = ("csv", "json")
 COLUMNS = ("ident", *FIELDS, "collections", "width", "height", "format", "bytes", "added", "version")
@@ -23,10 +24,10 @@ _MARK = "\N{ZERO WIDTH NO-BREAK SPACE}"
 _AT_ONCE, _PIECE, _SECONDS = 1000, 1 << 16, 30.0
 
 
-def lines(form: str, chosen: QuerySet[Image]) -> Iterator[str]:
+def lines(form: str, chosen: QuerySet[Image], reader: Reader = EVERYTHING) -> Iterator[str]:
     """The file in pieces of some 64 kB: `csv`, or `json`, a list with an object in each line."""
     gathered, size = [], 0
-    for line in _csv(chosen) if form == "csv" else _json(chosen):
+    for line in _csv(chosen, reader) if form == "csv" else _json(chosen, reader):
         gathered.append(line)
         size += len(line)
         if size > _PIECE:
@@ -35,9 +36,9 @@ def lines(form: str, chosen: QuerySet[Image]) -> Iterator[str]:
     yield "".join(gathered)
 
 
-def rows(chosen: QuerySet[Image]) -> Iterator[dict[str, Any]]:
-    """By ident. What is added or removed meanwhile may be there or not."""
-    slugs = Prefetch("collections", Collection.objects.order_by("slug").only("slug"))
+def rows(chosen: QuerySet[Image], reader: Reader = EVERYTHING) -> Iterator[dict[str, Any]]:
+    """By ident, with the collections that the reader sees. What is added or removed meanwhile may be there or not."""
+    slugs = Prefetch("collections", reader.collections().order_by("slug").only("slug"))
     after = ""
     while True:
         with patient(_SECONDS, "for 1,000 rows of an export"):
@@ -61,9 +62,9 @@ def as_cell(value: Any) -> str:
     return json.dumps(value, ensure_ascii=False) if any("," in one for one in value) or plain.startswith("[") else plain
 
 
-def _csv(chosen: QuerySet[Image]) -> Iterator[str]:
+def _csv(chosen: QuerySet[Image], reader: Reader) -> Iterator[str]:
     yield _MARK + _line(COLUMNS)
-    for row in rows(chosen):
+    for row in rows(chosen, reader):
         yield _line([as_cell(value) for value in row.values()])
 
 
@@ -73,9 +74,9 @@ def _line(cells: Sequence[str]) -> str:
     return buffer.getvalue()
 
 
-def _json(chosen: QuerySet[Image]) -> Iterator[str]:
+def _json(chosen: QuerySet[Image], reader: Reader) -> Iterator[str]:
     between = "[\n"
-    for row in rows(chosen):
+    for row in rows(chosen, reader):
         yield between + json.dumps(row, ensure_ascii=False)
         between = ",\n"
     yield "[]\n" if between == "[\n" else "\n]\n"

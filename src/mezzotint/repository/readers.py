@@ -1,0 +1,67 @@
+"""Who reads, and what is there for them: all that lists, searches, shows or counts for somebody else asks here first.
+
+A collection's `visibility` says who sees it. An image is there for who sees one of its collections, or where it is in
+none. Bytes are another matter: `docs/security.md`.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Iterable
+from dataclasses import dataclass
+
+from django.db.models import Exists, OuterRef, Prefetch, Q, QuerySet
+from django.utils import timezone
+
+from mezzotint.repository.metadata import GROUP, LOGIN, PUBLIC
+from mezzotint.repository.models import Collection, Image, Membership
+
+
+@dataclass(frozen=True, slots=True)
+class Reader:
+    """`everything`: who describes the pictures. `known`: somebody with a login, or a token. `groups`: their names."""
+
+    everything: bool = False
+    known: bool = False
+    groups: frozenset[str] = frozenset()
+
+    def collections(self) -> QuerySet[Collection]:
+        return Collection.objects.all() if self.everything else Collection.objects.filter(self._allowed())
+
+    def images(self) -> QuerySet[Image]:
+        if self.everything or not (hidden := Collection.objects.exclude(self._allowed())).exists():
+            return Image.objects.all()
+        memberships = Membership.objects.filter(image=OuterRef("pk"))
+        secret = memberships.filter(collection__in=hidden.values("pk"))
+        shown = memberships.exclude(collection__in=hidden.values("pk"))
+        return Image.objects.filter(~Exists(secret) | Exists(shown))
+
+    def hidden_collections(self, slugs: Iterable[str]) -> set[str]:
+        """Those of some that are there, and not for this reader."""
+        if self.everything:
+            return set()
+        found = Collection.objects.exclude(self._allowed()).filter(slug__in=set(slugs))
+        return set(found.values_list("slug", flat=True))
+
+    def hidden_images(self, idents: Iterable[str]) -> set[str]:
+        if self.everything or not Collection.objects.exclude(self._allowed()).exists():
+            return set()
+        asked = set(idents)
+        there, seen = Image.objects.filter(ident__in=asked), self.images().filter(ident__in=asked)
+        return set(there.values_list("ident", flat=True)) - set(seen.values_list("ident", flat=True))
+
+    def their_collections(self, path: str = "collections") -> Prefetch[str, QuerySet[Collection], str]:
+        """To be fetched with images: those of their collections that this reader sees."""
+        return Prefetch(path, self.collections())
+
+    def _allowed(self) -> Q:
+        today = timezone.now().date().isoformat()
+        allowed = Q(visibility=PUBLIC) | Q(visibility__lte=today)  # no word is before a day
+        if self.known:
+            allowed |= Q(visibility=LOGIN)
+        if self.groups:
+            allowed |= Q(visibility__in=[f"{GROUP}{name}" for name in self.groups])
+        return allowed
+
+
+EVERYTHING = Reader(everything=True)
+EVERYBODY = Reader()
