@@ -14,6 +14,7 @@ from hypothesis import strategies as st
 from tests import pictures
 from tests.conftest import Server
 
+schemathesis.openapi.media_type("application/offset+octet-stream", st.binary(max_size=100))
 OPERATIONS = [
     ("get", "/alternative_clouds"),
     ("delete", "/delete_image"),
@@ -37,6 +38,9 @@ OPERATIONS = [
     ("get", "/api/snapshots/"),
     ("post", "/api/snapshots/"),
     ("get", "/api/snapshots/{id}/"),
+    ("post", "/api/sessions/{id}/uploads/"),
+    ("patch", "/api/sessions/{id}/uploads/{upload}/"),
+    ("delete", "/api/sessions/{id}/uploads/{upload}/"),
     ("get", "/api/sessions/"),
     ("post", "/api/sessions/"),
     ("get", "/api/sessions/{id}/"),
@@ -63,7 +67,10 @@ def there(server: Server) -> Iterator[dict[str, Any]]:
     """Something to change that is there."""
     ident = server.upload(pictures.png(seed=950), title="There", collection="There")
     session = server.writer.post("/api/sessions/", json={}).json()["id"]
-    yield {"ident": ident, "slug": "there", "id": session, "pk": session}
+    about = {"Tus-Resumable": "1.0.0", "Upload-Length": "1000"}
+    begun = server.writer.post(f"/api/sessions/{session}/uploads/", headers=about).headers["location"]
+    upload = begun.rstrip("/").rpartition("/")[2]
+    yield {"ident": ident, "slug": "there", "id": session, "pk": session, "upload": upload}
     server.writer.delete(f"/api/sessions/{session}/")
 
 

@@ -165,7 +165,7 @@ def abort(session: UpdateSession) -> None:
     """Throw the session's changes away. Bases that only it has added stay in the store, for reconcile to find."""
     with transaction.atomic():
         found = UpdateSession.objects.select_for_update().get(pk=session.pk)
-        _check_open(found)
+        check_open(found)
         found.changes.all().delete()
         found.state = UpdateSession.State.ABORTED
         found.save(update_fields=["state"])
@@ -194,11 +194,12 @@ def _write(session: UpdateSession, steps: list[SessionChange]) -> None:
     """Add steps to a session that is open now: somebody may have committed it since this request began."""
     standing.check_writable()
     with transaction.atomic():
-        _check_open(UpdateSession.objects.select_for_update().get(pk=session.pk))
+        check_open(UpdateSession.objects.select_for_update().get(pk=session.pk))
         SessionChange.objects.bulk_create(steps, batch_size=_CHUNK)
 
 
-def _check_open(session: UpdateSession) -> None:
+def check_open(session: UpdateSession) -> None:
+    """Raises Conflict."""
     if session.state == UpdateSession.State.COMMITTING:
         raise Conflict(f"session {session.pk} is being committed: commit it again to know how that ended")
     if session.state != UpdateSession.State.OPEN:

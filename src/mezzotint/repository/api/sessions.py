@@ -38,7 +38,7 @@ _ANY = (*_ALL_IMAGES, *_ALL_COLLECTIONS)
 _OTHERS = "repository.change_updatesession", "repository.view_updatesession"
 
 
-def _session(request: Request, pk: UUID) -> UpdateSession:
+def session_of(request: Request, pk: UUID) -> UpdateSession:
     """A person's own; anybody's with a token or with the permission for all. Raises NotFound, which says nothing of
     those of others."""
     found, needed = queries.session(pk), _OTHERS if request.method in SAFE_METHODS else _OTHERS[:1]
@@ -74,14 +74,14 @@ class SessionView(View):
 
     @extend_schema(parameters=PAGING, responses={200: s.SessionSerializer} | PROBLEMS)
     def get(self, request: Request, pk: UUID) -> Response:
-        session = _session(request, pk)
+        session = session_of(request, pk)
         steps = paging.page(session.changes.all(), "id", **asked_page(request), tie="id")
         changes = s.SessionChangeSerializer(steps.items, many=True).data
         return Response(s.SessionSerializer(session).data | {"changes": changes} | around(request, steps))
 
     @extend_schema(description="Abort the session.", request=None, responses={204: None} | PROBLEMS)
     def delete(self, request: Request, pk: UUID) -> Response:
-        services.abort(_session(request, pk))
+        services.abort(session_of(request, pk))
         return Response(status=204)
 
 
@@ -93,7 +93,7 @@ class SessionImagesView(UploadView):
     def post(self, request: Request, pk: UUID) -> Response:
         """Upload one picture, or several. Of several, the broken ones are listed under
         `refused` and the others go in."""
-        session = _session(request, pk)
+        session = session_of(request, pk)
         files = uploaded_files(request)
         if len(files) == 1:
             added = self.add(session, self.addition(request, files[0]))
@@ -116,12 +116,12 @@ class SessionImageView(View):
     @extend_schema(request=s.EditSerializer, responses={204: None} | PROBLEMS)
     def patch(self, request: Request, pk: UUID, ident: str) -> Response:
         fields = json_object(request)
-        services.edit_image(_session(request, pk), ident, fields.pop("version", None), fields)
+        services.edit_image(session_of(request, pk), ident, fields.pop("version", None), fields)
         return Response(status=204)
 
     @extend_schema(request=None, responses={204: None} | PROBLEMS)
     def delete(self, request: Request, pk: UUID, ident: str) -> Response:
-        services.remove_image(_session(request, pk), ident, request.query_params.get("version"))
+        services.remove_image(session_of(request, pk), ident, request.query_params.get("version"))
         return Response(status=204)
 
 
@@ -134,12 +134,12 @@ class SessionCollectionView(View):
 
     @extend_schema(request=s.CollectionInputSerializer, responses={204: None} | PROBLEMS)
     def put(self, request: Request, pk: UUID, slug: str) -> Response:
-        put_collection(request, _session(request, pk), slug, json_object(request))
+        put_collection(request, session_of(request, pk), slug, json_object(request))
         return Response(status=204)
 
     @extend_schema(request=None, responses={204: None} | PROBLEMS)
     def delete(self, request: Request, pk: UUID, slug: str) -> Response:
-        services.remove_collection(_session(request, pk), slug)
+        services.remove_collection(session_of(request, pk), slug)
         return Response(status=204)
 
 
@@ -149,4 +149,4 @@ class SessionCommitView(View):
     @extend_schema(request=None, responses={200: s.CommitSerializer} | PROBLEMS)
     def post(self, request: Request, pk: UUID) -> Response:
         """Make the session durable and visible, all at once. Idempotent: asking again gives the same answer."""
-        return Response(committed(commit(_session(request, pk))))
+        return Response(committed(commit(session_of(request, pk))))

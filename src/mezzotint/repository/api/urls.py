@@ -1,7 +1,7 @@
 from django.urls import path
 from drf_spectacular.views import SpectacularAPIView, SpectacularSwaggerSplitView
 
-from mezzotint.repository.api import exports, history, images, schema, sessions  # noqa: F401  schema registers itself
+from mezzotint.repository.api import exports, history, images, resumable, schema, sessions  # noqa: F401  schema registers itself
 
 _READING = ["get", "head"]
 urlpatterns = [
@@ -9,6 +9,8 @@ urlpatterns = [
     path("sessions/<uuid:pk>/", sessions.SessionView.as_view()),
     path("sessions/<uuid:pk>/images/", sessions.SessionImagesView.as_view()),
     path("sessions/<uuid:pk>/images/<str:ident>/", sessions.SessionImageView.as_view()),
+    path("sessions/<uuid:pk>/uploads/", resumable.UploadsView.as_view()),
+    path("sessions/<uuid:pk>/uploads/<uuid:upload>/", resumable.UploadView.as_view()),
     path("sessions/<uuid:pk>/collections/<str:slug>/", sessions.SessionCollectionView.as_view()),
     path("sessions/<uuid:pk>/commit/", sessions.SessionCommitView.as_view()),
     path("images/", images.ImagesView.as_view()),

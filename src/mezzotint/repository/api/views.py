@@ -152,16 +152,20 @@ class UploadView(View):
         standing.check_writable()
         fields, collections = metadata.clean_image(form_fields(request)), _form_collections(request)
         for name in collections:
-            _may_put(request, slugs.slug_of(name))
+            may_put(request, slugs.slug_of(name))
         return services.Addition(file.keep(), services.with_name(fields, file.name or ""), collections)
 
     def add(self, session: UpdateSession, addition: services.Addition) -> dict[str, Any]:
-        (upload,) = services.add_images(session, [addition])
-        url = f"/{base_key(upload.ident)}"
-        return {"ident": upload.ident, "known": upload.known, "url": url, "durable": self.durable} | upload.fields
+        return added(session, addition) | {"durable": self.durable}
 
 
-def _may_put(request: Request, slug: str) -> None:
+def added(session: UpdateSession, addition: services.Addition) -> dict[str, Any]:
+    """What is answered of an image that a session adds."""
+    (upload,) = services.add_images(session, [addition])
+    return {"ident": upload.ident, "known": upload.known, "url": f"/{base_key(upload.ident)}"} | upload.fields
+
+
+def may_put(request: Request, slug: str) -> None:
     """Raises Unauthorized, Forbidden."""
     what = "add" if queries.find_collection(slug) is None else "change"
     require(request, f"repository.{what}_collection")
@@ -172,7 +176,7 @@ def put_collection(request: Request, session: UpdateSession, slug: str, fields: 
     if other != slug:
         raise InvalidInput("slug", "cannot be changed", slug)
     slug = metadata.clean_slug(slug)
-    _may_put(request, slug)
+    may_put(request, slug)
     services.put_collection(session, slug, fields, version, images)
 
 

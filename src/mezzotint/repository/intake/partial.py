@@ -15,10 +15,10 @@ from collections.abc import Callable, Iterator
 from contextlib import contextmanager, suppress
 from dataclasses import asdict, dataclass, replace
 from pathlib import Path
-from typing import Any, BinaryIO
+from typing import Any, Protocol
 
 from mezzotint.derivatives import Base
-from mezzotint.errors import Conflict, InvalidInput, NotFound, TooManyBytes
+from mezzotint.errors import Conflict, InvalidInput, NotAnImage, NotFound, TooManyBytes
 from mezzotint.host.files import CHUNK, full_is_told, make_directory, place, temporary
 from mezzotint.wiring import engine
 
@@ -48,7 +48,9 @@ class Partial:
 
 
 def begin(session: uuid.UUID, name: str, length: int, fields: dict[str, Any], collections: dict[str, str]) -> Partial:
-    """Raises TooManyBytes, StorageFull."""
+    """Raises NotAnImage, TooManyBytes, StorageFull."""
+    if length == 0:
+        raise NotAnImage("file", "is empty", "a picture")
     most = engine().settings.max_upload
     if length > most:
         raise TooManyBytes("Upload-Length", f"is {length}", f"{most} bytes, MEZZOTINT_MAX_UPLOAD")
@@ -68,7 +70,11 @@ def find(session: uuid.UUID, upload: uuid.UUID) -> Partial:
     raise NotFound(f"there is no upload {upload} in session {session}")
 
 
-def append(found: Partial, offset: int, stream: BinaryIO) -> Partial:
+class Readable(Protocol):
+    def read(self, size: int, /) -> bytes: ...
+
+
+def append(found: Partial, offset: int, stream: Readable) -> Partial:
     """What `stream` has, from `offset` on. Raises Conflict, InvalidInput, StorageFull."""
     with _alone(found):
         found = find(uuid.UUID(found.session), found.id)

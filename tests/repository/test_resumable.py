@@ -1,0 +1,166 @@
+"""Uploads that break off, and go on: tus 1.0.0, as its clients speak it."""
+
+from __future__ import annotations
+
+import base64
+import os
+import time
+from collections.abc import Callable
+from pathlib import Path
+
+import httpx
+import pytest
+
+from mezzotint.errors import Conflict
+from mezzotint.repository import services
+from mezzotint.repository.intake import partial
+from mezzotint.wiring import Engine
+from tests import pictures
+from tests.conftest import Server
+
+TUS = {"Tus-Resumable": "1.0.0"}
+
+
+@pytest.fixture(scope="module")
+def photograph() -> bytes:
+    return pictures.jpeg(900, 700, seed=31)
+
+
+@pytest.fixture
+def session(server: Server) -> str:
+    return f"/api/sessions/{server.writer.post('/api/sessions/', json={}).json()['id']}/"
+
+
+def told(**metadata: str) -> str:
+    return ",".join(f"{key} {base64.b64encode(value.encode()).decode()}" for key, value in metadata.items())
+
+
+def begin(server: Server, session: str, length: int, **metadata: str) -> httpx.Response:
+    headers = {**TUS, "Upload-Length": str(length), "Upload-Metadata": told(**metadata)}
+    return server.writer.post(f"{session}uploads/", headers=headers)
+
+
+def send(server: Server, upload: str, offset: int, data: bytes, **headers: str) -> httpx.Response:
+    said = {**TUS, "Upload-Offset": str(offset), "Content-Type": "application/offset+octet-stream", **headers}
+    return server.writer.patch(upload, content=data, headers=said)
+
+
+def offset(server: Server, upload: str) -> int:
+    answer = server.writer.head(upload, headers=TUS)
+    assert answer.status_code == 200 and answer.headers["cache-control"] == "no-store"
+    return int(answer.headers["upload-offset"])
+
+
+def test_a_picture_comes_in_pieces_and_is_in_the_session(server: Server, session: str, photograph: bytes) -> None:
+    begun = begin(server, session, len(photograph), filename="Ä photo.jpg", filetype="image/jpeg", collection="Sent",
+                  title="Sent in pieces")  # fmt: skip
+    assert begun.status_code == 201 and begun.headers["tus-resumable"] == "1.0.0"
+    upload = begun.headers["location"]
+    assert send(server, upload, 0, photograph[:10_000]).headers["upload-offset"] == "10000"
+    assert offset(server, upload) == 10_000
+    done = send(server, upload, 10_000, photograph[10_000:])
+    assert done.status_code == 204 and done.headers["x-known"] == "false"
+    ident = done.headers["x-ident"]
+    assert server.http.get(f"/images/{ident}").content == photograph
+    assert server.writer.post(f"{session}commit/").status_code == 200
+    image = server.http.get(f"/api/images/{ident}/").json()
+    assert (image["title"], image["file_name"], image["collections"]) == ("Sent in pieces", "Ä photo.jpg", ["sent"])
+
+
+def test_the_answer_to_the_last_piece_may_be_lost(server: Server, session: str) -> None:
+    data = pictures.png(seed=32)
+    upload = begin(server, session, len(data)).headers["location"]
+    first = send(server, upload, 0, data)
+    again = server.writer.head(upload, headers=TUS)
+    assert again.headers["upload-offset"] == str(len(data)) and again.headers["x-ident"] == first.headers["x-ident"]
+    repeated = send(server, upload, len(data), b"")
+    assert repeated.status_code == 204 and repeated.headers["x-ident"] == first.headers["x-ident"]
+    changes = server.writer.get(session).json()["changes"]
+    assert [change["kind"] for change in changes] == ["add"]
+
+
+def test_a_server_that_is_killed_goes_on_with_it(serve: Callable[..., Server], photograph: bytes) -> None:
+    server = serve()
+    session = f"/api/sessions/{server.writer.post('/api/sessions/', json={}).json()['id']}/"
+    upload = begin(server, session, len(photograph)).headers["location"]
+    send(server, upload, 0, photograph[:30_000])
+    data = server.data
+    server.kill()
+    server = serve(data)
+    here = offset(server, upload)
+    assert here == 30_000
+    assert send(server, upload, here, photograph[here:]).headers["x-known"] == "false"
+
+
+@pytest.mark.parametrize(
+    ("data", "status"), [(b"no picture at all", 415), (pictures.jpeg(300, 200, seed=33)[:4_000], 422)]
+)
+def test_what_is_no_picture_is_refused_and_forgotten(server: Server, session: str, data: bytes, status: int) -> None:
+    upload = begin(server, session, len(data), filename="a.jpg").headers["location"]
+    refused = send(server, upload, 0, data)
+    assert refused.status_code == status and refused.json()["errors"][0]["field"] == "file"
+    assert server.writer.head(upload, headers=TUS).status_code == 404
+    assert server.writer.get(session).json()["changes"] == []
+
+
+def test_what_does_not_fit_is_refused_in_words(server: Server, session: str) -> None:
+    upload = begin(server, session, 100).headers["location"]
+    assert send(server, upload, 7, b"abc").status_code == 409
+    assert send(server, upload, 0, b"x" * 101).status_code == 400
+    assert send(server, upload, 0, b"abc", **{"Content-Type": "text/plain"}).status_code == 415
+    assert send(server, upload, 0, b"abc", **{"Tus-Resumable": "0.2.2"}).status_code == 412
+    assert send(server, upload, 0, b"abc", **{"Upload-Offset": "-1"}).status_code == 400
+    assert server.writer.delete(upload, headers=TUS).status_code == 204
+    assert server.writer.head(upload, headers=TUS).status_code == 404
+    assert begin(server, session, 0).status_code == 415
+    assert begin(server, session, 1 << 40).status_code == 413
+    assert begin(server, session, 10, nonsense="x").status_code == 400
+    assert begin(server, session, 10, title="x" * 501).status_code == 400
+    broken = {**TUS, "Upload-Length": "10", "Upload-Metadata": "title ???"}
+    assert server.writer.post(f"{session}uploads/", headers=broken).status_code == 400
+
+
+def test_nothing_is_sent_to_a_session_that_has_ended(server: Server, session: str) -> None:
+    upload = begin(server, session, 10).headers["location"]
+    server.writer.delete(session)
+    assert send(server, upload, 0, b"abc").status_code == 409
+    assert begin(server, session, 10).status_code == 409
+
+
+def test_whoever_may_not_add_may_not_send(server: Server, session: str) -> None:
+    headers = {**TUS, "Upload-Length": "10"}
+    assert server.http.post(f"{session}uploads/", headers=headers).status_code == 401
+    upload = begin(server, session, 10).headers["location"]
+    assert server.http.head(upload, headers=TUS).status_code == 401
+    assert server.http.patch(upload, content=b"a", headers=TUS).status_code == 401
+
+
+def test_what_it_can_is_told(server: Server, session: str) -> None:
+    answer = server.writer.options(f"{session}uploads/")
+    assert answer.status_code == 204 and answer.headers["tus-version"] == "1.0.0"
+    assert set(answer.headers["tus-extension"].split(",")) == {"creation", "expiration", "termination"}
+    assert int(answer.headers["tus-max-size"]) > 1 << 30
+
+
+def test_two_at_once_do_not_write_over_each_other(repository: Engine) -> None:
+    session = services.open_session("tester")
+    begun = partial.begin(session.pk, "a", 100, {}, {})
+
+    class Meanwhile:
+        def read(self, size: int, /) -> bytes:
+            with pytest.raises(Conflict):
+                partial.append(begun, 0, self)
+            return b""
+
+    partial.append(begun, 0, Meanwhile())
+
+
+def test_what_nobody_goes_on_with_is_forgotten(repository: Engine) -> None:
+    session = services.open_session("tester")
+    old, new = (partial.begin(session.pk, name, 100, {}, {}) for name in ("old", "new"))
+    directory = Path(repository.settings.data) / "uploads"
+    long_ago = time.time() - partial.KEPT - 60
+    for path in directory.glob(f"{old.id}*"):
+        os.utime(path, (long_ago, long_ago))
+    partial.forget_old()
+    assert {one.id for one in partial.waiting(session.pk)} == {new.id}
