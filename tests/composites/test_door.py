@@ -165,16 +165,16 @@ def shown(engine: Engine, scope: tokens.Scope) -> str:
     return f"Bearer {tokens.issue(engine.settings.secret_key, scope, 1)}"
 
 
-def person(*, staff: bool) -> APIClient:
+def person(permission: str) -> APIClient:
     client = APIClient(raise_request_exception=False)
-    user = User.objects.create_user("eve", password="password", is_staff=staff)
-    user.user_permissions.add(Permission.objects.get(codename="add_member"))
+    user = User.objects.create_user("eve", password="password", is_staff=True)
+    user.user_permissions.add(Permission.objects.get(codename=permission))
     client.force_login(user)
     return client
 
 
-def test_without_a_dlcs_our_own_tokens_and_staff_are_let_in(repository: Engine) -> None:
-    for client in (caller(shown(repository, tokens.Scope.WRITE)), person(staff=True)):
+def test_without_a_dlcs_our_own_tokens_and_people_are_let_in(repository: Engine) -> None:
+    for client in (caller(shown(repository, tokens.Scope.WRITE)), person("add_member")):
         assert client.post(QUEUE, request(), format="json").status_code == 202
 
 
@@ -183,10 +183,10 @@ def test_without_a_dlcs_others_are_told_what_they_lack(repository: Engine) -> No
     assert (unknown.status_code, unknown["www-authenticate"]) == (401, 'Bearer realm="mezzotint"')
     assert caller("Bearer x.y.z").post(QUEUE, request(), format="json").status_code == 401
     reader = caller(shown(repository, tokens.Scope.READ)).post(QUEUE, request(), format="json")
-    somebody = person(staff=False).post(QUEUE, request(), format="json")
+    somebody = person("view_member").post(QUEUE, request(), format="json")
     for answer in (reader, somebody):
         assert (answer.status_code, answer["content-type"]) == (403, "application/problem+json")
-    assert somebody.json()["detail"] == "a staff member or a token of scope write may do this"
+    assert somebody.json()["detail"] == "this needs the permission composites.add_member"
     assert not Collection.objects.exists()
 
 

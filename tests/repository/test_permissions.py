@@ -9,19 +9,19 @@ from pathlib import Path
 from typing import Any
 
 import pytest
-from django.contrib.auth.models import Permission, User
+from django.contrib.auth.models import Group, Permission, User
 from django.core.files.uploadedfile import SimpleUploadedFile
 from rest_framework.test import APIClient
 
 from mezzotint import tokens
-from mezzotint.repository import services
+from mezzotint.repository import roles, services
 from mezzotint.repository.models import UpdateSession
 from mezzotint.wiring import Engine
 from tests import pictures
 from tests.conftest import engine_on
 from tests.repository.keeping import put_in
 
-ACTORS = ("nobody", "nobody, private", "scope read", "scope write", "a login", "staff", "staff with")
+ACTORS = ("nobody", "nobody, private", "scope read", "scope write", "a login", "staff", "somebody with")
 DOCUMENT = {"@type": "Collection", "member": [{"id": "1", "origin": "https://example.org/a.pdf"}]}
 Ask = Callable[[APIClient], Any]
 
@@ -72,6 +72,10 @@ def asks(engine: Engine, name: str) -> dict[str, Ask]:
         assert client.get("/api/sessions/").status_code == client.get(address).status_code == 200
         return client.delete(address)
 
+    def own_commit(client: APIClient) -> Any:
+        opened = client.post("/api/sessions/", {}, "json")
+        return client.post(f"/api/sessions/{opened.json()['id']}/commit/") if opened.status_code == 201 else opened
+
     return {
         "read images and collections": put("get", image),
         "have pictures fetched": lambda client: client.post(
@@ -92,6 +96,7 @@ def asks(engine: Engine, name: str) -> dict[str, Ask]:
         "change a collection": put("patch", "/api/collections/shelf/", version=1, title="Mine"),
         "remove a collection": put("delete", "/api/collections/shelf/"),
         "open, see and abort a session of one's own": own,
+        "commit a session of one's own": own_commit,
         "see somebody else's session": put("get", f"/api/sessions/{others}/"),
         "abort or commit somebody else's session": put("delete", f"/api/sessions/{others}/"),
         "add an image in a session": lambda client: client.post(f"/api/sessions/{mine}/images/", {"file": picture()}),
@@ -142,7 +147,7 @@ def test_every_cell(holding: Engine, actor: str) -> None:
     wrong = {}
     for what, cells in TABLE.items():
         User.objects.filter(username="eve").delete()
-        permissions = cells[actor] if actor == "staff with" else ""
+        permissions = cells[actor] if actor == "somebody with" else ""
         status = asked[what](client_of(actor, holding, permissions)).status_code
         if is_denied(what, status) == (cells[actor] != "no"):
             wrong[what] = status
@@ -152,7 +157,8 @@ def test_every_cell(holding: Engine, actor: str) -> None:
 @pytest.mark.parametrize("holding", ["public"], indirect=True)
 def test_who_may_change_images_sees_no_session_of_others(holding: Engine) -> None:
     others = services.open_session("somebody else")
-    client = client_of("staff", holding, "repository.change_image, repository.add_image, repository.view_updatesession")
+    may = ", ".join(f"repository.{name}" for name in ("change_image", "add_image", "view_updatesession", "add_commit"))
+    client = client_of("staff", holding, may)
     address = f"/api/sessions/{others.pk}/"
     assert client.get(address).status_code == 200
     assert client.delete(address).status_code == client.post(f"{address}commit/").status_code == 404
@@ -167,7 +173,7 @@ def test_who_may_change_images_sees_no_session_of_others(holding: Engine) -> Non
 def test_who_may_make_collections_changes_none(holding: Engine) -> None:
     """By whatever way: a POST over one that is there, a PUT in a session, an upload that joins one."""
     put_in(holding, 9)
-    client = client_of("staff", holding, "repository.add_collection, repository.add_image")
+    client = client_of("staff", holding, "repository.add_collection, repository.add_image, repository.add_commit")
     over = {"slug": "shelf", "version": 1, "title": "Mine", "images": []}
     assert client.post("/api/collections/", over, "json").status_code == 403
     opened = client.post("/api/sessions/", {}, "json").json()["id"]
@@ -176,3 +182,36 @@ def test_who_may_make_collections_changes_none(holding: Engine) -> None:
     assert client.put(f"{there}attic/", {"title": "New"}, "json").status_code == 204
     assert client.post("/api/images/", {"file": picture(), "collection": "Shelf"}).status_code == 403
     assert client.post("/api/images/", {"file": picture(), "collection": "Cellar"}).status_code == 201
+
+
+WHAT_ROLES_MAY = {
+    "viewer": set[str](),
+    "contributor": {
+        "open, see and abort a session of one's own", "add an image in a session", "describe an image in a session",
+        "change a collection in a session",
+    },
+}  # fmt: skip
+WHAT_ROLES_MAY["editor"] = WHAT_ROLES_MAY["contributor"] | {
+    "see who made a commit, and its note", "see what was removed", "add an image", "add an image to a collection",
+    "describe an image", "remove an image", "bring a removed image back", "make a collection", "change a collection",
+    "remove a collection", "commit a session of one's own", "see somebody else's session",
+    "abort or commit somebody else's session", "remove an image in a session", "remove a collection in a session",
+}  # fmt: skip
+WHAT_ROLES_MAY["admin"] = set(TABLE)
+
+
+@pytest.mark.parametrize("role", roles.ROLES)
+@pytest.mark.parametrize("holding", ["public"], indirect=True)
+def test_every_role_may_what_its_name_says(holding: Engine, role: str) -> None:
+    assert roles.make() == list(roles.ROLES) and roles.make() == []
+    asked, may = asks(holding, "eve"), set()
+    for what in TABLE:
+        User.objects.filter(username="eve").delete()
+        client = client_of("a login", holding)
+        User.objects.get(username="eve").groups.add(Group.objects.get(name=role))
+        status = asked[what](client).status_code
+        if not is_denied(what, status):
+            may.add(what)
+    assert may - {"read images and collections", "have pictures fetched"} == WHAT_ROLES_MAY[role] - {
+        "read images and collections", "have pictures fetched"
+    }  # fmt: skip

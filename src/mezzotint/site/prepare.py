@@ -184,11 +184,13 @@ def _first_person(restored: int | None) -> Ready:
     from django.contrib.auth.models import User
 
     from mezzotint import tokens
+    from mezzotint.repository import roles
     from mezzotint.wiring import engine
 
     if User.objects.exists():
         return Ready(restored=restored)
     password = secrets.token_urlsafe(12)
     User.objects.create_superuser("admin", password=password)
+    roles.make()
     token = tokens.issue(engine().settings.secret_key, tokens.Scope.WRITE, days=90, name="first")
     return Ready(password, token, restored)

@@ -48,6 +48,7 @@ class RemovalsView(View):
 
 
 class BringBackView(View):
+    committing = frozenset({"POST"})
     rights = {"POST": ("repository.add_image",)}
 
     @extend_schema(request=None, responses={200: s.ImageSerializer} | PROBLEMS)

@@ -34,6 +34,7 @@ _LISTING = [
 
 
 class ImagesView(UploadView):
+    committing = frozenset({"POST"})
     rights = {"POST": ("repository.add_image",)}
 
     @listing("images_list", s.ImageSerializer, _LISTING)
@@ -56,6 +57,7 @@ class ImagesView(UploadView):
 
 
 class ImageView(View):
+    committing = frozenset({"PATCH", "DELETE"})
     rights = {"PATCH": ("repository.change_image",), "DELETE": ("repository.delete_image",)}
 
     @extend_schema(responses={200: s.ImageSerializer} | PROBLEMS)
@@ -77,6 +79,7 @@ class ImageView(View):
 
 
 class CollectionsView(View):
+    committing = frozenset({"POST"})
     rights = {"POST": ("repository.add_collection", "repository.change_collection")}
 
     @listing("collections_list", s.CollectionSerializer)
@@ -95,6 +98,7 @@ class CollectionsView(View):
 
 
 class CollectionView(View):
+    committing = frozenset({"PATCH", "DELETE"})
     rights = {"PATCH": ("repository.change_collection",), "DELETE": ("repository.delete_collection",)}
 
     @extend_schema(parameters=PAGING, responses={200: s.CollectionSerializer} | PROBLEMS)

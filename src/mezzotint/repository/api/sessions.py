@@ -144,6 +144,7 @@ class SessionCollectionView(View):
 
 
 class SessionCommitView(View):
+    committing = frozenset({"POST"})
     rights = {"POST": (*_ANY, _OTHERS[0])}
 
     @extend_schema(request=None, responses={200: s.CommitSerializer} | PROBLEMS)

@@ -47,6 +47,8 @@ class View(APIView):
     durable = True
     rights: ClassVar[Mapping[str, tuple[str, ...]]] = {}
     """by method, the permissions of Django's of which a member of staff needs one"""
+    committing: ClassVar[frozenset[str]] = frozenset()
+    """methods that commit, which wants a permission of its own"""
     content_negotiation_class = _Negotiation
 
     def finalize_response(self, request: Request, response: Any, *args: Any, **kwargs: Any) -> Any:
