@@ -11,4 +11,6 @@ into="$here/../src/mezzotint/browse/static/packages"
 mkdir -p "$into"
 sed '/^\/\/# sourceMappingURL=/d' "$packages/openseadragon/build/openseadragon/openseadragon.min.js" \
     >"$into/openseadragon.js"
+sed '/^\/\/# sourceMappingURL=/d' "$packages/tus-js-client/dist/tus.min.js" >"$into/tus.js"
+cp "$packages/tus-js-client/LICENSE" "$into/tus.LICENSE.txt"
 cp "$packages/openseadragon/LICENSE.txt" "$into/openseadragon.LICENSE.txt"

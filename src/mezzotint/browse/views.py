@@ -42,7 +42,7 @@ def _page_for_people(view: Callable[..., HttpResponseBase]) -> Callable[..., Htt
     def shown(request: HttpRequest, *args: Any, **kwargs: Any) -> HttpResponseBase:
         try:
             if not engine().settings.public_read and not request.user.is_authenticated:
-                return redirect(f"/admin/login/?{urlencode({'next': request.get_full_path()})}")
+                return redirect(f"/login/?{urlencode({'next': request.get_full_path()})}")
             return view(request, *args, **kwargs)
         except (MezzotintError, DatabaseError) as error:
             known = as_domain(error)

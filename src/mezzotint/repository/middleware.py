@@ -15,7 +15,7 @@ from mezzotint.repository.intake import capture
 
 log = logging.getLogger(__name__)
 _SAFE = {"GET", "HEAD", "OPTIONS", "TRACE"}
-_ALWAYS = ("/admin/login/", "/admin/logout/")
+_ALWAYS = ("/admin/login/", "/admin/logout/", "/login/", "/logout/")
 
 
 class Durable:

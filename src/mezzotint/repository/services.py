@@ -94,9 +94,9 @@ def edit_image(session: UpdateSession, ident: str, version: object, fields: Mapp
     _write(session, [SessionChange(session=session, kind=Kind.EDIT, key=ident, fields=cleaned, seen_version=seen)])
 
 
-def edit_images(session: UpdateSession, edits: Sequence[tuple[str, int, metadata.Fields]]) -> None:
-    """Have the session set checked fields of many images that are live, each as seen at its version, at the cost of a
-    few queries."""
+def edit_images(session: UpdateSession, edits: Sequence[tuple[str, int | None, metadata.Fields]]) -> None:
+    """Have the session set checked fields of many images, each as seen at its version, none where only the session has
+    it, at the cost of a few queries."""
     _write(
         session,
         [
@@ -104,6 +104,24 @@ def edit_images(session: UpdateSession, edits: Sequence[tuple[str, int, metadata
             for ident, version, fields in edits
         ],
     )
+
+
+def join(
+    session: UpdateSession,
+    images: Sequence[tuple[str, Mapping[str, Any], metadata.Fields]],
+    collections: Mapping[str, str],
+) -> None:
+    """Have images, each with its facts and what the session says of it, come into collections too."""
+    steps = [
+        SessionChange(
+            session=session,
+            kind=Kind.ADD,
+            key=ident,
+            fields={"fields": fields, "facts": dict(facts), "collections": dict(collections)},
+        )
+        for ident, facts, fields in images
+    ]
+    _write(session, steps)
 
 
 def remove_image(session: UpdateSession, ident: str, version: object = None) -> None:
@@ -119,6 +137,11 @@ def remove_images(session: UpdateSession, idents: Sequence[str]) -> None:
     missing = [ident for ident in idents if ident not in live]
     if missing:
         raise NotFound(f"there is no image {missing[0]}")
+    _write(session, [SessionChange(session=session, kind=Kind.REMOVE, key=ident) for ident in idents])
+
+
+def remove_drafts(session: UpdateSession, idents: Sequence[str]) -> None:
+    """Likewise those that are live or that only the session has, which then adds them no more."""
     _write(session, [SessionChange(session=session, kind=Kind.REMOVE, key=ident) for ident in idents])
 
 
@@ -159,6 +182,15 @@ def remove_collection(session: UpdateSession, slug: str) -> None:
     """Have the session remove a collection. Its images stay."""
     queries.collection(slug)
     _write(session, [SessionChange(session=session, kind=Kind.REMOVE_COLLECTION, key=slug)])
+
+
+def set_note(session: UpdateSession, note: str) -> None:
+    """What the commit will say of itself. Raises InvalidInput, Conflict."""
+    with transaction.atomic():
+        found = UpdateSession.objects.select_for_update().get(pk=session.pk)
+        check_open(found)
+        found.note = metadata.clean_text("note", note, 2000)
+        found.save(update_fields=["note"])
 
 
 def abort(session: UpdateSession) -> None:

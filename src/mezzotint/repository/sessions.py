@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections import defaultdict
+from collections.abc import Iterable
 from dataclasses import dataclass, field
 from typing import Any
 
@@ -36,11 +37,12 @@ class Work:
     collections: dict[str, SessionChange]
 
 
-def fold(session: UpdateSession) -> Work:
-    """The session's steps, in their order, as one change for each image and collection."""
+def fold(session: UpdateSession, keys: Iterable[str] | None = None) -> Work:
+    """The session's steps, in their order, as one change for each image and collection; of those of some keys alone."""
+    steps = session.changes.all() if keys is None else session.changes.filter(key__in=set(keys))
     images: dict[str, Pending] = defaultdict(Pending)
     collections: dict[str, SessionChange] = {}
-    for step in session.changes.iterator(_CHUNK):
+    for step in steps.iterator(_CHUNK):
         if step.kind in {SessionChange.Kind.COLLECTION, SessionChange.Kind.REMOVE_COLLECTION}:
             before = collections.get(step.key)
             if before is not None and before.kind == step.kind:

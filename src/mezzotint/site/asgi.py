@@ -37,7 +37,7 @@ from mezzotint.tracing import request_id
 
 _COLLECT = 700, 10, 10
 """Python's own thresholds; the program raises them while it starts"""
-_STATIC = ["django.contrib.admin", "rest_framework", "drf_spectacular_sidecar", "mezzotint.browse"]
+_STATIC = ["django.contrib.admin", "rest_framework", "drf_spectacular_sidecar", "mezzotint.browse", "mezzotint.desk"]
 _COMPOSITES = ("/customers/", "/collections/")
 _FORM_ROOM = 1 << 20
 """What a multipart form may weigh beside the file in it, in bytes."""

@@ -23,6 +23,8 @@ _POLICY = {
 }
 _OF_DOCS = _POLICY | {"style-src": "'self' 'unsafe-inline'"}
 """for Swagger UI, which styles its elements one by one"""
+_OF_DESK = _POLICY | {"img-src": "'self' data: blob:"}
+"""for pictures that are shown before they are sent"""
 _DOCS = "/api/docs/"
 _NOTHING = ("camera", "geolocation", "microphone", "payment", "usb", "browsing-topics")
 
@@ -44,16 +46,21 @@ def _said(policy: dict[str, str]) -> str:
 class Headers:
     def __init__(self, get_response: Callable[[HttpRequest], HttpResponseBase]) -> None:
         self._get_response = get_response
-        self._policy, self._of_docs = _said(_POLICY), _said(_OF_DOCS)
+        self._policy, self._of_docs, self._of_desk = map(_said, (_POLICY, _OF_DOCS, _OF_DESK))
         self._permissions = ", ".join(f"{name}=()" for name in _NOTHING)
 
     def __call__(self, request: HttpRequest) -> HttpResponseBase:
         response = self._get_response(request)
-        response.headers.setdefault("Content-Security-Policy", self._of_docs if request.path == _DOCS else self._policy)
+        response.headers.setdefault("Content-Security-Policy", self._policy_of(request.path))
         response.headers.setdefault("Permissions-Policy", self._permissions)
         if _is_private(request):
             response.headers.setdefault("Cache-Control", "no-store")
         return response
+
+    def _policy_of(self, path: str) -> str:
+        if path == _DOCS:
+            return self._of_docs
+        return self._of_desk if path.startswith("/desk/") else self._policy
 
 
 def _is_private(request: HttpRequest) -> bool:

@@ -14,7 +14,7 @@ from mezzotint.repository.api.auth import shown_token
 from mezzotint.repository.api.problems import plain
 from mezzotint.wiring import engine
 
-_LOGIN = "/admin/login/"
+_LOGINS = {"/login/", "/admin/login/"}
 _ASKED = ("search", "q")
 
 
@@ -26,7 +26,7 @@ class Rated:
 
     def __call__(self, request: HttpRequest) -> HttpResponseBase:
         try:
-            if request.method == "POST" and request.path == _LOGIN:
+            if request.method == "POST" and request.path in _LOGINS:
                 engine().rates.logins.take(address(request))
             elif any(request.GET.get(name) for name in _ASKED) and not _is_known(request):
                 engine().rates.searches.take(address(request))

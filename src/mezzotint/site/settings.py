@@ -56,6 +56,7 @@ INSTALLED_APPS = [
     "mezzotint.imagecloud",
     "mezzotint.composites",
     "mezzotint.browse",
+    "mezzotint.desk",
 ]
 MIDDLEWARE = [
     "django.middleware.security.SecurityMiddleware",
@@ -101,7 +102,7 @@ AXES_RESET_ON_SUCCESS = AXES_DISABLE_ACCESS_LOG = True
 AXES_ENABLE_ADMIN = AXES_VERBOSE = False
 AXES_CLIENT_IP_CALLABLE = "mezzotint.site.rates.address"
 AXES_LOCKOUT_CALLABLE = "mezzotint.site.rates.locked"
-LOGIN_URL = "/admin/login/"
+LOGIN_URL, LOGIN_REDIRECT_URL, LOGOUT_REDIRECT_URL = "/login/", "/desk/", "/"
 
 USE_TZ = True
 TIME_ZONE = "UTC"

@@ -8,6 +8,7 @@ admin.autodiscover()
 
 urlpatterns = [
     path("", include("mezzotint.browse.urls")),
+    path("desk/", include("mezzotint.desk.urls")),
     path("", include("mezzotint.imagecloud.urls")),
     path("", include("mezzotint.composites.urls")),
     path("api/", include("mezzotint.repository.api.urls")),

@@ -74,11 +74,12 @@ def _may_read(request: Request) -> bool:
     return True
 
 
-def require(request: Request, *needed: str) -> None:
+def require(request: HttpRequest | Request, *needed: str) -> None:
     """Raises Unauthorized, Forbidden, unless it comes with a token of scope write, or from somebody with one of the
     permissions."""
-    if isinstance(request.auth, tokens.Token):
-        request.auth.require(tokens.Scope.WRITE)
+    token = getattr(request, "auth", None)  # a page has none
+    if isinstance(token, tokens.Token):
+        token.require(tokens.Scope.WRITE)
         return
     user = request.user
     if not user.is_authenticated:
@@ -87,7 +88,7 @@ def require(request: Request, *needed: str) -> None:
         raise Forbidden(f"this needs the permission {' or '.join(needed) or 'of a superuser'}")
 
 
-def has(request: Request, *needed: str) -> bool:
+def has(request: HttpRequest | Request, *needed: str) -> bool:
     """As `require`, for who is told less otherwise."""
     try:
         require(request, *needed)
@@ -96,6 +97,6 @@ def has(request: Request, *needed: str) -> bool:
     return True
 
 
-def who(request: Request) -> str:
+def who(request: HttpRequest | Request) -> str:
     """The name that a commit is made in."""
     return str(request.user.get_username())

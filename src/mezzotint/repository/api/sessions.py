@@ -5,6 +5,7 @@ from __future__ import annotations
 from typing import Any
 from uuid import UUID
 
+from django.http import HttpRequest
 from drf_spectacular.utils import extend_schema
 from rest_framework.permissions import SAFE_METHODS
 from rest_framework.request import Request
@@ -34,14 +35,14 @@ from mezzotint.repository.models import UpdateSession
 
 _ALL_IMAGES = ("repository.add_image", "repository.change_image", "repository.delete_image")
 _ALL_COLLECTIONS = ("repository.add_collection", "repository.change_collection", "repository.delete_collection")
-_ANY = (*_ALL_IMAGES, *_ALL_COLLECTIONS)
-_OTHERS = "repository.change_updatesession", "repository.view_updatesession"
+ANY_CHANGE = (*_ALL_IMAGES, *_ALL_COLLECTIONS)
+OTHERS = "repository.change_updatesession", "repository.view_updatesession"
 
 
-def session_of(request: Request, pk: UUID) -> UpdateSession:
+def session_of(request: HttpRequest | Request, pk: UUID) -> UpdateSession:
     """A person's own; anybody's with a token or with the permission for all. Raises NotFound, which says nothing of
     those of others."""
-    found, needed = queries.session(pk), _OTHERS if request.method in SAFE_METHODS else _OTHERS[:1]
+    found, needed = queries.session(pk), OTHERS if request.method in SAFE_METHODS else OTHERS[:1]
     if found.by != who(request) and not has(request, *needed):
         raise NotFound(f"there is no session {pk}")
     return found
@@ -51,13 +52,13 @@ class SessionsView(View):
     """Update sessions: changes that become visible all at once."""
 
     durable = False
-    rights = {"GET": (*_ANY, _OTHERS[1]), "POST": _ANY}
+    rights = {"GET": (*ANY_CHANGE, OTHERS[1]), "POST": ANY_CHANGE}
 
     @listing("sessions_list", s.SessionSerializer)
     def get(self, request: Request) -> Response:
         """A person's own; all of them with a token of scope write, or the permission to view them."""
         chosen = UpdateSession.objects.all()
-        if not has(request, _OTHERS[1]):
+        if not has(request, OTHERS[1]):
             chosen = chosen.filter(by=who(request))
         return paged(request, paging.page(chosen, "-opened", **asked_page(request), tie="id"), s.SessionSerializer)
 
@@ -70,7 +71,7 @@ class SessionsView(View):
 
 class SessionView(View):
     durable = False
-    rights = {"GET": (*_ANY, _OTHERS[1]), "DELETE": (*_ANY, _OTHERS[0])}
+    rights = {"GET": (*ANY_CHANGE, OTHERS[1]), "DELETE": (*ANY_CHANGE, OTHERS[0])}
 
     @extend_schema(parameters=PAGING, responses={200: s.SessionSerializer} | PROBLEMS)
     def get(self, request: Request, pk: UUID) -> Response:
@@ -145,7 +146,7 @@ class SessionCollectionView(View):
 
 class SessionCommitView(View):
     committing = frozenset({"POST"})
-    rights = {"POST": (*_ANY, _OTHERS[0])}
+    rights = {"POST": (*ANY_CHANGE, OTHERS[0])}
 
     @extend_schema(request=None, responses={200: s.CommitSerializer} | PROBLEMS)
     def post(self, request: Request, pk: UUID) -> Response:

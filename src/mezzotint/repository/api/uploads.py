@@ -7,6 +7,7 @@ from typing import Any
 
 from django.core.files.uploadedfile import UploadedFile
 from django.core.files.uploadhandler import FileUploadHandler
+from django.http import HttpRequest
 from rest_framework.request import Request
 
 from mezzotint.derivatives import Base
@@ -64,7 +65,7 @@ class SpoolHandler(FileUploadHandler):
         return SpooledFile(self.file_name or "file", self._spool, self._error)
 
 
-def uploaded_files(request: Request) -> list[SpooledFile]:
+def uploaded_files(request: HttpRequest | Request) -> list[SpooledFile]:
     """The `file` parts of the form. Raises InvalidInput."""
     files = [file for file in request.FILES.getlist("file") if isinstance(file, SpooledFile)]
     if not files:

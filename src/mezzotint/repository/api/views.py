@@ -167,7 +167,7 @@ def added(session: UpdateSession, addition: services.Addition) -> dict[str, Any]
     return {"ident": upload.ident, "known": upload.known, "url": f"/{base_key(upload.ident)}"} | upload.fields
 
 
-def may_put(request: Request, slug: str) -> None:
+def may_put(request: HttpRequest | Request, slug: str) -> None:
     """Raises Unauthorized, Forbidden."""
     what = "add" if queries.find_collection(slug) is None else "change"
     require(request, f"repository.{what}_collection")

@@ -76,11 +76,11 @@ def put_in(plan: Plan, by: str, note: str) -> Commit | None:
     """Commit what is planned, all of it at once. Raises Conflict where somebody else was quicker."""
     if not plan.edits:
         return None
-    _, done = services.at_once(by, lambda session: services.edit_images(session, _steps(plan.edits)), note)
+    _, done = services.at_once(by, lambda session: services.edit_images(session, steps(plan.edits)), note)
     return done
 
 
-def _steps(edits: Sequence[Edit]) -> list[tuple[str, int, metadata.Fields]]:
+def steps(edits: Sequence[Edit]) -> list[tuple[str, int, metadata.Fields]]:
     return [(edit.ident, edit.version, edit.new) for edit in edits]
 
 

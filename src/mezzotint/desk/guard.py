@@ -1,0 +1,55 @@
+"""Who is let in, and what becomes of errors."""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+from functools import wraps
+from typing import Any
+from urllib.parse import urlencode
+
+from django.contrib import messages
+from django.db import DatabaseError
+from django.http import HttpRequest, HttpResponseBase
+from django.shortcuts import redirect
+from django.views.decorators.cache import never_cache
+from django.views.decorators.http import require_http_methods
+
+from mezzotint.browse.views import error_page
+from mezzotint.errors import Conflict, InvalidInput, MezzotintError
+from mezzotint.repository.api.auth import require
+from mezzotint.repository.api.problems import as_domain
+from mezzotint.repository.api.sessions import ANY_CHANGE
+
+View = Callable[..., HttpResponseBase]
+
+
+def desk_page(*needed: str, writes: bool = False) -> Callable[[View], View]:
+    """For a login that has one of the permissions, of any that change something where none is named. A page that
+    `writes` is for POST; what it is told wrong is said on the page that it came from."""
+
+    def decorated(view: View) -> View:
+        @require_http_methods(["POST"] if writes else ["GET", "HEAD", "POST"])
+        @never_cache
+        @wraps(view)
+        def shown(request: HttpRequest, *args: Any, **kwargs: Any) -> HttpResponseBase:
+            try:
+                if not request.user.is_authenticated:
+                    here = "/desk/" if writes else request.get_full_path()
+                    return redirect(f"/login/?{urlencode({'next': here})}")
+                require(request, *(needed or ANY_CHANGE))
+                return view(request, *args, **kwargs)
+            except (InvalidInput, Conflict) as error:
+                back = request.POST.get("back", "")
+                if not writes or not back.startswith("/desk/"):
+                    return error_page(request, error)
+                messages.error(request, f"Nothing was changed: {error}")
+                return redirect(back)
+            except (MezzotintError, DatabaseError) as error:
+                known = as_domain(error)
+                if known is None:
+                    raise
+                return error_page(request, known)
+
+        return shown
+
+    return decorated

@@ -1,0 +1,10 @@
+"""What fields are called on pages."""
+
+from __future__ import annotations
+
+from mezzotint.repository import metadata
+
+_OTHERWISE = {"alt": "Alternative text", "captured": "Date"}
+LONG = {name for name, field in metadata.FIELDS.items() if (field.limit or 0) >= 2000}
+"""with room for lines"""
+LABELS = {name: _OTHERWISE.get(name, name.replace("_", " ").capitalize()) for name in metadata.FIELDS}

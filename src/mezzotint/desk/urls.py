@@ -1,0 +1,24 @@
+from django.urls import path
+
+from mezzotint.desk import collections, describing, sessions, spreadsheets
+
+urlpatterns = [
+    path("", sessions.home, name="desk"),
+    path("sessions/", sessions.begin, name="desk-begin"),
+    path("sessions/<uuid:pk>/", sessions.session, name="desk-session"),
+    path("sessions/<uuid:pk>/files/", sessions.put_in, name="desk-files"),
+    path("sessions/<uuid:pk>/commit/", sessions.finish, name="desk-commit"),
+    path("sessions/<uuid:pk>/abort/", sessions.abort, name="desk-abort"),
+    path("sessions/<uuid:pk>/many/", describing.many, name="desk-many"),
+    path("sessions/<uuid:pk>/images/<str:ident>/", describing.one, name="desk-draft"),
+    path("images/", describing.images, name="desk-images"),
+    path("images/many/", describing.many_live, name="desk-images-many"),
+    path("images/<str:ident>/", describing.live, name="desk-image"),
+    path("images/<str:ident>/remove/", describing.remove, name="desk-remove"),
+    path("removed/", describing.removed, name="desk-removed"),
+    path("removed/<str:ident>/", describing.bring_back, name="desk-bring-back"),
+    path("spreadsheet/", spreadsheets.spreadsheet, name="desk-spreadsheet"),
+    path("collections/", collections.collections, name="desk-collections"),
+    path("collections/<str:slug>/", collections.collection, name="desk-collection"),
+    path("collections/<str:slug>/remove/", collections.remove, name="desk-collection-remove"),
+]

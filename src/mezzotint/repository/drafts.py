@@ -1,0 +1,165 @@
+"""Images as an open session would have them: what people look at and go on describing before they commit."""
+
+from __future__ import annotations
+
+from collections.abc import Iterable, Mapping, Sequence
+from dataclasses import dataclass
+from typing import Any
+
+from django.db.models import Exists, OuterRef, QuerySet
+
+from mezzotint.errors import InvalidInput, NotFound
+from mezzotint.repository import metadata, services, sessions, slugs
+from mezzotint.repository.models import Image, SessionChange, UpdateSession
+
+Kind = SessionChange.Kind
+WORK = ("set", "add", "take", "replace")
+
+
+@dataclass(frozen=True, slots=True)
+class Draft:
+    """`live` is what everybody sees now, None where the session adds it. `fields` are all that people edit, as they
+    would be; `edited` those that the session changes; `overtaken` those of them that somebody else has changed since.
+    `joins` are the collections that it would come into, by name or title."""
+
+    ident: str
+    live: Image | None
+    fields: metadata.Fields
+    facts: Mapping[str, Any]
+    edited: Sequence[str] = ()
+    overtaken: Sequence[str] = ()
+    joins: Sequence[str] = ()
+    removed: bool = False
+
+    @property
+    def version(self) -> int | None:
+        return None if self.live is None else self.live.version
+
+    @property
+    def title(self) -> str:
+        return self.fields["title"] or self.fields["file_name"] or "Untitled"
+
+    @property
+    def differences(self) -> list[tuple[str, Any, Any]]:
+        """Of an edit: the field, what is there now, and what would be."""
+        return [(name, getattr(self.live, name), self.fields[name]) for name in self.edited]
+
+
+@dataclass
+class Counts:
+    """How many images a session adds, edits and removes, and how many collections it changes."""
+
+    add: int = 0
+    edit: int = 0
+    remove: int = 0
+    collection: int = 0
+
+    @property
+    def nothing(self) -> bool:
+        return not (self.add or self.edit or self.remove or self.collection)
+
+
+def drafts(session: UpdateSession, idents: Iterable[str]) -> dict[str, Draft]:
+    """Of those of the idents that are live or that the session has, in their order."""
+    asked = list(dict.fromkeys(idents))
+    work = sessions.fold(session, asked).images
+    live = Image.objects.in_bulk(asked, field_name="ident")
+    found = (_draft(ident, work.get(ident, sessions.Pending()), live.get(ident)) for ident in asked)
+    return {one.ident: one for one in found if one is not None}
+
+
+def draft(session: UpdateSession, ident: str) -> Draft:
+    """Raises NotFound."""
+    found = drafts(session, [ident]).get(ident)
+    if found is None:
+        raise NotFound(f"there is no image {ident:.80}")
+    return found
+
+
+def counts(session: UpdateSession) -> Counts:
+    """Of the steps, whatever they come to: to undo one is a step as well."""
+    found = {kind: steps(session, kind).values("key").distinct().count() for kind in (Kind.ADD, Kind.EDIT, Kind.REMOVE)}
+    collections = session.changes.filter(kind__in=[Kind.COLLECTION, Kind.REMOVE_COLLECTION]).values("key").distinct()
+    return Counts(found[Kind.ADD], found[Kind.EDIT], found[Kind.REMOVE], collections.count())
+
+
+def steps(session: UpdateSession, kind: str) -> QuerySet[SessionChange]:
+    """Those of one kind; what is said of an image that the session itself adds is part of adding it."""
+    found = session.changes.filter(kind=kind)
+    if kind != Kind.EDIT:
+        return found
+    return found.filter(Exists(Image.objects.filter(ident=OuterRef("key"))))
+
+
+def describe(session: UpdateSession, found: Iterable[Draft], work: Work) -> int:
+    """Have the session do the same with many images; how many that changes. Raises InvalidInput."""
+    edits = [(one.ident, one.version, new) for one in found if not one.removed and (new := work.of(one.fields))]
+    services.edit_images(session, edits)
+    return len(edits)
+
+
+def join(session: UpdateSession, found: Sequence[Draft], name: str) -> None:
+    """Have images come into a collection at the commit, a new one if need be. Raises InvalidInput."""
+    joined = slugs.joined([name])
+    if not joined:
+        raise InvalidInput("collection", "is missing", "its name")
+    services.join(session, [(one.ident, one.facts, _added_fields(one)) for one in found if not one.removed], joined)
+
+
+@dataclass(frozen=True)
+class Work:
+    """What is done with each of many images: `set` one field, `add` or `take` a tag, or `replace` a text in a field
+    by another."""
+
+    what: str
+    field: str = ""
+    value: str = ""
+    by: str = ""
+
+    def of(self, fields: metadata.Fields) -> metadata.Fields:
+        """The fields that become another. Raises InvalidInput."""
+        name = "tags" if self.what in {"add", "take"} else self.field
+        if self.what not in WORK:
+            raise InvalidInput("what", f"cannot be {self.what!r:.40}", ", ".join(WORK))
+        if name not in metadata.FIELDS:
+            raise InvalidInput("field", f"cannot be {name!r:.40}", ", ".join(metadata.FIELDS))
+        if self.what != "set" and not self.value.strip():
+            raise InvalidInput("value", "is missing", "what is added, taken away or replaced")
+        new = metadata.clean_image({name: self._made(name, fields[name])})
+        return {} if new[name] == fields[name] else new
+
+    def _made(self, name: str, now: Any) -> Any:
+        given = metadata.clean_tags(self.value) if self.what in {"add", "take"} else []
+        match self.what:
+            case "add":
+                return [*now, *(tag for tag in given if tag not in now)]
+            case "take":
+                return [tag for tag in now if tag not in given]
+            case "replace" if metadata.FIELDS[name].many:
+                return [tag.replace(self.value, self.by) for tag in now]
+            case "replace":
+                return now.replace(self.value, self.by)
+        return self.value
+
+
+def _draft(ident: str, pending: sessions.Pending, live: Image | None) -> Draft | None:
+    if live is None and pending.added is None:
+        return None
+    joins = list(pending.collections.values())
+    if live is None:
+        assert pending.added is not None
+        facts = {name: pending.added[name] for name in sessions.FACTS}
+        fields = metadata.EMPTY | pending.added["fields"] | pending.edited
+        return Draft(ident, None, fields, facts, joins=joins, removed=pending.removed)
+    now = {name: getattr(live, name) for name in metadata.IMAGE_FIELDS}
+    edited = [name for name, value in pending.edited.items() if now[name] != value]
+    overtaken = [
+        name for name in edited if not live.field_versions.get(name, 1) <= pending.seen.get(name, 0) <= live.version
+    ]
+    facts = {name: getattr(live, name) for name in sessions.FACTS}
+    return Draft(ident, live, now | pending.edited, facts, edited, overtaken, joins, pending.removed)
+
+
+def _added_fields(one: Draft) -> metadata.Fields:
+    """As the step that adds it has them; one that is live keeps its own."""
+    return {} if one.live is not None else {name: value for name, value in one.fields.items() if value}
