@@ -196,7 +196,7 @@ def test_where_reading_is_private_people_log_in_first(private: Server) -> None:
     for path in paths:
         answer = private.http.get(path)
         assert answer.status_code == 302
-        assert answer.headers["location"].startswith("/admin/login/?next=")
+        assert answer.headers["location"].startswith("/login/?next=")
         assert "Private" not in answer.text
 
     password = re.search(r"password: (\S+)", (private.data / "first-login").read_text())
@@ -244,7 +244,7 @@ def test_whatever_its_shape_a_picture_has_its_place_in_a_row(server: Server, siz
 def test_people_are_led_to_what_is_for_people(server: Server) -> None:
     shown = page(server, "/")
     links = shown.all("a", "href")
-    assert {"/", "/collection/", "/admin/login/?next=/", "/api/docs/"} <= set(links)
+    assert {"/", "/collection/", "/login/?next=/", "/api/docs/"} <= set(links)
     for link in ("/collection/", "/api/docs/", "/iiif/presentation/3/collection.json", "/api/export/"):
         assert server.http.get(link).status_code == 200
 

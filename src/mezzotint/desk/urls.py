@@ -1,6 +1,6 @@
 from django.urls import path
 
-from mezzotint.desk import collections, describing, sessions, spreadsheets
+from mezzotint.desk import collections, describing, history, sessions, spreadsheets
 
 urlpatterns = [
     path("", sessions.home, name="desk"),
@@ -15,6 +15,7 @@ urlpatterns = [
     path("images/many/", describing.many_live, name="desk-images-many"),
     path("images/<str:ident>/", describing.live, name="desk-image"),
     path("images/<str:ident>/remove/", describing.remove, name="desk-remove"),
+    path("commits/<int:seq>/", history.made, name="desk-commit-made"),
     path("removed/", describing.removed, name="desk-removed"),
     path("removed/<str:ident>/", describing.bring_back, name="desk-bring-back"),
     path("spreadsheet/", spreadsheets.spreadsheet, name="desk-spreadsheet"),

@@ -58,6 +58,20 @@ def page(number: int) -> list[Activity]:
     return list(_activities(after, newest.seq, newest.fingerprint))
 
 
+def segment(seq: int) -> Segment:
+    """What a commit was, from the journal. Raises NotFound, JournalBroken, StoreUnavailable."""
+    made = Commit.objects.filter(seq=seq).first()
+    if made is None:
+        raise NotFound(f"there is no commit {seq}")
+    before = Commit.objects.filter(seq=seq - 1).first()
+    after = Head() if before is None else Head(before.seq, before.fingerprint)
+    for found, head in engine().journal.follow(after):
+        if head.seq == seq and head.fingerprint == made.fingerprint:
+            return found
+        break
+    raise JournalBroken(f"this store does not hold segment {seq} of this database")
+
+
 @lru_cache(_REMEMBERED)
 def _activities(after: Head, until: int, fingerprint: str) -> tuple[Activity, ...]:
     """Of the segments behind `after`, to the one of that number and fingerprint."""
