@@ -34,6 +34,7 @@ class Token:
     scope: Scope
     expires: int
     """seconds since the epoch"""
+    issued: int = 0
 
     def allows(self, scope: Scope) -> bool:
         return _ORDER.index(self.scope) >= _ORDER.index(scope)
@@ -70,7 +71,7 @@ def _verified(secret: str, text: str) -> Token:
 
     try:
         claims = jwt.decode(text, _key(secret), algorithms=[_ALGORITHM], options={"require": ["exp", "sub", "scope"]})
-        return Token(str(claims["sub"]), Scope(claims["scope"]), int(claims["exp"]))
+        return Token(str(claims["sub"]), Scope(claims["scope"]), int(claims["exp"]), int(claims.get("iat", 0)))
     except jwt.ExpiredSignatureError:
         raise Unauthorized(_EXPIRED) from None
     except (jwt.InvalidTokenError, ValueError):

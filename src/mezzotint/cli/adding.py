@@ -11,7 +11,6 @@ from rich.filesize import decimal
 from rich.markup import escape
 from rich.table import Table
 
-from mezzotint import tokens
 from mezzotint.cli import pyramids
 from mezzotint.cli.app import app, ready_database
 from mezzotint.cli.output import AsJson, bytes_progress, fail, out, say, tell
@@ -23,8 +22,6 @@ if TYPE_CHECKING:
     from mezzotint.repository.intake.ingest import IngestReport, Refusal
 
 _SHOWN = 50
-token_app = typer.Typer(no_args_is_help=True, help="Tokens for machines.")
-app.add_typer(token_app, name="token")
 
 
 @app.command()
@@ -108,18 +105,6 @@ def _show(report: IngestReport, left: list[Refusal], *, dry_run: bool) -> None:
         changed = f", {report.changed} described anew" if report.changed else ""
         left_out = f", {len(left)} other files left out" if left else ""
         say(f"{report.new} new, {report.known} known{changed}, {len(report.refused)} refused{left_out}")
-
-
-@token_app.command("issue")
-def token_issue(
-    scope: Annotated[
-        tokens.Scope, typer.Option(help="What it allows; each includes the ones before.")
-    ] = tokens.Scope.READ,
-    days: Annotated[int, typer.Option(help="How long it is valid.")] = 30,
-    name: Annotated[str, typer.Option(help="Who it is for; commits are made in this name.")] = "token",
-) -> None:
-    """Print a new token."""
-    print(tokens.issue(Settings.read().secret_key, scope, days, name))
 
 
 @app.command(context_settings={"allow_extra_args": True, "ignore_unknown_options": True, "help_option_names": []})

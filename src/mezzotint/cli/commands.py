@@ -15,6 +15,7 @@ from mezzotint.cli import (  # noqa: F401
     serving,
     signing,
     spreadsheets,
+    tokens,
 )
 from mezzotint.cli.app import app, reporting_errors
 

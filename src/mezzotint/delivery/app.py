@@ -62,8 +62,8 @@ class Delivery:
 
     def quick(self, new_id: Callable[[str | None], str]) -> Quick:
         """What answers hits in memory before anything else does."""
-        secret = self._engine.settings.secret_key
-        access = Access(self._renditions, self._engine.signer, public=self._public, secret=secret)
+        token = self._engine.tokens.verify
+        access = Access(self._renditions, self._engine.signer, public=self._public, token=token)
         return Quick(self._pictures, access, self.hosts, word=self._word, new_id=new_id)
 
     def takes(self, path: str) -> bool:
@@ -123,7 +123,7 @@ class Delivery:
         text = tokens.bearer(request.header(b"authorization"), shown)
         if text is None:
             return None
-        token = tokens.verify(self._engine.settings.secret_key, text)
+        token = self._engine.tokens.verify(text)
         token.require(tokens.Scope.READ)
         return token
 

@@ -40,8 +40,10 @@ class Wanted:
 class Access:
     """Who may have what without a look at anything. Of what may not be had the doors say why."""
 
-    def __init__(self, renditions: Renditions, signer: Signer, *, public: bool, secret: str) -> None:
-        self._renditions, self._public, self._secret = renditions, public, secret
+    def __init__(
+        self, renditions: Renditions, signer: Signer, *, public: bool, token: Callable[[str], tokens.Token]
+    ) -> None:
+        self._renditions, self._public, self._token = renditions, public, token
         self._verify = lru_cache(4096)(signer.verify)
 
     def unsigned(self, address: str) -> str | None:
@@ -56,7 +58,7 @@ class Access:
         if token is None:
             return signed or (self._public and self._renditions.is_free(address))
         try:
-            return tokens.verify(self._secret, token).allows(tokens.Scope.READ)
+            return self._token(token).allows(tokens.Scope.READ)
         except MezzotintError:
             return False
 

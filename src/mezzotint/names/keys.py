@@ -34,6 +34,8 @@ COPYING_KEY = f"{JOURNAL}copying"
 IMAGES = "images/"
 REMOTE = "remote/"
 TRASH = "trash/images/"
+ISSUED = "tokens/issued/"
+REVOKED_KEY = "tokens/revoked.json"
 DAMAGED = "trash/damaged/"
 
 

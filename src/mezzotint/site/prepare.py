@@ -192,5 +192,5 @@ def _first_person(restored: int | None) -> Ready:
     password = secrets.token_urlsafe(12)
     User.objects.create_superuser("admin", password=password)
     roles.make()
-    token = tokens.issue(engine().settings.secret_key, tokens.Scope.WRITE, days=90, name="first")
+    token, _ = engine().tokens.issue(tokens.Scope.WRITE, days=90, name="first")
     return Ready(password, token, restored)

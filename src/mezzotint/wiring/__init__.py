@@ -31,6 +31,7 @@ from mezzotint.sources.peers import PeerList
 from mezzotint.sources.records import RemoteRecords
 from mezzotint.transforms.children import Crew
 from mezzotint.transforms.rendering import Renderer
+from mezzotint.wiring.registry import FILE, Registry
 
 _WAITING = 4
 """for each connection to the store, of those who may wait for one"""
@@ -60,6 +61,7 @@ class Engine:
     notes: Notes
     rates: Rates
     signer: Signer
+    tokens: Registry
 
     def close(self) -> None:
         self.housekeeping.stop()
@@ -124,6 +126,7 @@ def open_engine(settings: Settings, observer: Observer | None = None) -> Engine:
         Notes(settings.data / "notes"),
         _rates(settings),
         signer_of(settings),
+        Registry(store, settings.secret_key, settings.data / "host" / FILE),
     )
 
 

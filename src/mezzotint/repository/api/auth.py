@@ -38,7 +38,7 @@ class Machine:
 def shown_token(request: HttpRequest | Request) -> tokens.Token | None:
     """None where none is shown. Raises Unauthorized for a wrong one."""
     text = tokens.bearer(request.headers.get("authorization"), request.GET.get("token"))
-    return None if text is None else tokens.verify(engine().settings.secret_key, text)
+    return None if text is None else engine().tokens.verify(text)
 
 
 class TokenAuthentication(BaseAuthentication):
