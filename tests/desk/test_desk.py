@@ -8,11 +8,11 @@ from functools import partial
 from typing import Any
 
 import pytest
-from django.contrib.auth.models import Group, User
+from django.contrib.auth.models import Group, Permission, User
 from django.core.files.uploadedfile import SimpleUploadedFile
 from django.test import Client
 
-from mezzotint.repository import metadata, roles, services
+from mezzotint.repository import commits, metadata, roles, services
 from mezzotint.repository.models import Collection, Image, SessionChange, UpdateSession
 from mezzotint.wiring import Engine
 from tests import pictures
@@ -254,9 +254,12 @@ def test_an_edit_that_somebody_overtook_is_told_before_the_commit(repository: En
     assert "Somebody else has changed title since" in page and "Theirs" in page
     refused = editor.post(f"{address}commit/", {"back": address}, follow=True)
     assert b"Nothing was changed" in refused.content and Image.objects.get().title == "Theirs"
-    editor.post(f"{address}images/{ident}/", {"version": "2", "title": "Mine after all"})
+    shown = editor.get(f"{address}images/{ident}/").content.decode()
+    assert "Somebody else has made this “Theirs” since" in shown
+    was = {f"was_{name}": "" for name in metadata.FIELDS} | {"was_title": "Mine", "title": "Mine", "version": "2"}
+    editor.post(f"{address}images/{ident}/", was)
     editor.post(f"{address}commit/")
-    assert Image.objects.get().title == "Mine after all"
+    assert Image.objects.get().title == "Mine"
 
 
 def test_a_session_that_has_ended_is_looked_at_and_not_changed(repository: Engine, editor: Client) -> None:
@@ -338,3 +341,77 @@ def test_nothing_is_kept_by_caches_on_the_way(repository: Engine, editor: Client
     assert "no-store" in editor.get("/desk/")["cache-control"]
     assert "blob:" in editor.get("/desk/")["content-security-policy"]
     assert "blob:" not in editor.get("/")["content-security-policy"]
+
+
+def test_what_others_put_into_a_collection_stays_in_it(repository: Engine, editor: Client) -> None:
+    first, second = put_in(repository, 60), put_in(repository, 61)
+    page = editor.get("/desk/collections/shelf/").content.decode()
+    idents = re.findall(r'name="ident" value="([0-9a-f]{64})"', page)
+    assert set(idents) == {first, second}
+    third = put_in(repository, 62)
+    places = {f"{kind}_{ident}": str(place) for kind in ("was", "at") for place, ident in enumerate(idents, 1)}
+    sent = {"title": "Shelf, renamed", "version": 1, "visibility": "public", "ident": idents, **places}
+    assert editor.post("/desk/collections/shelf/", sent).status_code == 302
+    members = Collection.objects.get().memberships.order_by("position").values_list("image__ident", flat=True)
+    assert list(members) == [*idents, third]
+    moved = sent | {"version": 2, f"at_{idents[0]}": "9", "out": idents[1]}
+    assert editor.post("/desk/collections/shelf/", moved).status_code == 302
+    assert list(members.all()) == [idents[0], third]
+
+
+@pytest.mark.parametrize("number", ["x", "9" * 5000, "-1", "1.5", "\u0663"])
+def test_a_place_that_is_no_number_is_told(repository: Engine, editor: Client, number: str) -> None:
+    ident = put_in(repository, 63)
+    sent = {"title": "Shelf", "version": 1, "visibility": "public", "ident": ident, f"was_{ident}": "1"}
+    answer = editor.post("/desk/collections/shelf/", sent | {f"at_{ident}": number})
+    assert answer.status_code == 422 and 'id="w-order"' in answer.content.decode()
+
+
+def test_what_is_taken_out_of_a_session_is_not_taken_from_others(repository: Engine, editor: Client) -> None:
+    """Two people send the same picture; one commits it, the other had taken it out."""
+    mine, (ident,) = session_with(repository, "eve", 64)
+    editor.post(f"/desk/sessions/{mine.pk}/many/", {"what": "remove", "ident": ident})
+    theirs, _ = session_with(repository, "other", 64, title="Theirs")
+    commits.commit(theirs)
+    commits.commit(mine)
+    assert Image.objects.get().title == "Theirs"
+
+
+def test_what_was_removed_meanwhile_does_not_come_back_by_joining(repository: Engine, editor: Client) -> None:
+    ident = put_in(repository, 65, title="Live")
+    session = services.open_session("eve")
+    editor.post(f"/desk/sessions/{session.pk}/many/", {"what": "join", "value": "Boats", "ident": ident})
+    assert "comes into Boats" in editor.get(f"/desk/sessions/{session.pk}/").content.decode()
+    services.at_once("other", lambda s: services.remove_image(s, ident))
+    refused = editor.post(f"/desk/sessions/{session.pk}/commit/")
+    assert refused.status_code == 409 and not Image.objects.exists()
+
+
+def test_two_tabs_of_one_session_do_not_undo_each_other(repository: Engine, editor: Client) -> None:
+    session, (ident,) = session_with(repository, "eve", 66, title="Old")
+    was = {f"was_{name}": "" for name in metadata.FIELDS} | {"was_title": "Old"}
+    address = f"/desk/sessions/{session.pk}/images/{ident}/"
+    editor.post(address, was | {"title": "New"})
+    editor.post(address, was | {"title": "Old", "description": "Of another tab"})
+    commits.commit(session)
+    image = Image.objects.get()
+    assert (image.title, image.description) == ("New", "Of another tab")
+
+
+def test_what_is_hidden_from_a_contributor_is_no_picture_to_describe(repository: Engine) -> None:
+    ident = put_in(repository, 67, title="Secret")
+    services.at_once("x", lambda s: services.put_collection(s, "shelf", {"visibility": "2099-01-01"}, 1))
+    client = Client()
+    user = User.objects.create_user("adder", password="x")
+    user.user_permissions.add(Permission.objects.get(codename="add_image"))
+    client.force_login(user)
+    session = services.open_session("adder")
+    answer = client.get(f"/desk/sessions/{session.pk}/images/{ident}/")
+    assert answer.status_code == 404 and b"Secret" not in answer.content
+
+
+def test_who_only_looks_is_led_to_the_pictures(repository: Engine) -> None:
+    client = person("viewer")
+    assert client.get("/desk/")["location"] == "/"
+    page = client.get("/").content.decode()
+    assert "/desk/" not in page.replace('/desk/">drop', "") and "Log out" in page

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import base64
+import io
 import os
 import time
 from collections.abc import Callable
@@ -10,8 +11,10 @@ from pathlib import Path
 
 import httpx
 import pytest
+from django.contrib.auth.models import User
+from django.test import Client
 
-from mezzotint.errors import Conflict
+from mezzotint.errors import Conflict, StoreUnavailable
 from mezzotint.repository import services
 from mezzotint.repository.intake import partial
 from mezzotint.wiring import Engine
@@ -160,7 +163,52 @@ def test_what_nobody_goes_on_with_is_forgotten(repository: Engine) -> None:
     old, new = (partial.begin(session.pk, name, 100, {}, {}) for name in ("old", "new"))
     directory = Path(repository.settings.data) / "uploads"
     long_ago = time.time() - partial.KEPT - 60
-    for path in directory.glob(f"{old.id}*"):
+    for path in directory.rglob(f"{old.id}*"):
         os.utime(path, (long_ago, long_ago))
     partial.forget_old()
     assert {one.id for one in partial.waiting(session.pk)} == {new.id}
+
+
+def test_one_that_was_whole_and_not_taken_in_is_taken_in_by_the_next_question(
+    repository: Engine, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """A client that is told that all is there asks no more, and must not believe that it is in the session."""
+    client = Client(raise_request_exception=False)
+    client.force_login(User.objects.create_superuser("root"))
+    session = services.open_session("root")
+    data = pictures.png(seed=34)
+    begun = client.post(f"/api/sessions/{session.pk}/uploads/", headers={**TUS, "Upload-Length": str(len(data))})
+    upload = begun["location"]
+
+    def fails(spool: object) -> None:
+        raise StoreUnavailable("it does not answer")
+
+    with monkeypatch.context() as broken:
+        broken.setattr(repository.bases, "keep", fails)
+        sent = client.patch(upload, data, "application/offset+octet-stream", headers={**TUS, "Upload-Offset": "0"})
+        assert sent.status_code == 503 and client.head(upload, headers=TUS).status_code == 503
+    assert not session.changes.exists()
+    told = client.head(upload, headers=TUS)
+    assert told.status_code == 200 and told["x-known"] == "false"
+    assert session.changes.get().key == told["x-ident"]
+
+
+def test_one_that_is_whole_is_not_taken_into_a_session_that_has_ended(repository: Engine) -> None:
+    client = Client(raise_request_exception=False)
+    client.force_login(User.objects.create_superuser("root"))
+    session = services.open_session("root")
+    begun = partial.begin(session.pk, "a", 3, {}, {})
+    partial.append(begun, 0, io.BytesIO(b"abc"))
+    services.abort(session)
+    told = client.head(f"/api/sessions/{session.pk}/uploads/{begun.id}/", headers=TUS)
+    assert told.status_code == 409
+
+
+def test_uploads_that_are_not_whole_are_bounded(repository: Engine, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(partial, "MOST_UNFINISHED", 2)
+    session = services.open_session("root")
+    first, _ = (partial.begin(session.pk, "a", 3, {}, {}) for _ in range(2))
+    with pytest.raises(Conflict, match="2 uploads"):
+        partial.begin(session.pk, "a", 3, {}, {})
+    partial.forget(first)
+    partial.begin(session.pk, "a", 3, {}, {})

@@ -162,3 +162,16 @@ def test_a_group_that_is_not_there_is_refused_in_words(repository: Engine, ident
 
 def test_where_nothing_is_hidden_nothing_is_asked_for_each_image(repository: Engine) -> None:
     assert str(Reader().images().query) == str(Image.objects.all().query)
+
+
+def test_what_was_hidden_stays_so_when_it_is_removed(repository: Engine, idents: dict[str, str]) -> None:
+    services.at_once("tester", lambda s: services.remove_image(s, idents["printers"]))
+    services.at_once("tester", lambda s: services.remove_image(s, idents["open"]))
+    for slug in ("soon", "house", "past"):
+        services.at_once("tester", partial(services.remove_collection, slug=slug))
+    body = Client().get("/iiif/discovery/activity/0.json").content.decode()
+    assert idents["printers"] not in body and idents["open"] in body
+    for slug in ("soon", "house"):
+        deleted = f'"Delete", "object": {{"id": "http://testserver/iiif/presentation/3/collections/{slug}/'
+        assert deleted not in body
+    assert "/collections/past/" in body

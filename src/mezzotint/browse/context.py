@@ -7,16 +7,21 @@ from typing import Any
 from django.db import DatabaseError
 from django.http import HttpRequest
 
+from mezzotint.repository.api.auth import has
+from mezzotint.repository.api.sessions import ANY_CHANGE
 from mezzotint.wiring import engine
 
 
 def installation(request: HttpRequest) -> dict[str, Any]:
-    return {"installation": engine().settings.name or "Mezzotint", "known": _is_known(request)}
+    known, works = _is_known(request)
+    return {"installation": engine().settings.name or "Mezzotint", "known": known, "works": works}
 
 
-def _is_known(request: HttpRequest) -> bool:
-    """Whether who asks has logged in; nobody has, where the database does not answer: that is told by a page, too."""
+def _is_known(request: HttpRequest) -> tuple[bool, bool]:
+    """Whether who asks has logged in, and whether they may change anything; nobody, where the database does not answer:
+    that is told by a page, too."""
     try:
-        return hasattr(request, "user") and request.user.is_authenticated
+        known = hasattr(request, "user") and request.user.is_authenticated
+        return known, known and has(request, *ANY_CHANGE)
     except DatabaseError:
-        return False
+        return False, False

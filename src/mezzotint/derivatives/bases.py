@@ -9,8 +9,9 @@ import threading
 from collections import OrderedDict
 from collections.abc import Callable, Iterable, Iterator
 from contextlib import contextmanager, suppress
-from dataclasses import asdict, dataclass
+from dataclasses import asdict, dataclass, field
 from pathlib import Path
+from typing import Any
 
 from mezzotint.cache import Cache
 from mezzotint.cache.places import NATIVE
@@ -24,6 +25,7 @@ from mezzotint.names import FORMATS, Facts, Ident, base_key
 from mezzotint.objects import ObjectReader, ObjectStore
 from mezzotint.objects.filesystem import FileReader
 from mezzotint.objects.protocol import find
+from mezzotint.transforms.described import read_described
 from mezzotint.transforms.exif import read_exif
 
 _REMEMBERED = 20_000
@@ -31,12 +33,14 @@ _REMEMBERED = 20_000
 
 @dataclass(frozen=True, slots=True)
 class Base:
-    """A base that is stored. `new` is False where the same bytes were there already."""
+    """A base that is stored. `new` is False where the same bytes were there already; `described` is what it says of
+    itself, by field."""
 
     ident: Ident
     facts: Facts
     exif: dict[str, str | float]
     new: bool
+    described: dict[str, Any] = field(default_factory=dict)
 
 
 class Bases:
@@ -84,7 +88,7 @@ class Bases:
         self._remember(ident, header.facts)
         if new:
             self.arrived(ident, header.facts)
-        return Base(ident, header.facts, read_exif(header.exif), new)
+        return Base(ident, header.facts, read_exif(header.exif), new, read_described(header.xmp, header.iptc))
 
     def keep_copy(self, spool: Spool) -> Base:
         """Verify what was spooled and have it in the cache alone, for as long as there is room."""
@@ -96,7 +100,7 @@ class Bases:
                     copy.write(chunk)
                 os.close(self._placed(ident, copy))
         self._remember(ident, header.facts)
-        return Base(ident, header.facts, read_exif(header.exif), new)
+        return Base(ident, header.facts, read_exif(header.exif), new, read_described(header.xmp, header.iptc))
 
     def facts(self, ident: Ident) -> Facts:
         """From memory, from this host, or from the base's own header. Raises NotFound."""

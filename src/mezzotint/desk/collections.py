@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import re
+from contextlib import suppress
 from functools import partial
 from typing import Any
 from urllib.parse import urlencode
@@ -16,6 +18,7 @@ from mezzotint.desk.sessions import PAGE
 from mezzotint.errors import Conflict, InvalidInput
 from mezzotint.repository import metadata, paging, queries, services, slugs
 from mezzotint.repository.api.auth import COMMIT, require, who
+from mezzotint.repository.api.reading import reader
 from mezzotint.repository.links import picture
 from mezzotint.repository.models import Collection, Membership
 
@@ -47,7 +50,7 @@ def collection(request: HttpRequest, slug: str) -> HttpResponse:
         slug = slugs.slug_of(fields["title"]) if new else slug
         if new and queries.find_collection(slug) is not None:
             raise InvalidInput("title", f"is that of {slug}, which is there", "another title")
-        order = _order(request)
+        order = _order(request, shown)
         change = partial(services.put_collection, slug=slug, fields=fields, images=order)
         services.at_once(who(request), partial(change, version=None if new else request.POST.get("version")))
     except InvalidInput as error:
@@ -61,7 +64,7 @@ def collection(request: HttpRequest, slug: str) -> HttpResponse:
 
 @desk_page("repository.delete_collection")
 def remove(request: HttpRequest, slug: str) -> HttpResponse:
-    shown = queries.collection(slug)
+    shown = queries.collection(slug, reader(request))
     if request.method == "POST":
         require(request, COMMIT)
         services.at_once(who(request), lambda session: services.remove_collection(session, slug))
@@ -83,27 +86,48 @@ def _visibility(request: HttpRequest) -> str:
     return request.POST.get("from", "").strip() if chosen == "from" else chosen
 
 
-def _order(request: HttpRequest) -> list[str] | None:
-    """The idents by the numbers beside them; those that are marked are taken out. None where the page had none."""
-    idents = request.POST.getlist("ident")
-    if not idents:
-        return None
+def _order(request: HttpRequest, shown: Collection) -> list[str] | None:
+    """All idents, in the order of the numbers beside those of the page and without the ones that are marked; what came
+    in meanwhile comes last. None where nothing was moved or marked. Raises InvalidInput."""
+    places = _places(request)
     out = set(request.POST.getlist("out"))
-    numbers = [request.POST.get(f"at_{ident}", "") for ident in idents]
-    wrong = next((number for number in numbers if number and not number.isdecimal()), None)
-    if wrong is not None:
-        raise InvalidInput("order", f"cannot be {wrong!r:.40}", "whole numbers")
-    places = {
-        ident: (int(number) if number else place, place)
-        for place, (ident, number) in enumerate(zip(idents, numbers, strict=True), 1)
-    }
-    return [ident for ident in sorted(idents, key=places.__getitem__) if ident not in out]
+    if not out and all(str(place) == request.POST.get(f"was_{ident}", "") for ident, place in places.items()):
+        return None
+    now = list(shown.memberships.order_by("position", "pk").values_list("image__ident", flat=True))
+    asked = sorted((ident for ident in now if ident in places), key=lambda ident: places[ident])
+    return [ident for ident in asked if ident not in out] + [ident for ident in now if ident not in places]
+
+
+def _places(request: HttpRequest) -> dict[str, int]:
+    """The number that is written beside each picture of the page. Raises InvalidInput."""
+    places = {}
+    for place, ident in enumerate(request.POST.getlist("ident"), 1):
+        number = request.POST.get(f"at_{ident}", "").strip() or str(place)
+        if not re.fullmatch(r"[0-9]{1,9}", number):
+            raise InvalidInput("order", f"cannot be {number!r:.40}", "whole numbers")
+        places[ident] = int(number)
+    return places
 
 
 def _form(request: HttpRequest, shown: Collection, wrong: dict[str, str] | None = None) -> HttpResponse:
     sent = request.POST if request.method == "POST" else None
     joined = Membership.objects.filter(collection=shown.pk).select_related("image").order_by("position", "pk")
     members = list(joined[: _MOST + 1])
+    moved: dict[str, int] = {}
+    if sent is not None:
+        with suppress(InvalidInput):
+            moved = _places(request)
+    places = {member.image.ident: place for place, member in enumerate(members, 1)}
+    rows: list[dict[str, Any]] = [
+        {
+            "image": member.image,
+            "thumbnail": picture(member.image.ident, "-fit120x120.jpg"),
+            "was": places[member.image.ident],
+            "at": moved.get(member.image.ident, places[member.image.ident]),
+            "out": sent is not None and member.image.ident in sent.getlist("out"),
+        }
+        for member in members[:_MOST]
+    ]
     visibility = _visibility(request) if sent is not None else shown.visibility
     context = {
         "collection": shown,
@@ -116,9 +140,7 @@ def _form(request: HttpRequest, shown: Collection, wrong: dict[str, str] | None 
         "from_day": "" if visibility.startswith((metadata.PUBLIC, metadata.LOGIN, metadata.GROUP)) else visibility,
         "directions": metadata.DIRECTIONS,
         "behaviors": metadata.BEHAVIORS,
-        "members": [(member.image, picture(member.image.ident, "-fit120x120.jpg")) for member in members[:_MOST]]
-        if len(members) <= _MOST
-        else [],
+        "members": sorted(rows, key=lambda row: row["at"]) if len(members) <= _MOST else [],
         "too_many": len(members) > _MOST,
         "most": _MOST,
     }

@@ -37,13 +37,16 @@ def one(request: HttpRequest, pk: UUID, ident: str) -> HttpResponse:
     """A picture as a session has it: its form beside it, and the ones before and after it."""
     session = session_of(request, pk)
     draft = drafts.draft(session, ident)
+    if draft.live is not None:
+        queries.image(ident, reader(request))  # or it is not there, for this person
     before, after = _beside(session, ident)
     if request.method != "POST":
         return _form(request, draft, session=session, before=before, after=after)
     fields, wrong = _cleaned(request.POST)
     if wrong:
         return _form(request, draft, wrong, session=session, before=before, after=after)
-    new = _changed(fields, {name: as_cell(value) for name, value in draft.fields.items()})
+    new = _changed(fields, _was(request.POST))
+    new |= {name: fields[name] for name in draft.overtaken}
     if draft.live is not None:
         require(request, _CHANGE)
     if new:
@@ -66,7 +69,7 @@ def live(request: HttpRequest, ident: str) -> HttpResponse:
     if wrong:
         return _form(request, draft, wrong)
     version = metadata.clean_version(request.POST.get("version"))
-    new = _changed(fields, {name: _lines(request.POST.get(f"was_{name}", "")) for name in fields})
+    new = _changed(fields, _was(request.POST))
     if not new:
         return redirect("image", ident)
     if request.POST.get("where") == "session":
@@ -124,7 +127,7 @@ def images(request: HttpRequest) -> HttpResponse:
 @desk_page("repository.delete_image")
 def remove(request: HttpRequest, ident: str) -> HttpResponse:
     """Asked first, done by POST, at the version that was shown; it can be taken back."""
-    image = queries.image(ident)
+    image = queries.image(ident, reader(request))
     if request.method == "POST":
         require(request, COMMIT)
         version = request.POST.get("version")
@@ -173,7 +176,7 @@ def _with_many(request: HttpRequest, session: UpdateSession, idents: list[str]) 
         drafts.join(session, chosen, asked.get("value", ""))
         changed = len(chosen)
     elif what == "remove":
-        services.remove_drafts(session, [one.ident for one in chosen])
+        services.remove_drafts(session, [(one.ident, one.version) for one in chosen])
         changed = len(chosen)
     else:
         work = drafts.Work(what, asked.get("field", ""), asked.get("value", ""), asked.get("by", ""))
@@ -205,7 +208,7 @@ def _form(request: HttpRequest, draft: Draft, wrong: Mapping[str, str] | None = 
             "help": field.help,
             "limit": field.limit,
             "long": name in LONG,
-            "wrong": (wrong or {}).get(name, ""),
+            "wrong": (wrong or {}).get(name, "") or _overtaken(draft, name),
             "edited": name in draft.edited,
         }
         for name, field in metadata.FIELDS.items()
@@ -235,12 +238,24 @@ def _beside(session: UpdateSession, ident: str) -> tuple[str | None, str | None]
     return before, others.filter(id__gt=here).values_list("key", flat=True).first()
 
 
+def _overtaken(draft: Draft, name: str) -> str:
+    if name not in draft.overtaken:
+        return ""
+    return f"Somebody else has made this “{as_cell(getattr(draft.live, name))}” since; saving keeps what stands here."
+
+
+def _was(form: QueryDict) -> dict[str, str]:
+    """What the form showed before anybody wrote into it."""
+    return {name: _lines(form.get(f"was_{name}", "")) for name in metadata.FIELDS}
+
+
 def _changed(fields: metadata.Fields, was: Mapping[str, str]) -> metadata.Fields:
     """What differs; a form's single line has no ends of lines, and says nothing of those that were there."""
 
     def same(name: str, value: Any) -> bool:
         now = as_cell(value)
-        return now == was[name] if name in LONG else now.split() == was[name].split()
+        lines = was[name].split("\n")
+        return now == was[name] or (name not in LONG and now in {"".join(lines), " ".join(lines)})
 
     return {name: value for name, value in fields.items() if not same(name, value)}
 

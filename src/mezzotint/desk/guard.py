@@ -16,7 +16,7 @@ from django.views.decorators.http import require_http_methods
 
 from mezzotint.browse.views import error_page
 from mezzotint.errors import Conflict, InvalidInput, MezzotintError
-from mezzotint.repository.api.auth import require
+from mezzotint.repository.api.auth import has, require
 from mezzotint.repository.api.problems import as_domain
 from mezzotint.repository.api.sessions import ANY_CHANGE
 
@@ -36,6 +36,8 @@ def desk_page(*needed: str, writes: bool = False) -> Callable[[View], View]:
                 if not request.user.is_authenticated:
                     here = "/desk/" if writes else request.get_full_path()
                     return redirect(f"/login/?{urlencode({'next': here})}")
+                if request.path == "/desk/" and not has(request, *ANY_CHANGE):
+                    return redirect("/")  # who has just logged in to look
                 require(request, *(needed or ANY_CHANGE))
                 return view(request, *args, **kwargs)
             except (InvalidInput, Conflict) as error:

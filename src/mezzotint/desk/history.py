@@ -10,6 +10,7 @@ from django.shortcuts import render
 from mezzotint.desk.guard import desk_page
 from mezzotint.journal import Change
 from mezzotint.repository import discovery, metadata
+from mezzotint.repository.api.auth import require
 from mezzotint.repository.apply import is_new
 from mezzotint.repository.links import picture
 from mezzotint.repository.models import Commit, Image
@@ -20,6 +21,7 @@ _SHOWN = 200
 @desk_page("repository.view_commit")
 def made(request: HttpRequest, seq: int) -> HttpResponse:
     """Some hundred of its images, and all that became of collections and people."""
+    require(request, "repository.view_image", "repository.change_image")
     segment = discovery.segment(seq)
     images = [one for one in segment.changes if _about(one) == "image"]
     shown = images[:_SHOWN]

@@ -22,7 +22,7 @@ from mezzotint.repository.api.uploads import SpooledFile, SpoolHandler, uploaded
 from mezzotint.repository.commits import commit
 from mezzotint.repository.drafts import Draft
 from mezzotint.repository.drafts import drafts as drafts_of
-from mezzotint.repository.intake import partial
+from mezzotint.repository.intake import partial, told
 from mezzotint.repository.links import picture
 from mezzotint.repository.models import Commit, SessionChange, UpdateSession
 from mezzotint.wiring import engine
@@ -112,7 +112,7 @@ def _put_in(request: HttpRequest, pk: UUID) -> HttpResponse:
 
 
 def _add(shown: UpdateSession, file: SpooledFile) -> None:
-    services.add_images(shown, [services.Addition(file.keep(), services.with_name({}, file.name or ""), {})])
+    services.add_images(shown, [services.Addition(file.keep(), told.with_name({}, file.name or ""), {})])
 
 
 @desk_page(COMMIT, writes=True)

@@ -15,6 +15,7 @@ from urllib.parse import quote
 from mezzotint.errors import JournalBroken, NotFound
 from mezzotint.journal import Head, Segment
 from mezzotint.repository import standing
+from mezzotint.repository.metadata import PUBLIC
 from mezzotint.repository.models import Commit
 from mezzotint.repository.presentation import ROOT as MANIFESTS
 from mezzotint.repository.readers import Reader
@@ -38,6 +39,8 @@ class Activity:
     kind: Literal["image", "collection"]
     key: str
     at: str
+    visibility: str | None = None
+    """of a collection, as this change says it"""
 
     @property
     def path(self) -> str:
@@ -88,6 +91,7 @@ def _activities(after: Head, until: int, fingerprint: str) -> tuple[Activity, ..
 def _of(segment: Segment) -> Iterator[Activity]:
     """One for each manifest, however much of it has changed."""
     changed: dict[tuple[Literal["image", "collection"], str], What] = {}
+    visibilities: dict[str, str] = {}
     for change in segment.changes:
         kind = change.get("put") or change.get("remove")
         if kind == "image":
@@ -96,6 +100,8 @@ def _of(segment: Segment) -> Iterator[Activity]:
             about = "collection", change["slug"]
         else:
             continue
+        if kind == "collection":
+            visibilities[change["slug"]] = change.get("visibility", PUBLIC)
         if kind == "member":
             changed.setdefault(about, "Update")
         elif "remove" in change:
@@ -103,7 +109,7 @@ def _of(segment: Segment) -> Iterator[Activity]:
         else:
             changed[about] = "Create" if change.get("version") == 1 else "Update"
     for about, what in changed.items():
-        yield Activity(what, *about, segment.at)
+        yield Activity(what, *about, segment.at, visibilities.get(about[1]))
 
 
 class Discovery:
@@ -139,12 +145,21 @@ class Discovery:
         }
 
     def _seen(self, activities: list[Activity]) -> list[Activity]:
+        if self._reader.everything:
+            return activities
         keys = {kind: {one.key for one in activities if one.kind == kind} for kind in ("image", "collection")}
         hidden = {
             "image": self._reader.hidden_images(keys["image"]),
             "collection": self._reader.hidden_collections(keys["collection"]),
         }
-        return [one for one in activities if one.key not in hidden[one.kind]]
+        gone = self._reader.gone_images(keys["image"]), self._reader.gone_collections(keys["collection"])
+        hidden["image"] |= gone[0]
+        return [
+            one
+            for one in activities
+            if one.key not in hidden[one.kind]
+            and not (one.kind == "collection" and one.key in gone[1] and not self._reader.sees(one.visibility))
+        ]
 
     @property
     def _stream(self) -> str:

@@ -6,9 +6,10 @@ from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass
 from typing import Any
 
-from django.db.models import Exists, OuterRef, QuerySet
+from django.db.models import Exists, OuterRef, Q, QuerySet
 
 from mezzotint.errors import InvalidInput, NotFound
+from mezzotint.names import is_ident
 from mezzotint.repository import metadata, services, sessions, slugs
 from mezzotint.repository.models import Image, SessionChange, UpdateSession
 
@@ -61,7 +62,7 @@ class Counts:
 
 def drafts(session: UpdateSession, idents: Iterable[str]) -> dict[str, Draft]:
     """Of those of the idents that are live or that the session has, in their order."""
-    asked = list(dict.fromkeys(idents))
+    asked = [ident for ident in dict.fromkeys(idents) if is_ident(ident)]
     work = sessions.fold(session, asked).images
     live = Image.objects.in_bulk(asked, field_name="ident")
     found = (_draft(ident, work.get(ident, sessions.Pending()), live.get(ident)) for ident in asked)
@@ -84,11 +85,14 @@ def counts(session: UpdateSession) -> Counts:
 
 
 def steps(session: UpdateSession, kind: str) -> QuerySet[SessionChange]:
-    """Those of one kind; what is said of an image that the session itself adds is part of adding it."""
-    found = session.changes.filter(kind=kind)
+    """Those of one kind. What is said of an image that the session itself adds is part of adding it; what has one that
+    is live come into a collection is an edit."""
+    if kind == Kind.ADD:
+        return session.changes.filter(kind=kind, seen_version=None)
     if kind != Kind.EDIT:
-        return found
-    return found.filter(Exists(Image.objects.filter(ident=OuterRef("key"))))
+        return session.changes.filter(kind=kind)
+    said = Q(kind=kind) & Exists(Image.objects.filter(ident=OuterRef("key")))
+    return session.changes.filter(said | Q(kind=Kind.ADD, seen_version__isnull=False))
 
 
 def describe(session: UpdateSession, found: Iterable[Draft], work: Work) -> int:
@@ -103,7 +107,8 @@ def join(session: UpdateSession, found: Sequence[Draft], name: str) -> None:
     joined = slugs.joined([name])
     if not joined:
         raise InvalidInput("collection", "is missing", "its name")
-    services.join(session, [(one.ident, one.facts, _added_fields(one)) for one in found if not one.removed], joined)
+    kept = [one for one in found if not one.removed]
+    services.join(session, [(one.ident, one.version, one.facts, _added_fields(one)) for one in kept], joined)
 
 
 @dataclass(frozen=True)

@@ -77,8 +77,8 @@ _TRIGGERS = {
 
 WORDS_OF = ", ".join(f"{name}::text" if FIELDS[name].many else name for name in SEARCHED)
 """what PostgreSQL's index is over, as an expression that it has to be asked by"""
-_one = {letter: other for letter, other in _LETTERS.items() if len(other) == 1 and letter == letter.lower()}
-_two = {letter: other for letter, other in _LETTERS.items() if len(other) == 2 and letter == letter.lower()}
+_one = {letter: other for letter, other in _LETTERS.items() if len(other) == 1}
+_two = {letter: other for letter, other in _LETTERS.items() if len(other) == 2}
 _plain = f"translate(lower(said), '{''.join(_one)}', '{''.join(_one.values())}')"
 for _letter, _others in _two.items():
     _plain = f"replace({_plain}, '{_letter}', '{_others}')"

@@ -13,7 +13,7 @@ from django.db.models import Exists, OuterRef, Prefetch, Q, QuerySet
 from django.utils import timezone
 
 from mezzotint.repository.metadata import GROUP, LOGIN, PUBLIC
-from mezzotint.repository.models import Collection, Image, Membership
+from mezzotint.repository.models import Collection, Image, Membership, Removal
 
 
 @dataclass(frozen=True, slots=True)
@@ -48,6 +48,27 @@ class Reader:
         asked = set(idents)
         there, seen = Image.objects.filter(ident__in=asked), self.images().filter(ident__in=asked)
         return set(there.values_list("ident", flat=True)) - set(seen.values_list("ident", flat=True))
+
+    def gone_collections(self, slugs: Iterable[str]) -> set[str]:
+        asked = set(slugs)
+        return asked - set(Collection.objects.filter(slug__in=asked).values_list("slug", flat=True))
+
+    def gone_images(self, idents: Iterable[str]) -> set[str]:
+        """Those of some that were removed, can still be had back, and were in collections of which this reader sees
+        none now."""
+        removed = Removal.objects.filter(ident__in=set(idents)).values_list("ident", "state")
+        of = {ident: set(state.get("collections", [])) for ident, state in removed}
+        asked = set().union(*of.values()) if of else set()
+        seen = set(self.collections().filter(slug__in=asked).values_list("slug", flat=True))
+        return {ident for ident, slugs in of.items() if slugs and not slugs & seen}
+
+    def sees(self, visibility: str | None) -> bool:
+        """A collection of that visibility; not one of which nothing is known."""
+        if visibility in {PUBLIC, LOGIN}:
+            return visibility == PUBLIC or self.known
+        if visibility is None or visibility.startswith(GROUP):
+            return visibility is not None and visibility.removeprefix(GROUP) in self.groups
+        return visibility <= timezone.now().date().isoformat()
 
     def their_collections(self, path: str = "collections") -> Prefetch[str, QuerySet[Collection], str]:
         """To be fetched with images: those of their collections that this reader sees."""

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import unicodedata
 from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass
 from typing import Any
@@ -15,10 +14,10 @@ from mezzotint.errors import Conflict, InvalidInput, NotFound
 from mezzotint.names import Ident, parse_ident
 from mezzotint.repository import metadata, queries, standing
 from mezzotint.repository.commits import commit
+from mezzotint.repository.intake import told
 from mezzotint.repository.models import Collection, Commit, Image, SessionChange, UpdateSession
 from mezzotint.repository.sessions import FACTS
 from mezzotint.repository.upkeep import removals
-from mezzotint.transforms.exif import captured
 
 Kind = SessionChange.Kind
 _CHUNK = 500
@@ -65,12 +64,7 @@ def add_images(session: UpdateSession, additions: Sequence[Addition]) -> list[Up
 
 def _addition_fields(addition: Addition) -> dict[str, Any]:
     facts, exif = addition.base.facts, addition.base.exif
-    said_by_the_file = {
-        "captured": _valid_date(captured(exif)),
-        "creator": short(exif.get("Artist"), "creator"),
-        "rights": short(exif.get("Copyright"), "rights"),
-        "description": short(exif.get("ImageDescription"), "description"),
-    }
+    said_by_the_file = told.fields(addition.base)
     return {
         "fields": {name: value for name, value in said_by_the_file.items() if value} | addition.fields,
         "facts": {
@@ -108,18 +102,20 @@ def edit_images(session: UpdateSession, edits: Sequence[tuple[str, int | None, m
 
 def join(
     session: UpdateSession,
-    images: Sequence[tuple[str, Mapping[str, Any], metadata.Fields]],
+    images: Sequence[tuple[str, int | None, Mapping[str, Any], metadata.Fields]],
     collections: Mapping[str, str],
 ) -> None:
-    """Have images, each with its facts and what the session says of it, come into collections too."""
+    """Have images come into collections too: each with the version at which it is live, its facts, and, where only the
+    session has it, what that says of it. One that is removed until the commit is a conflict."""
     steps = [
         SessionChange(
             session=session,
             kind=Kind.ADD,
             key=ident,
+            seen_version=version,
             fields={"fields": fields, "facts": dict(facts), "collections": dict(collections)},
         )
-        for ident, facts, fields in images
+        for ident, version, facts, fields in images
     ]
     _write(session, steps)
 
@@ -140,9 +136,18 @@ def remove_images(session: UpdateSession, idents: Sequence[str]) -> None:
     _write(session, [SessionChange(session=session, kind=Kind.REMOVE, key=ident) for ident in idents])
 
 
-def remove_drafts(session: UpdateSession, idents: Sequence[str]) -> None:
-    """Likewise those that are live or that only the session has, which then adds them no more."""
-    _write(session, [SessionChange(session=session, kind=Kind.REMOVE, key=ident) for ident in idents])
+def remove_drafts(session: UpdateSession, images: Sequence[tuple[str, int | None]]) -> None:
+    """Have the session remove images that are live, at the versions that were seen, and add no more those that only it
+    has: whatever others make of the same bytes."""
+    own = [ident for ident, version in images if version is None]
+    steps = [
+        SessionChange(session=session, kind=Kind.REMOVE, key=ident, seen_version=version)
+        for ident, version in images
+        if version is not None
+    ]
+    with transaction.atomic():
+        _write(session, steps)
+        session.changes.filter(key__in=own).delete()
 
 
 def bring_back(session: UpdateSession, ident: str) -> None:
@@ -269,21 +274,3 @@ def _member_idents(session: UpdateSession, images: object) -> list[str]:
     if missing:
         raise InvalidInput("images", f"has {len(missing)} that are not here, {min(missing)} first", "live images")
     return [str(ident) for ident in idents]
-
-
-def _valid_date(text: str) -> str:
-    """Cameras without a clock write dates that are none."""
-    try:
-        return metadata.clean_captured(text)
-    except InvalidInput:
-        return ""
-
-
-def with_name(fields: metadata.Fields, name: str) -> metadata.Fields:
-    """An addition's fields with the name of the file that it comes from, where they say nothing of it."""
-    return {"file_name": short(name.replace("\\", "/").rsplit("/", 1)[-1], "file_name")} | fields
-
-
-def short(value: object, field: str) -> str:
-    text = unicodedata.normalize("NFC", "".join(c for c in str(value or "") if c.isprintable()))
-    return text[: metadata.TEXT_LIMITS[field]].strip()

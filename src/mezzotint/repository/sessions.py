@@ -9,7 +9,7 @@ from typing import Any
 
 from mezzotint.errors import Conflict
 from mezzotint.journal import Change
-from mezzotint.repository.metadata import COLLECTION_FIELDS, EMPTY, EMPTY_COLLECTION, IMAGE_FIELDS, Fields
+from mezzotint.repository.metadata import COLLECTION_FIELDS, EMPTY, EMPTY_COLLECTION, IMAGE_FIELDS, PUBLIC, Fields
 from mezzotint.repository.models import Collection, Image, Membership, Removal, SessionChange, UpdateSession
 from mezzotint.repository.slugs import slug_of
 
@@ -54,9 +54,10 @@ def fold(session: UpdateSession, keys: Iterable[str] | None = None) -> Work:
         if step.kind == SessionChange.Kind.REMOVE:
             images[step.key] = Pending(removed=True, removed_seen=step.seen_version)
         elif step.kind == SessionChange.Kind.ADD:
-            pending.removed = False
-            pending.added = step.fields["facts"] | {"fields": step.fields["fields"]}
             pending.collections |= step.fields["collections"]
+            if step.seen_version is None:  # what was seen live only joins
+                pending.removed = False
+                pending.added = step.fields["facts"] | {"fields": step.fields["fields"]}
         else:
             pending.edited |= step.fields
             if step.seen_version is not None:
@@ -152,12 +153,18 @@ def _collection_changes(work: Work, conflicts: dict[str, list[str]]) -> list[Cha
             conflicts[slug] = conflict
             continue
         if step is not None and step.kind == SessionChange.Kind.REMOVE_COLLECTION:
-            changes += [{"remove": "collection", "slug": slug}] if existing else []
+            changes += [_removed(existing)] if existing else []
             continue
         members = _memberships(slug, step, list(dict.fromkeys(joining[slug])))
         put = _put_collection(slug, step, existing, titles.get(slug, slug))
         changes += [*put, *members] if existing is None or members or _says_something(step, existing) else []
     return changes
+
+
+def _removed(existing: Collection) -> Change:
+    """With who has seen it, for the list of what has changed; a public one as ever."""
+    change: Change = {"remove": "collection", "slug": existing.slug}
+    return change if existing.visibility == PUBLIC else change | {"visibility": existing.visibility}
 
 
 def _collection_conflict(step: SessionChange, existing: Collection | None) -> list[str]:

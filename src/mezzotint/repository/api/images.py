@@ -2,11 +2,13 @@
 
 from __future__ import annotations
 
+from typing import Any
+
 from drf_spectacular.utils import OpenApiParameter, extend_schema
 from rest_framework.request import Request
 from rest_framework.response import Response
 
-from mezzotint.errors import InvalidInput
+from mezzotint.errors import InvalidInput, NotFound
 from mezzotint.repository import filters, metadata, paging, queries, services, slugs
 from mezzotint.repository.api import serializers as s
 from mezzotint.repository.api.auth import who
@@ -52,7 +54,11 @@ class ImagesView(UploadView):
             raise InvalidInput("file", f"is there {len(files)} times", "one; use a session for several")
         addition = self.addition(request, files[0])
         added, done = services.at_once(who(request), lambda session: self.add(session, addition))
-        image = s.ImageSerializer(queries.image(added["ident"], reader(request))).data
+        image: dict[str, Any]
+        try:
+            image = s.ImageSerializer(queries.image(added["ident"], reader(request))).data
+        except NotFound:  # it was here already, and is not for who has sent it
+            image = {name: added[name] for name in ("ident", "url")}
         return Response(image | {"known": added["known"], "commit": committed(done)}, 200 if added["known"] else 201)
 
 

@@ -20,7 +20,8 @@ from mezzotint.errors import InvalidInput
 from mezzotint.repository import metadata, services, slugs
 from mezzotint.repository.api.sessions import session_of
 from mezzotint.repository.api.views import PROBLEMS, View, added, may_put
-from mezzotint.repository.intake import partial
+from mezzotint.repository.intake import partial, told
+from mezzotint.repository.models import UpdateSession
 from mezzotint.wiring import engine
 
 VERSION = "1.0.0"
@@ -73,13 +74,14 @@ class UploadsView(_TusView):
         session = session_of(request, pk)
         services.check_open(session)
         length = _number(request, "Upload-Length")
-        told = _told(request.headers.get("Upload-Metadata", ""))
-        name = told.get("filename") or told.get("name") or "file"
-        joined = slugs.joined([told.pop("collection")] if told.get("collection") else [])
-        for collection in joined:
-            may_put(request, slugs.slug_of(collection))
-        fields = metadata.clean_image({key: value for key, value in told.items() if key not in _OF_CLIENTS})
-        begun = partial.begin(session.pk, name, length, services.with_name(fields, name), joined)
+        said = _told(request.headers.get("Upload-Metadata", ""))
+        name = said.get("filename") or said.get("name") or "file"
+        collection = said.pop("collection", "")
+        joined = slugs.joined([collection] if collection.strip() else [])
+        for name_of_one in joined:
+            may_put(request, slugs.slug_of(name_of_one))
+        fields = metadata.clean_image({key: value for key, value in said.items() if key not in _OF_CLIENTS})
+        begun = partial.begin(session.pk, name, length, told.with_name(fields, name), joined)
         return Response(status=201, headers={"Location": f"{request.path}{begun.id}/", **_state(begun)})
 
 
@@ -89,7 +91,10 @@ class UploadView(_TusView):
     @extend_schema(exclude=True)
     def head(self, request: Request, pk: UUID, upload: UUID) -> Response:
         """How far it is; what became of it, where it is whole."""
-        found = partial.find(session_of(request, pk).pk, upload)
+        session = session_of(request, pk)
+        found = partial.find(session.pk, upload)
+        if found.offset == found.length and found.became is None:
+            found = _taken(session, found)  # its last answer was an error, or did not arrive
         return Response(status=200, headers=_state(found) | {"Upload-Length": str(found.length)})
 
     @extend_schema(
@@ -107,9 +112,7 @@ class UploadView(_TusView):
         found = partial.find(session.pk, upload)
         found = partial.append(found, _number(request, "Upload-Offset"), request._request)
         if found.offset == found.length:
-            found = partial.finish(
-                found, lambda base: added(session, services.Addition(base, found.fields, found.collections))
-            )
+            found = _taken(session, found)
         return Response(status=204, headers=_state(found))
 
     @extend_schema(operation_id="uploads_remove", parameters=_PREFIX, request=None, responses={204: None} | PROBLEMS)
@@ -117,6 +120,12 @@ class UploadView(_TusView):
         """Give an upload up, and what has come of it."""
         partial.forget(partial.find(session_of(request, pk).pk, upload))
         return Response(status=204)
+
+
+def _taken(session: UpdateSession, found: partial.Partial) -> partial.Partial:
+    """Raises Conflict, and what its bytes deserve."""
+    services.check_open(session)
+    return partial.finish(found, lambda base: added(session, services.Addition(base, found.fields, found.collections)))
 
 
 def _state(found: partial.Partial) -> dict[str, str]:

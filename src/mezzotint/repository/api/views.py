@@ -17,13 +17,14 @@ from rest_framework.request import Request
 from rest_framework.response import Response
 from rest_framework.views import APIView
 
-from mezzotint.errors import InvalidInput
+from mezzotint.errors import Forbidden, InvalidInput
 from mezzotint.names import base_key
 from mezzotint.problems import CONTENT_TYPE
 from mezzotint.repository import metadata, paging, queries, services, slugs, standing
 from mezzotint.repository.api import serializers as s
 from mezzotint.repository.api.auth import require
 from mezzotint.repository.api.uploads import SpooledFile, SpoolHandler
+from mezzotint.repository.intake import told
 from mezzotint.repository.models import Commit, UpdateSession
 from mezzotint.wiring import engine
 
@@ -155,7 +156,7 @@ class UploadView(View):
         fields, collections = metadata.clean_image(form_fields(request)), _form_collections(request)
         for name in collections:
             may_put(request, slugs.slug_of(name))
-        return services.Addition(file.keep(), services.with_name(fields, file.name or ""), collections)
+        return services.Addition(file.keep(), told.with_name(fields, file.name or ""), collections)
 
     def add(self, session: UpdateSession, addition: services.Addition) -> dict[str, Any]:
         return added(session, addition) | {"durable": self.durable}
@@ -168,9 +169,12 @@ def added(session: UpdateSession, addition: services.Addition) -> dict[str, Any]
 
 
 def may_put(request: HttpRequest | Request, slug: str) -> None:
-    """Raises Unauthorized, Forbidden."""
+    """Raises Unauthorized, Forbidden, in the same words whether there is one: it may not be for who asks."""
     what = "add" if queries.find_collection(slug) is None else "change"
-    require(request, f"repository.{what}_collection")
+    try:
+        require(request, f"repository.{what}_collection")
+    except Forbidden:
+        raise Forbidden("this needs the permission repository.add_collection or repository.change_collection") from None
 
 
 def put_collection(request: Request, session: UpdateSession, slug: str, fields: dict[str, Any]) -> None:

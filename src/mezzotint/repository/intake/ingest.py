@@ -14,9 +14,10 @@ from mezzotint.host.files import CHUNK
 from mezzotint.names import Ident
 from mezzotint.names.formats import EXTENSIONS
 from mezzotint.repository import metadata, services, slugs
+from mezzotint.repository.intake import told
 from mezzotint.repository.intake.table import Described, File
 from mezzotint.repository.models import Image, UpdateSession
-from mezzotint.repository.services import Addition, with_name
+from mezzotint.repository.services import Addition
 from mezzotint.settings import Settings
 from mezzotint.wiring import engine
 
@@ -128,8 +129,8 @@ def _take(
         return Refusal(path, str(error))
     except OSError as error:
         return Refusal(path, f"file: cannot be read, {error.strerror}")
-    named = {"title": services.short(path.stem.replace("_", " "), "title")}
-    return Taken(path, Addition(base, with_name(named | fields, path.name), collections), fields, wrong)
+    named = {"title": told.short(path.stem.replace("_", " "), "title")}
+    return Taken(path, Addition(base, told.with_name(named | fields, path.name), collections), fields, wrong)
 
 
 def _chunks(stream: BinaryIO, progress: Callable[[int], None]) -> Iterator[bytes]:

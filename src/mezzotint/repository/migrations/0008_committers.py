@@ -14,10 +14,9 @@ def _grant(apps, schema_editor):
     if commit is None:  # a database without anybody
         return
     could = permissions.filter(_COULD)
-    for group in apps.get_model("auth", "Group").objects.filter(permissions__in=could).distinct():
-        group.permissions.add(commit)
-    staff = apps.get_model("auth", "User").objects.filter(is_staff=True, user_permissions__in=could).distinct()
-    for user in staff:
+    staff = apps.get_model("auth", "User").objects.filter(is_staff=True)
+    by_themselves, by_group = Q(user_permissions__in=could), Q(groups__permissions__in=could)
+    for user in staff.filter(by_themselves | by_group).distinct():  # nobody else could, whatever their groups have
         user.user_permissions.add(commit)
 
 

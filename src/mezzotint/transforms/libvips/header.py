@@ -20,10 +20,12 @@ _UPRIGHT = {"avif", "heic", "jxl"}
 
 @dataclass(frozen=True, slots=True)
 class Header:
-    """A file's facts, and its EXIF block where it has one."""
+    """A file's facts, and its blocks of EXIF, XMP and IPTC where it has them."""
 
     facts: Facts
     exif: bytes | None
+    xmp: bytes | None = None
+    iptc: bytes | None = None
 
 
 def read_header(path: Path, image_format: str, opener: Any = open_image) -> Header:
@@ -32,7 +34,7 @@ def read_header(path: Path, image_format: str, opener: Any = open_image) -> Head
         image = opener(path, image_format)
         frames = field(image, "n-pages", 1) if image_format in _FRAMED else 1
         orientation = field(image, "orientation", 1)
-        exif = field(image, "exif-data", None)
+        exif, xmp, iptc = (field(image, name, None) for name in ("exif-data", "xmp-data", "iptc-data"))
     except pyvips.Error as error:
         raise DamagedImage("file", f"the {image_format} header cannot be read", first_line(error)) from error
     if image_format in _UPRIGHT or orientation not in range(1, 9):
@@ -48,7 +50,7 @@ def read_header(path: Path, image_format: str, opener: Any = open_image) -> Head
         alpha=image.hasalpha(),
         gray=is_gray(image),
     )
-    return Header(facts, exif)
+    return Header(facts, exif, xmp, iptc)
 
 
 def check_pixels(facts: Facts, limit: int) -> None:

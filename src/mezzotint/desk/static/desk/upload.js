@@ -108,7 +108,7 @@ function start(tus, one) {
       const status = error.originalResponse ? error.originalResponse.getStatus() : 0;
       return status === 0 || status === 409 || status === 429 || status >= 500;
     },
-    onAfterResponse: (request, answer) => { one.known = answer.getHeader("X-Known") || one.known; },
+    onAfterResponse: (request, answer) => { one.known = answer.getHeader("X-Known") || one.known; one.ident = answer.getHeader("X-Ident") || one.ident; },
     onProgress: (now) => {
       sent += now - one.sent;
       one.sent = now;
@@ -116,6 +116,11 @@ function start(tus, one) {
       tell();
     },
     onSuccess: () => {
+      if (!one.ident) {  // whole, and in no session
+        refused += 1;
+        ended(one, "was sent, and not taken in; choose it again", "bad");
+        return;
+      }
       if (one.known === "true") known += 1;
       ended(one, one.known === "true" ? "is here already" : "came in", "good");
     },
@@ -141,7 +146,7 @@ function take(files) {
   for (const file of files.filter((file) => !hidden(file))) {
     total += 1;
     bytes += file.size;
-    waiting.push({ file, sent: 0, known: "", row: row(file) });
+    waiting.push({ file, sent: 0, known: "", ident: "", row: row(file) });
   }
   tell();
   onward();
