@@ -91,7 +91,7 @@ def test_thumbnails_come_in_the_size_that_the_page_says(server: Server, ident: s
 def test_search_finds_and_says_when_it_does_not(server: Server, ident: str) -> None:
     found = page(server, "/?search=visby+harb")
     assert f"/image/{ident}/" in found.all("a", "href")
-    assert found.all("input", "value") == ["visby harb"]
+    assert set(found.all("input", "value")) == {"visby harb"}
     nothing = page(server, "/?search=zzzzzz")
     assert not [link for link in nothing.all("a", "href") if link.startswith("/image/")]
 

@@ -15,6 +15,7 @@ from django.template.loader import render_to_string
 from django.templatetags.static import static
 from django.views.decorators.http import require_safe
 
+from mezzotint.browse import finding
 from mezzotint.errors import MezzotintError, NotFound
 from mezzotint.problems import problem_headers, status_of
 from mezzotint.repository import filters, paging, queries
@@ -55,20 +56,25 @@ def _page_for_people(view: Callable[..., HttpResponseBase]) -> Callable[..., Htt
 
 @_page_for_people
 def front(request: HttpRequest) -> HttpResponse:
-    text = request.GET.get("search", "").strip()
-    asked = {"search": text} if text else {}
-    seen = reader(request)
-    found = paging.page(filters.images(asked, seen), "-added", request.GET.get("cursor", ""), PAGE)
-    collections = _covers(seen.collections()[:_FEW]) if not text and not request.GET.get("cursor") else []
+    """The newest, or what is found: with how many, what they have in common, and an order to choose."""
+    asked = {name: value for name in filters.FILTERS if (value := request.GET.get(name, "").strip())}
+    order = queries.ordering(request.GET.get("ordering", ""))
+    cursor, seen = request.GET.get("cursor", ""), reader(request)
+    chosen = filters.images(asked, seen)
+    found = paging.page(chosen, order, cursor, PAGE)
+    kept = asked | ({"ordering": order} if order != "-added" else {})
+    first = not asked and not cursor
     return render(
         request,
         "browse/front.html",
         {
-            "search": text,
-            "collections": collections,
+            "search": asked.get("search", ""),
+            "collections": _covers(seen.collections()[:_FEW]) if first else [],
             "images": [_card(image) for image in found.items],
-            "next": urlencode(asked | {"cursor": found.next}) if found.next else "",
-            "later": bool(request.GET.get("cursor")),
+            "next": urlencode(kept | {"cursor": found.next}) if found.next else "",
+            "previous": urlencode(kept | {"cursor": found.previous}) if found.previous else "",
+            "later": bool(cursor),
+            **(finding.context(asked, order, chosen, seen) if asked else {}),
         },
     )
 
@@ -76,8 +82,7 @@ def front(request: HttpRequest) -> HttpResponse:
 @_page_for_people
 def collections(request: HttpRequest) -> HttpResponse:
     found = paging.page(reader(request).collections(), "slug", request.GET.get("cursor", ""), PAGE, tie="slug")
-    following = urlencode({"cursor": found.next}) if found.next else ""
-    return render(request, "browse/collections.html", {"collections": _covers(found.items), "next": following})
+    return render(request, "browse/collections.html", {"collections": _covers(found.items), **_around(found)})
 
 
 @_page_for_people
@@ -87,8 +92,9 @@ def collection(request: HttpRequest, slug: str) -> HttpResponse:
     found = paging.page(members, "position", request.GET.get("cursor", ""), PAGE, tie="pk")
     context = {
         "collection": shown,
+        "within": slug,
         "images": [_card(member.image) for member in found.items],
-        "next": urlencode({"cursor": found.next}) if found.next else "",
+        **_around(found),
         **_viewers(request, f"collections/{slug}"),
     }
     return render(request, "browse/collection.html", context)
@@ -96,9 +102,20 @@ def collection(request: HttpRequest, slug: str) -> HttpResponse:
 
 @_page_for_people
 def image(request: HttpRequest, ident: str) -> HttpResponse:
-    shown = queries.image(ident, reader(request))
+    """Between the ones beside it: in the collection `?in=`, or in the order in which they came in."""
+    seen = reader(request)
+    shown = queries.image(ident, seen)
+    within = next((one for one in shown.collections.all() if one.slug == request.GET.get("in")), None)
+    if within is None:
+        previous, following = queries.beside(shown, seen)
+    else:
+        place = queries.place(within, shown.ident, 1)
+        previous, following = place.previous, place.next
     context = {
         "image": shown,
+        "within": within,
+        "previous": previous,
+        "next": following,
         "base": picture(shown.ident),
         "preview": picture(shown.ident, "-fit1600x1600.jpg"),
         "sizes": [_size(shown, label, side) for label, side in _SIZES if max(shown.width, shown.height) > side],
@@ -139,6 +156,12 @@ def error_page(request: HttpRequest, error: MezzotintError) -> HttpResponse:
     page = render_to_string("browse/error.html", {"title": error.title, "detail": str(error)}, request)
     headers = problem_headers(error, public=engine().settings.public_read)
     return HttpResponse(page, status=status_of(error), headers=headers)
+
+
+def _around(found: paging.ResultPage[Any]) -> dict[str, str]:
+    """The queries of the pages beside this one."""
+    beside = {"next": found.next, "previous": found.previous}
+    return {name: urlencode({"cursor": cursor}) if cursor else "" for name, cursor in beside.items()}
 
 
 def _zooming() -> dict[str, str]:

@@ -32,8 +32,10 @@ _FEW = 2000
 _NONE = 0
 """no image has this id"""
 _RANGES = ("width", "height", "bytes")
+ORIENTATIONS = {"landscape": ">", "portrait": "<", "square": "="}
+"""width against height"""
 FILTERS = (
-    "search", "collection", "tag", "format", "creator", "captured_after", "captured_before",
+    "search", "collection", "tag", "format", "creator", "orientation", "captured_after", "captured_before",
     *(f"{side}_{name}" for name in _RANGES for side in ("min", "max")),
 )  # fmt: skip
 
@@ -120,6 +122,10 @@ def _of_text(name: str, value: str) -> Condition:
         return Condition.of("captured", f"({test})", value, *wider)
     if name == "captured_before":
         return Condition.of("captured", "({} > '' AND {} < %s)", beginning(clean_captured(value, name)))
+    if name == "orientation":
+        if value not in ORIENTATIONS:
+            raise InvalidInput("orientation", f"cannot be {value!r:.40}", ", ".join(ORIENTATIONS))
+        return Condition.of("width", f"{{}} {ORIENTATIONS[value]} repository_image.height")
     if name == "format":
         return Condition.of("format", "{} = %s", value.lower())
     return Condition.of(name, "LOWER({}) = LOWER(%s)", value)

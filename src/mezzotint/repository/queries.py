@@ -90,6 +90,17 @@ def place(shown: Collection, ident: str | None, beside: int) -> Place:
     )
 
 
+def beside(shown: Image, reader: Reader) -> tuple[str | None, str | None]:
+    """The idents of the image that came in after it, and of the one before it, of those that the reader sees."""
+    others = reader.images().exclude(pk=shown.pk)
+    newer = others.filter(added__gte=shown.added).filter(Q(added__gt=shown.added) | Q(ident__gt=shown.ident))
+    older = others.filter(added__lte=shown.added).filter(Q(added__lt=shown.added) | Q(ident__lt=shown.ident))
+    return (
+        newer.order_by("added", "ident").values_list("ident", flat=True).first(),
+        older.order_by("-added", "-ident").values_list("ident", flat=True).first(),
+    )
+
+
 def large(pixels: int, slug: str | None = None) -> list[Ident]:
     """Images of at least so many pixels, of all or of one collection. Raises NotFound."""
     chosen = Image.objects.all() if slug is None else collection(slug).images.all()

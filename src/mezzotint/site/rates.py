@@ -12,6 +12,7 @@ from mezzotint.errors import TooMuchForOne, Unauthorized
 from mezzotint.host.rates import client_network
 from mezzotint.repository.api.auth import shown_token
 from mezzotint.repository.api.problems import plain
+from mezzotint.repository.filters import FILTERS
 from mezzotint.wiring import engine
 
 _LOGINS = {"/login/", "/admin/login/"}
@@ -28,11 +29,16 @@ class Rated:
         try:
             if request.method == "POST" and request.path in _LOGINS:
                 engine().rates.logins.take(address(request))
-            elif any(request.GET.get(name) for name in _ASKED) and not _is_known(request):
+            elif any(request.GET.get(name) for name in _asked(request.path)) and not _is_known(request):
                 engine().rates.searches.take(address(request))
         except TooMuchForOne as error:
             return plain(error) if request.path.startswith("/api/") else error_page(request, error)
         return self._get_response(request)
+
+
+def _asked(path: str) -> tuple[str, ...]:
+    """What costs a search: the front page counts what any filter finds."""
+    return FILTERS if path == "/" else _ASKED
 
 
 def address(request: HttpRequest) -> str:

@@ -1,0 +1,77 @@
+"""What the found images have in common, and how many they are: of the first `MOST` of them, so that it costs the same
+for a million."""
+
+from __future__ import annotations
+
+from collections import Counter
+from collections.abc import Iterable, Sequence
+from dataclasses import dataclass
+
+from django.db.models import Count, QuerySet
+
+from mezzotint.repository.models import Image, Membership
+from mezzotint.repository.patience import patient
+from mezzotint.repository.readers import Reader
+from mezzotint.wiring import engine
+
+MOST = 10_000
+SHOWN = 12
+"""values of each facet, the most frequent ones"""
+
+Values = list[tuple[str, int]]
+
+
+@dataclass(frozen=True, slots=True)
+class Facets:
+    """`count` is at most MOST + 1, which means more. Values, the frequent ones first, years in order, with how many
+    images have each; `collections` are slugs, with their `titles`."""
+
+    count: int
+    collections: Values
+    titles: dict[str, str]
+    tags: Values
+    creators: Values
+    years: Values
+    formats: Values
+    orientations: Values
+
+
+def count(chosen: QuerySet[Image]) -> int:
+    """Up to MOST + 1. Raises GivenUp."""
+    with patient(engine().settings.search_timeout, "MEZZOTINT_SEARCH_TIMEOUT"):
+        return chosen.order_by().values("pk")[: MOST + 1].count()
+
+
+def of(chosen: QuerySet[Image], reader: Reader) -> Facets:
+    """Raises GivenUp."""
+    with patient(engine().settings.search_timeout, "MEZZOTINT_SEARCH_TIMEOUT"):
+        columns = ("pk", "creator", "captured", "format", "width", "height", "tags")
+        rows = list(chosen.order_by("-added", "-ident").values_list(*columns)[: MOST + 1])
+        total, rows = len(rows), rows[:MOST]
+        slugs, titles = _collections([row[0] for row in rows], reader)
+    return Facets(
+        total,
+        slugs,
+        titles,
+        _frequent(str(tag) for row in rows for tag in row[6]),
+        _frequent(row[1] for row in rows if row[1]),
+        sorted(_frequent(row[2][:4] for row in rows if row[2])),
+        _frequent(row[3] for row in rows),
+        _frequent(orientation(row[4], row[5]) for row in rows),
+    )
+
+
+def orientation(width: int, height: int) -> str:
+    """One of `filters.ORIENTATIONS`."""
+    return "landscape" if width > height else "portrait" if width < height else "square"
+
+
+def _frequent(values: Iterable[str]) -> Values:
+    return sorted(Counter(values).items(), key=lambda one: (-one[1], one[0]))[:SHOWN]
+
+
+def _collections(keys: Sequence[int], reader: Reader) -> tuple[Values, dict[str, str]]:
+    joined = Membership.objects.filter(image__in=keys, collection__in=reader.collections()).order_by()
+    counted = joined.values_list("collection__slug", "collection__title").annotate(number=Count("pk"))
+    rows = [(str(row[0]), str(row[1]), int(row[2])) for row in counted.order_by("-number", "collection__slug")[:SHOWN]]
+    return [(slug, number) for slug, _, number in rows], {slug: title for slug, title, _ in rows}
