@@ -12,13 +12,13 @@ from pathlib import Path
 from mezzotint.errors import Conflict, DamagedBase, NotFound
 from mezzotint.host.files import temporary
 from mezzotint.names import is_ident
-from mezzotint.names.keys import COPYING_KEY, IMAGES, JOURNAL, LATEST_KEY, MARKER_KEY, TRASH
+from mezzotint.names.keys import COPYING_KEY, IMAGES, JOURNAL, LATEST_KEY, MARKER_KEY, REVOKED_KEY, TRASH
 from mezzotint.objects.protocol import ObjectInfo, ObjectStore, digest_of, find
 
 _BATCH = 256
 _ROUNDS = 10
 _SEGMENTS = f"{JOURNAL}0"
-_LAST = (LATEST_KEY, MARKER_KEY)
+_LAST = (REVOKED_KEY, LATEST_KEY, MARKER_KEY)
 
 Progress = Callable[[int, int], None]
 """told of objects and bytes, as they are done"""

@@ -14,7 +14,7 @@ from mezzotint.repository.patience import patient
 from mezzotint.repository.readers import Reader
 from mezzotint.wiring import engine
 
-MOST = 10_000
+MOST = 5_000
 SHOWN = 12
 """values of each facet, the most frequent ones"""
 
