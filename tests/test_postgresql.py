@@ -38,7 +38,8 @@ _FILES = sorted(
     str(path.relative_to(ROOT))
     for path in (
         *(path for path in (ROOT / "tests" / "repository").rglob("test_*.py") if path.name not in CANNOT_DIFFER),
-        ROOT / "tests" / "browse" / "test_pages.py",
+        *(ROOT / "tests" / "browse" / f"test_{name}.py" for name in ("pages", "finding")),
+        ROOT / "tests" / "desk" / "test_desk.py",
         *(ROOT / "tests" / "imagecloud" / f"test_{name}.py" for name in ("queue", "facts", "references")),
         ROOT / "tests" / "durability" / "test_kills.py",
         ROOT / "tests" / "durability" / "test_committers.py",

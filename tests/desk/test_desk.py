@@ -415,3 +415,22 @@ def test_who_only_looks_is_led_to_the_pictures(repository: Engine) -> None:
     assert client.get("/desk/")["location"] == "/"
     page = client.get("/").content.decode()
     assert "/desk/" not in page.replace('/desk/">drop', "") and "Log out" in page
+
+
+@pytest.mark.parametrize("name", ["???", "x" * 501, "\x07"])
+def test_a_collection_that_cannot_be_loses_nothing_that_was_written(
+    repository: Engine, editor: Client, name: str
+) -> None:
+    session, (ident,) = session_with(repository, "eve", 68)
+    sent = {f"was_{field}": "" for field in metadata.FIELDS} | {
+        "description": "Written for an hour",
+        "collection": name,
+    }
+    answer = editor.post(f"/desk/sessions/{session.pk}/images/{ident}/", sent)
+    page = answer.content.decode()
+    assert answer.status_code == 422 and "collection: " in page and "Written for an hour" in page
+    assert session.changes.count() == 1
+    done = editor.post(f"/desk/sessions/{session.pk}/images/{ident}/", sent | {"collection": "Hours"})
+    assert done.status_code == 302 and session.changes.count() == 3
+    commits.commit(session)
+    assert Image.objects.get().description == "Written for an hour" and Collection.objects.get().slug == "hours"

@@ -135,7 +135,9 @@ def _form(request: HttpRequest, shown: Collection, wrong: dict[str, str] | None 
             name: getattr(shown, name) if sent is None else sent.get(name, "") for name in metadata.COLLECTION_FIELDS
         },
         "wrong": wrong or {},
-        "groups": [f"{metadata.GROUP}{name}" for name in Group.objects.order_by("name").values_list("name", flat=True)],
+        "groups": [
+            (metadata.GROUP + name, name) for name in Group.objects.order_by("name").values_list("name", flat=True)
+        ],
         "visibility": visibility,
         "from_day": "" if visibility.startswith((metadata.PUBLIC, metadata.LOGIN, metadata.GROUP)) else visibility,
         "directions": metadata.DIRECTIONS,

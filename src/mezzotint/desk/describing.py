@@ -8,13 +8,14 @@ from urllib.parse import urlencode
 from uuid import UUID
 
 from django.contrib import messages
+from django.db import transaction
 from django.http import HttpRequest, HttpResponse, QueryDict
 from django.shortcuts import redirect, render
 
 from mezzotint.desk.guard import desk_page
 from mezzotint.desk.labels import LABELS, LONG
 from mezzotint.desk.sessions import PAGE, card, latest_of
-from mezzotint.errors import Conflict, InvalidInput
+from mezzotint.errors import Conflict, Forbidden, InvalidInput, MezzotintError
 from mezzotint.repository import drafts, filters, metadata, paging, queries, services
 from mezzotint.repository.api.auth import COMMIT, has, require, who
 from mezzotint.repository.api.reading import reader
@@ -49,11 +50,15 @@ def one(request: HttpRequest, pk: UUID, ident: str) -> HttpResponse:
     new |= {name: fields[name] for name in draft.overtaken}
     if draft.live is not None:
         require(request, _CHANGE)
-    if new:
-        services.edit_image(session, ident, request.POST.get("version") or None, new)
-    if name := request.POST.get("collection", "").strip():
-        may_put(request, slug_of(name))
-        drafts.join(session, [drafts.draft(session, ident)], name)
+    try:
+        with transaction.atomic():
+            if name := request.POST.get("collection", "").strip():
+                may_put(request, slug_of(name))
+                drafts.join(session, [draft], name)
+            if new:
+                services.edit_image(session, ident, request.POST.get("version") or None, new)
+    except (InvalidInput, Conflict, Forbidden) as error:
+        return _form(request, draft, problem=error, session=session, before=before, after=after)
     onward = after if request.POST.get("then") == "next" else None
     return redirect("desk-draft", pk, onward) if onward else redirect("desk-draft", pk, ident)
 
@@ -96,7 +101,7 @@ def many(request: HttpRequest, pk: UUID) -> HttpResponse:
     """The same with many pictures of a session: those that are chosen, or all that it adds."""
     session = session_of(request, pk)
     if request.POST.get("all"):
-        keys = session.changes.filter(kind=SessionChange.Kind.ADD).values_list("key", flat=True)
+        keys = drafts.steps(session, SessionChange.Kind.ADD).values_list("key", flat=True)
         idents = list(dict.fromkeys(keys[: _MOST + 1]))
     else:
         idents = request.POST.getlist("ident")
@@ -196,7 +201,13 @@ def _cleaned(form: QueryDict) -> tuple[metadata.Fields, dict[str, str]]:
     return fields, wrong
 
 
-def _form(request: HttpRequest, draft: Draft, wrong: Mapping[str, str] | None = None, **more: Any) -> HttpResponse:
+def _form(
+    request: HttpRequest,
+    draft: Draft,
+    wrong: Mapping[str, str] | None = None,
+    problem: MezzotintError | None = None,
+    **more: Any,
+) -> HttpResponse:
     """The form with what was sent, where that cannot be kept; with a word beside each field."""
     sent = request.POST if request.method == "POST" else None
     rows = [
@@ -217,6 +228,7 @@ def _form(request: HttpRequest, draft: Draft, wrong: Mapping[str, str] | None = 
         "draft": draft,
         "rows": rows,
         "wrong": wrong,
+        "problem": problem,
         "first": next(iter(wrong or ()), "title"),
         "preview": picture(draft.ident, _PREVIEW),
         "base": picture(draft.ident),
@@ -224,7 +236,7 @@ def _form(request: HttpRequest, draft: Draft, wrong: Mapping[str, str] | None = 
         "may_remove": has(request, "repository.delete_image"),
         **more,
     }
-    return render(request, "desk/image.html", context, status=422 if wrong else 200)
+    return render(request, "desk/image.html", context, status=422 if wrong or problem else 200)
 
 
 def _beside(session: UpdateSession, ident: str) -> tuple[str | None, str | None]:
