@@ -65,7 +65,9 @@ def test_every_filter_of_the_list_is_the_lists_own(client: APIClient, repository
     """Django REST framework has a parameter `format` of its own."""
     ident = put_in(repository, 1)
     image = Image.objects.get()
-    given = {"format": image.format, "tag": "none", "collection": "none", "creator": "none", "search": "none"}
+    given = {"format": image.format, "orientation": "square"} | dict.fromkeys(
+        ("tag", "collection", "creator", "search"), "none"
+    )
     for name in filters.FILTERS:
         value = given.get(name) or ("2001-01-01" if name.startswith("captured") else "1")
         assert client.get("/api/images/", {name: value}).status_code == 200, name
