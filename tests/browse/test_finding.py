@@ -52,7 +52,7 @@ def test_what_the_found_ones_have_in_common(idents: list[str]) -> None:
     assert (found.creators, found.years) == ([("Anna", 2), ("Béla", 1)], [("1901", 2), ("1902", 1)])
     assert found.orientations == [("landscape", 1), ("portrait", 1), ("square", 1)]
     assert (found.collections, found.titles) == ([("shore", 3)], {"shore": "The shore"})
-    assert facets.count(filters.images({})) == 4
+    assert facets.of(filters.images({}), EVERYTHING).count == 4
 
 
 def test_facets_say_nothing_of_what_is_hidden(idents: list[str]) -> None:

@@ -13,8 +13,9 @@ from mezzotint.repository.models import Image
 from mezzotint.repository.readers import Reader
 
 Asked = dict[str, str]
+_FIRST = "-added"
 _ORDERS = {
-    "-added": "newest first",
+    _FIRST: "newest first",
     "added": "oldest first",
     "title": "by title",
     "captured": "by date",
@@ -78,5 +79,10 @@ def _facets(asked: Asked, order: str, found: facets.Facets) -> list[dict[str, An
     ]
 
 
+def kept(asked: Asked, order: str) -> Asked:
+    """What an address has to say to ask the same in the same order."""
+    return asked | ({"ordering": order} if order != _FIRST else {})
+
+
 def _query(asked: Asked, order: str) -> str:
-    return urlencode(asked | ({"ordering": order} if order != "-added" else {}))
+    return urlencode(kept(asked, order))

@@ -21,7 +21,7 @@ from mezzotint.problems import problem_headers, status_of
 from mezzotint.repository import filters, paging, queries
 from mezzotint.repository.api.problems import as_domain, plain
 from mezzotint.repository.api.reading import reader
-from mezzotint.repository.links import address_of, fitted, picture
+from mezzotint.repository.links import address_of, fitted, picture, ratio
 from mezzotint.repository.models import Collection, Image
 from mezzotint.wiring import engine
 
@@ -46,10 +46,7 @@ def _page_for_people(view: Callable[..., HttpResponseBase]) -> Callable[..., Htt
                 return redirect(f"/login/?{urlencode({'next': request.get_full_path()})}")
             return view(request, *args, **kwargs)
         except (MezzotintError, DatabaseError) as error:
-            known = as_domain(error)
-            if known is None:
-                raise
-            return error_page(request, known)
+            return told(request, error)
 
     return shown
 
@@ -57,12 +54,11 @@ def _page_for_people(view: Callable[..., HttpResponseBase]) -> Callable[..., Htt
 @_page_for_people
 def front(request: HttpRequest) -> HttpResponse:
     """The newest, or what is found: with how many, what they have in common, and an order to choose."""
-    asked = {name: value for name in filters.FILTERS if (value := request.GET.get(name, "").strip())}
+    asked = filters.given(request.GET)
     order = queries.ordering(request.GET.get("ordering", ""))
     cursor, seen = request.GET.get("cursor", ""), reader(request)
     chosen = filters.images(asked, seen)
     found = paging.page(chosen, order, cursor, PAGE)
-    kept = asked | ({"ordering": order} if order != "-added" else {})
     first = not asked and not cursor
     return render(
         request,
@@ -71,8 +67,7 @@ def front(request: HttpRequest) -> HttpResponse:
             "search": asked.get("search", ""),
             "collections": _covers(seen.collections()[:_FEW]) if first else [],
             "images": [_card(image) for image in found.items],
-            "next": urlencode(kept | {"cursor": found.next}) if found.next else "",
-            "previous": urlencode(kept | {"cursor": found.previous}) if found.previous else "",
+            **found.around(finding.kept(asked, order)),
             "later": bool(cursor),
             **(finding.context(asked, order, chosen, seen) if asked else {}),
         },
@@ -82,7 +77,7 @@ def front(request: HttpRequest) -> HttpResponse:
 @_page_for_people
 def collections(request: HttpRequest) -> HttpResponse:
     found = paging.page(reader(request).collections(), "slug", request.GET.get("cursor", ""), PAGE, tie="slug")
-    return render(request, "browse/collections.html", {"collections": _covers(found.items), **_around(found)})
+    return render(request, "browse/collections.html", {"collections": _covers(found.items), **found.around()})
 
 
 @_page_for_people
@@ -94,7 +89,7 @@ def collection(request: HttpRequest, slug: str) -> HttpResponse:
         "collection": shown,
         "within": slug,
         "images": [_card(member.image) for member in found.items],
-        **_around(found),
+        **found.around(),
         **_viewers(request, f"collections/{slug}"),
     }
     return render(request, "browse/collection.html", context)
@@ -152,16 +147,18 @@ def not_found(request: HttpRequest, exception: Exception) -> HttpResponse:
     return plain(error) if request.path.startswith("/api/") else error_page(request, error)
 
 
+def told(request: HttpRequest, error: Exception) -> HttpResponse:
+    """A page that says what went wrong. Raises what nobody can be told about."""
+    known = as_domain(error)
+    if known is None:
+        raise error
+    return error_page(request, known)
+
+
 def error_page(request: HttpRequest, error: MezzotintError) -> HttpResponse:
     page = render_to_string("browse/error.html", {"title": error.title, "detail": str(error)}, request)
     headers = problem_headers(error, public=engine().settings.public_read)
     return HttpResponse(page, status=status_of(error), headers=headers)
-
-
-def _around(found: paging.ResultPage[Any]) -> dict[str, str]:
-    """The queries of the pages beside this one."""
-    beside = {"next": found.next, "previous": found.previous}
-    return {name: urlencode({"cursor": cursor}) if cursor else "" for name, cursor in beside.items()}
 
 
 def _zooming() -> dict[str, str]:
@@ -187,7 +184,7 @@ def _card(image: Image) -> dict[str, Any]:
         "thumbnail": picture(image.ident, _THUMBNAIL),
         "width": width,
         "height": height,
-        "ratio": min(300, max(40, round(20 * image.width / image.height) * 5)),
+        "ratio": ratio(image.width, image.height),
     }
 
 

@@ -6,7 +6,6 @@ import re
 from contextlib import suppress
 from functools import partial
 from typing import Any
-from urllib.parse import urlencode
 
 from django.contrib import messages
 from django.contrib.auth.models import Group
@@ -14,6 +13,7 @@ from django.http import HttpRequest, HttpResponse
 from django.shortcuts import redirect, render
 
 from mezzotint.desk.guard import desk_page
+from mezzotint.desk.labels import beside
 from mezzotint.desk.sessions import PAGE
 from mezzotint.errors import Conflict, InvalidInput
 from mezzotint.repository import metadata, paging, queries, services, slugs
@@ -31,8 +31,7 @@ _NEW = "+"
 @desk_page(_CHANGE, "repository.add_collection")
 def collections(request: HttpRequest) -> HttpResponse:
     found = paging.page(Collection.objects.all(), "slug", request.GET.get("cursor", ""), PAGE, tie="slug")
-    following = urlencode({"cursor": found.next}) if found.next else ""
-    return render(request, "desk/collections.html", {"collections": found.items, "next": following})
+    return render(request, "desk/collections.html", {"collections": found.items, **found.around()})
 
 
 @desk_page(_CHANGE, "repository.add_collection")
@@ -54,7 +53,7 @@ def collection(request: HttpRequest, slug: str) -> HttpResponse:
         change = partial(services.put_collection, slug=slug, fields=fields, images=order)
         services.at_once(who(request), partial(change, version=None if new else request.POST.get("version")))
     except InvalidInput as error:
-        return _form(request, shown, {error.field: f"{error.detail}: {error.limit}" if error.limit else error.detail})
+        return _form(request, shown, {error.field: beside(error)})
     except Conflict:
         told = "Somebody else has changed this collection meanwhile. Below is what you wrote; save again to keep it."
         return _form(request, shown, {"title": told})
@@ -117,16 +116,15 @@ def _form(request: HttpRequest, shown: Collection, wrong: dict[str, str] | None 
     if sent is not None:
         with suppress(InvalidInput):
             moved = _places(request)
-    places = {member.image.ident: place for place, member in enumerate(members, 1)}
     rows: list[dict[str, Any]] = [
         {
             "image": member.image,
             "thumbnail": picture(member.image.ident, "-fit120x120.jpg"),
-            "was": places[member.image.ident],
-            "at": moved.get(member.image.ident, places[member.image.ident]),
+            "was": place,
+            "at": moved.get(member.image.ident, place),
             "out": sent is not None and member.image.ident in sent.getlist("out"),
         }
-        for member in members[:_MOST]
+        for place, member in enumerate(members[:_MOST], 1)
     ]
     visibility = _visibility(request) if sent is not None else shown.visibility
     context = {

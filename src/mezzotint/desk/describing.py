@@ -1,10 +1,9 @@
-"""Saying what is to be seen: of one picture, or of many at once; taking pictures away and bringing them back."""
+"""Saying what is to be seen: of one picture, or of many at once."""
 
 from __future__ import annotations
 
 from collections.abc import Mapping
 from typing import Any
-from urllib.parse import urlencode
 from uuid import UUID
 
 from django.contrib import messages
@@ -13,7 +12,7 @@ from django.http import HttpRequest, HttpResponse, QueryDict
 from django.shortcuts import redirect, render
 
 from mezzotint.desk.guard import desk_page
-from mezzotint.desk.labels import LABELS, LONG
+from mezzotint.desk.labels import LABELS, LONG, beside
 from mezzotint.desk.sessions import PAGE, card, latest_of
 from mezzotint.errors import Conflict, Forbidden, InvalidInput, MezzotintError
 from mezzotint.repository import drafts, filters, metadata, paging, queries, services
@@ -23,7 +22,7 @@ from mezzotint.repository.api.sessions import session_of
 from mezzotint.repository.api.views import may_put
 from mezzotint.repository.drafts import Draft
 from mezzotint.repository.links import picture
-from mezzotint.repository.models import Image, Removal, SessionChange, UpdateSession
+from mezzotint.repository.models import Image, SessionChange, UpdateSession
 from mezzotint.repository.slugs import slug_of
 from mezzotint.repository.spreadsheets.exporting import as_cell
 
@@ -40,7 +39,7 @@ def one(request: HttpRequest, pk: UUID, ident: str) -> HttpResponse:
     draft = drafts.draft(session, ident)
     if draft.live is not None:
         queries.image(ident, reader(request))  # or it is not there, for this person
-    before, after = _beside(session, ident)
+    before, after = _neighbours(session, ident)
     if request.method != "POST":
         return _form(request, draft, session=session, before=before, after=after)
     fields, wrong = _cleaned(request.POST)
@@ -117,52 +116,15 @@ def many_live(request: HttpRequest) -> HttpResponse:
 @desk_page(_CHANGE)
 def images(request: HttpRequest) -> HttpResponse:
     """What is live, to choose from."""
-    asked = {name: value for name in filters.FILTERS if (value := request.GET.get(name, "").strip())}
+    asked = filters.given(request.GET)
     found = paging.page(filters.images(asked, reader(request)), "-added", request.GET.get("cursor", ""), PAGE)
     context = {
         "search": asked.get("search", ""),
-        "asked": urlencode(asked),
         "cards": [card(_as_draft(image)) for image in found.items],
-        "next": urlencode(asked | {"cursor": found.next}) if found.next else "",
+        **found.around(asked),
         "fields": LABELS.items(),
     }
     return render(request, "desk/images.html", context)
-
-
-@desk_page("repository.delete_image")
-def remove(request: HttpRequest, ident: str) -> HttpResponse:
-    """Asked first, done by POST, at the version that was shown; it can be taken back."""
-    image = queries.image(ident, reader(request))
-    if request.method == "POST":
-        require(request, COMMIT)
-        version = request.POST.get("version")
-        services.at_once(who(request), lambda session: services.remove_image(session, ident, version))
-        messages.success(request, f"“{image}” is removed. It can be brought back from here.")
-        return redirect("desk-removed")
-    question = {
-        "title": f"Remove “{image}”?",
-        "detail": "It is gone from lists and pages at once, and can be brought back for a while.",
-        "does": "Remove it",
-        "version": image.version,
-        "back": f"/desk/images/{ident}/",
-        "picture": picture(ident, "-fit300x300.jpg"),
-    }
-    return render(request, "desk/sure.html", question)
-
-
-@desk_page("repository.view_removal")
-def removed(request: HttpRequest) -> HttpResponse:
-    found = paging.page(Removal.objects.all(), "-seq", request.GET.get("cursor", ""), PAGE)
-    following = urlencode({"cursor": found.next}) if found.next else ""
-    return render(request, "desk/removed.html", {"removals": found.items, "next": following})
-
-
-@desk_page("repository.add_image", writes=True)
-def bring_back(request: HttpRequest, ident: str) -> HttpResponse:
-    require(request, COMMIT)
-    services.at_once(who(request), lambda session: services.bring_back(session, ident))
-    messages.success(request, "It is back, as it was.")
-    return redirect("image", ident)
 
 
 def _with_many(request: HttpRequest, session: UpdateSession, idents: list[str]) -> HttpResponse:
@@ -197,7 +159,7 @@ def _cleaned(form: QueryDict) -> tuple[metadata.Fields, dict[str, str]]:
         try:
             fields[name] = field.clean(_lines(form.get(name, "")))
         except InvalidInput as error:
-            wrong[name] = f"{error.detail}: {error.limit}" if error.limit else error.detail
+            wrong[name] = beside(error)
     return fields, wrong
 
 
@@ -239,7 +201,7 @@ def _form(
     return render(request, "desk/image.html", context, status=422 if wrong or problem else 200)
 
 
-def _beside(session: UpdateSession, ident: str) -> tuple[str | None, str | None]:
+def _neighbours(session: UpdateSession, ident: str) -> tuple[str | None, str | None]:
     """The idents before and after one, in the order in which the session came by them."""
     steps = session.changes.filter(kind__in=[SessionChange.Kind.ADD, SessionChange.Kind.EDIT])
     here = steps.filter(key=ident).order_by("id").values_list("id", flat=True).first()

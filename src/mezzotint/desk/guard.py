@@ -14,10 +14,9 @@ from django.shortcuts import redirect
 from django.views.decorators.cache import never_cache
 from django.views.decorators.http import require_http_methods
 
-from mezzotint.browse.views import error_page
+from mezzotint.browse.views import error_page, told
 from mezzotint.errors import Conflict, InvalidInput, MezzotintError
 from mezzotint.repository.api.auth import has, require
-from mezzotint.repository.api.problems import as_domain
 from mezzotint.repository.api.sessions import ANY_CHANGE
 
 View = Callable[..., HttpResponseBase]
@@ -47,10 +46,7 @@ def desk_page(*needed: str, writes: bool = False) -> Callable[[View], View]:
                 messages.error(request, f"Nothing was changed: {error}")
                 return redirect(back)
             except (MezzotintError, DatabaseError) as error:
-                known = as_domain(error)
-                if known is None:
-                    raise
-                return error_page(request, known)
+                return told(request, error)
 
         return shown
 

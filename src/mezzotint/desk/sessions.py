@@ -4,7 +4,6 @@ from __future__ import annotations
 
 from contextlib import ExitStack
 from typing import Any
-from urllib.parse import urlencode
 from uuid import UUID
 
 from django.contrib import messages
@@ -23,7 +22,7 @@ from mezzotint.repository.commits import commit
 from mezzotint.repository.drafts import Draft
 from mezzotint.repository.drafts import drafts as drafts_of
 from mezzotint.repository.intake import partial, told
-from mezzotint.repository.links import picture
+from mezzotint.repository.links import picture, ratio
 from mezzotint.repository.models import Commit, SessionChange, UpdateSession
 from mezzotint.wiring import engine
 
@@ -42,7 +41,7 @@ def home(request: HttpRequest) -> HttpResponse:
     found = paging.page(chosen, "-opened", request.GET.get("cursor", ""), _RECENT, tie="id")
     context = {
         "sessions": [{"session": one, "counts": drafts.counts(one), "covers": _covers(one)} for one in found.items],
-        "next": urlencode({"cursor": found.next}) if found.next else "",
+        **found.around(),
         "commits": Commit.objects.all()[:_RECENT] if has(request, "repository.view_commit") else [],
         "may_commit": has(request, COMMIT),
     }
@@ -73,7 +72,7 @@ def session(request: HttpRequest, pk: UUID) -> HttpResponse:
         "sections": sections,
         "kind": kind,
         "fields": LABELS.items(),
-        "next": urlencode({"show": kind, "cursor": found.next}) if found.next else "",
+        **found.around({"show": kind}),
         "drafts": [card(one) for one in drafts_of(shown, keys).values()] if kind != "collection" else [],
         "steps": found.items if kind == "collection" else [],
         "waiting": [one for one, _ in zip(partial.waiting(shown.pk), range(PAGE), strict=False)],
@@ -147,12 +146,10 @@ def abort(request: HttpRequest, pk: UUID) -> HttpResponse:
 
 def card(one: Draft) -> dict[str, Any]:
     """A draft as a grid shows it."""
-    width, height = one.facts["width"], one.facts["height"]
     return {
         "draft": one,
         "thumbnail": picture(one.ident, _THUMBNAIL),
-        "ratio": min(300, max(40, round(20 * width / height) * 5)),
-        "missing": not one.fields["title"],
+        "ratio": ratio(one.facts["width"], one.facts["height"]),
     }
 
 

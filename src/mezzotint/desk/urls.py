@@ -1,6 +1,6 @@
 from django.urls import path
 
-from mezzotint.desk import collections, describing, history, sessions, spreadsheets
+from mezzotint.desk import collections, describing, history, removing, sessions, spreadsheets
 
 urlpatterns = [
     path("", sessions.home, name="desk"),
@@ -14,10 +14,10 @@ urlpatterns = [
     path("images/", describing.images, name="desk-images"),
     path("images/many/", describing.many_live, name="desk-images-many"),
     path("images/<str:ident>/", describing.live, name="desk-image"),
-    path("images/<str:ident>/remove/", describing.remove, name="desk-remove"),
+    path("images/<str:ident>/remove/", removing.remove, name="desk-remove"),
     path("commits/<int:seq>/", history.made, name="desk-commit-made"),
-    path("removed/", describing.removed, name="desk-removed"),
-    path("removed/<str:ident>/", describing.bring_back, name="desk-bring-back"),
+    path("removed/", removing.removed, name="desk-removed"),
+    path("removed/<str:ident>/", removing.bring_back, name="desk-bring-back"),
     path("spreadsheet/", spreadsheets.spreadsheet, name="desk-spreadsheet"),
     path("collections/", collections.collections, name="desk-collections"),
     path("collections/<str:slug>/", collections.collection, name="desk-collection"),

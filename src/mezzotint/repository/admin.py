@@ -14,8 +14,9 @@ from django.utils.functional import cached_property
 from django.utils.html import format_html
 from django.utils.safestring import SafeString
 
-from mezzotint.errors import Forbidden, GivenUp, InvalidInput, MezzotintError
+from mezzotint.errors import GivenUp, InvalidInput, MezzotintError
 from mezzotint.repository import filters, metadata, services
+from mezzotint.repository.api.auth import COMMIT, require
 from mezzotint.repository.links import picture
 from mezzotint.repository.models import Collection, Commit, Image, Removal, Snapshot, UpdateSession
 
@@ -37,8 +38,7 @@ class CommittingAdmin(admin.ModelAdmin[Any]):
 
     def commit(self, request: HttpRequest, work: Callable[[UpdateSession], None]) -> None:
         try:
-            if not request.user.has_perm("repository.add_commit"):
-                raise Forbidden("this commits, which needs the permission repository.add_commit")
+            require(request, COMMIT)
             services.at_once(request.user.get_username(), work)
         except MezzotintError as error:
             super().message_user(request, f"Nothing was changed: {error}", messages.ERROR)

@@ -56,9 +56,7 @@ def last_page() -> int:
 def page(number: int) -> list[Activity]:
     """In the order in which they came, of a page that there is. Raises JournalBroken, StoreUnavailable."""
     newest = Commit.objects.filter(seq__lte=(number + 1) * BLOCK).latest("seq")
-    before = Commit.objects.filter(seq=number * BLOCK).first()
-    after = Head() if before is None else Head(before.seq, before.fingerprint)
-    return list(_activities(after, newest.seq, newest.fingerprint))
+    return list(_activities(_head_at(number * BLOCK), newest.seq, newest.fingerprint))
 
 
 def segment(seq: int) -> Segment:
@@ -66,13 +64,16 @@ def segment(seq: int) -> Segment:
     made = Commit.objects.filter(seq=seq).first()
     if made is None:
         raise NotFound(f"there is no commit {seq}")
-    before = Commit.objects.filter(seq=seq - 1).first()
-    after = Head() if before is None else Head(before.seq, before.fingerprint)
-    for found, head in engine().journal.follow(after):
+    for found, head in engine().journal.follow(_head_at(seq - 1)):
         if head.seq == seq and head.fingerprint == made.fingerprint:
             return found
         break
     raise JournalBroken(f"this store does not hold segment {seq} of this database")
+
+
+def _head_at(seq: int) -> Head:
+    made = Commit.objects.filter(seq=seq).first()
+    return Head() if made is None else Head(made.seq, made.fingerprint)
 
 
 @lru_cache(_REMEMBERED)

@@ -36,12 +36,6 @@ class Facets:
     orientations: Values
 
 
-def count(chosen: QuerySet[Image]) -> int:
-    """Up to MOST + 1. Raises GivenUp."""
-    with patient(engine().settings.search_timeout, "MEZZOTINT_SEARCH_TIMEOUT"):
-        return chosen.order_by().values("pk")[: MOST + 1].count()
-
-
 def of(chosen: QuerySet[Image], reader: Reader) -> Facets:
     """Raises GivenUp."""
     with patient(engine().settings.search_timeout, "MEZZOTINT_SEARCH_TIMEOUT"):

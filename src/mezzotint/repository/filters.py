@@ -66,6 +66,11 @@ class Condition:
         return cls(ids, f"EXISTS ({ids} AND image_id = repository_image.id)", values)
 
 
+def given(parameters: Mapping[str, Any]) -> dict[str, str]:
+    """Of an address's parameters those that are filters and say something."""
+    return {name: value for name in FILTERS if (value := str(parameters.get(name, "")).strip())}
+
+
 def images(parameters: Mapping[str, str], reader: Reader = EVERYTHING) -> QuerySet[Image]:
     """Those that the reader sees and that meet all of the given FILTERS. Raises InvalidInput, GivenUp."""
     chosen = reader.images()

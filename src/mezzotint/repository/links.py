@@ -21,6 +21,11 @@ def fitted(image: Image, side: int) -> tuple[int, int]:
     return output_size(canonical(parse_rendition(f"-fit{side}x{side}.jpg"), facts), facts)
 
 
+def ratio(width: int, height: int) -> int:
+    """Width by height in hundredths, in steps of a twentieth within 0.4 and 3: the class that pages have for it."""
+    return min(300, max(40, round(20 * width / height) * 5))
+
+
 def picture(ident: str, rendition: str = "") -> str:
     """Where reading is private, with a signature that ends in half a day to a whole one: whoever sees it has been let
     in, and the address stays the same for a while, so that browsers can cache."""

@@ -6,9 +6,11 @@ from __future__ import annotations
 import base64
 import json
 import re
+from collections.abc import Mapping
 from dataclasses import dataclass
+from types import MappingProxyType
 from typing import Any, Generic, TypeVar
-from urllib.parse import parse_qs
+from urllib.parse import parse_qs, urlencode
 
 from django.core.exceptions import ValidationError
 from django.db import DataError
@@ -30,6 +32,11 @@ class ResultPage(Generic[M]):
     next: str | None
     """the cursor of the next page"""
     previous: str | None = None
+
+    def around(self, asked: Mapping[str, str] = MappingProxyType({})) -> dict[str, str]:
+        """The queries that lead to the pages beside this one, with all that was asked; empty where there is none."""
+        cursors = {"next": self.next, "previous": self.previous}
+        return {name: urlencode({**asked, "cursor": cursor}) if cursor else "" for name, cursor in cursors.items()}
 
 
 class _Beyond(Func):

@@ -45,8 +45,7 @@ class ExportView(View):
         """All images, or those that are meant, a row for each; `mezzotint describe` takes the file back in."""
         form, headers = self._asked(request)
         seen = reader(request)
-        asked = {name: str(value) for name, value in request.query_params.items() if name in filters.FILTERS}
-        pieces = exporting.lines(form, filters.images(asked, seen), seen)
+        pieces = exporting.lines(form, filters.images(filters.given(request.query_params), seen), seen)
         place = _Place()
         first = next(pieces)  # what is wrong shows here
         encoded: Iterator[bytes] = (piece.encode() for piece in itertools.chain([first], pieces))
