@@ -7,7 +7,7 @@ from functools import partial
 import pytest
 from django.test import Client
 
-from mezzotint.repository import facets, filters, services
+from mezzotint.repository import commits, facets, filters, services
 from mezzotint.repository.readers import EVERYBODY, EVERYTHING
 from mezzotint.wiring import Engine
 from tests import pictures
@@ -59,6 +59,11 @@ def test_facets_say_nothing_of_what_is_hidden(idents: list[str]) -> None:
     services.at_once("x", lambda s: services.put_collection(s, "shore", {"visibility": "login"}, 1))
     found = facets.of(filters.images({}, EVERYBODY), EVERYBODY)
     assert (found.count, found.tags, found.collections) == (1, [], [])
+    session = services.open_session("x")
+    services.put_collection(session, "open", {}, None, idents[:1])
+    commits.commit(session)
+    found = facets.of(filters.images({}, EVERYBODY), EVERYBODY)
+    assert (found.count, found.collections) == (2, [("open", 1)]), "a hidden collection is no facet of a public picture"
 
 
 def test_facets_lead_to_what_they_count(idents: list[str]) -> None:

@@ -160,3 +160,21 @@ def test_no_block_is_no_metadata() -> None:
     assert read_exif(None) == read_exif(b"") == {}
     assert opened(file_of(quarters(), "PNG")).getexif() == {}
     assert read_exif(io.BytesIO(b"\x00" * 10).getvalue()) == {}
+
+
+@pytest.mark.parametrize(
+    ("written", "read"),
+    [
+        ("Rhône Метаданные 豆娘".encode(), "Rhône Метаданные 豆娘"),
+        ("Heinrichshütte".encode("latin-1"), "Heinrichshütte"),
+        (b"\x93quoted\x94", "\u201cquoted\u201d"),
+        (b"plain", "plain"),
+    ],
+)
+def test_letters_are_those_that_were_written_whatever_wrote_them(tmp_path: Path, written: bytes, read: str) -> None:
+    """EXIF says ASCII (its version 2.32, section 4.6.2); programs write UTF-8 and what Windows has."""
+    exif = Image.Exif()
+    exif[0x010E] = written
+    buffer = io.BytesIO()
+    Image.new("RGB", (8, 8)).save(buffer, "JPEG", exif=exif.tobytes())
+    assert read_exif(header(saved(tmp_path, buffer.getvalue())).exif)["ImageDescription"] == read

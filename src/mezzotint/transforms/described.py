@@ -14,6 +14,8 @@ from contextlib import suppress
 from typing import Any
 from xml.etree import ElementTree
 
+from mezzotint.transforms.exif import decoded
+
 _MOST = 4 << 20
 """bytes of a block that are looked at"""
 _RDF = "{http://www.w3.org/1999/02/22-rdf-syntax-ns#}"
@@ -99,7 +101,7 @@ def _of_iptc(data: bytes) -> dict[str, Any]:
     for record, number, value in records:
         if record != 2:
             continue
-        text = _decoded(value, is_utf8=is_utf8).strip("\0 \t\r\n")
+        text = decoded(value, "utf-8" if is_utf8 else "cp1252").strip("\0 \t\r\n")
         if number in _TAGS_OF_IIM and text and text not in found["tags"]:
             found["tags"].append(text)
         elif (field := _OF_IIM.get(number)) is not None and text:
@@ -109,13 +111,6 @@ def _of_iptc(data: bytes) -> dict[str, Any]:
         found["captured"] = _moment(f"{day[:4]}-{day[4:6]}-{day[6:8]}") if re.fullmatch(r"\d{8}", day, re.ASCII) else ""
         found["captured"] = re.sub("(-00)+$", "", found["captured"])
     return found
-
-
-def _decoded(value: bytes, *, is_utf8: bool) -> str:
-    try:
-        return value.decode()
-    except UnicodeDecodeError:
-        return value.decode("utf-8" if is_utf8 else "cp1252", "replace")
 
 
 def _iim(data: bytes) -> bytes:

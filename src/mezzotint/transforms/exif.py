@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import re
+from contextlib import suppress
 from typing import Any
 
 from PIL import ExifTags, Image
@@ -49,9 +50,20 @@ def captured(exif: dict[str, str | float]) -> str:
     return f"{match[1]}-{match[2]}-{match[3]}T{match[4]}:{match[5]}:{match[6]}"
 
 
+def decoded(value: bytes, otherwise: str = "cp1252") -> str:
+    """Text whose encoding nobody says: cameras write ASCII, programs UTF-8, older ones what Windows had."""
+    try:
+        return value.decode()
+    except UnicodeDecodeError:
+        return value.decode(otherwise, "replace")
+
+
 def _plain(value: Any) -> str | float | None:
+    if isinstance(value, str):
+        with suppress(UnicodeEncodeError):
+            value = value.encode("latin-1")  # Pillow takes every byte for a letter
     if isinstance(value, bytes):
-        value = value.decode("latin-1", "replace")
+        value = decoded(value)
     if isinstance(value, str):
         return "".join(c for c in value if c.isprintable()).strip()[:_MAX_TEXT]
     if isinstance(value, tuple):
