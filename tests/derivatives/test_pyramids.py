@@ -23,7 +23,10 @@ from mezzotint.errors import DamagedImage, GivenUp, NotFound
 from mezzotint.names import Facts, Format, Ident, Region, Rendition, Size, parse
 from mezzotint.names.iiif import TILE
 from mezzotint.transforms import libvips, tiles
-from mezzotint.transforms.geometry import Stored
+from mezzotint.transforms.geometry import Plan, Stored
+from mezzotint.transforms.libvips import Halving, Source
+from mezzotint.transforms.rendering import Renderer
+from mezzotint.transforms.stopping import Stop
 from mezzotint.transforms.tiles import Kind
 from mezzotint.wiring import Engine, open_engine
 from tests.conftest import engine_on
@@ -459,11 +462,25 @@ def test_where_a_sweep_takes_too_much_memory_the_base_does(engine: Engine, monke
 
 def test_one_that_takes_too_long_at_first_is_made_in_more_time(engine: Engine, monkeypatch: pytest.MonkeyPatch) -> None:
     ident, facts = add(engine, as_jpeg(picture("RGB")))
-    monkeypatch.setattr(engine.manager.pyramids._turns, "_seconds", 0.0005)
+    monkeypatch.setattr(engine.manager.pyramids._turns, "_seconds", 0.01)
     monkeypatch.setattr(pyramids, "_LONGER", 100_000)
+    sweeps: list[Stop] = []
+
+    def slow(
+        self: Renderer, source: Source, plan: Plan, begin: Callable[[], Halving], scratch: Path, stop: Stop
+    ) -> None:
+        """The first does not go on before its time is over."""
+        sweeps.append(stop)
+        if len(sweeps) == 1:
+            until(lambda: stop.error is not None)
+        real(self, source, plan, begin, scratch, stop)
+
+    real = Renderer.sweep
+    monkeypatch.setattr(Renderer, "sweep", slow)
     with pytest.raises(GivenUp):
         get(engine, ident, name_of_tile(tiles.Tile(0, 2, 2), facts))
     until(lambda: engine.manager.pyramids.has(ident, Kind.JPEG))
+    assert len(sweeps) == 2
 
 
 def test_a_tall_one_is_reckoned_by_its_width(tmp_path: Path) -> None:
