@@ -1,28 +1,35 @@
-"""What a commit has changed, from the journal."""
+"""What a commit has changed, what became of a picture or a collection, and taking that back: from the journal."""
 
 from __future__ import annotations
 
 from typing import Any
 
+from django.contrib import messages
 from django.http import HttpRequest, HttpResponse
-from django.shortcuts import render
+from django.shortcuts import redirect, render
 
 from mezzotint.desk.guard import desk_page
+from mezzotint.desk.labels import LABELS
+from mezzotint.errors import NotFound
 from mezzotint.journal import Change
-from mezzotint.repository import discovery, metadata
-from mezzotint.repository.api.auth import require
+from mezzotint.names import parse_ident
+from mezzotint.repository import history, metadata, queries, services
+from mezzotint.repository.api.auth import COMMIT, has, require, who
+from mezzotint.repository.api.past import events, undone
+from mezzotint.repository.api.reading import reader
+from mezzotint.repository.api.sessions import ANY_CHANGE
 from mezzotint.repository.apply import is_new
 from mezzotint.repository.links import picture
-from mezzotint.repository.models import Commit, Image
+from mezzotint.repository.models import Collection, Commit, Image
 
-_SHOWN = 200
+_SHOWN, _TOLD = 200, 5
 
 
 @desk_page("repository.view_commit")
 def made(request: HttpRequest, seq: int) -> HttpResponse:
     """Some hundred of its images, and all that became of collections and people."""
     require(request, "repository.view_image", "repository.change_image")
-    segment = discovery.segment(seq)
+    segment = history.segment(seq)
     images = [one for one in segment.changes if _about(one) == "image"]
     shown = images[:_SHOWN]
     there = set(Image.objects.filter(ident__in=[one["ident"] for one in shown]).values_list("ident", flat=True))
@@ -32,12 +39,77 @@ def made(request: HttpRequest, seq: int) -> HttpResponse:
         "commit": Commit.objects.get(seq=seq),
         "rows": rows,
         "more": len(images) - len(shown),
+        "may_change": has(request, *ANY_CHANGE),
         "others": [
             {"kind": _about(one), "what": "removed" if "remove" in one else "put", "key": _key(one)}
             for one in others[:_SHOWN]
         ],
     }
     return render(request, "desk/commit.html", context)
+
+
+@desk_page(writes=True)
+def undo(request: HttpRequest, seq: int) -> HttpResponse:
+    """What would take it back goes into a session, to be looked at."""
+    session, kept = undone(request, seq)
+    if kept:
+        more = f", and {len(kept) - _TOLD} more" if len(kept) > _TOLD else ""
+        messages.warning(request, f"This stays as it is: {'; '.join(kept[:_TOLD])}{more}.")
+    return redirect("desk-session", session.pk)
+
+
+@desk_page("repository.view_commit")
+def of_image(request: HttpRequest, ident: str) -> HttpResponse:
+    live = Image.objects.filter(ident=parse_ident(ident)).first()
+    may_set = live is not None and has(request, "repository.change_image") and has(request, COMMIT)
+    return _past(request, "image", ident, live, may_set=may_set)
+
+
+@desk_page("repository.view_commit")
+def of_collection(request: HttpRequest, slug: str) -> HttpResponse:
+    return _past(request, "collection", slug, queries.find_collection(slug, reader(request)))
+
+
+def _past(
+    request: HttpRequest, kind: history.Kind, key: str, live: Image | Collection | None, *, may_set: bool = False
+) -> HttpResponse:
+    found, before = events(request, kind, key)
+    known = next((event.state["title"] for event in found if event.state is not None), "")
+    rows = [{"event": event, "fields": [_line(*field) for field in event.fields.items()]} for event in found]
+    context = {
+        "kind": kind,
+        "key": key,
+        "title": str(live) if live is not None else known or key[:12],
+        "live": live,
+        "rows": rows,
+        "before": before,
+        "untraced": history.untraced(),
+        "may_set": may_set,
+        "thumbnail": picture(key, "-fit300x300.jpg") if kind == "image" and live is not None else "",
+    }
+    return render(request, "desk/history.html", context)
+
+
+@desk_page("repository.change_image", writes=True)
+def set_back(request: HttpRequest, ident: str, seq: int) -> HttpResponse:
+    """Describe a picture as it was after a commit, at the version that was shown."""
+    require(request, COMMIT)
+    image = queries.image(ident, reader(request))
+    state = history.states_before("image", [ident], seq + 1).get(ident)
+    if state is None:
+        raise NotFound(f"commit {seq} did not have {ident:.12}")
+    was = {name: state.get(name, nothing) for name, nothing in metadata.EMPTY.items()}
+    fields = {name: value for name, value in was.items() if getattr(image, name) != value}
+    if fields:
+        version, note = request.POST.get("version"), f"As it was after commit {seq}"
+        services.at_once(who(request), lambda mine: services.edit_image(mine, ident, version, fields), note)
+    messages.success(request, f"It is described as after commit {seq}.")
+    return redirect("desk-image-history", ident)
+
+
+def _line(name: str, values: tuple[Any, Any]) -> tuple[str, str, str]:
+    was, now = (", ".join(value) if isinstance(value, list) else value for value in values)
+    return LABELS.get(name, name.replace("_", " ").capitalize()), was, now
 
 
 def _about(change: Change) -> str:

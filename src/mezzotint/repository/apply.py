@@ -15,6 +15,7 @@ from django.db import connection, transaction
 from mezzotint.errors import JournalBroken
 from mezzotint.failpoints import failpoint
 from mezzotint.journal import Change, Head, Segment
+from mezzotint.repository import traces
 from mezzotint.repository.intake import capture
 from mezzotint.repository.models import Membership, UpdateSession
 from mezzotint.repository.records import Records
@@ -31,6 +32,8 @@ def apply(segment: Segment, head: Head, records: Records | None = None) -> None:
                 _apply(records, verb, kind, chunk, segment)
         failpoint("apply.before-commit")
         _end_session(segment)
+        if records.is_current:
+            traces.leave(segment)
         said = {name: getattr(segment, name) for name in ("seq", "transaction", "at", "by", "note", "epoch")}
         found = {"fingerprint": head.fingerprint, "bytes": head.bytes}
         records.table("commit").put([said | found | records.table("commit").known(_counts(segment))])

@@ -15,6 +15,7 @@ from urllib.parse import quote
 from mezzotint.errors import JournalBroken, NotFound
 from mezzotint.journal import Head, Segment
 from mezzotint.repository import standing
+from mezzotint.repository.history import head_at
 from mezzotint.repository.metadata import PUBLIC
 from mezzotint.repository.models import Commit
 from mezzotint.repository.presentation import ROOT as MANIFESTS
@@ -56,24 +57,7 @@ def last_page() -> int:
 def page(number: int) -> list[Activity]:
     """In the order in which they came, of a page that there is. Raises JournalBroken, StoreUnavailable."""
     newest = Commit.objects.filter(seq__lte=(number + 1) * BLOCK).latest("seq")
-    return list(_activities(_head_at(number * BLOCK), newest.seq, newest.fingerprint))
-
-
-def segment(seq: int) -> Segment:
-    """What a commit was, from the journal. Raises NotFound, JournalBroken, StoreUnavailable."""
-    made = Commit.objects.filter(seq=seq).first()
-    if made is None:
-        raise NotFound(f"there is no commit {seq}")
-    for found, head in engine().journal.follow(_head_at(seq - 1)):
-        if head.seq == seq and head.fingerprint == made.fingerprint:
-            return found
-        break
-    raise JournalBroken(f"this store does not hold segment {seq} of this database")
-
-
-def _head_at(seq: int) -> Head:
-    made = Commit.objects.filter(seq=seq).first()
-    return Head() if made is None else Head(made.seq, made.fingerprint)
+    return list(_activities(head_at(number * BLOCK), newest.seq, newest.fingerprint))
 
 
 @lru_cache(_REMEMBERED)

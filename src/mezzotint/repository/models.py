@@ -136,6 +136,17 @@ class Commit(models.Model):
         return f"{self.seq} by {self.by}"
 
 
+class Trace(models.Model):
+    """That a commit had to do with an image or a collection, which has a number for it. Derived from the journal."""
+
+    pk = models.CompositePrimaryKey("about", "seq")
+    about = models.BigIntegerField()
+    seq = models.BigIntegerField()
+
+    def __str__(self) -> str:
+        return f"{self.about} in {self.seq}"
+
+
 class UpdateSession(models.Model):
     """Changes that become visible all at once or not at all."""
 
@@ -191,6 +202,7 @@ class Installation(models.Model):
     pinned = models.BigIntegerField(null=True, help_text="the commit that it was restored at, to look at")
     schema = models.JSONField(default=dict, help_text="the migrations that a checkpoint was made with")
     followed = models.DateTimeField(null=True, help_text="when the journal's end was last seen")
+    traced = models.BigIntegerField(default=0, help_text="the last commit whose traces are still to be made")
 
     def __str__(self) -> str:
         return self.store

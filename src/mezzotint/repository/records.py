@@ -38,6 +38,11 @@ class Records:
         self.connection, self.apps = connection, apps
         self._tables: dict[str, Table] = {}
 
+    @property
+    def is_current(self) -> bool:
+        """Whether the schema is this version's."""
+        return self.apps is current_apps
+
     def table(self, name: str) -> Table:
         """Raises JournalBroken for a kind that is not known."""
         if name not in self._tables:

@@ -18,8 +18,8 @@ from mezzotint.errors import InvalidInput
 from mezzotint.journal import Change, Head, Journal
 from mezzotint.names.keys import CHECKPOINTS, LATEST_KEY, checkpoint_key
 from mezzotint.objects import ObjectInfo, ObjectStore
-from mezzotint.repository import commits, filters, services, standing
-from mezzotint.repository.models import Collection, Image, Snapshot
+from mezzotint.repository import commits, filters, history, services, standing
+from mezzotint.repository.models import Collection, Image, Snapshot, Trace
 from mezzotint.repository.upkeep import checkpointing, restoring
 from mezzotint.wiring import Engine
 from tests.durability.oracle import another_database, rows
@@ -46,6 +46,19 @@ def test_everything_comes_back_from_segments_and_from_a_checkpoint(repository: E
     live = rows()
     assert restored() == live
     assert [len(live[kind]) > 0 for kind in live] == [True] * len(live)
+
+
+def test_what_became_of_all_is_known_again_in_the_background(repository: Engine) -> None:
+    furnish(repository)
+    checkpoint()
+    put_in(repository, 10, title="After it")
+    before = set(Trace.objects.values_list("about", "seq"))
+    with another_database():
+        restoring.restore()
+        untraced = history.untraced()
+        assert 0 < untraced < standing.head().seq and set(Trace.objects.values_list("about", "seq")) < before
+        history.go_on(lambda: False)
+        assert set(Trace.objects.values_list("about", "seq")) == before and not history.untraced()
 
 
 def assert_looked_at(table: str, rows: int) -> None:

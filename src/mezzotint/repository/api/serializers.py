@@ -80,6 +80,29 @@ class CommitSerializer(serializers.ModelSerializer[Commit]):
         fields = ["seq", "transaction", "at", "by", "note", "added", "edited", "removed", "collections"]
 
 
+class EventSerializer(CommitSerializer):
+    what = serializers.ChoiceField(["new", "described", "removed", "filled"])
+    fields = serializers.DictField(help_text="those that it set: `was` and `is`")  # type: ignore[assignment]
+    joined = serializers.ListField(child=serializers.CharField(), help_text="collections of an image, or idents of one")
+    left = serializers.ListField(child=serializers.CharField())
+
+    class Meta(CommitSerializer.Meta):
+        fields = [*CommitSerializer.Meta.fields, "what", "fields", "joined", "left"]
+
+
+class HistorySerializer(serializers.Serializer[Any]):
+    results = EventSerializer(many=True)
+    before = serializers.IntegerField(allow_null=True, help_text="to go on with; null at the end")
+    untraced = serializers.IntegerField(help_text="what was committed up to here is still being looked through; or 0")
+
+
+class UndoneSerializer(SessionSerializer):
+    kept = serializers.ListField(child=serializers.CharField(), help_text="what stays as it is, and why")
+
+    class Meta(SessionSerializer.Meta):
+        fields = [*SessionSerializer.Meta.fields, "kept"]
+
+
 class CollectionSerializer(serializers.ModelSerializer[Collection]):
     class Meta:
         model = Collection

@@ -1,7 +1,7 @@
 from django.urls import path
 from drf_spectacular.views import SpectacularAPIView, SpectacularSwaggerSplitView
 
-from mezzotint.repository.api import exports, history, images, resumable, schema, sessions  # noqa: F401  schema registers itself
+from mezzotint.repository.api import exports, history, images, past, resumable, schema, sessions  # noqa: F401  schema registers itself
 
 _READING = ["get", "head"]
 urlpatterns = [
@@ -15,10 +15,13 @@ urlpatterns = [
     path("sessions/<uuid:pk>/commit/", sessions.SessionCommitView.as_view()),
     path("images/", images.ImagesView.as_view()),
     path("images/<str:ident>/", images.ImageView.as_view()),
+    path("images/<str:ident>/history/", past.ImageHistoryView.as_view()),
     path("collections/", images.CollectionsView.as_view()),
     path("collections/<str:slug>/", images.CollectionView.as_view()),
+    path("collections/<str:slug>/history/", past.CollectionHistoryView.as_view()),
     path("export/", exports.ExportView.as_view()),
     path("commits/", history.CommitsView.as_view()),
+    path("commits/<int:seq>/undo/", past.UndoView.as_view()),
     path("removals/", history.RemovalsView.as_view()),
     path("removals/<str:ident>/restore/", history.BringBackView.as_view()),
     path("snapshots/", history.SnapshotsView.as_view()),

@@ -15,7 +15,7 @@ from django.utils import timezone
 
 from mezzotint.errors import JournalBroken, MezzotintError
 from mezzotint.objects.clock import store_time
-from mezzotint.repository import commits, fulltext, gauges, standing
+from mezzotint.repository import commits, fulltext, gauges, history, standing
 from mezzotint.repository.changes import Changes
 from mezzotint.repository.intake import capture
 from mezzotint.repository.models import Removal, Snapshot
@@ -116,6 +116,7 @@ class Maintenance(Background):
             self._write()
         removals.purge_here()
         self._tidy()
+        history.go_on(self._stopped.is_set)
 
     def _show(self) -> None:
         if self._is_due("show", SHOW):

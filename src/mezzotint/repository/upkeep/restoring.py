@@ -59,6 +59,7 @@ def restore(at: int | None = None, progress: Progress = lambda what, count: None
         leg, head = _Leg(), Head()
         if key is not None:
             head = _load(key, leg, progress)
+            leg.untraced = head.seq
         head = _replay(head, leg, at, progress)
         if at is not None and head.seq != at:
             raise InvalidInput("at", f"cannot be {at}", f"1 to {head.seq}, what was committed here")
@@ -66,8 +67,8 @@ def restore(at: int | None = None, progress: Progress = lambda what, count: None
         leg.end()
         call_command("migrate", verbosity=0, interactive=False)
         mine = standing.installation()
-        mine.schema, mine.pinned = leg.schema, at
-        mine.save(update_fields=["schema", "pinned"])
+        mine.schema, mine.pinned, mine.traced = leg.schema, at, leg.untraced
+        mine.save(update_fields=["schema", "pinned", "traced"])
     return head.seq
 
 
@@ -77,6 +78,8 @@ class _Leg:
 
     def __init__(self) -> None:
         self.schema: dict[str, str] = {}
+        self.untraced = 0
+        """the last commit that was not applied by this version's schema, segment by segment"""
         self._begun = False
         self._stack = ExitStack()
 
@@ -136,6 +139,8 @@ def _replay(head: Head, leg: _Leg, at: int | None, progress: Progress) -> Head:
                 for segment, head in batch:
                     apply(segment, head, records)
                 failpoint("restore.segments")
+            if not records.is_current:
+                leg.untraced = head.seq
             count += len(batch)
             progress("segments", count)
     return head
