@@ -15,6 +15,8 @@ from mezzotint.errors import Forbidden, InvalidInput, Unauthorized
 _ALGORITHM = "HS256"
 _EXPIRED = "this token has expired; issue a new one"
 MAX_DAYS = 3650
+COOKIE = "mezzotint_read"
+"""holds one of scope read, for a browser whose pages are for somebody with a login"""
 
 
 class Scope(StrEnum):
@@ -35,6 +37,11 @@ class Token:
     expires: int
     """seconds since the epoch"""
     issued: int = 0
+
+    @property
+    def ends_in(self) -> float:
+        """seconds"""
+        return self.expires - time.time()
 
     def allows(self, scope: Scope) -> bool:
         return _ORDER.index(self.scope) >= _ORDER.index(scope)

@@ -169,7 +169,7 @@ def test_what_is_not_there_keeps_nothing_out(listing: Server) -> None:
     """Names that a stranger has made up are soon forgotten."""
     ident = listing.upload(pictures.jpeg(300, 200, seed=135))
     settings = Settings.read({"MEZZOTINT_DATA": str(listing.data), "MEZZOTINT_RENDITIONS": "listed"})
-    rules = Renditions(settings, None, None)  # type: ignore[arg-type]
+    rules = Renditions(settings, None, None, None)  # type: ignore[arg-type]
 
     async def ask(name: str) -> None:
         scope = {"method": "GET", "path": f"/images/{name}", "query_string": b"", "headers": []}

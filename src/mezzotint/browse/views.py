@@ -114,7 +114,7 @@ def image(request: HttpRequest, ident: str) -> HttpResponse:
         "base": picture(shown.ident),
         "preview": picture(shown.ident, "-fit1600x1600.jpg"),
         "sizes": [_size(shown, label, side) for label, side in _SIZES if max(shown.width, shown.height) > side],
-        **_zooming(),
+        **_zooming(request, shown.ident),
         **_viewers(request, f"images/{shown.ident}"),
     }
     return render(request, "browse/image.html", context)
@@ -137,7 +137,7 @@ def reading(request: HttpRequest, slug: str) -> HttpResponse:
         "next": place.next,
         "first": place.number - place.before,
         "strip": [_card(one) for one in place.around],
-        **_zooming(),
+        **_zooming(request, place.image.ident),
     }
     return render(request, "browse/reading.html", context)
 
@@ -161,12 +161,13 @@ def error_page(request: HttpRequest, error: MezzotintError) -> HttpResponse:
     return HttpResponse(page, status=status_of(error), headers=headers)
 
 
-def _zooming() -> dict[str, str]:
+def _zooming(request: HttpRequest, ident: str) -> dict[str, str]:
     """Where the library is that zooms, which is installed at set-up; without it pictures stand as they are, and so they
-    do where tiles are for those with a token or a signature."""
-    settings = engine().settings
-    free = settings.public_read and settings.renditions == "any"
-    return {"library": static(_LIBRARY) if free and _LIBRARY_FILE.exists() else ""}
+    do where the tiles are not for who asks."""
+    here = engine()
+    free = here.settings.renditions == "any" and (here.settings.public_bytes or here.host.shown.has(ident))
+    may = free or (request.user.is_authenticated and not here.settings.public_bytes)
+    return {"library": static(_LIBRARY) if may and _LIBRARY_FILE.exists() else ""}
 
 
 def _viewers(request: HttpRequest, what: str) -> dict[str, Any]:

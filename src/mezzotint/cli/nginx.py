@@ -49,7 +49,7 @@ def nginx_config(
         tell(f"nginx's workers run as {runs_as}: what they cannot read in {settings.data} they ask Mezzotint for.")
         if settings.umask & 0o005:
             tell("They can read nothing of it: MEZZOTINT_UMASK=022 lets them, what is there wants `chmod -R o+rX`")
-    if not settings.public_read:
+    if not settings.public_bytes:
         tell("reading needs a token here, so every request is shown to Mezzotint, and only files are sent by nginx")
 
 

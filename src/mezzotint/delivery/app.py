@@ -3,8 +3,10 @@
 from __future__ import annotations
 
 import asyncio
+import re
 import time
 from collections.abc import Callable
+from contextlib import suppress
 from dataclasses import replace
 from urllib.parse import parse_qs
 
@@ -29,6 +31,7 @@ from mezzotint.wiring import Engine
 from mezzotint.wiring.sources import open_sources
 
 _TALLY_SECONDS = 1.0
+_COOKIE = re.compile(rf"(?:^|;\s?){tokens.COOKIE}=([A-Za-z0-9_.-]{{1,2000}})(?:;|$)")
 
 
 class Delivery:
@@ -41,12 +44,14 @@ class Delivery:
         self._pictures = Pictures(engine, reach, self._tally)
         self._sources = open_sources(engine)
         self.hosts = Hosts(engine.settings)
-        self._renditions = Renditions(engine.settings, engine.manager, reach)
-        self._public = engine.settings.public_read
+        self._renditions = Renditions(
+            engine.settings, engine.manager, reach, engine.host.shown if engine.settings.private_bytes else None
+        )
+        self._public, public_bytes = engine.settings.public_read, engine.settings.public_bytes
         self._word = nginx_word(engine.settings.secret_key)
         self.respond = Responder(self._tally, self._word, engine.settings.store_connections).respond
         self._doors: tuple[Door, ...] = (
-            ImageDoor(self._pictures, self._renditions, public=self._public),
+            ImageDoor(self._pictures, self._renditions, public=public_bytes),
             RemoteDoor(engine, reach, self._pictures, self._renditions, self._sources),
             CoverDoor(engine, self._pictures, self._sources),
             CloneDoor(engine, self._sources),
@@ -55,7 +60,7 @@ class Delivery:
                 self._renditions,
                 self.hosts,
                 engine.manager.largest,
-                public=self._public,
+                public=public_bytes,
             ),
             OperationsDoor(engine, self._tally),
         )
@@ -122,10 +127,17 @@ class Delivery:
         shown = parse_qs(request.query.decode("latin-1")).get("token", [None])[0] if request.query else None
         text = tokens.bearer(request.header(b"authorization"), shown)
         if text is None:
-            return None
+            return None if self._engine.settings.public_bytes else self._of_login(request)
         token = self._engine.tokens.verify(text)
         token.require(tokens.Scope.READ)
         return token
+
+    def _of_login(self, request: Request) -> tokens.Token | None:
+        """What pages give to who has a login. One that is good no more is none: nobody has shown it on purpose."""
+        found = _COOKIE.search(request.header(b"cookie") or "")
+        with suppress(Unauthorized):
+            return self._engine.tokens.verify(found[1]) if found is not None else None
+        return None
 
     def _ending(self, answer: Answer, request: Request) -> Answer:
         """Kept by nobody for longer than its address is good."""

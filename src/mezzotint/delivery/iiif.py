@@ -46,6 +46,7 @@ class IiifDoor(Door):
 
     async def answer(self, request: Request) -> Answer:
         version, ident, parts = _split(request)
+        self._renditions.check_shown(request, ident)
         self._renditions.check_signed(request)
         address = request.target if request.signed is None else request.signed.address
         known = request.signed is not None or request.token is not None or self._renditions.is_free(address)

@@ -31,6 +31,7 @@ class ImageDoor(Door):
             key = address_of_auto(request.path, named)
         name = request.path[len(PREFIX) :]
         ident, rendition = parse(name)
+        self._renditions.check_shown(request, ident)
         await self._renditions.check(request, ident, rendition)
         if (kept := self._pictures.remembered(key, request)) is not None:
             return kept

@@ -82,7 +82,7 @@ def site(settings: Settings, listen: str) -> str:
     locations = [_internal(CACHE, settings.cache)]
     if settings.store_directory is not None:
         locations.append(_internal(STORE, settings.store_directory))
-    direct = settings.public_read and settings.hosts is None  # whose requests nobody but nginx looks at
+    direct = settings.public_bytes and settings.hosts is None  # whose requests nobody but nginx looks at
     if direct and settings.renditions == "any":
         media = {str(name): FORMATS[name].media_type for name in OUTPUTS}
         locations.append(_direct(settings, _IMAGE, ["native/$a/$b/$c/$name"], media))

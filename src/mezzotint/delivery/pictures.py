@@ -87,7 +87,7 @@ class Pictures:
     def __init__(self, engine: Engine, reach: Reach, tally: Tally) -> None:
         self._reach, self._manager, self._cache = reach, engine.manager, engine.cache
         self._memory: MemoryCache[Kept] = MemoryCache(engine.cache.generation, engine.settings.memory_cache)
-        self._lasting = lasting(engine.settings.public_read)
+        self._lasting = lasting(engine.settings.public_bytes)
         self._store, self._root = engine.store, engine.settings.store_directory
         self._tally, self._limits, self._rates = tally, engine.settings.limits, engine.rates
 

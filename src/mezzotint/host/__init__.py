@@ -16,8 +16,9 @@ from mezzotint.host.digests import Digests
 from mezzotint.host.facts import HostFacts
 from mezzotint.host.generation import Generation
 from mezzotint.host.locks import HostLocks
+from mezzotint.host.shown import Shown
 
-__all__ = ["Boots", "Digests", "Generation", "Host", "HostDatabase", "HostFacts", "HostLocks"]
+__all__ = ["Boots", "Digests", "Generation", "Host", "HostDatabase", "HostFacts", "HostLocks", "Shown"]
 
 
 class Host:
@@ -29,6 +30,7 @@ class Host:
         self.database = HostDatabase(directory / "host.sqlite3")
         self.facts = HostFacts(self.database)
         self.digests = Digests(self.facts)
+        self.shown = Shown(self.database)
 
     @property
     def name(self) -> str:

@@ -27,10 +27,10 @@ def ratio(width: int, height: int) -> int:
 
 
 def picture(ident: str, rendition: str = "") -> str:
-    """Where reading is private, with a signature that ends in half a day to a whole one: whoever sees it has been let
+    """Where it is not for everybody, with a signature that ends in half a day to a whole one: who sees it has been let
     in, and the address stays the same for a while, so that browsers can cache."""
     address, here = f"/images/{ident}{rendition}", engine()
-    if not here.settings.public_read:
+    if not (here.settings.public_bytes or (here.settings.public_read and here.host.shown.has(ident))):
         return here.signer.sign(address, expires=(int(time.time()) // _HALF_DAY + 2) * _HALF_DAY)
     return address if here.settings.renditions == "any" else here.signer.sign(address)
 

@@ -56,6 +56,7 @@ class Settings:
     name: str | None = p.setting("MEZZOTINT_NAME", p.parse_name, None)
     viewers: tuple[tuple[str, str], ...] | None = p.setting("MEZZOTINT_VIEWERS", p.parse_viewers, None)
     public_read: bool = p.setting("MEZZOTINT_PUBLIC_READ", p.parse_bool, "true")
+    private_bytes: bool = p.setting("MEZZOTINT_PRIVATE_BYTES", p.parse_bool, "false")
     max_pixels: int = p.setting("MEZZOTINT_MAX_PIXELS", p.parse_count, "250M")
     max_output_pixels: int = p.setting("MEZZOTINT_MAX_OUTPUT_PIXELS", p.parse_count, "64M")
     max_enlarged_pixels: int = p.setting("MEZZOTINT_MAX_ENLARGED_PIXELS", p.parse_count, "4M")
@@ -159,6 +160,11 @@ class Settings:
     @property
     def store_url(self) -> str:
         return self.store or f"file://{self.data / 'store'}"
+
+    @property
+    def public_bytes(self) -> bool:
+        """Whether who knows an ident has the picture."""
+        return self.public_read and not self.private_bytes
 
     @property
     def store_directory(self) -> Path | None:

@@ -66,6 +66,7 @@ MIDDLEWARE = [
     "mezzotint.site.headers.Common",
     "django.middleware.csrf.CsrfViewMiddleware",
     "django.contrib.auth.middleware.AuthenticationMiddleware",
+    "mezzotint.site.reading.ReadingCookie",
     "django.contrib.messages.middleware.MessageMiddleware",
     "mezzotint.site.rates.Rated",
     "django.middleware.clickjacking.XFrameOptionsMiddleware",

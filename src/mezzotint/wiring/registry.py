@@ -75,6 +75,10 @@ class Registry:
             return text, False
         return text, True
 
+    def of_login(self, username: str) -> str:
+        """A token of scope read for a day, for who has a login; it is not listed, and is revoked by its name."""
+        return tokens.issue(self._secret, tokens.Scope.READ, 1, f"login {username}")
+
     def issued(self) -> Iterator[tuple[Issued, bool]]:
         """Those in the list that have not ended, and whether each is revoked. Raises StoreUnavailable."""
         revoked = self._read()

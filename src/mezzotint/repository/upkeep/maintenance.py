@@ -19,7 +19,7 @@ from mezzotint.repository import commits, fulltext, gauges, history, standing
 from mezzotint.repository.changes import Changes
 from mezzotint.repository.intake import capture
 from mezzotint.repository.models import Removal, Snapshot
-from mezzotint.repository.upkeep import checkpointing, removals
+from mezzotint.repository.upkeep import checkpointing, removals, showing
 from mezzotint.repository.upkeep.background import Background
 from mezzotint.wiring import engine
 
@@ -104,6 +104,7 @@ class Maintenance(Background):
             if not self._is_due("begin", LOOK_AGAIN) or not self._begin():
                 return
             self._begin = None
+        showing.show()
         if standing.installation().pinned is not None:
             return
         if standing.installation().alarm:
@@ -115,6 +116,7 @@ class Maintenance(Background):
         else:
             self._write()
         removals.purge_here()
+        showing.show()
         self._tidy()
         history.go_on(self._stopped.is_set)
 
