@@ -21,6 +21,8 @@ ALIASES = [
     "/images/{ident}-w60.jpg",
     "/images/{ident}-30x20.auto",
     "/images/{ident}-h40.webp?token={token}",
+    "/images/{ident}?download=Z%C3%BCrich",
+    "/images/{ident}-30x20.jpg?download=Z%C3%BCrich%20%22a%22.jpg",
     "/release/{release}/front",
     "/release/{release}/front-250.png",
     "/release/{release}/back",

@@ -21,7 +21,7 @@ from mezzotint.problems import problem_headers, status_of
 from mezzotint.repository import filters, paging, queries
 from mezzotint.repository.api.problems import as_domain, plain
 from mezzotint.repository.api.reading import reader
-from mezzotint.repository.links import address_of, fitted, picture, ratio
+from mezzotint.repository.links import address_of, file_name, fitted, picture, ratio
 from mezzotint.repository.models import Collection, Image
 from mezzotint.wiring import engine
 
@@ -112,6 +112,7 @@ def image(request: HttpRequest, ident: str) -> HttpResponse:
         "previous": previous,
         "next": following,
         "base": picture(shown.ident),
+        "original": picture(shown.ident, download=file_name(shown)),
         "preview": picture(shown.ident, "-fit1600x1600.jpg"),
         "sizes": [_size(shown, label, side) for label, side in _SIZES if max(shown.width, shown.height) > side],
         **_zooming(request, shown.ident),
@@ -204,4 +205,5 @@ def _covers(found: Iterable[Collection]) -> list[dict[str, Any]]:
 
 def _size(image: Image, label: str, side: int) -> dict[str, Any]:
     width, height = fitted(image, side)
-    return {"label": label, "url": picture(image.ident, f"-{width}x{height}.jpg"), "width": width, "height": height}
+    url = picture(image.ident, f"-{width}x{height}.jpg", file_name(image, f"{width}x{height}"))
+    return {"label": label, "url": url, "width": width, "height": height}

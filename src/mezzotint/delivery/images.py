@@ -7,6 +7,7 @@ from dataclasses import replace
 
 from mezzotint.delivery.answer import Answer, varying
 from mezzotint.delivery.door import Door
+from mezzotint.delivery.naming import saved_as, wanted_name
 from mezzotint.delivery.negotiation import Accepted, accepted, candidates
 from mezzotint.delivery.pictures import AUTO, PREFIX, Pictures, address_of_auto
 from mezzotint.delivery.renditions import Renditions
@@ -24,6 +25,11 @@ class ImageDoor(Door):
         return path.startswith(PREFIX)
 
     async def answer(self, request: Request) -> Answer:
+        name = wanted_name(request.query)
+        found = await self._found(request)
+        return found if name is None else saved_as(found, name)
+
+    async def _found(self, request: Request) -> Answer:
         key = request.path
         named: Accepted = ()
         if request.path.endswith(AUTO):
