@@ -18,7 +18,7 @@ from django.views.decorators.http import require_safe
 from mezzotint.browse import finding
 from mezzotint.errors import MezzotintError, NotFound
 from mezzotint.problems import problem_headers, status_of
-from mezzotint.repository import filters, paging, queries
+from mezzotint.repository import dates, filters, paging, queries
 from mezzotint.repository.api.problems import as_domain, plain
 from mezzotint.repository.api.reading import reader
 from mezzotint.repository.links import address_of, file_name, fitted, picture, ratio
@@ -58,7 +58,7 @@ def front(request: HttpRequest) -> HttpResponse:
     order = queries.ordering(request.GET.get("ordering", ""))
     cursor, seen = request.GET.get("cursor", ""), reader(request)
     chosen = filters.images(asked, seen)
-    found = paging.page(chosen, order, cursor, PAGE)
+    found = paging.page(chosen, queries.column_of(order), cursor, PAGE)
     first = not asked and not cursor
     return render(
         request,
@@ -108,6 +108,7 @@ def image(request: HttpRequest, ident: str) -> HttpResponse:
         previous, following = place.previous, place.next
     context = {
         "image": shown,
+        "captured": dates.in_words(shown.captured),
         "within": within,
         "previous": previous,
         "next": following,

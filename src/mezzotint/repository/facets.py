@@ -9,6 +9,7 @@ from dataclasses import dataclass
 
 from django.db.models import Count, QuerySet
 
+from mezzotint.repository import dates
 from mezzotint.repository.models import Image, Membership
 from mezzotint.repository.patience import patient
 from mezzotint.repository.readers import Reader
@@ -17,6 +18,9 @@ from mezzotint.wiring import engine
 MOST = 5_000
 SHOWN = 12
 """values of each facet, the most frequent ones"""
+
+_VAGUE = 100
+"""years; who knows no better than that says nothing of a year"""
 
 Values = list[tuple[str, int]]
 
@@ -39,7 +43,7 @@ class Facets:
 def of(chosen: QuerySet[Image], reader: Reader) -> Facets:
     """Raises GivenUp."""
     with patient(engine().settings.search_timeout, "MEZZOTINT_SEARCH_TIMEOUT"):
-        columns = ("pk", "creator", "captured", "format", "width", "height", "tags")
+        columns = ("pk", "creator", "captured_first", "format", "width", "height", "tags", "captured_last")
         rows = list(chosen.order_by("-added", "-ident").values_list(*columns)[: MOST + 1])
         total, rows = len(rows), rows[:MOST]
         slugs, titles = _collections([row[0] for row in rows], reader)
@@ -49,7 +53,7 @@ def of(chosen: QuerySet[Image], reader: Reader) -> Facets:
         titles,
         _frequent(str(tag) for row in rows for tag in row[6]),
         _frequent(row[1] for row in rows if row[1]),
-        sorted(_frequent(row[2][:4] for row in rows if row[2])),
+        sorted(_frequent(year for row in rows for year in _years(row[2], row[7]))),
         _frequent(row[3] for row in rows),
         _frequent(orientation(row[4], row[5]) for row in rows),
     )
@@ -58,6 +62,12 @@ def of(chosen: QuerySet[Image], reader: Reader) -> Facets:
 def orientation(width: int, height: int) -> str:
     """One of `filters.ORIENTATIONS`."""
     return "landscape" if width > height else "portrait" if width < height else "square"
+
+
+def _years(first: str, last: str) -> list[str]:
+    """Those that a picture may be of, where that is not anything; of four digits."""
+    found = dates.years((first, last))
+    return [f"{year:04d}" for year in found if 0 <= year <= 9999] if len(found) <= _VAGUE else []
 
 
 def _frequent(values: Iterable[str]) -> Values:

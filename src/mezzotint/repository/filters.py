@@ -18,8 +18,9 @@ from django.db.models import BooleanField, QuerySet
 from django.db.models.expressions import RawSQL
 
 from mezzotint.errors import InvalidInput
+from mezzotint.repository import dates
 from mezzotint.repository.fulltext import WORDS_OF, folded
-from mezzotint.repository.metadata import beginning, clean_captured, clean_text, less_precise
+from mezzotint.repository.metadata import clean_captured, clean_text
 from mezzotint.repository.models import Image
 from mezzotint.repository.patience import patient
 from mezzotint.repository.readers import EVERYTHING, Reader
@@ -121,12 +122,9 @@ def _filtered(chosen: QuerySet[Image], name: str, value: str, reader: Reader) ->
 
 def _of_text(name: str, value: str) -> Condition:
     if name == "captured_after":
-        value = clean_captured(value, name)
-        wider = less_precise(value)
-        test = " OR ".join(["{} >= %s", *["{} = %s"] * len(wider)])
-        return Condition.of("captured", f"({test})", value, *wider)
+        return Condition.of("captured_last", "{} >= %s", dates.span(clean_captured(value, name))[0])
     if name == "captured_before":
-        return Condition.of("captured", "({} > '' AND {} < %s)", beginning(clean_captured(value, name)))
+        return Condition.of("captured_first", "({} > '' AND {} < %s)", dates.span(clean_captured(value, name))[0])
     if name == "orientation":
         if value not in ORIENTATIONS:
             raise InvalidInput("orientation", f"cannot be {value!r:.40}", ", ".join(ORIENTATIONS))

@@ -2,8 +2,11 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping
+from collections.abc import Callable, Mapping
 from dataclasses import dataclass, field
+from typing import Any
+
+from mezzotint.repository import dates
 
 
 @dataclass(frozen=True, slots=True)
@@ -20,6 +23,16 @@ class Kind:
     references: Mapping[str, tuple[str, str]] = field(default_factory=dict)
     lists: Mapping[str, tuple[str, ...]] = field(default_factory=dict)
     omitted: frozenset[str] = frozenset()
+    derived: Callable[[Mapping[str, Any]], dict[str, Any]] | None = None
+    """columns that the journal does not hold, of what it does"""
+
+
+def _span(image: Mapping[str, Any]) -> dict[str, Any]:
+    try:
+        first, last = dates.span(image.get("captured", ""))
+    except ValueError:  # somebody has written it past all checks
+        first = last = ""
+    return {"captured_first": first, "captured_last": last}
 
 
 _PERMISSION = ("content_type__app_label", "content_type__model", "codename")
@@ -35,7 +48,13 @@ KINDS = {
             omitted=frozenset({"last_login"}),
         ),
         Kind("collection", ("repository", "Collection"), ("slug",)),
-        Kind("image", ("repository", "Image"), ("ident",)),
+        Kind(
+            "image",
+            ("repository", "Image"),
+            ("ident",),
+            omitted=frozenset({"captured_first", "captured_last"}),
+            derived=_span,
+        ),
         Kind(
             "member",
             ("repository", "Membership"),

@@ -15,13 +15,10 @@ from functools import partial
 from typing import Any
 
 from mezzotint.errors import InvalidInput
+from mezzotint.repository import dates
 
 MAX_TAGS, MAX_TAG = 100, 100
 MAX_SLUG = 100
-_CAPTURED_FORM = "YYYY, YYYY-MM, YYYY-MM-DD or YYYY-MM-DDTHH:MM:SS"
-_CAPTURED = re.compile(r"\d{4}(-\d\d(-\d\d(T\d\d:\d\d(:\d\d)?)?)?)?", re.ASCII)
-_FIRST = re.compile(r"(((-01)?-01)?T00:00)?:00$|((-01)?-01)?T00:00$|(-01)?-01$")
-_CAPTURED_FORMATS = {4: "%Y", 7: "%Y-%m", 10: "%Y-%m-%d", 16: "%Y-%m-%dT%H:%M", 19: "%Y-%m-%dT%H:%M:%S"}
 _DAY = re.compile(r"\d{4}-\d\d-\d\d", re.ASCII)
 PUBLIC, LOGIN, GROUP = "public", "login", "group:"
 _VISIBILITY = "public, login, group:NAME, or the day from which on it is public, YYYY-MM-DD (UTC)"
@@ -53,16 +50,12 @@ def clean_tags(value: object) -> list[str]:
 
 
 def clean_captured(value: object, name: str = "captured") -> str:
-    """ISO 8601 of any precision from a year to a second, without a zone; or nothing."""
+    """A date or a span of EDTF, of any precision from a century to a second; or nothing."""
     text = clean_text(name, value, 32)
-    if text:
-        try:
-            if not _CAPTURED.fullmatch(text):
-                raise ValueError
-            datetime.strptime(text, _CAPTURED_FORMATS[len(text)])
-        except ValueError:
-            raise InvalidInput(name, f"cannot be {text!r}", _CAPTURED_FORM) from None
-    return text
+    try:
+        return dates.clean(text)
+    except ValueError:
+        raise InvalidInput(name, f"cannot be {text!r}", dates.FORMS) from None
 
 
 def clean_visibility(value: object) -> str:
@@ -75,20 +68,10 @@ def clean_visibility(value: object) -> str:
     try:
         if not _DAY.fullmatch(text):
             raise ValueError
-        datetime.strptime(text, _CAPTURED_FORMATS[10])
+        datetime.strptime(text, "%Y-%m-%d")
     except ValueError:
         raise InvalidInput("visibility", f"cannot be {text!r:.80}", _VISIBILITY) from None
     return text
-
-
-def less_precise(captured: str) -> list[str]:
-    """The longer times that have `captured` in them: of 1901-02-03 these are 1901 and 1901-02."""
-    return [captured[:length] for length in _CAPTURED_FORMATS if length < len(captured)]
-
-
-def beginning(captured: str) -> str:
-    """The longest time that begins when `captured` does: of 1901-01-01 this is 1901."""
-    return _FIRST.sub("", captured)
 
 
 @dataclass(frozen=True, slots=True)
@@ -130,7 +113,7 @@ FIELDS = {
     "tags": Field(
         clean_tags, f"up to {MAX_TAGS} texts of up to {MAX_TAG} characters, or one text with commas", many=True
     ),
-    "captured": Field(clean_captured, help=_CAPTURED_FORM, searched=False, ordered=True),
+    "captured": Field(clean_captured, help=dates.FORMS, searched=False, ordered=True),
     "alt": _text("alt", 2_000),
     "licence": _text("licence", 500),
     "file_name": _text("file_name", 255),

@@ -28,7 +28,9 @@ class Image(models.Model):
     rights = models.TextField(blank=True)
     source = models.TextField(blank=True)
     tags = models.JSONField(default=list, blank=True)
-    captured = models.CharField(max_length=32, blank=True, help_text="ISO 8601: a year, a month, a day or a moment")
+    captured = models.CharField(max_length=32, blank=True, help_text="a date or a span, as EDTF has it")
+    captured_first = models.CharField(max_length=32, blank=True, default="", editable=False)
+    captured_last = models.CharField(max_length=32, blank=True, default="", editable=False)
     alt = models.TextField(blank=True, default="", help_text="what is to be seen, for who does not see it")
     licence = models.TextField(blank=True, default="", help_text="its address, or its name")
     file_name = models.TextField(blank=True, default="", help_text="that it came in by")
@@ -46,7 +48,8 @@ class Image(models.Model):
         indexes = [
             models.Index(fields=["added", "ident"]),
             models.Index(fields=["title", "ident"]),
-            models.Index(fields=["captured", "ident"]),
+            models.Index(fields=["captured_first", "ident"]),
+            models.Index(fields=["captured_last"]),
             models.Index(fields=["bytes", "ident"]),
             models.Index(fields=["width", "ident"]),
             models.Index(fields=["height", "ident"]),

@@ -11,6 +11,7 @@ from typing import Any
 from urllib.parse import quote, urlsplit
 
 from mezzotint.names import FORMATS
+from mezzotint.repository import dates
 from mezzotint.repository.links import fitted
 from mezzotint.repository.models import Collection, Image
 
@@ -124,7 +125,7 @@ class Presentation:
             found["summary"] = _said(image.description)
         facts = [
             ("Creator", "Urheber", [image.creator]),
-            ("Date", "Datum", [image.captured]),
+            ("Date", "Datum", [dates.in_words(image.captured)]),
             ("Source", "Quelle", [image.source]),
             ("Tags", "Schlagwörter", [str(tag) for tag in image.tags]),
         ]

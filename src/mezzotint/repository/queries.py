@@ -119,6 +119,12 @@ def is_wanted(ident: str) -> bool:
 
 
 def ordering(text: str) -> str:
+    """As it was asked for. Raises InvalidInput."""
     if text and text.removeprefix("-") not in ORDERINGS:
         raise InvalidInput("ordering", f"cannot be {text!r}", " ".join(ORDERINGS) + ", with - for the largest first")
     return text or "-added"
+
+
+def column_of(ordering: str) -> str:
+    """What the database sorts by for it."""
+    return ordering.replace("captured", "captured_first")

@@ -61,6 +61,9 @@ class Table:
             for f in self.model._meta.concrete_fields
             if f.name not in kind.omitted and f.name not in kind.references and not isinstance(f, models.AutoField)
         ]
+        known = {f.name: f for f in self.model._meta.concrete_fields}
+        derived = kind.derived({}) if kind.derived is not None else {}
+        self._derived = [known[name] for name in derived if name in known]
         self._members = {f.name for f in self._fields} | set(kind.key) | set(kind.lists) | {"put"}
         self._name = _quoted(self.model._meta.db_table)
 
@@ -85,15 +88,22 @@ class Table:
             row = list(self._all_values(change))
             for place, write in self._converted:
                 row[place] = write(row[place])
+            row[len(self._fields) : len(self._fields)] = self._derived_values(change)
             return row
         if unknown := change.keys() - self._members:
             names = ", ".join(sorted(unknown))
             raise JournalBroken(
                 f"the journal has members of {self._kind.name} that this version does not know: {names}"
             )
-        return [write(change[name]) if name in change else default() for name, write, default in self._writers] + [
-            change[member] for member, _ in self._kind.references.values()
-        ]
+        values = [write(change[name]) if name in change else default() for name, write, default in self._writers]
+        references = [change[member] for member, _ in self._kind.references.values()]
+        return values + self._derived_values(change) + references
+
+    def _derived_values(self, change: Change) -> list[Any]:
+        if not self._derived or self._kind.derived is None:
+            return []
+        values = self._kind.derived(change)
+        return [values[f.name] for f in self._derived]
 
     def remove(self, changes: Sequence[Change]) -> None:
         """Remove rows by their keys, with what belongs to them. What is not there is no error."""
@@ -143,7 +153,7 @@ class Table:
     def _put_statement(self) -> str:
         """An upsert. References are looked up by their keys; where one is not there, nothing is written."""
         references = self._kind.references
-        columns = [f.column for f in self._fields]
+        columns = [f.column for f in (*self._fields, *self._derived)]
         values = ", ".join(["%s"] * len(columns))
         conflict = list(self._kind.key)
         source = f"VALUES ({values})"

@@ -44,7 +44,7 @@ class ImagesView(UploadView):
         seen = reader(request)
         chosen = filters.images(request.query_params, seen).prefetch_related(seen.their_collections())
         order = queries.ordering(request.query_params.get("ordering", ""))
-        return paged(request, paging.page(chosen, order, **asked_page(request)), s.ImageSerializer)
+        return paged(request, paging.page(chosen, queries.column_of(order), **asked_page(request)), s.ImageSerializer)
 
     @extend_schema(request={"multipart/form-data": s.UploadSerializer}, responses={201: s.ImageSerializer} | PROBLEMS)
     def post(self, request: Request) -> Response:

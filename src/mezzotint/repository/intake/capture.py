@@ -54,7 +54,11 @@ _REFERRING = {
     ),
 }
 """table: the column that names its rows, and what refers to one that has got another name"""
-_UNNOTED = {"auth_user": {"last_login"}, "repository_removal": {"settled"}}
+_UNNOTED = {
+    "auth_user": {"last_login"},
+    "repository_removal": {"settled"},
+    "repository_image": {"captured_first", "captured_last"},
+}
 """columns that the journal does not hold"""
 _SILENT = "EXISTS (SELECT 1 FROM repository_applying)"
 
