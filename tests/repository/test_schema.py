@@ -27,11 +27,13 @@ OPERATIONS = [
     ("patch", "/api/collections/{slug}/"),
     ("delete", "/api/collections/{slug}/"),
     ("get", "/api/collections/{slug}/history/"),
+    ("patch", "/api/collections/{slug}/members/"),
     ("get", "/api/commits/"),
     ("post", "/api/commits/{seq}/undo/"),
     ("get", "/api/export/"),
     ("get", "/api/images/"),
     ("post", "/api/images/"),
+    ("patch", "/api/images/"),
     ("get", "/api/images/{ident}/"),
     ("get", "/api/images/{ident}/history/"),
     ("patch", "/api/images/{ident}/"),
@@ -50,8 +52,10 @@ OPERATIONS = [
     ("delete", "/api/sessions/{id}/"),
     ("put", "/api/sessions/{id}/collections/{slug}/"),
     ("delete", "/api/sessions/{id}/collections/{slug}/"),
+    ("patch", "/api/sessions/{id}/collections/{slug}/members/"),
     ("post", "/api/sessions/{id}/commit/"),
     ("post", "/api/sessions/{id}/images/"),
+    ("patch", "/api/sessions/{id}/images/"),
     ("patch", "/api/sessions/{id}/images/{ident}/"),
     ("delete", "/api/sessions/{id}/images/{ident}/"),
     ("get", "/api/status/"),
@@ -73,7 +77,7 @@ def there(server: Server) -> Iterator[dict[str, Any]]:
     about = {"Tus-Resumable": "1.0.0", "Upload-Length": "1000"}
     begun = server.writer.post(f"/api/sessions/{session}/uploads/", headers=about).headers["location"]
     upload = begun.rstrip("/").rpartition("/")[2]
-    yield {"ident": ident, "slug": "there", "id": session, "pk": session, "upload": upload}
+    yield {"ident": ident, "slug": "there", "id": session, "pk": session, "upload": upload, "seq": 1}
     server.writer.delete(f"/api/sessions/{session}/")
 
 

@@ -58,7 +58,7 @@ def add_images(session: UpdateSession, additions: Sequence[Addition]) -> list[Up
         SessionChange(session=session, kind=Kind.ADD, key=addition.base.ident, fields=_addition_fields(addition))
         for addition in additions
     ]
-    _write(session, steps)
+    write_steps(session, steps)
     return [Upload(Ident(step.key), step.key in live, step.fields["fields"]) for step in steps]
 
 
@@ -85,13 +85,13 @@ def edit_image(session: UpdateSession, ident: str, version: object, fields: Mapp
         raise InvalidInput("fields", "are missing", " ".join(metadata.IMAGE_FIELDS))
     live = _is_live(session, ident)
     seen = metadata.clean_version(version) if live or version is not None else None
-    _write(session, [SessionChange(session=session, kind=Kind.EDIT, key=ident, fields=cleaned, seen_version=seen)])
+    write_steps(session, [SessionChange(session=session, kind=Kind.EDIT, key=ident, fields=cleaned, seen_version=seen)])
 
 
 def edit_images(session: UpdateSession, edits: Sequence[tuple[str, int | None, metadata.Fields]]) -> None:
     """Have the session set checked fields of many images, each as seen at its version, none where only the session has
     it, at the cost of a few queries."""
-    _write(
+    write_steps(
         session,
         [
             SessionChange(session=session, kind=Kind.EDIT, key=ident, fields=fields, seen_version=version)
@@ -117,14 +117,14 @@ def join(
         )
         for ident, version, facts, fields in images
     ]
-    _write(session, steps)
+    write_steps(session, steps)
 
 
 def remove_image(session: UpdateSession, ident: str, version: object = None) -> None:
     """Have the session remove an image; with a version, only if nobody changes it until then."""
     _is_live(session, ident)
     seen = None if version is None else metadata.clean_version(version)
-    _write(session, [SessionChange(session=session, kind=Kind.REMOVE, key=ident, seen_version=seen)])
+    write_steps(session, [SessionChange(session=session, kind=Kind.REMOVE, key=ident, seen_version=seen)])
 
 
 def remove_images(session: UpdateSession, idents: Sequence[str]) -> None:
@@ -133,7 +133,7 @@ def remove_images(session: UpdateSession, idents: Sequence[str]) -> None:
     missing = [ident for ident in idents if ident not in live]
     if missing:
         raise NotFound(f"there is no image {missing[0]}")
-    _write(session, [SessionChange(session=session, kind=Kind.REMOVE, key=ident) for ident in idents])
+    write_steps(session, [SessionChange(session=session, kind=Kind.REMOVE, key=ident) for ident in idents])
 
 
 def remove_drafts(session: UpdateSession, images: Sequence[tuple[str, int | None]]) -> None:
@@ -146,7 +146,7 @@ def remove_drafts(session: UpdateSession, images: Sequence[tuple[str, int | None
         if version is not None
     ]
     with transaction.atomic():
-        _write(session, steps)
+        write_steps(session, steps)
         session.changes.filter(key__in=own).delete()
 
 
@@ -161,7 +161,7 @@ def bring_back(session: UpdateSession, ident: str) -> None:
             Collection.objects.filter(slug__in=state.get("collections", [])).values_list("slug", "title")
         ),
     }
-    _write(session, [SessionChange(session=session, kind=Kind.ADD, key=ident, fields=fields)])
+    write_steps(session, [SessionChange(session=session, kind=Kind.ADD, key=ident, fields=fields)])
 
 
 def put_collection(
@@ -178,15 +178,15 @@ def put_collection(
     if live is None:
         cleaned.setdefault("title", slug)
     if images is not None:
-        cleaned["images"] = _member_idents(session, images)
+        cleaned["images"] = checked_members(session, images)
     step = SessionChange(session=session, kind=Kind.COLLECTION, key=slug, fields=cleaned, seen_version=seen)
-    _write(session, [step])
+    write_steps(session, [step])
 
 
 def remove_collection(session: UpdateSession, slug: str) -> None:
     """Have the session remove a collection. Its images stay."""
     queries.collection(slug)
-    _write(session, [SessionChange(session=session, kind=Kind.REMOVE_COLLECTION, key=slug)])
+    write_steps(session, [SessionChange(session=session, kind=Kind.REMOVE_COLLECTION, key=slug)])
 
 
 def set_note(session: UpdateSession, note: str) -> None:
@@ -227,8 +227,9 @@ def at_once(by: str, work: Callable[[UpdateSession], Any], note: str = "") -> tu
         raise
 
 
-def _write(session: UpdateSession, steps: list[SessionChange]) -> None:
-    """Add steps to a session that is open now: somebody may have committed it since this request began."""
+def write_steps(session: UpdateSession, steps: list[SessionChange]) -> None:
+    """Add steps to a session that is open now: somebody may have committed it since this request began. Raises
+    Conflict, ReadOnly."""
     standing.check_writable()
     with transaction.atomic():
         check_open(UpdateSession.objects.select_for_update().get(pk=session.pk))
@@ -260,17 +261,15 @@ def _check_group(visibility: str) -> None:
         raise InvalidInput("visibility", f"names the group {name!r:.80}, which is not there", f"groups: {known}")
 
 
-def _member_idents(session: UpdateSession, images: object) -> list[str]:
+def checked_members(session: UpdateSession, images: object, name: str = "images", *, live: bool = True) -> list[str]:
+    """Idents, each once; `live`: of images that are here, or that the session adds. Raises InvalidInput."""
     if not isinstance(images, list | tuple):
-        raise InvalidInput("images", "is not a list", "a list of idents in order")
+        raise InvalidInput(name, "is not a list", "a list of idents in order")
     idents = [parse_ident(str(item)) for item in images]
     if len(set(idents)) != len(idents):
-        raise InvalidInput("images", "has an image twice", "each image once")
-    missing = (
-        set(idents)
-        - queries.live_idents(idents)
-        - set(session.changes.filter(kind=Kind.ADD).values_list("key", flat=True))
-    )
-    if missing:
-        raise InvalidInput("images", f"has {len(missing)} that are not here, {min(missing)} first", "live images")
+        raise InvalidInput(name, "has an image twice", "each image once")
+    if live and (missing := set(idents) - queries.live_idents(idents)):
+        missing -= set(session.changes.filter(kind=Kind.ADD).values_list("key", flat=True))
+        if missing:
+            raise InvalidInput(name, f"has {len(missing)} that are not here, {min(missing)} first", "live images")
     return [str(ident) for ident in idents]

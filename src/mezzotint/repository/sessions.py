@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections import defaultdict
-from collections.abc import Iterable
+from collections.abc import Iterable, Mapping
 from dataclasses import dataclass, field
 from typing import Any
 
@@ -13,6 +13,8 @@ from mezzotint.repository.metadata import COLLECTION_FIELDS, EMPTY, EMPTY_COLLEC
 from mezzotint.repository.models import Collection, Image, Membership, Removal, SessionChange, UpdateSession
 from mezzotint.repository.slugs import slug_of
 
+_MEMBERS = {"images", "members"}
+"""fields of a step that say what a collection holds: all of it in order, or what becomes of what it holds"""
 FACTS = ("width", "height", "format", "bytes", "exif")
 _CHUNK = 500
 
@@ -46,7 +48,9 @@ def fold(session: UpdateSession, keys: Iterable[str] | None = None) -> Work:
         if step.kind in {SessionChange.Kind.COLLECTION, SessionChange.Kind.REMOVE_COLLECTION}:
             before = collections.get(step.key)
             if before is not None and before.kind == step.kind:
-                step.fields = before.fields | step.fields
+                moves = before.fields.get("members", []) if "images" not in step.fields else []
+                moves = moves + step.fields.get("members", [])
+                step.fields = before.fields | step.fields | ({"members": moves} if moves else {})
                 step.seen_version = before.seen_version or step.seen_version
             collections[step.key] = step
             continue
@@ -169,6 +173,8 @@ def _removed(existing: Collection) -> Change:
 
 def _collection_conflict(step: SessionChange, existing: Collection | None) -> list[str]:
     """The fields that somebody else has changed since; a collection that was new and is not is all of them."""
+    if step.kind == SessionChange.Kind.COLLECTION and set(step.fields) == {"members"}:
+        return [] if existing is not None else ["removed"]  # whatever it holds by now
     if step.kind == SessionChange.Kind.COLLECTION and step.seen_version is None:
         return (sorted(step.fields) or ["slug"]) if existing is not None else []
     if step.seen_version is None:
@@ -181,7 +187,7 @@ def _collection_conflict(step: SessionChange, existing: Collection | None) -> li
 def _says_something(step: SessionChange | None, existing: Collection) -> bool:
     """What changes nothing makes no version."""
     return step is not None and any(
-        name != "images" and getattr(existing, name) != value for name, value in step.fields.items()
+        name not in _MEMBERS and getattr(existing, name) != value for name, value in step.fields.items()
     )
 
 
@@ -192,14 +198,20 @@ def _put_collection(slug: str, step: SessionChange | None, existing: Collection 
         state = {name: getattr(existing, name) for name in COLLECTION_FIELDS} | {"version": existing.version + 1}
     else:
         return []
-    fields = {k: v for k, v in step.fields.items() if k != "images"} if step is not None else {}
+    fields = {k: v for k, v in step.fields.items() if k not in _MEMBERS} if step is not None else {}
     return [{"put": "collection", "slug": slug} | state | fields]
 
 
 def _memberships(slug: str, step: SessionChange | None, joining: list[str]) -> list[Change]:
-    if step is not None and "images" in step.fields:
-        return _reorder(slug, step.fields["images"])
     members = Membership.objects.filter(collection__slug=slug)
+    if step is not None and _MEMBERS & step.fields.keys():
+        listed = step.fields.get("images")
+        if listed is None:
+            now = list(members.order_by("position").values_list("image__ident", flat=True))
+            listed = now + [ident for ident in joining if ident not in set(now)]
+        for move in step.fields.get("members", []):
+            listed = moved(listed, move)
+        return _reorder(slug, listed)
     last = members.order_by("-position").values_list("position", flat=True).first() or 0
     known = Image.objects.filter(collections__slug=slug).only("ident").in_bulk(joining, field_name="ident")
     new = [ident for ident in joining if ident not in known]
@@ -219,3 +231,17 @@ def _reorder(slug: str, idents: list[str]) -> list[Change]:
         if before.get(ident) != position
     ]
     return gone + moved
+
+
+def moved(listed: list[str], move: Mapping[str, Any]) -> list[str]:
+    """Idents in order, after some were taken out, others came in, and those `move` names changed their place: they all
+    come before or after one of them, else to the end. What is there already does not come in again."""
+    there, out = set(listed), set(move.get("remove", ()))
+    placed = [ident for ident in move.get("add", ()) if ident not in there]
+    placed += [ident for ident in move.get("move", ()) if ident in there and ident not in out]
+    rest = [ident for ident in listed if ident not in out and ident not in set(placed)]
+    anchor = move.get("before") or move.get("after")
+    if anchor not in rest:
+        return rest + placed
+    at = rest.index(anchor) + (not move.get("before"))
+    return rest[:at] + placed + rest[at:]

@@ -24,7 +24,7 @@ from mezzotint.errors import InvalidInput
 from mezzotint.front.limits import Limits
 from mezzotint.host.files import place_secret
 from mezzotint.host.rates import Rate
-from mezzotint.settings import machine
+from mezzotint.settings import addresses, machine
 from mezzotint.settings import parsing as p
 
 __all__ = ["Settings"]
@@ -40,7 +40,7 @@ class Settings:
 
     data: Path = p.setting("MEZZOTINT_DATA", p.parse_path, "./data")
     bind: tuple[str, int] = p.setting("MEZZOTINT_BIND", p.parse_bind, "127.0.0.1:8000")
-    public_url: str | None = p.setting("MEZZOTINT_PUBLIC_URL", p.parse_http_url, None)
+    public_url: str | None = p.setting("MEZZOTINT_PUBLIC_URL", addresses.parse_http_url, None)
     workers: int | None = p.setting("MEZZOTINT_WORKERS", p.parse_workers, None, GUNICORN_WORKERS=p.parse_workers)
     store: str | None = p.setting("MEZZOTINT_STORE", str, None)
     database_url: str | None = p.setting("DATABASE_URL", str, None)
@@ -54,8 +54,9 @@ class Settings:
     cleanup_interval: float = p.setting("COVER_ART_CACHE_CLEANUP_INTERVAL", p.parse_seconds, "300")
     memory_cache: int = p.setting("MEZZOTINT_MEMORY_CACHE", p.parse_bytes, "32M")
     name: str | None = p.setting("MEZZOTINT_NAME", p.parse_name, None)
-    viewers: tuple[tuple[str, str], ...] | None = p.setting("MEZZOTINT_VIEWERS", p.parse_viewers, None)
+    viewers: tuple[tuple[str, str], ...] | None = p.setting("MEZZOTINT_VIEWERS", addresses.parse_viewers, None)
     public_read: bool = p.setting("MEZZOTINT_PUBLIC_READ", p.parse_bool, "true")
+    cors_origins: tuple[str, ...] | None = p.setting("MEZZOTINT_CORS_ORIGINS", addresses.parse_origins, None)
     private_bytes: bool = p.setting("MEZZOTINT_PRIVATE_BYTES", p.parse_bool, "false")
     max_pixels: int = p.setting("MEZZOTINT_MAX_PIXELS", p.parse_count, "250M")
     max_output_pixels: int = p.setting("MEZZOTINT_MAX_OUTPUT_PIXELS", p.parse_count, "64M")
@@ -106,7 +107,9 @@ class Settings:
     user_agent: str | None = p.setting("MEZZOTINT_USER_AGENT", str, None)
     peers_file: Path | None = p.setting("MEZZOTINT_PEERS", p.parse_path, None)
     max_downloads_file: Path | None = p.setting("MEZZOTINT_MAX_DOWNLOADS", p.parse_path, None)
-    cover_art_upstream: str = p.setting("MEZZOTINT_COVER_ART_UPSTREAM", p.parse_http_url, "https://coverartarchive.org")
+    cover_art_upstream: str = p.setting(
+        "MEZZOTINT_COVER_ART_UPSTREAM", addresses.parse_http_url, "https://coverartarchive.org"
+    )
     cover_art_rewrite: bool = p.setting("MEZZOTINT_COVER_ART_REWRITE", p.parse_bool, "true")
     resize_format: str = p.setting("MEZZOTINT_RESIZE_FORMAT", p.parse_resize_format, "jpeg")
     metrics_bind: tuple[str, int] | None = p.setting("MEZZOTINT_METRICS_BIND", p.parse_bind, None)
@@ -126,10 +129,10 @@ class Settings:
     page_format: str = p.setting("PDF_RASTERIZER_FORMAT", p.parse_page_format, "jpg")
     page_max_length: int = p.setting("PDF_RASTERIZER_MAX_LENGTH", p.parse_natural, "0")
     page_crop: bool = p.setting("PDF_RASTERIZER_USE_CROPBOX", p.parse_bool, "false")
-    dlcs_root: str | None = p.setting("DLCS_API_ROOT", p.parse_http_url, None)
+    dlcs_root: str | None = p.setting("DLCS_API_ROOT", addresses.parse_http_url, None)
     dlcs_bucket: str = p.setting("DLCS_S3_BUCKET_NAME", str, "dlcs-composite-images")
     dlcs_prefix: str = p.setting("DLCS_S3_OBJECT_KEY_PREFIX", str, "composites")
-    dlcs_origin: str | None = p.setting("DLCS_S3_ORIGIN", p.parse_http_url, None)
+    dlcs_origin: str | None = p.setting("DLCS_S3_ORIGIN", addresses.parse_http_url, None)
     dlcs_upload_threads: int = p.setting("DLCS_S3_UPLOAD_THREADS", p.parse_positive, "8")
     dlcs_batch_size: int = p.setting("DLCS_BATCH_SIZE", p.parse_positive, "100")
     engine_workers: int = p.setting("ENGINE_WORKER_COUNT", p.parse_natural, "2")

@@ -124,17 +124,6 @@ def parse_name(text: str) -> str:
     return name
 
 
-def parse_viewers(text: str) -> tuple[tuple[str, str], ...]:
-    """`Name=https://viewer.example/?manifest={manifest}, ...`. Raises ValueError."""
-    found = []
-    for part in filter(None, (part.strip() for part in text.split(","))):
-        name, equals, address = part.partition("=")
-        if not (equals and name.strip() and "{manifest}" in address and re.match(r"https?://[^/\s]+", address.strip())):
-            raise ValueError("NAME=https://...{manifest}..., one after the other, with commas between")
-        found.append((name.strip(), address.strip()))
-    return tuple(found)
-
-
 def parse_formats(text: str) -> frozenset[str]:
     """`jpg png webp`, of BASE_FORMATS. Raises ValueError."""
     formats = frozenset(part for part in re.split(r"[\s,]+", text.strip().lower()) if part)
@@ -157,13 +146,6 @@ def parse_bind(text: str) -> tuple[str, int]:
     if not colon or not host or not port.isdecimal() or not 0 <= int(port) <= 65535:
         raise ValueError("host:port")
     return host.strip("[]"), int(port)
-
-
-def parse_http_url(text: str) -> str:
-    parts = urlsplit(text.strip())
-    if parts.scheme not in {"http", "https"} or not parts.hostname or parts.port == 0:  # whose reading may raise too
-        raise ValueError("an address that starts with http:// or https://")
-    return text.strip().rstrip("/")
 
 
 def parse_patterns(text: str) -> tuple[str, ...]:

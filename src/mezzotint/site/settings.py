@@ -52,6 +52,7 @@ INSTALLED_APPS = [
     "drf_spectacular_sidecar",
     "django_q",
     "axes",
+    "corsheaders",
     "mezzotint.repository",
     "mezzotint.imagecloud",
     "mezzotint.composites",
@@ -61,6 +62,7 @@ INSTALLED_APPS = [
 MIDDLEWARE = [
     "django.middleware.security.SecurityMiddleware",
     "mezzotint.site.headers.Headers",
+    "corsheaders.middleware.CorsMiddleware",
     "django.middleware.gzip.GZipMiddleware",
     "django.contrib.sessions.middleware.SessionMiddleware",
     "mezzotint.site.headers.Common",
@@ -104,6 +106,19 @@ AXES_ENABLE_ADMIN = AXES_VERBOSE = False
 AXES_CLIENT_IP_CALLABLE = "mezzotint.site.rates.address"
 AXES_LOCKOUT_CALLABLE = "mezzotint.site.rates.locked"
 LOGIN_URL, LOGIN_REDIRECT_URL, LOGOUT_REDIRECT_URL = "/login/", "/desk/", "/"
+
+# scripts of other origins speak for themselves, by a token, and never with somebody's login
+_origins = _settings.cors_origins or ()
+CORS_URLS_REGEX = r"^/api/(?!docs/)"
+CORS_ALLOW_ALL_ORIGINS = "*" in _origins
+CORS_ALLOWED_ORIGINS = [one for one in _origins if one != "*"]
+CORS_ALLOW_HEADERS = [
+    "accept", "authorization", "content-type", "tus-resumable", "upload-length", "upload-metadata", "upload-offset",
+]  # fmt: skip
+CORS_EXPOSE_HEADERS = [
+    "location", "retry-after", "tus-extension", "tus-max-size", "tus-resumable", "tus-version", "upload-expires",
+    "upload-length", "upload-offset", "x-durable", "x-request-id",
+]  # fmt: skip
 
 USE_TZ = True
 TIME_ZONE = "UTC"

@@ -10,7 +10,7 @@ from typing import Any
 
 from mezzotint.errors import InvalidInput
 from mezzotint.host.watched import Watched
-from mezzotint.settings.parsing import parse_http_url
+from mezzotint.settings.addresses import parse_http_url
 
 SENDING = 300.0
 """seconds that a picture may be on its way, from a peer or to it"""

@@ -9,12 +9,13 @@ from rest_framework.request import Request
 from rest_framework.response import Response
 
 from mezzotint.errors import InvalidInput, NotFound
-from mezzotint.repository import filters, metadata, paging, queries, services, slugs
+from mezzotint.repository import filters, many, metadata, paging, queries, services, slugs
 from mezzotint.repository.api import serializers as s
 from mezzotint.repository.api.auth import who
 from mezzotint.repository.api.reading import reader
 from mezzotint.repository.api.uploads import uploaded_files
 from mezzotint.repository.api.views import (
+    COUNT,
     PAGING,
     PROBLEMS,
     UploadView,
@@ -22,6 +23,7 @@ from mezzotint.repository.api.views import (
     around,
     asked_page,
     committed,
+    counted,
     json_object,
     listing,
     paged,
@@ -31,20 +33,31 @@ from mezzotint.repository.api.views import (
 _LISTING = [
     *(OpenApiParameter(name, str) for name in filters.FILTERS),
     OpenApiParameter("ordering", str, enum=[f"{sign}{name}" for name in queries.ORDERINGS for sign in ("", "-")]),
+    COUNT,
     *PAGING,
 ]
 
 
 class ImagesView(UploadView):
-    committing = frozenset({"POST"})
-    rights = {"POST": ("repository.add_image",)}
+    committing = frozenset({"POST", "PATCH"})
+    rights = {"POST": ("repository.add_image",), "PATCH": ("repository.change_image",)}
 
     @listing("images_list", s.ImageSerializer, _LISTING)
     def get(self, request: Request) -> Response:
         seen = reader(request)
-        chosen = filters.images(request.query_params, seen).prefetch_related(seen.their_collections())
+        chosen = filters.images(request.query_params, seen)
         order = queries.ordering(request.query_params.get("ordering", ""))
-        return paged(request, paging.page(chosen, queries.column_of(order), **asked_page(request)), s.ImageSerializer)
+        found = paging.page(
+            chosen.prefetch_related(seen.their_collections()), queries.column_of(order), **asked_page(request)
+        )
+        return paged(request, found, s.ImageSerializer, chosen)
+
+    @extend_schema(request=s.ManySerializer, responses={200: s.DescribedSerializer} | PROBLEMS)
+    def patch(self, request: Request) -> Response:
+        """Describe many at once, in one commit: each on its own, or all alike."""
+        asked = json_object(request)
+        count, done = services.at_once(who(request), lambda session: many.describe_many(session, asked))
+        return Response({"described": count, "commit": committed(done)})
 
     @extend_schema(request={"multipart/form-data": s.UploadSerializer}, responses={201: s.ImageSerializer} | PROBLEMS)
     def post(self, request: Request) -> Response:
@@ -88,10 +101,11 @@ class CollectionsView(View):
     committing = frozenset({"POST"})
     rights = {"POST": ("repository.add_collection", "repository.change_collection")}
 
-    @listing("collections_list", s.CollectionSerializer)
+    @listing("collections_list", s.CollectionSerializer, [COUNT, *PAGING])
     def get(self, request: Request) -> Response:
-        found = paging.page(reader(request).collections(), "slug", **asked_page(request), tie="slug")
-        return paged(request, found, s.CollectionSerializer)
+        chosen = reader(request).collections()
+        found = paging.page(chosen, "slug", **asked_page(request), tie="slug")
+        return paged(request, found, s.CollectionSerializer, chosen)
 
     @extend_schema(request=s.CollectionInputSerializer, responses={201: s.CollectionSerializer} | PROBLEMS)
     def post(self, request: Request) -> Response:
@@ -107,7 +121,7 @@ class CollectionView(View):
     committing = frozenset({"PATCH", "DELETE"})
     rights = {"PATCH": ("repository.change_collection",), "DELETE": ("repository.delete_collection",)}
 
-    @extend_schema(parameters=PAGING, responses={200: s.CollectionSerializer} | PROBLEMS)
+    @extend_schema(parameters=[COUNT, *PAGING], responses={200: s.CollectionSerializer} | PROBLEMS)
     def get(self, request: Request, slug: str) -> Response:
         """The collection, with a page of its images in order."""
         seen = reader(request)
@@ -117,7 +131,8 @@ class CollectionView(View):
         )
         members = paging.page(chosen, "position", **asked_page(request), tie="pk")
         images = s.ImageSerializer([member.image for member in members.items], many=True).data
-        return Response(s.CollectionSerializer(found).data | {"images": images} | around(request, members))
+        count = counted(request, found.memberships.all())
+        return Response(s.CollectionSerializer(found).data | {"images": images} | around(request, members) | count)
 
     @extend_schema(request=s.CollectionInputSerializer, responses={200: s.CollectionSerializer} | PROBLEMS)
     def patch(self, request: Request, slug: str) -> Response:
@@ -130,3 +145,15 @@ class CollectionView(View):
     def delete(self, request: Request, slug: str) -> Response:
         _, done = services.at_once(who(request), lambda session: services.remove_collection(session, slug))
         return Response(committed(done))
+
+
+class MembersView(View):
+    committing = frozenset({"PATCH"})
+    rights = {"PATCH": ("repository.change_collection",)}
+
+    @extend_schema(request=s.MembersSerializer, responses={200: s.CollectionSerializer} | PROBLEMS)
+    def patch(self, request: Request, slug: str) -> Response:
+        """Add images to a collection, move them in it, take them out, whatever others do with it meanwhile."""
+        asked = json_object(request)
+        _, done = services.at_once(who(request), lambda session: many.change_members(session, slug, asked))
+        return Response(s.CollectionSerializer(queries.collection(slug)).data | {"commit": committed(done)})

@@ -120,6 +120,33 @@ class CollectionInputSerializer(serializers.Serializer[Any]):
         return super().get_fields() | {name: _field(name) for name in metadata.COLLECTION_FIELDS}
 
 
+class MembersSerializer(serializers.Serializer[Any]):
+    add = serializers.ListField(child=serializers.CharField(), required=False, help_text="idents; what is in it stays")
+    move = serializers.ListField(child=serializers.CharField(), required=False)
+    remove = serializers.ListField(child=serializers.CharField(), required=False)
+    before = serializers.CharField(required=False, help_text="the ident that added and moved ones go before")
+    after = serializers.CharField(required=False, help_text="likewise; without either they go to the end")
+
+
+class OneOfManySerializer(EditSerializer):
+    ident = serializers.CharField()
+
+
+class ManySerializer(serializers.Serializer[Any]):
+    """Each on its own, or all alike."""
+
+    images = OneOfManySerializer(many=True, required=False)
+    idents = serializers.ListField(child=serializers.CharField(), required=False)
+    set = MetadataSerializer(required=False)
+    add_tags = serializers.ListField(child=serializers.CharField(), required=False)
+    remove_tags = serializers.ListField(child=serializers.CharField(), required=False)
+
+
+class DescribedSerializer(serializers.Serializer[Any]):
+    described = serializers.IntegerField(help_text="how many were changed by it")
+    commit = CommitSerializer(required=False, help_text="not where a session has it")
+
+
 class RemovalSerializer(serializers.ModelSerializer[Removal]):
     class Meta:
         model = Removal
@@ -170,5 +197,5 @@ def page_of(serializer: type[serializers.BaseSerializer[Any]]) -> type[serialize
     """A page's shape, for the schema."""
     name = serializer.__name__.removesuffix("Serializer")
     beside = {way: serializers.URLField(allow_null=True) for way in ("next", "previous")}
-    fields = {"results": serializer(many=True)} | beside
+    fields = {"results": serializer(many=True)} | beside | {"count": serializers.IntegerField(required=False)}
     return type(f"{name}PageSerializer", (serializers.Serializer,), fields)

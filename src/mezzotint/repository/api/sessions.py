@@ -12,7 +12,7 @@ from rest_framework.request import Request
 from rest_framework.response import Response
 
 from mezzotint.errors import InvalidInput, NotFound
-from mezzotint.repository import metadata, paging, queries, services
+from mezzotint.repository import many, metadata, paging, queries, services
 from mezzotint.repository.api import serializers as s
 from mezzotint.repository.api.auth import has, who
 from mezzotint.repository.api.uploads import uploaded_files
@@ -88,7 +88,7 @@ class SessionView(View):
 
 class SessionImagesView(UploadView):
     durable = False
-    rights = {"POST": ("repository.add_image",)}
+    rights = {"POST": ("repository.add_image",), "PATCH": ("repository.change_image",)}
 
     @extend_schema(request={"multipart/form-data": s.UploadSerializer}, responses={201: dict} | PROBLEMS)
     def post(self, request: Request, pk: UUID) -> Response:
@@ -108,6 +108,12 @@ class SessionImagesView(UploadView):
             except InvalidInput as error:
                 refused.append({"name": file.name, "field": error.field, "detail": error.detail, "limit": error.limit})
         return Response({"images": images, "refused": refused}, 201 if images else 422)
+
+    @extend_schema(request=s.ManySerializer, responses={200: s.DescribedSerializer} | PROBLEMS)
+    def patch(self, request: Request, pk: UUID) -> Response:
+        """Describe many at once, at the commit: each on its own, or all alike."""
+        session = session_of(request, pk)
+        return Response({"described": many.describe_many(session, json_object(request))})
 
 
 class SessionImageView(View):
@@ -141,6 +147,16 @@ class SessionCollectionView(View):
     @extend_schema(request=None, responses={204: None} | PROBLEMS)
     def delete(self, request: Request, pk: UUID, slug: str) -> Response:
         services.remove_collection(session_of(request, pk), slug)
+        return Response(status=204)
+
+
+class SessionMembersView(View):
+    durable = False
+    rights = {"PATCH": ("repository.change_collection",)}
+
+    @extend_schema(request=s.MembersSerializer, responses={204: None} | PROBLEMS)
+    def patch(self, request: Request, pk: UUID, slug: str) -> Response:
+        many.change_members(session_of(request, pk), slug, json_object(request))
         return Response(status=204)
 
 

@@ -8,10 +8,11 @@ from functools import wraps
 from types import SimpleNamespace
 from typing import Any, ClassVar, cast
 
+from django.db.models import QuerySet
 from django.http import HttpRequest, HttpResponseBase, QueryDict
 from drf_spectacular.utils import F, OpenApiParameter, extend_schema
 from rest_framework.negotiation import DefaultContentNegotiation
-from rest_framework.parsers import MultiPartParser
+from rest_framework.parsers import BaseParser, JSONParser, MultiPartParser
 from rest_framework.permissions import SAFE_METHODS
 from rest_framework.request import Request
 from rest_framework.response import Response
@@ -26,12 +27,15 @@ from mezzotint.repository.api.auth import require
 from mezzotint.repository.api.uploads import SpooledFile, SpoolHandler
 from mezzotint.repository.intake import told
 from mezzotint.repository.models import Commit, UpdateSession
+from mezzotint.repository.patience import patient
+from mezzotint.settings.parsing import parse_flag
 from mezzotint.wiring import engine
 
 PAGING = [
     OpenApiParameter("cursor", str, description="as `next` and `previous` have it"),
     OpenApiParameter("page_size", int, description=f"1 to {paging.MAX_PAGE}, {paging.DEFAULT_PAGE} if not given"),
 ]
+COUNT = OpenApiParameter("count", bool, description="`true`: `count` says how many there are in all")
 _STATUSES = (400, 401, 403, 404, 409, 413, 415, 422, 429, 503, 507)
 PROBLEMS: dict[Any, Any] = dict.fromkeys(((status, CONTENT_TYPE) for status in _STATUSES), s.ProblemSerializer)
 
@@ -81,8 +85,20 @@ def refuse_others(request: Request, known: Collection[str]) -> None:
         raise InvalidInput(min(unknown), "is no parameter of this list", ", ".join(sorted([*known, "token"])))
 
 
-def paged(request: Request, found: paging.ResultPage[Any], shape: type[Any]) -> Response:
-    return Response({"results": shape(found.items, many=True).data} | around(request, found))
+def paged(
+    request: Request, found: paging.ResultPage[Any], shape: type[Any], chosen: QuerySet[Any] | None = None
+) -> Response:
+    """`chosen` is all of it, where it may be counted."""
+    count = counted(request, chosen) if chosen is not None else {}
+    return Response({"results": shape(found.items, many=True).data} | around(request, found) | count)
+
+
+def counted(request: Request, chosen: QuerySet[Any]) -> dict[str, int]:
+    """How many there are, where that is asked for: it takes a look at all of them. Raises InvalidInput, GivenUp."""
+    if not parse_flag("count", request.query_params.get("count", "false")):
+        return {}
+    with patient(engine().settings.search_timeout, "MEZZOTINT_SEARCH_TIMEOUT"):
+        return {"count": chosen.count()}
 
 
 def around(request: Request, found: paging.ResultPage[Any]) -> dict[str, str | None]:
@@ -145,6 +161,11 @@ class UploadView(View):
     def initialize_request(self, request: HttpRequest, *args: Any, **kwargs: Any) -> Request:
         request.upload_handlers = [SpoolHandler(self.spools)]
         return super().initialize_request(request, *args, **kwargs)
+
+    def get_parsers(self) -> list[BaseParser]:
+        """Of what is described; pictures come in forms."""
+        method = getattr(self.request, "method", "")  # there is no request where the schema is made
+        return [JSONParser()] if method == "PATCH" else super().get_parsers()
 
     def dispatch(self, request: HttpRequest, *args: Any, **kwargs: Any) -> HttpResponseBase:
         with self.spools:
