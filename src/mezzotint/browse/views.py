@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Iterable
+from collections.abc import Callable, Iterable, Sequence
 from functools import wraps
 from pathlib import Path
 from typing import Any
@@ -18,7 +18,7 @@ from django.views.decorators.http import require_safe
 from mezzotint.browse import finding
 from mezzotint.errors import MezzotintError, NotFound
 from mezzotint.problems import problem_headers, status_of
-from mezzotint.repository import dates, filters, paging, queries
+from mezzotint.repository import dates, filters, looks, paging, queries
 from mezzotint.repository.api.problems import as_domain, plain
 from mezzotint.repository.api.reading import reader
 from mezzotint.repository.links import address_of, file_name, fitted, picture, ratio
@@ -66,7 +66,7 @@ def front(request: HttpRequest) -> HttpResponse:
         {
             "search": asked.get("search", ""),
             "collections": _covers(seen.collections()[:_FEW]) if first else [],
-            "images": [_card(image) for image in found.items],
+            "images": cards(found.items),
             **found.around(finding.kept(asked, order)),
             "later": bool(cursor),
             **(finding.context(asked, order, chosen, seen) if asked else {}),
@@ -88,7 +88,7 @@ def collection(request: HttpRequest, slug: str) -> HttpResponse:
     context = {
         "collection": shown,
         "within": slug,
-        "images": [_card(member.image) for member in found.items],
+        "images": cards([member.image for member in found.items]),
         **found.around(),
         **_viewers(request, f"collections/{slug}"),
     }
@@ -108,6 +108,7 @@ def image(request: HttpRequest, ident: str) -> HttpResponse:
         previous, following = place.previous, place.next
     context = {
         "image": shown,
+        "near": cards(looks.near(shown, seen)),
         "captured": dates.in_words(shown.captured),
         "within": within,
         "previous": previous,
@@ -177,6 +178,12 @@ def _viewers(request: HttpRequest, what: str) -> dict[str, Any]:
     quoted = quote(manifest, safe="")
     viewers = [(name, address.replace("{manifest}", quoted)) for name, address in engine().settings.viewers or ()]
     return {"manifest": manifest, "viewers": viewers}
+
+
+def cards(images: Sequence[Image]) -> list[dict[str, Any]]:
+    """Of a list that is shown, each with what stands there until it has come."""
+    hints = looks.placeholders(images)
+    return [_card(image) | {"hint": hints.get(image.pk)} for image in images]
 
 
 def _card(image: Image) -> dict[str, Any]:

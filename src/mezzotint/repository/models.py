@@ -150,6 +150,28 @@ class Trace(models.Model):
         return f"{self.about} in {self.seq}"
 
 
+class Look(models.Model):
+    """What an image looks like, as `looks` has it. Made again where it is lost."""
+
+    image = models.OneToOneField(Image, on_delete=models.CASCADE, primary_key=True, related_name="look")
+    likeness = models.BigIntegerField(null=True)
+    placeholder = models.TextField()
+
+    def __str__(self) -> str:
+        return str(self.pk)
+
+
+class LookBand(models.Model):
+    """A part of an image's likeness."""
+
+    pk = models.CompositePrimaryKey("value", "image_id")
+    value = models.IntegerField()
+    image = models.ForeignKey(Image, on_delete=models.CASCADE, related_name="+")
+
+    def __str__(self) -> str:
+        return str(self.value)
+
+
 class UpdateSession(models.Model):
     """Changes that become visible all at once or not at all."""
 
@@ -205,6 +227,7 @@ class Installation(models.Model):
     pinned = models.BigIntegerField(null=True, help_text="the commit that it was restored at, to look at")
     schema = models.JSONField(default=dict, help_text="the migrations that a checkpoint was made with")
     followed = models.DateTimeField(null=True, help_text="when the journal's end was last seen")
+    looked = models.BigIntegerField(default=0, help_text="the number of the last image that was looked at")
     traced = models.BigIntegerField(default=0, help_text="the last commit whose traces are still to be made")
 
     def __str__(self) -> str:

@@ -76,10 +76,12 @@ class Site:
         self._django = Managed()
         from mezzotint.composites import worker as composites  # these know models, which want Django set up
         from mezzotint.imagecloud import worker as imagecloud
+        from mezzotint.repository.upkeep.looking import Looking
         from mezzotint.repository.upkeep.maintenance import Maintenance
 
         self._background = (
             Maintenance(prepare.again if prepare.late else None),
+            Looking(),
             imagecloud.Background(),
             composites.Background(),
         )

@@ -1,0 +1,55 @@
+"""What pictures look like: which are nearly the same, and what stands for them until they have come.
+
+It is made again where it is lost: the journal does not hold it.
+"""
+
+from __future__ import annotations
+
+import base64
+from collections.abc import Iterable
+
+from django.db.models import Count
+
+from mezzotint.repository.models import Image, Look, LookBand
+from mezzotint.repository.readers import Reader
+
+BANDS, _BITS = 4, 16
+NEAR = 10
+"""bits of 64 that nearly the same pictures differ in at most"""
+_MOST, _SHOWN = 2_000, 24
+_SIGN = 1 << 63
+
+
+def bands(likeness: int) -> list[int]:
+    """Four parts of it, with their place: of two that differ in three bits or less one at least is the same."""
+    return [band << _BITS | (likeness >> (band * _BITS)) & 0xFFFF for band in range(BANDS)]
+
+
+def keep(image_id: int, likeness: int | None, placeholder: bytes) -> None:
+    """In a transaction."""
+    text, signed = base64.b64encode(placeholder).decode(), None if likeness is None else likeness - _SIGN
+    Look.objects.update_or_create(image_id=image_id, defaults={"likeness": signed, "placeholder": text})
+    LookBand.objects.filter(image_id=image_id).delete()
+    if likeness is not None:
+        LookBand.objects.bulk_create(LookBand(value=value, image_id=image_id) for value in bands(likeness))
+
+
+def near(image: Image, reader: Reader) -> list[Image]:
+    """Those that look nearly the same, the nearest first, of those that the reader sees."""
+    mine = Look.objects.filter(image=image).values_list("likeness", flat=True).first()
+    if mine is None:
+        return []
+    values = bands(mine + _SIGN)
+    found = LookBand.objects.filter(value__in=values).exclude(image_id=image.pk).values("image_id")
+    shared = found.annotate(shared=Count("value")).order_by("-shared", "image_id").values_list("image_id", flat=True)
+    looks = Look.objects.filter(image_id__in=list(shared[:_MOST])).values_list("image_id", "likeness")
+    distances = {pk: (mine ^ other).bit_count() for pk, other in looks if other is not None}
+    nearest = sorted((pk for pk in distances if distances[pk] <= NEAR), key=lambda pk: (distances[pk], pk))[:_SHOWN]
+    there = reader.images().in_bulk(nearest)
+    return [there[pk] for pk in nearest if pk in there]
+
+
+def placeholders(images: Iterable[Image]) -> dict[int, str]:
+    """By number, of those that have one, as `data:` addresses."""
+    found = Look.objects.filter(image__in=[image.pk for image in images]).values_list("image_id", "placeholder")
+    return {pk: f"data:image/webp;base64,{text}" for pk, text in found}
