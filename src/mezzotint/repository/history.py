@@ -59,6 +59,11 @@ def head_at(seq: int) -> Head:
     return Head() if made is None else Head(made.seq, made.fingerprint)
 
 
+def following(seq: int) -> Iterator[tuple[Segment, Head]]:
+    """All commits after one. Raises JournalBroken, StoreUnavailable."""
+    return engine().journal.follow(head_at(seq))
+
+
 def untraced() -> int:
     """The last commit that has no traces yet, 0 where all have."""
     return standing.installation().traced

@@ -1,7 +1,7 @@
 from django.contrib import admin
 from django.urls import include, path
 
-from mezzotint.repository.api import manifests
+from mezzotint.repository.api import manifests, oai
 from mezzotint.repository.readiness import ready
 
 admin.autodiscover()
@@ -17,6 +17,7 @@ urlpatterns = [
     path("iiif/presentation/3/collection.json", manifests.CollectionsManifestView.as_view()),
     path("iiif/discovery/activity.json", manifests.ActivitiesView.as_view()),
     path("iiif/discovery/activity/<int:number>.json", manifests.ActivityPageView.as_view()),
+    path("oai", oai.OaiView.as_view()),
     path("admin/", admin.site.urls),
     path("ready", ready),
 ]

@@ -1,5 +1,5 @@
-"""What a picture looks like, in a few bytes: a hash that is alike for pictures that are, and what stands there until they
-have come."""
+"""What a picture looks like, in a few bytes: a hash that is alike for pictures that are, and what stands there until
+they have come."""
 
 from __future__ import annotations
 

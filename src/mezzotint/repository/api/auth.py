@@ -58,7 +58,7 @@ class ReadOrWrite(BasePermission):
     def has_permission(self, request: Request, view: APIView) -> bool:
         method = "GET" if request.method == "HEAD" else str(request.method)
         needed: tuple[str, ...] = getattr(view, "rights", {}).get(method, ())
-        if not needed and method in SAFE_METHODS:
+        if not needed and (method in SAFE_METHODS or method in getattr(view, "asking", ())):
             return _may_read(request)
         require(request, *needed)
         if method in getattr(view, "committing", ()):

@@ -52,6 +52,8 @@ class View(APIView):
     durable = True
     rights: ClassVar[Mapping[str, tuple[str, ...]]] = {}
     """by method, the permissions of Django's of which a member of staff needs one"""
+    asking: ClassVar[frozenset[str]] = frozenset()
+    """methods that change nothing, beside those that never do"""
     committing: ClassVar[frozenset[str]] = frozenset()
     """methods that commit, which wants a permission of its own"""
     content_negotiation_class = _Negotiation

@@ -1,0 +1,172 @@
+"""What there is and what has changed of it, as OAI-PMH 2.0 has it, in Dublin Core.
+
+http://www.openarchives.org/OAI/2.0/openarchivesprotocol.htm. A record is an image, its date that of the last commit
+that had to do with it; what was removed stays as a deleted record, for the journal forgets nothing. Records come in
+the order of those commits, so a list that is broken off goes on where it was, whatever was committed meanwhile.
+"""
+
+from __future__ import annotations
+
+import base64
+import json
+import time
+from collections.abc import Iterator
+from dataclasses import dataclass
+from datetime import UTC, datetime, timedelta
+
+from django.db.models import Max
+
+from mezzotint.errors import StoreUnavailable
+from mezzotint.journal import Segment
+from mezzotint.names import is_ident
+from mezzotint.repository import history, standing
+from mezzotint.repository.models import Commit, Image, Trace
+from mezzotint.repository.readers import Reader
+from mezzotint.repository.traces import number_of
+
+PAGE = 100
+_LONG = 3.0
+"""seconds that are looked for more, where something was found"""
+_CHUNK = 400
+_MOMENTS = ("%Y-%m-%d", "%Y-%m-%dT%H:%M:%SZ")
+
+
+class OaiError(Exception):
+    """One of the protocol's, section 3.6."""
+
+    def __init__(self, code: str, detail: str) -> None:
+        super().__init__(detail)
+        self.code = code
+
+
+@dataclass(frozen=True, slots=True)
+class Record:
+    """`image` None: it was removed, or is not in what the reader sees."""
+
+    ident: str
+    at: datetime
+    image: Image | None
+
+
+@dataclass(frozen=True, slots=True)
+class Harvest:
+    """What a list is of: commits `after` one up to `until`, a collection's images or all; of the first commit those
+    whose idents are `past` one, for the others are had already."""
+
+    after: int
+    until: int
+    collection: str | None = None
+    past: str = ""
+
+    @property
+    def token(self) -> str:
+        parts = [self.after, self.until, self.collection, self.past]
+        return base64.urlsafe_b64encode(json.dumps(parts, separators=(",", ":")).encode()).decode().rstrip("=")
+
+    @classmethod
+    def of_token(cls, text: str) -> Harvest:
+        """Raises OaiError."""
+        try:
+            after, until, collection, past = json.loads(base64.urlsafe_b64decode(text + "=" * (-len(text) % 4)))
+            numbers = all(type(one) is int and 0 <= one < 2**60 for one in (after, until))
+            if not numbers or not isinstance(collection, str | None) or not isinstance(past, str):
+                raise ValueError
+        except (ValueError, TypeError, RecursionError):
+            raise OaiError("badResumptionToken", "this token is not one that was given out here") from None
+        return cls(after, until, collection, past)
+
+    @classmethod
+    def between(cls, begin: str | None, end: str | None, collection: str | None) -> Harvest:
+        """Of commits from one moment to another, as they are given. Raises OaiError."""
+        if begin and end and len(begin) != len(end):
+            raise OaiError("badArgument", "from and until are of two granularities")
+        first, last = (moment(text, name) if text else None for text, name in ((begin, "from"), (end, "until")))
+        if first and last and first > last:
+            raise OaiError("badArgument", "from is later than until")
+        commits = Commit.objects.order_by("seq")
+        after, until = 0, standing.head().seq
+        if first is not None:
+            found = commits.filter(at__gte=first).values_list("seq", flat=True).first()
+            after = until if found is None else found - 1
+        if last is not None:
+            width = timedelta(days=1) if len(end or "") == 10 else timedelta(seconds=1)
+            found = commits.filter(at__gte=last + width).values_list("seq", flat=True).first()
+            until = until if found is None else found - 1
+        return cls(after, until, collection)
+
+
+def moment(text: str, name: str) -> datetime:
+    """Raises OaiError."""
+    for form in _MOMENTS:
+        try:
+            if len(text) == (10 if form == _MOMENTS[0] else 20):
+                return datetime.strptime(text, form).replace(tzinfo=UTC)
+        except ValueError:
+            pass
+    raise OaiError("badArgument", f"{name} is no moment: YYYY-MM-DD or YYYY-MM-DDThh:mm:ssZ")
+
+
+def page(asked: Harvest, reader: Reader) -> tuple[list[Record], Harvest | None]:
+    """Some records, and what to go on with. Raises StoreUnavailable, JournalBroken."""
+    check_traced()
+    found: list[Record] = []
+    begun, past = time.monotonic(), asked.past
+    for segment, head in history.following(asked.after):
+        if head.seq > asked.until:
+            break
+        idents = [ident for ident in _last_here(segment) if ident > past]
+        for record in _records(segment, idents, asked.collection, reader):
+            found.append(record)
+            if len(found) == PAGE:
+                more = record.ident != idents[-1] or head.seq < asked.until
+                return found, Harvest(head.seq - 1, asked.until, asked.collection, record.ident) if more else None
+        past = ""
+        if found and time.monotonic() - begun > _LONG and head.seq < asked.until:
+            return found, Harvest(head.seq, asked.until, asked.collection)
+    return found, None
+
+
+def record(ident: str, reader: Reader) -> Record:
+    """Raises OaiError."""
+    check_traced()
+    traces = Trace.objects.filter(about=number_of("image", ident)) if is_ident(ident) else Trace.objects.none()
+    seq = traces.aggregate(last=Max("seq"))["last"]
+    hidden = seq is not None and bool(reader.hidden_images([ident]) | reader.gone_images([ident]))
+    if seq is None or hidden:
+        raise OaiError("idDoesNotExist", "there is no such record")
+    image = reader.images().filter(ident=ident).prefetch_related(reader.their_collections()).first()
+    return Record(ident, Commit.objects.get(seq=seq).at, image)
+
+
+def check_traced() -> None:
+    """Raises StoreUnavailable."""
+    if history.untraced():
+        raise StoreUnavailable("what was committed is still being looked through; ask again in a while")
+
+
+def _last_here(segment: Segment) -> list[str]:
+    """The images that this commit was the last to have to do with, in order."""
+    about = [c["ident"] for c in segment.changes if (c.get("put") or c.get("remove")) in {"image", "member"}]
+    idents, last = sorted(set(about)), dict[int, int]()
+    for begin in range(0, len(idents), _CHUNK):
+        numbers = [number_of("image", ident) for ident in idents[begin : begin + _CHUNK]]
+        found = Trace.objects.filter(about__in=numbers).order_by().values("about").annotate(last=Max("seq"))
+        last |= dict(found.values_list("about", "last"))
+    return [ident for ident in idents if last.get(number_of("image", ident)) == segment.seq]
+
+
+def _records(segment: Segment, idents: list[str], collection: str | None, reader: Reader) -> Iterator[Record]:
+    """Of what is for the reader, and in the collection."""
+    at = datetime.fromisoformat(segment.at)
+    for begin in range(0, len(idents), PAGE):
+        some = idents[begin : begin + PAGE]
+        hidden = reader.hidden_images(some) | reader.gone_images(some)
+        chosen = reader.images().filter(ident__in=some).prefetch_related(reader.their_collections())
+        there = {image.ident: image for image in chosen}
+        for ident in some:
+            image = there.get(ident)
+            outside = collection is not None and (
+                image is None or all(one.slug != collection for one in image.collections.all())
+            )
+            if ident not in hidden and not outside:
+                yield Record(ident, at, image)
