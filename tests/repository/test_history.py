@@ -13,7 +13,8 @@ from mezzotint.journal import Segment
 from mezzotint.names import Ident
 from mezzotint.repository import history, roles, services, standing, undoing
 from mezzotint.repository.commits import commit
-from mezzotint.repository.models import Collection, Commit, Image, Installation, Membership, Trace, UpdateSession
+from mezzotint.repository.models import Collection, Commit, Image, Installation, Membership, UpdateSession
+from mezzotint.repository.tables import Trace
 from mezzotint.wiring import Engine
 from tests.durability.oracle import rows
 from tests.repository.keeping import emptied_database, furnish, put_in

@@ -11,8 +11,9 @@ from PIL import Image as Picture
 from PIL import ImageEnhance
 
 from mezzotint.repository import looks, services
-from mezzotint.repository.models import Image, Installation, Look, LookBand
+from mezzotint.repository.models import Image, Installation
 from mezzotint.repository.readers import EVERYBODY, EVERYTHING
+from mezzotint.repository.tables import Look, LookBand
 from mezzotint.repository.upkeep import looking
 from mezzotint.transforms import likeness
 from mezzotint.wiring import Engine

@@ -18,7 +18,8 @@ from mezzotint.errors import JournalBroken, NotFound
 from mezzotint.journal import Change, Head, Segment
 from mezzotint.repository import metadata, standing
 from mezzotint.repository.apply import is_new
-from mezzotint.repository.models import Commit, Installation, Trace
+from mezzotint.repository.models import Commit, Installation
+from mezzotint.repository.tables import Trace
 from mezzotint.repository.traces import number_of, traced
 from mezzotint.wiring import engine
 

@@ -10,8 +10,9 @@ from collections.abc import Iterable
 
 from django.db.models import Count
 
-from mezzotint.repository.models import Image, Look, LookBand
+from mezzotint.repository.models import Image
 from mezzotint.repository.readers import Reader
+from mezzotint.repository.tables import Look, LookBand
 
 BANDS, _BITS = 4, 16
 NEAR = 10

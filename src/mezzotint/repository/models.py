@@ -13,6 +13,7 @@ from django.db import models
 from django.db.models.functions import Lower
 from django.utils import timezone
 
+from mezzotint.repository import tables  # noqa: F401  so that Django knows them
 from mezzotint.repository.metadata import BEHAVIORS, DIRECTIONS, PUBLIC
 
 
@@ -137,39 +138,6 @@ class Commit(models.Model):
 
     def __str__(self) -> str:
         return f"{self.seq} by {self.by}"
-
-
-class Trace(models.Model):
-    """That a commit had to do with an image or a collection, which has a number for it. Derived from the journal."""
-
-    pk = models.CompositePrimaryKey("about", "seq")
-    about = models.BigIntegerField()
-    seq = models.BigIntegerField()
-
-    def __str__(self) -> str:
-        return f"{self.about} in {self.seq}"
-
-
-class Look(models.Model):
-    """What an image looks like, as `looks` has it. Made again where it is lost."""
-
-    image = models.OneToOneField(Image, on_delete=models.CASCADE, primary_key=True, related_name="look")
-    likeness = models.BigIntegerField(null=True)
-    placeholder = models.TextField()
-
-    def __str__(self) -> str:
-        return str(self.pk)
-
-
-class LookBand(models.Model):
-    """A part of an image's likeness."""
-
-    pk = models.CompositePrimaryKey("value", "image_id")
-    value = models.IntegerField()
-    image = models.ForeignKey(Image, on_delete=models.CASCADE, related_name="+")
-
-    def __str__(self) -> str:
-        return str(self.value)
 
 
 class UpdateSession(models.Model):

@@ -20,8 +20,9 @@ from mezzotint.errors import StoreUnavailable
 from mezzotint.journal import Segment
 from mezzotint.names import is_ident
 from mezzotint.repository import history, standing
-from mezzotint.repository.models import Commit, Image, Trace
+from mezzotint.repository.models import Commit, Image
 from mezzotint.repository.readers import Reader
+from mezzotint.repository.tables import Trace
 from mezzotint.repository.traces import number_of
 
 PAGE = 100

@@ -7,14 +7,11 @@ Every field names its environment variable, how it is read and its default;
 from __future__ import annotations
 
 import os
-import re
-from collections.abc import Callable, Mapping
+from collections.abc import Mapping
 from dataclasses import dataclass, field, fields
-from difflib import get_close_matches
 from functools import cached_property
 from ipaddress import IPv4Network, IPv6Network
 from pathlib import Path
-from typing import Any
 from urllib.parse import unquote, urlsplit
 
 from dotenv import dotenv_values
@@ -26,12 +23,9 @@ from mezzotint.host.files import place_secret
 from mezzotint.host.rates import Rate
 from mezzotint.settings import addresses, machine
 from mezzotint.settings import parsing as p
+from mezzotint.settings.variables import check_names, value
 
 __all__ = ["Settings"]
-
-_OTHERS = {"MEZZOTINT_FAILPOINT"}
-_OF_KUBERNETES = re.compile(r"MEZZOTINT_(\w+_)?(SERVICE_HOST|SERVICE_PORT(_\w+)?|PORT(_\d+_(TCP|UDP|SCTP)(_\w+)?)?)")
-"""what it sets in each container for a service that is called mezzotint, or mezzotint-something"""
 
 
 @dataclass(frozen=True)
@@ -57,6 +51,8 @@ class Settings:
     viewers: tuple[tuple[str, str], ...] | None = p.setting("MEZZOTINT_VIEWERS", addresses.parse_viewers, None)
     public_read: bool = p.setting("MEZZOTINT_PUBLIC_READ", p.parse_bool, "true")
     cors_origins: tuple[str, ...] | None = p.setting("MEZZOTINT_CORS_ORIGINS", addresses.parse_origins, None)
+    told: tuple[str, ...] | None = p.setting("MEZZOTINT_WEBHOOKS", addresses.parse_addresses, None)
+    webhook_secret: str | None = p.setting("MEZZOTINT_WEBHOOK_SECRET", p.parse_secret, None)
     looks: bool = p.setting("MEZZOTINT_LOOKS", p.parse_bool, "true")
     private_bytes: bool = p.setting("MEZZOTINT_PRIVATE_BYTES", p.parse_bool, "false")
     max_pixels: int = p.setting("MEZZOTINT_MAX_PIXELS", p.parse_count, "250M")
@@ -157,8 +153,8 @@ class Settings:
             environment = {**{k: v for k, v in dotenv_values(".env").items() if v is not None}, **os.environ}
         given = {k: v for k, v in environment.items() if k.startswith(("OS_", "ST_", "AWS_")) and v}
         telemetry = {k: v for k, v in environment.items() if k.startswith("OTEL_") and v}
-        _check_names(environment, {name for f in fields(cls) for name in f.metadata.get("variables", ())})
-        own = {f.name: _value(f.metadata, environment) for f in fields(cls) if f.metadata}
+        check_names(environment, {name for f in fields(cls) for name in f.metadata.get("variables", ())})
+        own = {f.name: value(f.metadata, environment) for f in fields(cls) if f.metadata}
         return cls(**own, credentials=given, telemetry=telemetry)
 
     @property
@@ -238,6 +234,13 @@ class Settings:
         return self.workers or len(os.sched_getaffinity(0))
 
     @property
+    def webhooks(self) -> tuple[str, ...]:
+        """Raises InvalidInput where there is nothing to sign with."""
+        if self.told and not self.webhook_secret:
+            raise InvalidInput("MEZZOTINT_WEBHOOK_SECRET", "is missing", "what MEZZOTINT_WEBHOOKS are signed with")
+        return self.told or ()
+
+    @property
     def limits(self) -> Limits:
         return Limits(self.max_connections, self.max_connections_per_client, self.trusted_proxies)
 
@@ -262,28 +265,6 @@ class Settings:
     def secret_key(self) -> str:
         """The given key, or the one that is made at the first start and kept in `data`."""
         return self.secret or _kept_secret(self.data / "secret-key")
-
-
-def _check_names(environment: Mapping[str, str], known: set[str]) -> None:
-    """A misspelt variable would leave something as it is by default. Raises InvalidInput."""
-    for name in environment:
-        if name.startswith("MEZZOTINT_") and name not in known | _OTHERS and not _OF_KUBERNETES.fullmatch(name):
-            nearest = get_close_matches(name, known, 1, 0.0)
-            raise InvalidInput(name, "is no setting", f"perhaps {nearest[0]}; see docs/configuration.md")
-
-
-def _value(metadata: Mapping[str, Any], environment: Mapping[str, str]) -> Any:
-    variables: Mapping[str, Callable[[str], Any]] = metadata["variables"]
-    for variable, parse in variables.items():
-        text = environment.get(variable, "")
-        if text.strip():
-            try:
-                return parse(text)
-            except ValueError as error:
-                said = "is malformed" if parse in p.SECRET else f"cannot be {text!r}"
-                raise InvalidInput(variable, said, str(error)) from None
-    default = metadata["default"]
-    return None if default is None else next(iter(variables.values()))(default)
 
 
 def _kept_secret(path: Path) -> str:

@@ -35,3 +35,8 @@ def parse_origins(text: str) -> tuple[str, ...]:
         if one != "*" and (not plain or "@" in parts.netloc or "*" in one):
             raise ValueError("origins such as https://app.example, or * for all")
     return found
+
+
+def parse_addresses(text: str) -> tuple[str, ...]:
+    """`https://a.example/hook, https://b.example/hook`. Raises ValueError."""
+    return tuple(dict.fromkeys(parse_http_url(part) for part in re.split(r"[\s,]+", text.strip()) if part))

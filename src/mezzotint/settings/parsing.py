@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import base64
 import ipaddress
 import os
 import re
@@ -258,7 +259,19 @@ def parse_keys(text: str) -> dict[str, str]:
     return keys
 
 
-SECRET = {parse_keys}
+def parse_secret(text: str) -> str:
+    """Raises ValueError, which says nothing of it."""
+    text = text.strip()
+    try:
+        base64.b64decode(text.removeprefix("whsec_") if text.startswith("whsec_") else "", validate=True)
+    except ValueError:
+        raise ValueError("base64 behind whsec_") from None
+    if len(text) < _LEAST_SECRET:
+        raise ValueError(f"{_LEAST_SECRET} characters at least")
+    return text
+
+
+SECRET = {parse_keys, parse_secret}
 """what they read stands in no message"""
 
 

@@ -78,10 +78,12 @@ class Site:
         from mezzotint.imagecloud import worker as imagecloud
         from mezzotint.repository.upkeep.looking import Looking
         from mezzotint.repository.upkeep.maintenance import Maintenance
+        from mezzotint.repository.upkeep.webhooks import Webhooks
 
         self._background = (
             Maintenance(prepare.again if prepare.late else None),
             Looking(),
+            Webhooks(),
             imagecloud.Background(),
             composites.Background(),
         )

@@ -105,7 +105,7 @@ def _prepare(progress: Callable[[str, int], None]) -> Ready:
     from django.db import DatabaseError
 
     from mezzotint.repository import commits, standing
-    from mezzotint.repository.upkeep import checkpointing, removals, restoring
+    from mezzotint.repository.upkeep import checkpointing, removals, restoring, webhooks
     from mezzotint.wiring import engine
 
     _check_version()
@@ -124,6 +124,7 @@ def _prepare(progress: Callable[[str, int], None]) -> Ready:
     removals.settle(commits.catch_up)
     if engine().settings.read_only:
         return Ready(restored=restored)
+    webhooks.settle()
     if restored is not None:
         checkpointing.register()
     checkpointing.after_upgrade()

@@ -19,7 +19,8 @@ from mezzotint.journal import Change, Head, Journal
 from mezzotint.names.keys import CHECKPOINTS, LATEST_KEY, checkpoint_key
 from mezzotint.objects import ObjectInfo, ObjectStore
 from mezzotint.repository import commits, filters, history, services, standing
-from mezzotint.repository.models import Collection, Image, Snapshot, Trace
+from mezzotint.repository.models import Collection, Image, Snapshot
+from mezzotint.repository.tables import Trace
 from mezzotint.repository.upkeep import checkpointing, restoring
 from mezzotint.wiring import Engine
 from tests.durability.oracle import another_database, rows
