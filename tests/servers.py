@@ -39,7 +39,8 @@ def environment(data: Path, **more: str) -> dict[str, str]:
     kept = {k: v for k, v in os.environ.items() if not k.startswith(("MEZZOTINT_", "DJANGO_"))}
     if "DATABASE_URL" in kept and "DATABASE_URL" not in more:
         kept["DATABASE_URL"] = _database_of(data, kept["DATABASE_URL"])
-    return kept | {"MEZZOTINT_DATA": str(data), "MEZZOTINT_WORKERS": "1"} | more
+    quiet = {"MEZZOTINT_LOOKS": "false"}  # nobody looks at pictures beside what is tested
+    return kept | quiet | {"MEZZOTINT_DATA": str(data), "MEZZOTINT_WORKERS": "1"} | more
 
 
 def _make_tables(data: Path, more: Mapping[str, str]) -> None:

@@ -23,6 +23,7 @@ ALIASES = [
     "/images/{ident}-h40.webp?token={token}",
     "/images/{ident}?download=Z%C3%BCrich",
     "/images/{ident}-30x20.jpg?download=Z%C3%BCrich%20%22a%22.jpg",
+    "/images/{ident}-30x20.jpg?download=0",
     "/release/{release}/front",
     "/release/{release}/front-250.png",
     "/release/{release}/back",

@@ -8,12 +8,12 @@ import pytest
 from django.contrib.auth.models import Group, User
 from django.test import Client
 
-from mezzotint.errors import Conflict
+from mezzotint.errors import Conflict, StoreUnavailable
 from mezzotint.journal import Segment
 from mezzotint.names import Ident
 from mezzotint.repository import history, roles, services, standing, undoing
 from mezzotint.repository.commits import commit
-from mezzotint.repository.models import Collection, Commit, Image, Installation, Membership, UpdateSession
+from mezzotint.repository.models import Collection, Commit, Image, Installation, Membership, Removal, UpdateSession
 from mezzotint.repository.tables import Trace
 from mezzotint.wiring import Engine
 from tests.durability.oracle import rows
@@ -251,3 +251,42 @@ def test_what_is_hidden_is_not_told(repository: Engine) -> None:
     put("open", {"title": "Open"}, [ident])
     shown = eve.get(f"/api/images/{ident}/history/").json()["results"]
     assert shown and not any("shelf" in one["joined"] for one in shown)
+
+
+def test_what_too_many_commits_had_to_do_with_stays(repository: Engine, monkeypatch: pytest.MonkeyPatch) -> None:
+    idents = furnish(repository)
+    done = put("other", {}, [idents[2]])
+    monkeypatch.setattr(history, "MOST", 1)
+    with pytest.raises(Conflict, match="more than 1 commits"):
+        take_back(done)
+    assert members("other") == [idents[2]]
+
+
+def test_nothing_is_taken_back_before_the_past_is_known(repository: Engine) -> None:
+    ident = put_in(repository, 1)
+    done = edit(ident, title="x")
+    Installation.objects.update(traced=1)
+    with pytest.raises(StoreUnavailable, match="looked through"):
+        take_back(done)
+
+
+def test_the_order_of_a_large_collection_is_taken_back_within_a_moment() -> None:
+    before = [str(number) for number in range(30_000)]
+    after = list(reversed(before))
+    assert undoing.reversed_members(before, after, [*after, "new"]) == [*before, "new"]
+    assert undoing.reversed_members(before, after[1:], ["new", *before[:-1]]) == ["new", *before]
+
+
+def test_what_is_gone_for_ever_is_told_to_who_sees_everything(repository: Engine) -> None:
+    ident = put_in(repository, 1, title="secret")
+    services.at_once("anna", lambda s: services.remove_image(s, ident))
+    Removal.objects.all().delete()
+    user = User.objects.create_user("eve", password="a long enough one 7")
+    from django.contrib.auth.models import Permission
+
+    user.user_permissions.add(Permission.objects.get(codename="view_commit"))
+    eve = Client()
+    eve.force_login(user)
+    assert eve.get(f"/api/images/{ident}/history/").status_code == 404
+    user.user_permissions.add(Permission.objects.get(codename="view_image"))
+    assert eve.get(f"/api/images/{ident}/history/").status_code == 200

@@ -4,12 +4,14 @@ from __future__ import annotations
 
 import base64
 import io
+from collections.abc import Callable
 
 import pytest
 from django.test import Client
 from PIL import Image as Picture
 from PIL import ImageEnhance
 
+from mezzotint.errors import GivenUp
 from mezzotint.repository import looks, services
 from mezzotint.repository.models import Image, Installation
 from mezzotint.repository.readers import EVERYBODY, EVERYTHING
@@ -18,6 +20,7 @@ from mezzotint.repository.upkeep import looking
 from mezzotint.transforms import likeness
 from mezzotint.wiring import Engine
 from tests import pictures
+from tests.conftest import Server
 from tests.repository.adding import add_image
 from tests.waiting import until
 
@@ -127,3 +130,51 @@ def test_a_likeness_has_64_bits() -> None:
         small = pictures.encoded(pictures.photograph(32, 32, seed=seed), "PNG")
         found = likeness.likeness(small)
         assert found is None or 0 <= found < 1 << 64
+
+
+def test_near_is_counted_over_all_64_bits(repository: Engine) -> None:
+    first, second, third = (put(repository, pictures.photograph(90, 60, seed=seed)) for seed in (1, 2, 3))
+    looks.keep(first.pk, 1 << 63 | 0x1234, b"")
+    looks.keep(second.pk, 0x1234, b"")
+    looks.keep(third.pk, 1 << 63 | ((1 << 47) - 1) << 16 | 0x1234, b"")
+    assert nearest(first) == [second.pk] and nearest(second) == [first.pk] and nearest(third) == []
+
+
+def test_what_takes_too_long_is_looked_at_again_and_then_passed_over(
+    repository: Engine, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    first, second = (put(repository, pictures.photograph(90, 60, seed=seed)) for seed in (1, 2))
+    real = looking.look_at
+
+    def late(image: Image) -> None:
+        if image.pk == first.pk:
+            raise GivenUp("this takes too long")
+        real(image)
+
+    monkeypatch.setattr(looking, "look_at", late)
+    worker = looking.Looking()
+    for _ in range(2):
+        with pytest.raises(GivenUp):
+            worker._look_at_all()
+    worker._look_at_all()
+    assert set(Look.objects.values_list("pk", flat=True)) == {second.pk}
+
+
+def test_hidden_ones_take_no_place_of_others(repository: Engine, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(looks, "_SHOWN", 1)
+    scene = pictures.photograph(640, 480, seed=1)
+    first, hidden = put(repository, scene), put(repository, scene, "JPEG", collection="hidden")
+    seen = put(repository, ImageEnhance.Brightness(scene).enhance(1.15), "JPEG", quality=70)
+    look_at_all()
+    services.at_once("tester", lambda s: services.put_collection(s, "hidden", {"visibility": "login"}, 1))
+    assert [one.pk for one in looks.near(first, EVERYBODY)] == [seen.pk] and hidden.pk != seen.pk
+
+
+def test_a_server_looks_at_what_comes_in(serve: Callable[..., Server]) -> None:
+    server = serve(MEZZOTINT_LOOKS="true")
+    scene = pictures.photograph(300, 200, seed=5)
+    first, second = (server.upload(pictures.encoded(scene, form)) for form in ("PNG", "BMP"))
+    until(lambda: f"/image/{second}/" in server.http.get(f"/image/{first}/").text.partition("Nearly the same")[2])
+    server.stop()
+    again = serve(server.data, MEZZOTINT_LOOKS="true")
+    assert "Nearly the same" in again.http.get(f"/image/{first}/").text

@@ -211,3 +211,22 @@ def test_a_session_describes_many(editor: Client, idents: list[str]) -> None:
     assert answer.json() == {"described": 2} and not Image.objects.filter(source="box").exists()
     editor.post(f"/api/sessions/{session}/commit/")
     assert Image.objects.filter(source="box").count() == 2
+
+
+def test_a_whole_list_comes_after_what_was_moved_before(repository: Engine, idents: list[str]) -> None:
+    session = services.open_session("anna")
+    many.change_members(session, "shelf", {"remove": idents[:1]})
+    services.put_collection(session, "shelf", {}, Collection.objects.get(slug="shelf").version, idents[:2])
+    commit(session)
+    assert members() == idents[:2]
+
+
+def test_a_name_that_no_database_has_is_not_there(editor: Client) -> None:
+    assert patch(editor, "/api/collections/%00/members/", add=["1" * 64]).status_code == 404
+    assert editor.get("/api/collections/%00/history/").status_code == 404
+
+
+def test_many_move_in_many_within_a_moment() -> None:
+    listed = [f"{number:064x}" for number in range(30_000)]
+    now = moved(listed, {"move": listed[:10_000], "after": listed[-1]})
+    assert now == listed[10_000:] + listed[:10_000]

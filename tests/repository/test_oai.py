@@ -11,7 +11,7 @@ import pytest
 from django.test import Client
 
 from mezzotint.repository import oai, services
-from mezzotint.repository.models import Commit, Image, Installation
+from mezzotint.repository.models import Commit, Image, Installation, Removal
 from mezzotint.wiring import Engine
 from tests.repository.keeping import furnish, put_in
 
@@ -59,7 +59,7 @@ def test_it_says_who_it_is(repository: Engine) -> None:
     said = ask("Identify").find("o:Identify", NS)
     assert said is not None
     values = {one.tag.partition("}")[2]: one.text for one in said}
-    assert values["protocolVersion"] == "2.0" and values["deletedRecord"] == "persistent"
+    assert values["protocolVersion"] == "2.0" and values["deletedRecord"] == "transient"
     assert values["granularity"] == "YYYY-MM-DDThh:mm:ssZ" and "@" in str(values["adminEmail"])
     assert [one.tag.partition("}")[2] for one in said] == [
         "repositoryName", "baseURL", "protocolVersion", "adminEmail", "earliestDatestamp", "deletedRecord",
@@ -118,7 +118,8 @@ def test_lists_are_of_a_set(repository: Engine) -> None:
     live = furnish(repository)
     sets = [one.text for one in ask("ListSets").iterfind(".//o:setSpec", NS)]
     assert sets == ["other", "shelf"]
-    assert set(idents(harvest(set="other"))) == set(live[1:])
+    headers = list(harvest(set="other"))
+    assert set(idents(one for one in headers if one.get("status") is None)) == set(live[1:])
     assert error(ask("ListRecords", metadataPrefix="oai_dc", set="none")) == "noRecordsMatch"
     services.at_once("anna", lambda s: services.put_collection(s, "other", {"visibility": "login"}, 1))
     assert [one.text for one in ask("ListSets").iterfind(".//o:setSpec", NS)] == ["shelf"]
@@ -172,6 +173,10 @@ def test_a_record_says_what_people_said(repository: Engine) -> None:
         ("verb=ListMetadataFormats&identifier=x", "idDoesNotExist"),
         ("verb=ListRecords&metadataPrefix=oai_dc&set=%00", "badArgument"),
         ("verb=ListSets", "noSetHierarchy"),
+        ("verb=ListRecords&resumptionToken=", "badResumptionToken"),
+        ("verb=ListIdentifiers&resumptionToken=", "badResumptionToken"),
+        ("verb=ListRecords&metadataPrefix=oai_dc&until=9999-12-31", "noRecordsMatch"),
+        ("verb=ListRecords&metadataPrefix=oai_dc&from=9999-12-31T23:59:59Z", "noRecordsMatch"),
     ],
 )
 def test_what_is_asked_wrongly_is_told_in_its_codes(repository: Engine, asked: str, code: str) -> None:
@@ -195,3 +200,38 @@ def test_while_the_past_is_looked_through_harvesters_come_again(repository: Engi
     Installation.objects.update(traced=1)
     answer = Client().get("/oai?verb=ListRecords&metadataPrefix=oai_dc")
     assert answer.status_code == 503 and "Retry-After" in answer
+
+
+def test_a_set_tells_what_was_removed_from_it(repository: Engine) -> None:
+    live = furnish(repository)
+    since = Commit.objects.latest("seq").at.strftime("%Y-%m-%dT%H:%M:%SZ")
+    services.at_once("anna", lambda s: services.remove_image(s, live[1]))
+    services.at_once("anna", lambda s: services.put_collection(s, "other", {}, 1, live[:1]))
+    headers = list(harvest("ListIdentifiers", set="other", from_=since))
+    found = dict(zip(idents(iter(headers)), (one.get("status") for one in headers), strict=True))
+    assert found[live[1]] == found[live[2]] == "deleted" and found[live[0]] is None
+
+
+def test_a_list_that_ends_with_a_page_has_no_empty_one_after_it(
+    repository: Engine, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(oai, "PAGE", 2)
+    for seed in range(2):
+        put_in(repository, seed)
+    services.at_once("anna", lambda s: services.put_collection(s, "shelf", {"title": "New"}, 1))
+    assert ask("ListRecords", metadataPrefix="oai_dc").find(".//o:resumptionToken", NS) is None
+
+
+def test_a_long_search_is_broken_off_and_goes_on(repository: Engine, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(oai, "_LONG", -1.0)
+    live = furnish(repository)
+    assert set(idents(harvest(set="other"))) >= set(live[1:])
+
+
+def test_what_is_gone_for_ever_is_not_told(repository: Engine) -> None:
+    put_in(repository, 1)
+    ident = put_in(repository, 2)
+    services.at_once("anna", lambda s: services.remove_image(s, ident))
+    assert ident in idents(harvest())
+    Removal.objects.all().delete()
+    assert ident not in idents(harvest())

@@ -137,3 +137,21 @@ def test_what_is_known_is_said_anew_where_it_was_lost(server: Server) -> None:
         (server.data / "host" / f"host.sqlite3{end}").unlink(missing_ok=True)
     until(lambda: (server.data / "host" / "host.sqlite3").exists())
     becomes(server, ident, 200)
+
+
+def test_who_is_not_known_sees_only_what_is_in_public_collections(server: Server) -> None:
+    alone = server.upload(pictures.png(seed=60), title="Alone")
+    assert server.http.get(f"/image/{alone}/").status_code == 404
+    assert alone not in server.http.get("/").text and alone not in server.http.get("/api/images/").text
+    assert server.http.get(f"/iiif/presentation/3/images/{alone}/manifest.json").status_code == 404
+    assert server.writer.get(f"/api/images/{alone}/").status_code == 200
+
+
+def test_another_collection_of_the_same_name_shows_nothing_of_the_first(server: Server) -> None:
+    ident = server.upload(pictures.png(seed=70), collection="Twice")
+    other = server.upload(pictures.png(seed=71), collection="Twice other")
+    becomes(server, ident, 200)
+    server.writer.delete("/api/collections/twice/").raise_for_status()
+    made = server.writer.post("/api/collections/", json={"slug": "twice", "title": "Twice", "images": [other]})
+    assert made.status_code == 201
+    becomes(server, ident, 401)

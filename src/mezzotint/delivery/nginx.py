@@ -187,7 +187,7 @@ location ~ "{pattern}" {{
     types {{ {types} }}
     try_files {tried} @mezzotint;
     error_page 405 = @mezzotint;
-    if ($arg_download) {{ return 405; }}  # it says how the file is called
+    if ($args ~ download=) {{ return 405; }}  # it says how the file is called
     access_log {_quoted(settings.nginx / "hits.log")} mezzotint_hits buffer=64k flush=2s;
     add_header Cache-Control "public, max-age=31536000, immutable";
     add_header X-Cache-Status HIT;

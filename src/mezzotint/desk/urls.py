@@ -1,9 +1,11 @@
 from django.urls import path
 
-from mezzotint.desk import collections, describing, history, removing, sessions, spreadsheets
+from mezzotint.desk import collections, describing, doing, history, removing, sessions, spreadsheets
 
 urlpatterns = [
     path("", sessions.home, name="desk"),
+    path("doing/", doing.doing, name="desk-doing"),
+    path("doing/<str:name>/again/", doing.try_again, name="desk-try-again"),
     path("sessions/", sessions.begin, name="desk-begin"),
     path("sessions/<uuid:pk>/", sessions.session, name="desk-session"),
     path("sessions/<uuid:pk>/files/", sessions.put_in, name="desk-files"),

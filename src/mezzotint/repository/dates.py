@@ -35,8 +35,8 @@ _EARLIEST, _LATEST = "0", "9"
 
 def clean(text: str) -> str:
     """The same, with what earlier drafts wrote as it is written now. Raises ValueError for what is no date."""
-    sides = [_cleaned(side) for side in text.split("/")]
-    found = "/".join(sides)
+    sides = text.split("/")
+    found = "/".join(_cleaned(_OLD.get(side, side) if len(sides) > 1 else side) for side in sides)
     span(found)
     return found
 
@@ -81,7 +81,7 @@ def in_words(text: str) -> str:
 
 
 def _cleaned(side: str) -> str:
-    side = _OLD.get(side, side).replace("?~", "%").replace("~?", "%")
+    side = side.replace("?~", "%").replace("~?", "%")
     return re.sub(r"(?<=[\d-])[xu]{1,2}(?![a-z])", lambda found: "X" * len(found[0]), side) if "T" not in side else side
 
 

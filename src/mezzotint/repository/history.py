@@ -14,7 +14,7 @@ from typing import Any, Literal
 from django.db import transaction
 from django.db.models import QuerySet
 
-from mezzotint.errors import JournalBroken, NotFound
+from mezzotint.errors import Conflict, JournalBroken, NotFound
 from mezzotint.journal import Change, Head, Segment
 from mezzotint.repository import metadata, standing
 from mezzotint.repository.apply import is_new
@@ -26,6 +26,8 @@ from mezzotint.wiring import engine
 Kind = Literal["image", "collection"]
 _NAMES = {"image": "ident", "collection": "slug"}
 """of the member of a change that has the key"""
+MOST = 1000
+"""commits that are read to know how something was"""
 _AT_ONCE = 20
 """segments that are traced in one transaction"""
 
@@ -85,10 +87,11 @@ def events(kind: Kind, key: str, before: int | None = None, most: int = 20) -> t
 
 
 def states_before(kind: Kind, keys: Iterable[str], seq: int) -> dict[str, Change]:
-    """The last states before a commit of those of some hundred that were there then. Each segment is read once."""
+    """The last states before a commit of those of some hundred that were there then. Each segment is read once.
+    Raises Conflict where too many commits have had to do with one."""
     name, found = _NAMES[kind], dict[str, Change]()
     until = dict.fromkeys(keys, seq)
-    while until:
+    for _ in range(MOST):
         latest = {key: last for key, last in _latest(kind, until).items() if last is not None}
         until = {}
         for last, wanted in groupby(sorted(latest, key=latest.__getitem__), key=latest.__getitem__):
@@ -98,7 +101,9 @@ def states_before(kind: Kind, keys: Iterable[str], seq: int) -> dict[str, Change
                     said[change[name]] = change
             found |= {key: change for key, change in said.items() if "put" in change}
             until |= dict.fromkeys(asked - said.keys(), last)  # which only came into a collection there
-    return found
+        if not until:
+            return found
+    raise Conflict(f"more than {MOST} commits have had to do with {min(until):.80}")
 
 
 def _latest(kind: Kind, until: Mapping[str, int]) -> dict[str, int | None]:
@@ -106,11 +111,17 @@ def _latest(kind: Kind, until: Mapping[str, int]) -> dict[str, int | None]:
     return {key: _seqs(kind, key, before).first() for key, before in until.items()}
 
 
-def members_at(slug: str, seq: int) -> list[str]:
-    """The idents of a collection after a commit, in order. Images that were removed themselves since they came into it
-    may be among them."""
+def members_at(slug: str, seq: int) -> tuple[list[str], list[str]]:
+    """The idents of a collection before a commit and after it, in order. Images that were removed themselves since they
+    came into it may be among them. Raises Conflict where too many commits have had to do with it."""
     places: dict[str, int] = {}
-    for one in reversed(_seqs("collection", slug, seq + 1)):
+    seqs = list(_seqs("collection", slug, seq + 1)[: MOST + 1])
+    if len(seqs) > MOST:
+        raise Conflict(f"more than {MOST} commits have had to do with the collection {slug}")
+    before: list[str] = []
+    for one in reversed(seqs):
+        if one == seq:
+            before = _in_order(places)
         for change in _changes_at("collection", slug, one)[1]:
             match change:
                 case {"remove": "collection"}:
@@ -119,6 +130,10 @@ def members_at(slug: str, seq: int) -> list[str]:
                     places[ident] = position
                 case {"remove": "member", "ident": ident}:
                     places.pop(ident, None)
+    return before, _in_order(places)
+
+
+def _in_order(places: Mapping[str, int]) -> list[str]:
     return sorted(places, key=lambda ident: places[ident])
 
 

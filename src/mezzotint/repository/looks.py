@@ -8,8 +8,6 @@ from __future__ import annotations
 import base64
 from collections.abc import Iterable
 
-from django.db.models import Count
-
 from mezzotint.repository.models import Image
 from mezzotint.repository.readers import Reader
 from mezzotint.repository.tables import Look, LookBand
@@ -18,7 +16,9 @@ BANDS, _BITS = 4, 16
 NEAR = 10
 """bits of 64 that nearly the same pictures differ in at most"""
 _MOST, _SHOWN = 2_000, 24
-_SIGN = 1 << 63
+_SIGN, _ALL, _PART = 1 << 63, (1 << 64) - 1, 0xFFFF
+_COMMON = {0, _PART}
+"""parts of what is plain there: too many have them"""
 
 
 def bands(likeness: int) -> list[int]:
@@ -40,14 +40,14 @@ def near(image: Image, reader: Reader) -> list[Image]:
     mine = Look.objects.filter(image=image).values_list("likeness", flat=True).first()
     if mine is None:
         return []
-    values = bands(mine + _SIGN)
-    found = LookBand.objects.filter(value__in=values).exclude(image_id=image.pk).values("image_id")
-    shared = found.annotate(shared=Count("value")).order_by("-shared", "image_id").values_list("image_id", flat=True)
-    looks = Look.objects.filter(image_id__in=list(shared[:_MOST])).values_list("image_id", "likeness")
-    distances = {pk: (mine ^ other).bit_count() for pk, other in looks if other is not None}
-    nearest = sorted((pk for pk in distances if distances[pk] <= NEAR), key=lambda pk: (distances[pk], pk))[:_SHOWN]
-    there = reader.images().in_bulk(nearest)
-    return [there[pk] for pk in nearest if pk in there]
+    found = set[int]()
+    for value in bands(mine + _SIGN):
+        if value & _PART not in _COMMON:
+            found.update(LookBand.objects.filter(value=value).values_list("image_id", flat=True)[:_MOST])
+    looks = Look.objects.filter(image_id__in=found - {image.pk}).values_list("image_id", "likeness")
+    distances = {pk: ((mine ^ other) & _ALL).bit_count() for pk, other in looks if other is not None}
+    there = reader.images().in_bulk([pk for pk, distance in distances.items() if distance <= NEAR])
+    return sorted(there.values(), key=lambda one: (distances[one.pk], one.pk))[:_SHOWN]
 
 
 def placeholders(images: Iterable[Image]) -> dict[int, str]:

@@ -21,9 +21,9 @@ def change_members(session: UpdateSession, slug: str, asked: Mapping[str, object
     go, else to the end. Raises NotFound, InvalidInput."""
     if unknown := sorted(set(asked) - {*_LISTS, *_ANCHORS}):
         raise InvalidInput(unknown[0][:100], "is not known here", " ".join((*_LISTS, *_ANCHORS)))
-    made = session.changes.filter(kind=SessionChange.Kind.COLLECTION, key=slug).exists()
-    if queries.find_collection(slug) is None and not made:
-        raise NotFound(f"there is no collection {slug}")
+    made = session.changes.filter(kind=SessionChange.Kind.COLLECTION)
+    if queries.find_collection(slug) is None and ("\x00" in slug or not made.filter(key=slug).exists()):
+        raise NotFound(f"there is no collection {slug!r:.80}")
     given = {name: asked[name] for name in _LISTS if name in asked}
     lists = {name: services.checked_members(session, value, name, live=name == "add") for name, value in given.items()}
     if not any(lists.values()):

@@ -1,8 +1,9 @@
 """What there is and what has changed of it, as OAI-PMH 2.0 has it, in Dublin Core.
 
 http://www.openarchives.org/OAI/2.0/openarchivesprotocol.htm. A record is an image, its date that of the last commit
-that had to do with it; what was removed stays as a deleted record, for the journal forgets nothing. Records come in
-the order of those commits, so a list that is broken off goes on where it was, whatever was committed meanwhile.
+that had to do with it; what was removed is a deleted record until the trash is emptied of it. Records come in
+the order of those commits, so a list that is broken off goes on where it was, whatever was committed meanwhile. What
+comes to be seen, or is no longer, because of its collections changes no date.
 """
 
 from __future__ import annotations
@@ -11,6 +12,7 @@ import base64
 import json
 import time
 from collections.abc import Iterator
+from contextlib import suppress
 from dataclasses import dataclass
 from datetime import UTC, datetime, timedelta
 
@@ -20,15 +22,14 @@ from mezzotint.errors import StoreUnavailable
 from mezzotint.journal import Segment
 from mezzotint.names import is_ident
 from mezzotint.repository import history, standing
-from mezzotint.repository.models import Commit, Image
+from mezzotint.repository.models import Commit, Image, Removal
 from mezzotint.repository.readers import Reader
 from mezzotint.repository.tables import Trace
 from mezzotint.repository.traces import number_of
 
 PAGE = 100
 _LONG = 3.0
-"""seconds that are looked for more, where something was found"""
-_CHUNK = 400
+"""seconds that are looked for more; a page of a set in which little changes may be empty"""
 _MOMENTS = ("%Y-%m-%d", "%Y-%m-%dT%H:%M:%SZ")
 
 
@@ -91,8 +92,9 @@ class Harvest:
             after = until if found is None else found - 1
         if last is not None:
             width = timedelta(days=1) if len(end or "") == 10 else timedelta(seconds=1)
-            found = commits.filter(at__gte=last + width).values_list("seq", flat=True).first()
-            until = until if found is None else found - 1
+            with suppress(OverflowError):  # at the end of all time
+                found = commits.filter(at__gte=last + width).values_list("seq", flat=True).first()
+                until = until if found is None else found - 1
         return cls(after, until, collection)
 
 
@@ -111,18 +113,17 @@ def page(asked: Harvest, reader: Reader) -> tuple[list[Record], Harvest | None]:
     """Some records, and what to go on with. Raises StoreUnavailable, JournalBroken."""
     check_traced()
     found: list[Record] = []
-    begun, past = time.monotonic(), asked.past
+    begun, past, last = time.monotonic(), asked.past, asked.after
     for segment, head in history.following(asked.after):
         if head.seq > asked.until:
             break
-        idents = [ident for ident in _last_here(segment) if ident > past]
-        for record in _records(segment, idents, asked.collection, reader):
-            found.append(record)
+        for record in _records(segment, past, asked.collection, reader):
             if len(found) == PAGE:
-                more = record.ident != idents[-1] or head.seq < asked.until
-                return found, Harvest(head.seq - 1, asked.until, asked.collection, record.ident) if more else None
+                return found, Harvest(last, asked.until, asked.collection, found[-1].ident)
+            found.append(record)
+            last = head.seq - 1
         past = ""
-        if found and time.monotonic() - begun > _LONG and head.seq < asked.until:
+        if time.monotonic() - begun > _LONG and head.seq < asked.until:
             return found, Harvest(head.seq, asked.until, asked.collection)
     return found, None
 
@@ -132,7 +133,9 @@ def record(ident: str, reader: Reader) -> Record:
     check_traced()
     traces = Trace.objects.filter(about=number_of("image", ident)) if is_ident(ident) else Trace.objects.none()
     seq = traces.aggregate(last=Max("seq"))["last"]
-    hidden = seq is not None and bool(reader.hidden_images([ident]) | reader.gone_images([ident]))
+    hidden = seq is not None and bool(
+        reader.hidden_images([ident]) | reader.gone_images([ident]) | reader.forgotten_images([ident])
+    )
     if seq is None or hidden:
         raise OaiError("idDoesNotExist", "there is no such record")
     image = reader.images().filter(ident=ident).prefetch_related(reader.their_collections()).first()
@@ -145,29 +148,40 @@ def check_traced() -> None:
         raise StoreUnavailable("what was committed is still being looked through; ask again in a while")
 
 
-def _last_here(segment: Segment) -> list[str]:
-    """The images that this commit was the last to have to do with, in order."""
-    about = [c["ident"] for c in segment.changes if (c.get("put") or c.get("remove")) in {"image", "member"}]
-    idents, last = sorted(set(about)), dict[int, int]()
-    for begin in range(0, len(idents), _CHUNK):
-        numbers = [number_of("image", ident) for ident in idents[begin : begin + _CHUNK]]
-        found = Trace.objects.filter(about__in=numbers).order_by().values("about").annotate(last=Max("seq"))
-        last |= dict(found.values_list("about", "last"))
-    return [ident for ident in idents if last.get(number_of("image", ident)) == segment.seq]
-
-
-def _records(segment: Segment, idents: list[str], collection: str | None, reader: Reader) -> Iterator[Record]:
-    """Of what is for the reader, and in the collection."""
-    at = datetime.fromisoformat(segment.at)
-    for begin in range(0, len(idents), PAGE):
-        some = idents[begin : begin + PAGE]
-        hidden = reader.hidden_images(some) | reader.gone_images(some)
-        chosen = reader.images().filter(ident__in=some).prefetch_related(reader.their_collections())
+def _records(segment: Segment, past: str, collection: str | None, reader: Reader) -> Iterator[Record]:
+    """Of the images that this commit was the last to have to do with, in the order of their idents, as far as they are
+    for the reader and in the collection; or were."""
+    at, left = datetime.fromisoformat(segment.at), set[str]()
+    idents = set[str]()
+    for change in segment.changes:
+        if (change.get("put") or change.get("remove")) in {"image", "member"}:
+            idents.add(change["ident"])
+        if change.get("remove") == "member" and change["slug"] == collection:
+            left.add(change["ident"])
+    some = sorted(ident for ident in idents if ident > past)
+    for begin in range(0, len(some), PAGE):
+        last = _last_of(some[begin : begin + PAGE], segment.seq)
+        hidden = reader.hidden_images(last) | reader.gone_images(last) | reader.forgotten_images(last)
+        chosen = reader.images().filter(ident__in=last).prefetch_related(reader.their_collections())
         there = {image.ident: image for image in chosen}
-        for ident in some:
+        was_in = _were_in(collection, set(last) - there.keys()) | left
+        for ident in last:
             image = there.get(ident)
-            outside = collection is not None and (
-                image is None or all(one.slug != collection for one in image.collections.all())
-            )
-            if ident not in hidden and not outside:
-                yield Record(ident, at, image)
+            inside = image is not None and any(one.slug == collection for one in image.collections.all())
+            if ident not in hidden and (collection is None or inside or ident in was_in):
+                yield Record(ident, at, image if collection is None or inside else None)
+
+
+def _last_of(idents: list[str], seq: int) -> list[str]:
+    """Those that no later commit has had to do with."""
+    numbers = [number_of("image", ident) for ident in idents]
+    later = set(Trace.objects.filter(about__in=numbers, seq__gt=seq).order_by().values_list("about", flat=True))
+    return [ident for ident, number in zip(idents, numbers, strict=True) if number not in later]
+
+
+def _were_in(collection: str | None, gone: set[str]) -> set[str]:
+    """Those of some that were removed while they were in a collection."""
+    if collection is None:
+        return set()
+    removed = Removal.objects.filter(ident__in=gone).values_list("ident", "state")
+    return {ident for ident, state in removed if collection in state.get("collections", ())}

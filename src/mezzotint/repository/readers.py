@@ -14,6 +14,7 @@ from django.utils import timezone
 
 from mezzotint.repository.metadata import GROUP, LOGIN, PUBLIC
 from mezzotint.repository.models import Collection, Image, Membership, Removal
+from mezzotint.wiring import engine
 
 
 @dataclass(frozen=True, slots=True)
@@ -28,9 +29,15 @@ class Reader:
         return Collection.objects.all() if self.everything else Collection.objects.filter(self._allowed())
 
     def images(self) -> QuerySet[Image]:
-        if self.everything or not (hidden := Collection.objects.exclude(self._allowed())).exists():
+        """Those of which one collection is seen, and those in none; where bytes are private, who is not known does not
+        see those either."""
+        if self.everything:
             return Image.objects.all()
         memberships = Membership.objects.filter(image=OuterRef("pk"))
+        if self._sees_members_alone:
+            return Image.objects.filter(Exists(memberships.filter(collection__in=self.collections().values("pk"))))
+        if not (hidden := Collection.objects.exclude(self._allowed())).exists():
+            return Image.objects.all()
         secret = memberships.filter(collection__in=hidden.values("pk"))
         shown = memberships.exclude(collection__in=hidden.values("pk"))
         return Image.objects.filter(~Exists(secret) | Exists(shown))
@@ -43,7 +50,9 @@ class Reader:
         return set(found.values_list("slug", flat=True))
 
     def hidden_images(self, idents: Iterable[str]) -> set[str]:
-        if self.everything or not Collection.objects.exclude(self._allowed()).exists():
+        if self.everything:
+            return set()
+        if not self._sees_members_alone and not Collection.objects.exclude(self._allowed()).exists():
             return set()
         asked = set(idents)
         there, seen = Image.objects.filter(ident__in=asked), self.images().filter(ident__in=asked)
@@ -60,7 +69,13 @@ class Reader:
         of = {ident: set(state.get("collections", [])) for ident, state in removed}
         asked = set().union(*of.values()) if of else set()
         seen = set(self.collections().filter(slug__in=asked).values_list("slug", flat=True))
-        return {ident for ident, slugs in of.items() if slugs and not slugs & seen}
+        return {ident for ident, slugs in of.items() if (slugs or self._sees_members_alone) and not slugs & seen}
+
+    def forgotten_images(self, idents: Iterable[str]) -> set[str]:
+        """Those of some that are gone for good, so that nobody can say who saw them."""
+        asked = set() if self.everything else set(idents)
+        there = set(Image.objects.filter(ident__in=asked).values_list("ident", flat=True))
+        return asked - there - set(Removal.objects.filter(ident__in=asked).values_list("ident", flat=True))
 
     def sees(self, visibility: str | None) -> bool:
         """A collection of that visibility; not one of which nothing is known."""
@@ -73,6 +88,10 @@ class Reader:
     def their_collections(self, path: str = "collections") -> Prefetch[str, QuerySet[Collection], str]:
         """To be fetched with images: those of their collections that this reader sees."""
         return Prefetch(path, self.collections())
+
+    @property
+    def _sees_members_alone(self) -> bool:
+        return engine().settings.private_bytes and not self.known
 
     def _allowed(self) -> Q:
         today = timezone.now().date().isoformat()

@@ -48,9 +48,11 @@ def fold(session: UpdateSession, keys: Iterable[str] | None = None) -> Work:
         if step.kind in {SessionChange.Kind.COLLECTION, SessionChange.Kind.REMOVE_COLLECTION}:
             before = collections.get(step.key)
             if before is not None and before.kind == step.kind:
-                moves = before.fields.get("members", []) if "images" not in step.fields else []
+                earlier = dict(before.fields)
+                moves = earlier.pop("members", []) if "images" not in step.fields else []
+                earlier.pop("members", None)
                 moves = moves + step.fields.get("members", [])
-                step.fields = before.fields | step.fields | ({"members": moves} if moves else {})
+                step.fields = earlier | step.fields | ({"members": moves} if moves else {})
                 step.seen_version = before.seen_version or step.seen_version
             collections[step.key] = step
             continue
@@ -208,7 +210,8 @@ def _memberships(slug: str, step: SessionChange | None, joining: list[str]) -> l
         listed = step.fields.get("images")
         if listed is None:
             now = list(members.order_by("position").values_list("image__ident", flat=True))
-            listed = now + [ident for ident in joining if ident not in set(now)]
+            there = set(now)
+            listed = now + [ident for ident in joining if ident not in there]
         for move in step.fields.get("members", []):
             listed = moved(listed, move)
         return _reorder(slug, listed)
@@ -239,7 +242,8 @@ def moved(listed: list[str], move: Mapping[str, Any]) -> list[str]:
     there, out = set(listed), set(move.get("remove", ()))
     placed = [ident for ident in move.get("add", ()) if ident not in there]
     placed += [ident for ident in move.get("move", ()) if ident in there and ident not in out]
-    rest = [ident for ident in listed if ident not in out and ident not in set(placed)]
+    elsewhere = out | set(placed)
+    rest = [ident for ident in listed if ident not in elsewhere]
     anchor = move.get("before") or move.get("after")
     if anchor not in rest:
         return rest + placed

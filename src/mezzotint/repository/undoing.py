@@ -6,7 +6,7 @@ from collections.abc import Iterable
 from contextlib import suppress
 from dataclasses import dataclass, field
 
-from mezzotint.errors import Conflict, NotFound
+from mezzotint.errors import Conflict, NotFound, StoreUnavailable
 from mezzotint.journal import Change, Segment
 from mezzotint.repository import history, metadata, queries, services
 from mezzotint.repository.apply import is_new
@@ -46,6 +46,8 @@ class Plan:
 def plan(seq: int) -> Plan:
     """What would take a commit back. What others have made of it since stays. Raises NotFound, JournalBroken,
     StoreUnavailable."""
+    if history.untraced():
+        raise StoreUnavailable("what was committed is still being looked through; ask again in a while")
     found, made = history.segment(seq), Plan()
     _images(found, made)
     _collections(found, made)
@@ -134,19 +136,22 @@ def _collections(found: Segment, made: Plan) -> None:
             changes.setdefault(change["slug"], []).append(change)
     live = Collection.objects.in_bulk(list(changes), field_name="slug")
     for slug, some in changes.items():
-        _collection(found, slug, some, live.get(slug), made)
+        try:
+            _collection(found, slug, some, live.get(slug), made)
+        except Conflict as error:
+            made.kept.append(str(error))
 
 
 def _collection(found: Segment, slug: str, changes: list[Change], live: Collection | None, made: Plan) -> None:
     was = history.states_before("collection", [slug], found.seq).get(slug)
     removed = any(change.get("remove") == "collection" for change in changes)
     if removed and live is None and was is not None:
-        made.put.append((slug, _fields(was), None, _there(history.members_at(slug, found.seq - 1), made)))
+        made.put.append((slug, _fields(was), None, _there(history.members_at(slug, found.seq)[0], made)))
     elif removed or live is None:
         made.kept.append(f"the collection {slug} {'was removed since' if live is None else 'is there again'}")
     elif was is not None:
         _put_back(found, changes, was, live, made)
-    elif live.version == 1 and set(_now(slug)) <= set(history.members_at(slug, found.seq)):
+    elif live.version == 1 and set(_now(slug)) <= set(history.members_at(slug, found.seq)[1]):
         made.remove_collections.append(slug)
     else:
         made.kept.append(f"the collection {slug} was changed since")
@@ -161,7 +166,7 @@ def _put_back(found: Segment, changes: list[Change], was: Change, live: Collecti
         made.kept.append(f"the collection {slug} was described again since")
     members = now
     if any("member" in (change.get("put"), change.get("remove")) for change in changes):
-        before, after = history.members_at(slug, found.seq - 1), history.members_at(slug, found.seq)
+        before, after = history.members_at(slug, found.seq)
         members = _there(reversed_members(before, after, now), made)
     changed = members != _there(now, made)  # an image that goes leaves its collections by itself
     if fields or changed:
@@ -171,12 +176,13 @@ def _put_back(found: Segment, changes: list[Change], was: Change, live: Collecti
 def reversed_members(before: list[str], after: list[str], now: list[str]) -> list[str]:
     """What a collection would hold without a commit that made `after` of `before`. Where the order is still as that
     left it, it is as before; what came since stays at the end."""
-    came, left = set(after) - set(before), [ident for ident in before if ident not in set(after)]
-    common, after_order = set(after) & set(now), [ident for ident in after if ident in set(now)]
-    if [ident for ident in now if ident in common] == after_order:
-        old = [ident for ident in before if ident in common or ident not in set(after)]
-        return old + [ident for ident in now if ident not in set(after) and ident not in set(before)]
-    return [ident for ident in now if ident not in came] + [ident for ident in left if ident not in set(now)]
+    was, became, here = set(before), set(after), set(now)
+    common = became & here
+    if [ident for ident in now if ident in common] == [ident for ident in after if ident in here]:
+        old = [ident for ident in before if ident in common or ident not in became]
+        return old + [ident for ident in now if ident not in became and ident not in was]
+    kept = [ident for ident in now if ident in was or ident not in became]
+    return kept + [ident for ident in before if ident not in became and ident not in here]
 
 
 def _there(idents: Iterable[str], made: Plan) -> list[str]:

@@ -80,10 +80,12 @@ class Site:
         from mezzotint.repository.upkeep.maintenance import Maintenance
         from mezzotint.repository.upkeep.webhooks import Webhooks
 
+        settings = self._engine.settings
+        writes = not settings.read_only
         self._background = (
             Maintenance(prepare.again if prepare.late else None),
-            Looking(),
-            Webhooks(),
+            *([Looking()] if writes and settings.looks else []),
+            *([Webhooks()] if writes and settings.told else []),
             imagecloud.Background(),
             composites.Background(),
         )

@@ -107,7 +107,7 @@ class _Door:
             "protocolVersion": "2.0",
             "adminEmail": contact if "@" in contact else f"webmaster@{self._host}",
             "earliestDatestamp": _moment(first),
-            "deletedRecord": "persistent",
+            "deletedRecord": "transient",
             "granularity": "YYYY-MM-DDThh:mm:ssZ",
         }.items():
             _add(part, name, text)
@@ -157,7 +157,7 @@ class _Door:
             if harvest.collection is not None and queries.find_collection(harvest.collection, self._reader) is None:
                 raise OaiError("noRecordsMatch", "there is no such set")
         found, rest = oai.page(harvest, self._reader)
-        if not found and not token:
+        if not found and not token and rest is None:
             raise OaiError("noRecordsMatch", "nothing is like this")
         part = ET.Element(verb)
         for record in found:
@@ -224,6 +224,8 @@ def _asked(given: Mapping[str, list[str]]) -> tuple[str, dict[str, str]]:
     if "resumptionToken" in arguments:
         if len(arguments) > 1:
             raise OaiError("badArgument", "resumptionToken stands alone")
+        if not arguments["resumptionToken"]:
+            raise OaiError("badResumptionToken", "an empty token stands at the end of a list")
     elif missing := sorted(needed - arguments.keys()):
         raise OaiError("badArgument", f"{missing[0]} is missing")
     return verb[0], arguments

@@ -5,7 +5,7 @@ from __future__ import annotations
 import logging
 import time
 
-from django.db import DatabaseError, close_old_connections, connections, transaction
+from django.db import DatabaseError, connections, transaction
 
 from mezzotint.errors import DamagedBase, GivenUp, InvalidInput, MezzotintError, NotFound
 from mezzotint.names import Ident
@@ -19,14 +19,18 @@ from mezzotint.wiring import engine
 
 log = logging.getLogger(__name__)
 _TURN, _SOME = 2.0, 50
+_TIMES = 3
 _SIDE = parse_rendition(f"-{likeness.SIDE}x{likeness.SIDE}.png")
 
 
 class Looking(Background):
-    """It rests as long as it works: whoever asks for pictures comes first."""
+    """It rests as long as it works: whoever asks for pictures comes first. Not on a read node, which would fetch
+    everything for it."""
 
     def __init__(self) -> None:
         super().__init__("looking")
+        self._late: dict[int, int] = {}
+        """by number, how often it took too long"""
 
     def work(self) -> None:
         changes = Changes()
@@ -34,20 +38,15 @@ class Looking(Background):
             while not self._stopped.wait(_TURN):
                 if not changes.are_there():
                     continue
-                close_old_connections()
                 try:
                     self._look_at_all()
                 except (MezzotintError, DatabaseError) as error:
                     log.warning("what pictures look like is found out later: %s", error)
                     changes.expect()
+                finally:
+                    connections.close_all()  # the database may be replaced by one that is restored
         finally:
             changes.close()
-            connections.close_all()
-
-    def may_begin(self) -> bool:
-        """A read node would fetch everything for it."""
-        settings = engine().settings
-        return settings.looks and not settings.read_only and super().may_begin()
 
     def interrupt(self) -> None:
         """It looks at `_stopped` itself."""
@@ -56,24 +55,37 @@ class Looking(Background):
         while not self._stopped.is_set() and (some := _next()):
             for image in some:
                 begun = time.monotonic()
-                look_at(image)
+                self._look_at(image)
                 Installation.objects.filter(pk=standing.installation().pk).update(looked=image.pk)
                 if self._stopped.wait(time.monotonic() - begun):
                     return
 
+    def _look_at(self, image: Image) -> None:
+        """What takes too long is looked at again some times. Raises GivenUp, and what `look_at` does."""
+        try:
+            look_at(image)
+        except GivenUp as error:
+            times = self._late[image.pk] = self._late.get(image.pk, 0) + 1
+            if times < _TIMES:
+                raise
+            log.warning("what %s looks like is not known: %s", image.ident, error)
+        self._late.pop(image.pk, None)
+
 
 def _next() -> list[Image]:
     """Those that came in after the last one that was looked at; images get their numbers in the order of commits."""
+    if not standing.head().seq:
+        return []
     looked = standing.installation().looked
     return list(Image.objects.filter(pk__gt=looked).only("ident", "width", "height").order_by("pk")[:_SOME])
 
 
 def look_at(image: Image) -> None:
-    """What cannot be shown is passed over. Raises StoreUnavailable, StorageFull."""
+    """What cannot be shown is passed over. Raises GivenUp, StoreUnavailable, StorageFull."""
     try:
         with engine().bases.on_disk(Ident(image.ident)) as path:
             seen = engine().manager.reduced(path, _SIDE)
-    except (InvalidInput, NotFound, DamagedBase, GivenUp) as error:
+    except (InvalidInput, NotFound, DamagedBase) as error:
         log.info("what %s looks like is not known: %s", image.ident, error)
         return
     found = likeness.likeness(seen), likeness.placeholder(seen, image.width / image.height)

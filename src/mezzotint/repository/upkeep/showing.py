@@ -6,7 +6,6 @@ What is new since the last time is taken from the journal; where that is much, o
 from __future__ import annotations
 
 import json
-from collections.abc import Iterable
 from itertools import islice
 
 from django.utils import timezone
@@ -33,17 +32,20 @@ def show() -> None:
     before = here.host.facts.recall(_FACT)
     if before == mark:
         return
-    touched = _touched_since(before, head)
+    since = _since(before, head)
     here.host.facts.forget(_FACT)  # broken off from here on, it begins anew
-    if touched is None:
+    if since is None:
         here.host.shown.clear()
+    touched, removed = since or (set(), set())
+    for slug in removed:  # there may be another one of that name by now
+        here.host.shown.hide(slug)
     public = set(EVERYBODY.collections().values_list("slug", flat=True))
     for slug in here.host.shown.collections() - public:
         here.host.shown.hide(slug)
     for slug in public - here.host.shown.collections():
         members = Membership.objects.filter(collection__slug=slug).values_list("image__ident", flat=True)
         here.host.shown.show(slug, members.iterator(2000))
-    some = sorted(touched or ())
+    some = sorted(touched)
     for begin in range(0, len(some), _CHUNK):
         idents = some[begin : begin + _CHUNK]
         found = Membership.objects.filter(image__ident__in=idents, collection__slug__in=public)
@@ -51,19 +53,19 @@ def show() -> None:
     here.host.facts.remember(_FACT, mark)
 
 
-def _touched_since(before: str | None, head: Head) -> set[str] | None:
-    """The images that commits have had to do with; None where they are too many, or it is not known since when."""
+def _since(before: str | None, head: Head) -> tuple[set[str], set[str]] | None:
+    """The images that commits have had to do with, and the collections that they have removed; None where those are too
+    many, or it is not known since when."""
     seq, fingerprint, _, identity = json.loads(before or '[0, "", "", ""]')
     if identity != engine().host.database.identity or not seq or not 0 <= head.seq - seq <= _MANY:
         return None
     if not Commit.objects.filter(seq=seq, fingerprint=fingerprint).exists():
         return None
-    found = islice(engine().journal.follow(Head(seq, fingerprint)), head.seq - seq)
-    return {ident for segment, _ in found for ident in _idents(segment.changes)}
-
-
-def _idents(changes: Iterable[dict[str, object]]) -> Iterable[str]:
-    return (str(change["ident"]) for change in changes if (change.get("put") or change.get("remove")) in _ABOUT)
-
-
-_ABOUT = {"image", "member"}
+    images, collections = set(), set()
+    for segment, _ in islice(engine().journal.follow(Head(seq, fingerprint)), head.seq - seq):
+        for change in segment.changes:
+            if (change.get("put") or change.get("remove")) in {"image", "member"}:
+                images.add(str(change["ident"]))
+            if change.get("remove") == "collection":
+                collections.add(str(change["slug"]))
+    return images, collections

@@ -16,8 +16,8 @@ from collections.abc import Iterator
 from datetime import timedelta
 
 import requests
-from django.db import DatabaseError, close_old_connections, connections
-from django.db.models import F, Q
+from django.db import DatabaseError, connections
+from django.db.models import F, Min, Q
 from django.utils import timezone
 
 from mezzotint.errors import MezzotintError
@@ -36,60 +36,76 @@ _CONNECT, _READ = 5.0, 15.0
 _LEASE = timedelta(seconds=60)
 _LONGEST = 3600.0
 """seconds between two attempts"""
+_AT_ONCE = 10
+"""commits, before it is the others' turn"""
 _NAMED = 200
 """idents or slugs of each kind that are told; who wants more has the API"""
 
 
 class Webhooks(Background):
+    """Not on a read node: whoever commits tells of it."""
+
     def __init__(self) -> None:
         super().__init__("webhooks")
-
-    def may_begin(self) -> bool:
-        settings = engine().settings
-        return bool(settings.webhooks) and not settings.read_only and super().may_begin()
+        self._again = 0.0
+        """by the monotonic clock, when somebody is told again who has not taken it"""
 
     def work(self) -> None:
         changes = Changes()
         try:
-            settle()
             while not self._stopped.wait(_TURN):
-                if not changes.are_there() and not self._is_waited_for():
+                if not changes.are_there() and time.monotonic() < self._again:
                     continue
-                close_old_connections()
                 try:
-                    for hook in self._due():
-                        self._tell(hook)
+                    self._turn(changes)
                 except (MezzotintError, DatabaseError) as error:
                     log.warning("webhooks wait: %s", error)
                     changes.expect()
+                finally:
+                    connections.close_all()  # the database may be replaced by one that is restored
         finally:
             changes.close()
-            connections.close_all()
 
     def interrupt(self) -> None:
         """It looks at `_stopped` itself."""
 
-    def _is_waited_for(self) -> bool:
-        return Webhook.objects.filter(failures__gt=0, again__lte=timezone.now()).exists()
+    def _turn(self, changes: Changes) -> None:
+        if not standing.head().seq:
+            return
+        settle()
+        for hook in self._due():
+            if not self._tell(hook):
+                changes.expect()
+        again = Webhook.objects.filter(failures__gt=0).aggregate(first=Min("again"))["first"]
+        wait = float("inf") if again is None else (again - timezone.now()).total_seconds()
+        self._again = time.monotonic() + wait
 
     def _due(self) -> list[Webhook]:
         now, head = timezone.now(), standing.head().seq
         free, ready = Q(leased=None) | Q(leased__lt=now), Q(again=None) | Q(again__lte=now)
         return list(Webhook.objects.filter(free, ready, told__lt=head).order_by("url"))
 
-    def _tell(self, hook: Webhook) -> None:
-        """All that it has not been told, as long as it takes that. Another host may be at it."""
-        while not self._stopped.is_set() and self._claim(hook):
+    def _tell(self, hook: Webhook) -> bool:
+        """What it has not been told, as long as it takes that, some at a time; whether that was all. Another host may
+        be at it."""
+        for _ in range(_AT_ONCE):
+            if self._stopped.is_set() or not self._claim(hook):
+                return True
             made = Commit.objects.filter(seq=hook.told + 1).first()
             if made is None:
-                break
-            error = send(hook.url, made)
+                Webhook.objects.filter(pk=hook.pk).update(leased=None)
+                return True
+            try:
+                error = send(hook.url, made)
+            except MezzotintError as unread:
+                error = f"the journal cannot be read: {unread}"
             if error is not None:
                 self._put_off(hook, error)
-                return
+                return True
             hook.told += 1
             Webhook.objects.filter(pk=hook.pk).update(told=hook.told, failures=0, again=None, error="")
         Webhook.objects.filter(pk=hook.pk).update(leased=None)
+        return False
 
     def _claim(self, hook: Webhook) -> bool:
         now = timezone.now()
