@@ -120,6 +120,8 @@ def _prepare(progress: Callable[[str, int], None]) -> Ready:
     alarm = standing.compare()
     if alarm:
         return Ready(alarm=alarm, late=alarm.startswith(standing.UNREACHABLE))
+    if not answers and restoring.is_fresh():
+        return _prepare(progress)  # the store answers by now, and may have a repository
     commits.catch_up()
     removals.settle(commits.catch_up)
     if engine().settings.read_only:

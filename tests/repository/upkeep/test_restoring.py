@@ -22,6 +22,7 @@ from mezzotint.repository import commits, filters, history, services, standing
 from mezzotint.repository.models import Collection, Image, Snapshot
 from mezzotint.repository.tables import Trace
 from mezzotint.repository.upkeep import checkpointing, restoring
+from mezzotint.site import prepare
 from mezzotint.wiring import Engine
 from tests.durability.oracle import another_database, rows
 from tests.repository.keeping import furnish, put_in
@@ -60,6 +61,18 @@ def test_what_became_of_all_is_known_again_in_the_background(repository: Engine)
         assert 0 < untraced < standing.head().seq and set(Trace.objects.values_list("about", "seq")) < before
         history.go_on(lambda: False)
         assert set(Trace.objects.values_list("about", "seq")) == before and not history.untraced()
+
+
+def test_a_store_that_answers_half_way_through_a_start_is_restored_from(
+    repository: Engine, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    furnish(repository)
+    answers, real = [False], prepare._store_answers
+    monkeypatch.setattr(prepare, "_store_answers", lambda: answers.pop() if answers else real())
+    live, head = rows(), standing.head().seq
+    with another_database():
+        assert prepare._prepare(lambda what, count: None).restored == head
+        assert rows() == live and not answers
 
 
 def assert_looked_at(table: str, rows: int) -> None:
