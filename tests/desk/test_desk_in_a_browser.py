@@ -218,11 +218,32 @@ def test_axe_finds_nothing_on_any_page(server: Server, browser: Browser, files: 
     for path in (f"{session}abort/", "/desk/", "/desk/images/", f"/desk/images/{ident}/",
                  f"/desk/images/{ident}/remove/",
                  "/desk/removed/", "/desk/spreadsheet/", "/desk/collections/", "/desk/collections/axe/",
-                 "/desk/collections/+/"):  # fmt: skip
+                 "/desk/collections/+/", "/desk/doing/", f"/desk/images/{ident}/history/",
+                 "/desk/collections/axe/history/", "/desk/commits/1/"):  # fmt: skip
         page.goto(path if path.startswith("http") else f"{server.url}{path}")
         found += axe.violations(page)
     context.close()
     assert not found, "\n".join(found)
+
+
+def test_what_was_done_is_seen_and_taken_back(server: Server, watched: Watched) -> None:
+    page = watched.page
+    ident = server.upload(pictures.png(seed=int.from_bytes(os.urandom(3), "big")), title="First", collection="Undone")
+    server.writer.patch(f"/api/images/{ident}/", json={"version": 1, "title": "Second"}).raise_for_status()
+    page.goto(f"{server.url}/image/{ident}/")
+    page.get_by_role("link", name="Describe").click()
+    page.get_by_role("link", name="History").click()
+    main = page.get_by_role("main")
+    assert "First" in main.locator("del").first.inner_text() and "Second" in main.locator("ins").first.inner_text()
+    main.get_by_role("listitem").filter(has_text="described").get_by_role("link").first.click()
+    page.get_by_role("button", name="Take it back").click()
+    page.get_by_role("button", name="Commit: make all of it live").click()
+    assert server.http.get(f"/api/images/{ident}/").json()["title"] == "First"
+    page.goto(f"{server.url}/desk/images/{ident}/history/")
+    page.get_by_role("button", name="Describe it as it was after commit").first.click()
+    assert "described as after commit" in page.get_by_role("status").inner_text()
+    assert server.http.get(f"/api/images/{ident}/").json()["title"] == "Second"
+    assert watched.errors == []
 
 
 def test_without_script_pictures_come_in_and_go_live(server: Server, browser: Browser, files: list[Path]) -> None:
