@@ -32,6 +32,13 @@ _DAYS, _SHOWN = 30, 8
 _GOOD_FOR = 60.0
 """seconds; what takes a look at all images is not found out more often"""
 _UNDONE = (Job.State.WAITING, Job.State.RUNNING)
+_SAID = {
+    "hit": "from the cache",
+    "miss": "made",
+    "base": "originals",
+    "not_modified": "held by the browser",
+    "error": "refused",
+}
 _known: dict[str, tuple[float, Any]] = {}
 
 
@@ -55,7 +62,7 @@ def doing(request: HttpRequest) -> HttpResponse:
         "alarm": mine.alarm,
         "seq": head.seq,
         "stored": _remembered("stored", _stored),
-        "store": engine().settings.store_url.partition("://")[0],
+        "store": "a directory" if engine().settings.store_directory else engine().settings.store_url.partition(":")[0],
         "days": plots.columns("Pictures that came in", _came(), "{} pictures"),
         "cache": _cache(),
         "disks": _disks(),
@@ -132,9 +139,13 @@ def _cache() -> dict[str, Any]:
         "files": totals.files,
         "most": most,
         "full": plots.shares("The cache", [("used", totals.bytes), ("free", max(0, most - totals.bytes))]).bars,
-        "answers": plots.shares("Requests for pictures since the server began", list(answers.items())),
+        "answers": plots.shares(
+            "Requests for pictures since the server began", [(_SAID[name], count) for name, count in answers.items()]
+        ),
         "rate": f"{hits / asked:.1%}" if asked else "",
-        "renders": plots.columns("Derivatives that were made, by how long it took", renders, "{} derivatives"),
+        "renders": plots.columns("Derivatives that were made, by how long it took", renders, "{} derivatives")
+        if any(count for _, count in renders)
+        else None,
     }
 
 
@@ -147,7 +158,7 @@ def _buckets(samples: Any) -> list[tuple[str, float]]:
             counted[bound] = counted.get(bound, 0.0) + sample.value
     found, before = [], 0.0
     for bound in sorted(counted):
-        found.append((f"up to {bound:g} s", counted[bound] - before))
+        found.append((f"up to {bound:g} s" if bound < float("inf") else "longer", counted[bound] - before))
         before = counted[bound]
     return found
 
