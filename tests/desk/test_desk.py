@@ -434,3 +434,20 @@ def test_a_collection_that_cannot_be_loses_nothing_that_was_written(
     assert done.status_code == 302 and session.changes.count() == 3
     commits.commit(session)
     assert Image.objects.get().description == "Written for an hour" and Collection.objects.get().slug == "hours"
+
+
+def test_what_stands_for_a_collection_is_chosen_and_kept(repository: Engine, editor: Client) -> None:
+    idents = [str(put_in(repository, seed)) for seed in range(3)]
+    outside = str(put_in(repository, 7))
+    services.at_once("x", lambda s: services.put_collection(s, "other", {"title": "Other"}, None, [outside]))
+    services.at_once("x", lambda s: services.put_collection(s, "shelf", {"cover": outside}, 1, idents))
+    page = editor.get("/desk/collections/shelf/").content.decode()
+    assert f'value="{outside}" checked' in page and "not in it stands for it" in page
+    said = {"title": "Shelf", "visibility": "public", "version": 2, "cover": idents[1], "parent": "other"}
+    assert editor.post("/desk/collections/shelf/", said).status_code == 302
+    found = Collection.objects.get(slug="shelf")
+    assert (found.cover, found.parent) == (idents[1], "other")
+    page = editor.get("/desk/collections/shelf/").content.decode()
+    assert f'value="{idents[1]}" checked' in page and "not in it stands for it" not in page
+    wrong = editor.post("/desk/collections/other/", said | {"version": 1, "parent": "shelf", "cover": ""})
+    assert wrong.status_code == 422 and "not within this collection" in wrong.content.decode()

@@ -9,6 +9,7 @@ from typing import Any
 from urllib.parse import quote, urlencode
 
 from django.db import DatabaseError
+from django.db.models import QuerySet
 from django.http import HttpRequest, HttpResponse, HttpResponseBase
 from django.shortcuts import redirect, render
 from django.template.loader import render_to_string
@@ -18,11 +19,12 @@ from django.views.decorators.http import require_safe
 from mezzotint.browse import finding
 from mezzotint.errors import MezzotintError, NotFound
 from mezzotint.problems import problem_headers, status_of
-from mezzotint.repository import dates, filters, looks, paging, queries
+from mezzotint.repository import dates, filters, looks, nesting, paging, queries
 from mezzotint.repository.api.problems import as_domain, plain
 from mezzotint.repository.api.reading import reader
 from mezzotint.repository.links import address_of, file_name, fitted, picture, ratio
 from mezzotint.repository.models import Collection, Image
+from mezzotint.repository.readers import Reader
 from mezzotint.wiring import engine
 
 PAGE = 48
@@ -65,7 +67,7 @@ def front(request: HttpRequest) -> HttpResponse:
         "browse/front.html",
         {
             "search": asked.get("search", ""),
-            "collections": _covers(seen.collections()[:_FEW]) if first else [],
+            "collections": _covers(_outermost(seen)[:_FEW], seen) if first else [],
             "images": cards(found.items),
             **found.around(finding.kept(asked, order)),
             "later": bool(cursor),
@@ -76,17 +78,22 @@ def front(request: HttpRequest) -> HttpResponse:
 
 @_page_for_people
 def collections(request: HttpRequest) -> HttpResponse:
-    found = paging.page(reader(request).collections(), "slug", request.GET.get("cursor", ""), PAGE, tie="slug")
-    return render(request, "browse/collections.html", {"collections": _covers(found.items), **found.around()})
+    """Those that are in no other one that is seen."""
+    seen = reader(request)
+    found = paging.page(_outermost(seen), "slug", request.GET.get("cursor", ""), PAGE, tie="slug")
+    return render(request, "browse/collections.html", {"collections": _covers(found.items, seen), **found.around()})
 
 
 @_page_for_people
 def collection(request: HttpRequest, slug: str) -> HttpResponse:
-    shown = queries.collection(slug, reader(request))
+    seen = reader(request)
+    shown = queries.collection(slug, seen)
     members = shown.memberships.select_related("image")
     found = paging.page(members, "position", request.GET.get("cursor", ""), PAGE, tie="pk")
     context = {
         "collection": shown,
+        "above": nesting.above(shown, seen),
+        "collections": _covers(seen.collections().filter(parent=slug)[:_MANY], seen),
         "within": slug,
         "images": cards([member.image for member in found.items]),
         **found.around(),
@@ -198,12 +205,20 @@ def _card(image: Image) -> dict[str, Any]:
     }
 
 
-def _covers(found: Iterable[Collection]) -> list[dict[str, Any]]:
-    """Each with the first of its images, and how many those are, up to a thousand."""
-    covers = []
+def _outermost(seen: Reader) -> QuerySet[Collection]:
+    return seen.collections().exclude(parent__in=seen.collections().values("slug"))
+
+
+def _covers(found: Iterable[Collection], seen: Reader) -> list[dict[str, Any]]:
+    """Each with what stands for it, which is the first of its images where nothing else is chosen that the reader sees,
+    and with how many it has, up to a thousand."""
+    covers, found = [], list(found)
+    chosen = set(
+        seen.images().filter(ident__in=[one.cover for one in found if one.cover]).values_list("ident", flat=True)
+    )
     for one in found:
         members = one.memberships.order_by("position", "pk")
-        first = members.values_list("image__ident", flat=True).first()
+        first = one.cover if one.cover in chosen else members.values_list("image__ident", flat=True).first()
         count = members[: _MANY + 1].count()
         cover = picture(first, _COVER) if first is not None else ""
         said = f"more than {_MANY:,}" if count > _MANY else f"{count:,}"

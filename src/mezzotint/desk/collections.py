@@ -127,17 +127,18 @@ def _form(request: HttpRequest, shown: Collection, wrong: dict[str, str] | None 
         for place, member in enumerate(members[:_MOST], 1)
     ]
     visibility = _visibility(request) if sent is not None else shown.visibility
+    values = {name: getattr(shown, name) if sent is None else sent.get(name, "") for name in metadata.COLLECTION_FIELDS}
     context = {
         "collection": shown,
-        "values": {
-            name: getattr(shown, name) if sent is None else sent.get(name, "") for name in metadata.COLLECTION_FIELDS
-        },
+        "values": values,
+        "elsewhere": values["cover"] if all(row["image"].ident != values["cover"] for row in rows) else "",
         "wrong": wrong or {},
         "groups": [
             (metadata.GROUP + name, name) for name in Group.objects.order_by("name").values_list("name", flat=True)
         ],
         "visibility": visibility,
         "from_day": "" if visibility.startswith((metadata.PUBLIC, metadata.LOGIN, metadata.GROUP)) else visibility,
+        "others": Collection.objects.exclude(slug=shown.slug).values_list("slug", "title")[:_MOST],
         "directions": metadata.DIRECTIONS,
         "behaviors": metadata.BEHAVIORS,
         "members": sorted(rows, key=lambda row: row["at"]) if len(members) <= _MOST else [],

@@ -15,10 +15,12 @@ from functools import partial
 from typing import Any
 
 from mezzotint.errors import InvalidInput
+from mezzotint.names import is_ident
 from mezzotint.repository import dates
 
 MAX_TAGS, MAX_TAG = 100, 100
 MAX_SLUG = 100
+_SLUG = re.compile(r"[a-z0-9]+(-[a-z0-9]+)*", re.ASCII)
 _DAY = re.compile(r"\d{4}-\d\d-\d\d", re.ASCII)
 PUBLIC, LOGIN, GROUP = "public", "login", "group:"
 _VISIBILITY = "public, login, group:NAME, or the day from which on it is public, YYYY-MM-DD (UTC)"
@@ -74,6 +76,22 @@ def clean_visibility(value: object) -> str:
     return text
 
 
+def clean_cover(value: object) -> str:
+    """The ident of the picture that stands for a collection; nothing is its first."""
+    text = clean_text("cover", value, 64)
+    if text and not is_ident(text):
+        raise InvalidInput("cover", f"cannot be {text!r:.80}", "an ident, or nothing")
+    return text
+
+
+def clean_parent(value: object) -> str:
+    """The slug of the collection that one is in; or nothing."""
+    text = clean_text("parent", value, MAX_SLUG)
+    if text and not _SLUG.fullmatch(text):
+        raise InvalidInput("parent", f"cannot be {text!r:.80}", "the slug of a collection, or nothing")
+    return text
+
+
 @dataclass(frozen=True, slots=True)
 class Field:
     """`clean` makes what is kept of what was given, or raises InvalidInput. A field that is `searched` is found by its
@@ -124,6 +142,8 @@ OF_COLLECTIONS = {name: field for name, field in FIELDS.items() if field.of_coll
     "viewing_direction": _choice("viewing_direction", DIRECTIONS),
     "behavior": _choice("behavior", BEHAVIORS),
     "licence": FIELDS["licence"],
+    "cover": Field(clean_cover, help="the ident of the picture that stands for it", limit=64, searched=False),
+    "parent": Field(clean_parent, help="the slug of the collection that it is in", limit=MAX_SLUG, searched=False),
     "visibility": Field(clean_visibility, help=_VISIBILITY, limit=200, searched=False),
 }
 """how it is read is as IIIF Presentation 3.0 has it (viewingDirection, 3.4; behavior, 3.5)"""

@@ -72,6 +72,10 @@ class Collection(models.Model):
     visibility = models.TextField(
         blank=True, default=PUBLIC, help_text="public, login, group:NAME, or the day from which on it is public"
     )
+    cover = models.CharField(max_length=64, blank=True, default="", help_text="the ident of what stands for it")
+    parent = models.CharField(
+        max_length=100, blank=True, default="", db_index=True, help_text="the slug of the collection that it is in"
+    )
     version = models.PositiveIntegerField(default=1, editable=False)
     images = models.ManyToManyField(Image, through="Membership", related_name="collections")
 

@@ -12,7 +12,7 @@ from django.db import transaction
 from mezzotint.derivatives import Base
 from mezzotint.errors import Conflict, InvalidInput, NotFound
 from mezzotint.names import Ident, parse_ident
-from mezzotint.repository import metadata, queries, standing
+from mezzotint.repository import metadata, nesting, queries, standing
 from mezzotint.repository.commits import commit
 from mezzotint.repository.intake import told
 from mezzotint.repository.models import Collection, Commit, Image, SessionChange, UpdateSession
@@ -173,6 +173,7 @@ def put_collection(
     """
     cleaned = metadata.clean_collection(fields)
     _check_group(cleaned.get("visibility", ""))
+    nesting.check(session, slug, cleaned)
     live = queries.find_collection(slug)
     seen = metadata.clean_version(version) if live is not None else None
     if live is None:
