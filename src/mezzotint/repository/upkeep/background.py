@@ -7,7 +7,9 @@ import threading
 
 from django.db import DatabaseError, close_old_connections, connections
 
+from mezzotint.errors import MezzotintError
 from mezzotint.repository import standing
+from mezzotint.repository.changes import Changes
 from mezzotint.wiring import engine
 
 log = logging.getLogger(__name__)
@@ -62,3 +64,37 @@ class Background(threading.Thread):
             return False
         finally:
             connections.close_all()
+
+
+class Watching(Background):
+    """Does a `turn` when the database may have changed, looking at it every so many seconds."""
+
+    every = 1.0
+
+    def turn(self, changes: Changes) -> None:
+        """Raises what is logged, and has it done again."""
+        raise NotImplementedError
+
+    def is_due(self) -> bool:
+        """Something is to be done whatever has changed."""
+        return False
+
+    def work(self) -> None:
+        changes = Changes()
+        try:
+            while not self._stopped.wait(self.every):
+                if not changes.are_there() and not self.is_due():
+                    continue
+                try:
+                    if standing.head().seq:  # before that there is nothing, and it may be replaced by what is restored
+                        self.turn(changes)
+                except (MezzotintError, DatabaseError) as error:
+                    log.warning("%s: it is done later: %s", self.name, error)
+                    changes.expect()
+                finally:
+                    connections.close_all()
+        finally:
+            changes.close()
+
+    def interrupt(self) -> None:
+        """It looks at `_stopped` itself."""

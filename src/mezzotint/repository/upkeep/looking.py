@@ -5,51 +5,37 @@ from __future__ import annotations
 import logging
 import time
 
-from django.db import DatabaseError, connections, transaction
+from django.db import transaction
 
-from mezzotint.errors import DamagedBase, GivenUp, InvalidInput, MezzotintError, NotFound
+from mezzotint.errors import DamagedBase, GivenUp, InvalidInput, NotFound
 from mezzotint.names import Ident
 from mezzotint.names.grammar import parse_rendition
 from mezzotint.repository import looks, standing
 from mezzotint.repository.changes import Changes
 from mezzotint.repository.models import Image, Installation
-from mezzotint.repository.upkeep.background import Background
+from mezzotint.repository.upkeep.background import Watching
 from mezzotint.transforms import likeness
 from mezzotint.wiring import engine
 
 log = logging.getLogger(__name__)
-_TURN, _SOME = 2.0, 50
+_SOME = 50
 _TIMES = 3
 _SIDE = parse_rendition(f"-{likeness.SIDE}x{likeness.SIDE}.png")
 
 
-class Looking(Background):
+class Looking(Watching):
     """It rests as long as it works: whoever asks for pictures comes first. Not on a read node, which would fetch
     everything for it."""
+
+    every = 2.0
 
     def __init__(self) -> None:
         super().__init__("looking")
         self._late: dict[int, int] = {}
         """by number, how often it took too long"""
 
-    def work(self) -> None:
-        changes = Changes()
-        try:
-            while not self._stopped.wait(_TURN):
-                if not changes.are_there():
-                    continue
-                try:
-                    self._look_at_all()
-                except (MezzotintError, DatabaseError) as error:
-                    log.warning("what pictures look like is found out later: %s", error)
-                    changes.expect()
-                finally:
-                    connections.close_all()  # the database may be replaced by one that is restored
-        finally:
-            changes.close()
-
-    def interrupt(self) -> None:
-        """It looks at `_stopped` itself."""
+    def turn(self, changes: Changes) -> None:
+        self._look_at_all()
 
     def _look_at_all(self) -> None:
         while not self._stopped.is_set() and (some := _next()):
@@ -74,8 +60,6 @@ class Looking(Background):
 
 def _next() -> list[Image]:
     """Those that came in after the last one that was looked at; images get their numbers in the order of commits."""
-    if not standing.head().seq:
-        return []
     looked = standing.installation().looked
     return list(Image.objects.filter(pk__gt=looked).only("ident", "width", "height").order_by("pk")[:_SOME])
 

@@ -16,7 +16,6 @@ from collections.abc import Iterator
 from datetime import timedelta
 
 import requests
-from django.db import DatabaseError, connections
 from django.db.models import F, Min, Q
 from django.utils import timezone
 
@@ -27,11 +26,10 @@ from mezzotint.repository.apply import is_new
 from mezzotint.repository.changes import Changes
 from mezzotint.repository.models import Commit
 from mezzotint.repository.tables import Webhook
-from mezzotint.repository.upkeep.background import Background
+from mezzotint.repository.upkeep.background import Watching
 from mezzotint.wiring import engine
 
 log = logging.getLogger(__name__)
-_TURN = 1.0
 _CONNECT, _READ = 5.0, 15.0
 _LEASE = timedelta(seconds=60)
 _LONGEST = 3600.0
@@ -42,7 +40,7 @@ _NAMED = 200
 """idents or slugs of each kind that are told; who wants more has the API"""
 
 
-class Webhooks(Background):
+class Webhooks(Watching):
     """Not on a read node: whoever commits tells of it."""
 
     def __init__(self) -> None:
@@ -50,28 +48,10 @@ class Webhooks(Background):
         self._again = 0.0
         """by the monotonic clock, when somebody is told again who has not taken it"""
 
-    def work(self) -> None:
-        changes = Changes()
-        try:
-            while not self._stopped.wait(_TURN):
-                if not changes.are_there() and time.monotonic() < self._again:
-                    continue
-                try:
-                    self._turn(changes)
-                except (MezzotintError, DatabaseError) as error:
-                    log.warning("webhooks wait: %s", error)
-                    changes.expect()
-                finally:
-                    connections.close_all()  # the database may be replaced by one that is restored
-        finally:
-            changes.close()
+    def is_due(self) -> bool:
+        return time.monotonic() >= self._again
 
-    def interrupt(self) -> None:
-        """It looks at `_stopped` itself."""
-
-    def _turn(self, changes: Changes) -> None:
-        if not standing.head().seq:
-            return
+    def turn(self, changes: Changes) -> None:
         settle()
         for hook in self._due():
             if not self._tell(hook):
