@@ -12,7 +12,7 @@ from rest_framework.response import Response
 
 from mezzotint.errors import InvalidInput, NotFound
 from mezzotint.names import parse_ident
-from mezzotint.repository import history, queries, undoing
+from mezzotint.repository import history, undoing
 from mezzotint.repository.api import serializers as s
 from mezzotint.repository.api.auth import require, who
 from mezzotint.repository.api.reading import reader
@@ -26,7 +26,8 @@ _SEEN = ("repository.view_commit",)
 
 
 def events(request: HttpRequest | Request, kind: history.Kind, key: str) -> tuple[list[history.Event], int | None]:
-    """Of what is there, or was; not of what is hidden from who asks. Raises NotFound, InvalidInput."""
+    """Of what is there, or was; not of what is hidden from who asks, nor, unless they see everything, of a collection
+    that is gone. Raises NotFound, InvalidInput."""
     text = request.GET.get("before", "")
     if text and not (text.isascii() and text.isdecimal() and len(text) < 19):
         raise InvalidInput("before", f"cannot be {text!r:.40}", "the number of a commit")
@@ -36,12 +37,8 @@ def events(request: HttpRequest | Request, kind: history.Kind, key: str) -> tupl
     elif "\x00" in key:
         raise NotFound("there is no such collection")
     else:
-        hidden = seen.hidden_collections([key])
+        hidden = seen.hidden_collections([key]) | (set() if seen.everything else seen.gone_collections([key]))
     found, before = ([], None) if hidden else history.events(kind, key, int(text) if text else None)
-    states = [event.state for event in found if event.state is not None]
-    gone = kind == "collection" and queries.find_collection(key) is None
-    if gone and states and not seen.sees(states[0].get("visibility", "public")):
-        found = []
     if not found and not text and not (history.untraced() and not hidden):
         raise NotFound(f"there is no {kind} {key:.80}")
     return _without_hidden(found, kind, seen), before
