@@ -6,12 +6,14 @@ import re
 from collections.abc import Callable
 from html import unescape
 from html.parser import HTMLParser
+from pathlib import Path
 from urllib.parse import quote
 
 import httpx
 import pytest
 from PIL import Image
 
+from mezzotint.settings.looks import PAPERS
 from tests import http, pictures
 from tests.conftest import Server
 
@@ -258,3 +260,34 @@ def test_an_installation_has_a_name_of_its_own(serve_here: Callable[..., Server]
         assert named.http.get(path).status_code == status
     manifest = named.http.get(f"/iiif/presentation/3/images/{ident}/manifest.json").json()
     assert manifest["provider"][0]["label"] == {"none": ["Archive & <City> of Lodz"]}
+
+
+def test_an_installation_has_a_look_of_its_own(serve_here: Callable[..., Server], tmp_path: Path) -> None:
+    logo = tmp_path / "logo.svg"
+    logo.write_text('<svg xmlns="http://www.w3.org/2000/svg"><script>alert(1)</script></svg>')
+    own = serve_here(
+        MEZZOTINT_NAME="Archive",
+        MEZZOTINT_LOGO=str(logo),
+        MEZZOTINT_COLOURS="#005a3c, #7fd6b2",
+        MEZZOTINT_FOOTER="Run by <b>us</b>, https://example.org/help",
+    )
+    for path in ("/", "/nothing", "/login/"):
+        text = own.http.get(path).text
+        assert (
+            '<img src="/own/logo" alt="Archive">' in text and '<link rel="stylesheet" href="/own/colours.css">' in text
+        )
+        assert "Run by &lt;b&gt;us&lt;/b&gt;" in text and 'href="https://example.org/help"' in text
+    answer = own.http.get("/own/logo")
+    assert answer.headers["content-type"] == "image/svg+xml" and answer.content == logo.read_bytes()
+    assert "sandbox" in answer.headers["content-security-policy"]
+    style = own.http.get("/own/colours.css")
+    assert style.headers["content-type"].startswith("text/css") and "#005a3c" in style.text and "#7fd6b2" in style.text
+    logo.unlink()
+    assert own.http.get("/own/logo").status_code == 404
+
+
+def test_without_one_it_is_as_ever(server: Server) -> None:
+    assert "/own/" not in server.http.get("/").text
+    style = server.http.get("/static/browse/page.css").text
+    assert all(f"--paper: {paper}" in style for paper in PAPERS), "what colours are held against is not what is there"
+    assert server.http.get("/own/logo").status_code == server.http.get("/own/colours.css").status_code == 404

@@ -14,7 +14,15 @@ from mezzotint.wiring import engine
 
 def installation(request: HttpRequest) -> dict[str, Any]:
     known, works = _is_known(request)
-    return {"installation": engine().settings.name or "Mezzotint", "known": known, "works": works}
+    settings = engine().settings
+    return {
+        "installation": settings.name or "Mezzotint",
+        "logo": settings.logo is not None,
+        "colours": settings.colours is not None,
+        "footer": settings.footer,
+        "known": known,
+        "works": works,
+    }
 
 
 def _is_known(request: HttpRequest) -> tuple[bool, bool]:

@@ -84,7 +84,7 @@ class Site:
         writes = not settings.read_only
         self._background = (
             Maintenance(prepare.again if prepare.late else None),
-            *([Looking()] if writes and settings.looks else []),
+            *([Looking()] if writes and settings.look else []),
             *([Webhooks()] if writes and settings.told else []),
             imagecloud.Background(),
             composites.Background(),
