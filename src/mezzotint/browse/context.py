@@ -6,6 +6,7 @@ from typing import Any
 
 from django.db import DatabaseError
 from django.http import HttpRequest
+from django.utils.translation import get_language, gettext
 
 from mezzotint.repository.api.auth import has
 from mezzotint.repository.api.sessions import ANY_CHANGE
@@ -20,6 +21,8 @@ def installation(request: HttpRequest) -> dict[str, Any]:
         "logo": settings.logo is not None,
         "colours": settings.colours is not None,
         "footer": settings.footer,
+        "untitled": gettext("Untitled"),
+        "language": (get_language() or "en").partition("-")[0],
         "known": known,
         "works": works,
     }

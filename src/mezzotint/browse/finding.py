@@ -6,6 +6,7 @@ from typing import Any
 from urllib.parse import urlencode
 
 from django.db.models import QuerySet
+from django.utils.translation import gettext
 
 from mezzotint.errors import GivenUp
 from mezzotint.repository import facets
@@ -41,16 +42,27 @@ def context(asked: Asked, order: str, chosen: QuerySet[Image], reader: Reader) -
         "count": _count(found.count) if found is not None else "",
         "facets": _facets(asked, order, found) if found is not None else [],
         "chosen": [
-            (_LABELS.get(name, name), value, _query({other: asked[other] for other in asked if other != name}, order))
+            (
+                gettext(_LABELS.get(name, name)),
+                _in_words(name, value),
+                _query({other: asked[other] for other in asked if other != name}, order),
+            )
             for name, value in asked.items()
         ],
         "asked": [(name, value) for name, value in asked.items() if name != "search"],
-        "orders": [(name, label, name == order) for name, label in _ORDERS.items()],
+        "orders": [(name, gettext(label), name == order) for name, label in _ORDERS.items()],
     }
 
 
 def _count(number: int) -> str:
-    return f"more than {facets.MOST:,}" if number > facets.MOST else f"{number:,}"
+    if number > facets.MOST:
+        return gettext("more than %(most)s") % {"most": f"{facets.MOST:,}"}
+    return f"{number:,}"
+
+
+def _in_words(name: str, value: str) -> str:
+    """What is one of few words, in the visitor's language."""
+    return gettext(value) if name == "orientation" else value
 
 
 def _facets(asked: Asked, order: str, found: facets.Facets) -> list[dict[str, Any]]:
@@ -58,7 +70,8 @@ def _facets(asked: Asked, order: str, found: facets.Facets) -> list[dict[str, An
 
     def narrowed(name: str, values: facets.Values, titles: dict[str, str] | None = None) -> list[tuple[str, int, str]]:
         return [
-            ((titles or {}).get(value, value), number, _query(asked | {name: value}, order)) for value, number in values
+            ((titles or {}).get(value) or _in_words(name, value), number, _query(asked | {name: value}, order))
+            for value, number in values
         ]
 
     years = [
@@ -75,7 +88,9 @@ def _facets(asked: Asked, order: str, found: facets.Facets) -> list[dict[str, An
         ("Format", "format", narrowed("format", found.formats)),
     ]
     return [
-        {"label": label, "values": values} for label, name, values in groups if name not in asked and len(values) > 1
+        {"label": gettext(label), "values": values}
+        for label, name, values in groups
+        if name not in asked and len(values) > 1
     ]
 
 

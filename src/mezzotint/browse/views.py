@@ -14,6 +14,7 @@ from django.http import HttpRequest, HttpResponse, HttpResponseBase
 from django.shortcuts import redirect, render
 from django.template.loader import render_to_string
 from django.templatetags.static import static
+from django.utils.translation import gettext
 from django.views.decorators.http import require_safe
 
 from mezzotint.browse import finding
@@ -116,7 +117,7 @@ def image(request: HttpRequest, ident: str) -> HttpResponse:
     context = {
         "image": shown,
         "near": cards(looks.near(shown, seen)),
-        "captured": dates.in_words(shown.captured),
+        "captured": dates.in_words(shown.captured, gettext),
         "within": within,
         "previous": previous,
         "next": following,
@@ -197,7 +198,7 @@ def _card(image: Image) -> dict[str, Any]:
     width, height = fitted(image, 400)
     return {
         "ident": image.ident,
-        "title": image.title or "Untitled",
+        "title": image.title or gettext("Untitled"),
         "thumbnail": picture(image.ident, _THUMBNAIL),
         "width": width,
         "height": height,
@@ -229,4 +230,4 @@ def _covers(found: Iterable[Collection], seen: Reader) -> list[dict[str, Any]]:
 def _size(image: Image, label: str, side: int) -> dict[str, Any]:
     width, height = fitted(image, side)
     url = picture(image.ident, f"-{width}x{height}.jpg", file_name(image, f"{width}x{height}"))
-    return {"label": label, "url": url, "width": width, "height": height}
+    return {"label": gettext(label), "url": url, "width": width, "height": height}

@@ -9,6 +9,7 @@ from __future__ import annotations
 
 import calendar
 import re
+from collections.abc import Callable
 from functools import lru_cache
 
 FORMS = (
@@ -25,8 +26,8 @@ _DATE = re.compile(
 )
 _SEASONS = {21: (3, 5), 22: (6, 8), 23: (9, 11), 24: (12, 2)}
 """their months, in the north; winter ends in the year after"""
-_NAMES = {21: "spring", 22: "summer", 23: "autumn", 24: "winter"}
-_DOUBTS = {"": "{}", "~": "about {}", "?": "{}, perhaps", "%": "about {}, perhaps"}
+_NAMES = {21: "spring {}", 22: "summer {}", 23: "autumn {}", 24: "winter {}"}
+_DOUBTS = {"~": "about {}", "?": "{}, perhaps", "%": "about {}, perhaps"}
 _OLD = {"open": "..", "unknown": "", "OPEN": "..", "UNKNOWN": ""}
 """as drafts of EDTF had them"""
 _ZERO = 10**9
@@ -64,18 +65,20 @@ def years(found: Span) -> range:
     return range(0) if begin in {"", _EARLIEST} or end == _LATEST else range(_year(begin), _year(end) + 1)
 
 
-def in_words(text: str) -> str:
-    """As one would say it; as it is where it is plain, or is no date."""
+def in_words(text: str, say: Callable[[str], str] = str) -> str:
+    """As one would say it; as it is where it is plain, or is no date. `say` has the words in another language."""
     if not text:
         return ""
     try:
         span(text)
         first, slash, last = text.partition("/")
         if not slash:
-            return _said(first)
+            return _said(first, say)
         if last in {"", ".."}:
-            return f"from {_said(first)} on" if last else f"from {_said(first)}"
-        return f"{_said(first)} to {_said(last)}" if first not in {"", ".."} else f"until {_said(last)}"
+            return say("from {} on" if last else "from {}").format(_said(first, say))
+        if first in {"", ".."}:
+            return say("until {}").format(_said(last, say))
+        return say("{} to {}").format(_said(first, say), _said(last, say))
     except ValueError:
         return text
 
@@ -150,15 +153,16 @@ def _year(key: str) -> int:
     return int(key[:10]) - _ZERO
 
 
-def _said(text: str) -> str:
+def _said(text: str, say: Callable[[str], str]) -> str:
     found = _DATE.fullmatch(text)
     assert found is not None
     plain = text.removesuffix(found["doubt"]).replace("-XX", "")
     if found["vague"]:
         begin, end = years(_span(text))[0], years(_span(text))[-1]
-        plain = f"{begin}s" if end - begin == 9 else f"{begin} to {end}"
+        plain = say("{}s").format(begin) if end - begin == 9 else say("{} to {}").format(begin, end)
     elif found["month"] and (name := _NAMES.get(int(found["month"].replace("XX", "0")))) is not None:
-        plain = f"{name} {found['year'] or found['long']}"
+        plain = say(name).format(found["year"] or found["long"])
     elif found["long"]:
         plain = found["long"]
-    return _DOUBTS[found["doubt"]].format(plain.replace("T", " "))
+    said = plain.replace("T", " ")
+    return say(_DOUBTS[found["doubt"]]).format(said) if found["doubt"] else said
