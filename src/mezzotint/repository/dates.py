@@ -159,7 +159,7 @@ def _said(text: str, say: Callable[[str], str]) -> str:
     plain = text.removesuffix(found["doubt"]).replace("-XX", "")
     if found["vague"]:
         begin, end = years(_span(text))[0], years(_span(text))[-1]
-        plain = say("{}s").format(begin) if end - begin == 9 else say("{} to {}").format(begin, end)
+        plain = say("{}s").format(begin) if end - begin == 9 else f"{begin}\N{EN DASH}{end}"
     elif found["month"] and (name := _NAMES.get(int(found["month"].replace("XX", "0")))) is not None:
         plain = say(name).format(found["year"] or found["long"])
     elif found["long"]:
