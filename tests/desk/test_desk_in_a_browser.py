@@ -185,7 +185,7 @@ def test_a_picture_is_removed_and_brought_back(server: Server, watched: Watched)
     page.get_by_role("link", name="Remove").click()
     page.get_by_role("button", name="Remove it").click()
     assert server.http.get(f"/image/{ident}/").status_code == 404
-    page.get_by_role("button", name="Bring Gone for a while back").first.click()
+    page.get_by_role("button", name="Bring back Gone for a while").first.click()
     page.wait_for_selector("text=It is back, as it was.")
     assert server.http.get(f"/image/{ident}/").status_code == 200
     assert watched.errors == []
@@ -194,6 +194,9 @@ def test_a_picture_is_removed_and_brought_back(server: Server, watched: Watched)
 @axe.needed
 def test_axe_finds_nothing_on_any_page(server: Server, browser: Browser, files: list[Path]) -> None:
     ident = server.upload(pictures.jpeg(700, 500, seed=61), title="For axe", collection="Axe", tags="a, b")
+    server.writer.patch(f"/api/images/{ident}/", json={"version": 1, "title": "For axe, again"}).raise_for_status()
+    gone = server.upload(pictures.jpeg(700, 500, seed=62), title="Gone for axe")
+    server.writer.delete(f"/api/images/{gone}/?version=1").raise_for_status()
     context = browser.new_context(bypass_csp=True, viewport=WIDE)  # type: ignore[arg-type]
     page = context.new_page()
     page.goto(f"{server.url}/login/")
@@ -240,7 +243,7 @@ def test_what_was_done_is_seen_and_taken_back(server: Server, watched: Watched) 
     page.get_by_role("button", name="Commit: make all of it live").click()
     assert server.http.get(f"/api/images/{ident}/").json()["title"] == "First"
     page.goto(f"{server.url}/desk/images/{ident}/history/")
-    page.get_by_role("button", name="Describe it as it was after commit").first.click()
+    page.get_by_role("button", name="Describe it as it was then").first.click()
     assert "described as after commit" in page.get_by_role("status").inner_text()
     assert server.http.get(f"/api/images/{ident}/").json()["title"] == "Second"
     assert watched.errors == []
