@@ -13,7 +13,7 @@ import httpx
 import pytest
 from PIL import Image
 
-from mezzotint.settings.looks import PAPERS
+from mezzotint.settings.appearance import PAPERS
 from tests import http, pictures
 from tests.conftest import Server
 

@@ -290,3 +290,10 @@ def test_what_is_gone_for_ever_is_told_to_who_sees_everything(repository: Engine
     assert eve.get(f"/api/images/{ident}/history/").status_code == 404
     user.user_permissions.add(Permission.objects.get(codename="view_image"))
     assert eve.get(f"/api/images/{ident}/history/").status_code == 200
+
+
+def test_who_sees_everything_sees_what_went_with_its_collection(repository: Engine) -> None:
+    ident = put_in(repository, 1)
+    services.at_once("anna", lambda s: services.remove_image(s, ident))
+    services.at_once("anna", lambda s: services.remove_collection(s, "shelf"))
+    assert client("editor").get(f"/api/images/{ident}/history/").status_code == 200

@@ -186,7 +186,7 @@ def _waiting() -> Iterator[tuple[str, int]]:
     yield "changes of the database to commit", int(capture.pending())
     yield "removed pictures to put into the trash", Removal.objects.filter(settled=False).count()
     yield "checkpoints to make", Snapshot.objects.filter(state__in=["waiting", "running"]).count()
-    if engine().settings.look:
+    if engine().settings.looks:
         yield "pictures to be looked at", Image.objects.filter(pk__gt=mine.looked).count()
     yield "commits to be looked through", history.untraced()
     yield "commits to tell others of", sum(head - told for told in Webhook.objects.values_list("told", flat=True))

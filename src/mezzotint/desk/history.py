@@ -11,7 +11,7 @@ from django.shortcuts import redirect, render
 from mezzotint.desk.guard import desk_page
 from mezzotint.desk.labels import LABELS
 from mezzotint.errors import NotFound
-from mezzotint.journal import Change
+from mezzotint.journal import Change, kind_of
 from mezzotint.names import parse_ident
 from mezzotint.repository import history, metadata, queries, services
 from mezzotint.repository.api.auth import COMMIT, has, require, who
@@ -30,18 +30,18 @@ def made(request: HttpRequest, seq: int) -> HttpResponse:
     """Some hundred of its images, and all that became of collections and people."""
     require(request, "repository.view_image", "repository.change_image")
     segment = history.segment(seq)
-    images = [one for one in segment.changes if _about(one) == "image"]
+    images = [one for one in segment.changes if kind_of(one) == "image"]
     shown = images[:_SHOWN]
     there = set(Image.objects.filter(ident__in=[one["ident"] for one in shown]).values_list("ident", flat=True))
     rows = [_row(one, segment.at, one["ident"] in there) for one in shown]
-    others = [one for one in segment.changes if _about(one) not in {"image", "member"}]
+    others = [one for one in segment.changes if kind_of(one) not in {"image", "member"}]
     context = {
         "commit": Commit.objects.get(seq=seq),
         "rows": rows,
         "more": len(images) - len(shown),
         "may_change": has(request, *ANY_CHANGE),
         "others": [
-            {"kind": _about(one), "what": "removed" if "remove" in one else "put", "key": _key(one)}
+            {"kind": kind_of(one), "what": "removed" if "remove" in one else "put", "key": _key(one)}
             for one in others[:_SHOWN]
         ],
     }
@@ -110,10 +110,6 @@ def set_back(request: HttpRequest, ident: str, seq: int) -> HttpResponse:
 def _line(name: str, values: tuple[Any, Any]) -> tuple[str, str, str]:
     was, now = (", ".join(value) if isinstance(value, list) else value for value in values)
     return LABELS.get(name, name.replace("_", " ").capitalize()), was, now
-
-
-def _about(change: Change) -> str:
-    return str(change.get("put") or change.get("remove"))
 
 
 def _key(change: Change) -> str:

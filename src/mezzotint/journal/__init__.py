@@ -3,7 +3,7 @@
 from mezzotint.journal.checkpoint import Checkpoint
 from mezzotint.journal.journal import Head, Journal
 from mezzotint.journal.marker import claim_marker, read_marker
-from mezzotint.journal.segment import Change, Schema, Segment
+from mezzotint.journal.segment import Change, Schema, Segment, kind_of
 
 __all__ = [
     "Change",
@@ -13,5 +13,6 @@ __all__ = [
     "Schema",
     "Segment",
     "claim_marker",
+    "kind_of",
     "read_marker",
 ]

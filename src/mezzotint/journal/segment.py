@@ -69,6 +69,11 @@ def decode(data: bytes) -> Segment:
         raise JournalBroken("a segment's head has not the members of its format") from error
 
 
+def kind_of(change: Change) -> str:
+    """What is put or removed; nothing where it is neither."""
+    return str(change.get("put") or change.get("remove") or "")
+
+
 def line_of(member: Mapping[str, Any]) -> str:
     return json.dumps(member, ensure_ascii=False, sort_keys=True, separators=(",", ":")) + "\n"
 

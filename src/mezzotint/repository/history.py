@@ -14,8 +14,8 @@ from typing import Any, Literal
 from django.db import transaction
 from django.db.models import QuerySet
 
-from mezzotint.errors import Conflict, JournalBroken, NotFound
-from mezzotint.journal import Change, Head, Segment
+from mezzotint.errors import Conflict, JournalBroken, NotFound, StoreUnavailable
+from mezzotint.journal import Change, Head, Segment, kind_of
 from mezzotint.repository import metadata, standing
 from mezzotint.repository.apply import is_new
 from mezzotint.repository.models import Commit, Installation
@@ -72,6 +72,12 @@ def untraced() -> int:
     return standing.installation().traced
 
 
+def check_traced() -> None:
+    """Raises StoreUnavailable while it is not known of all commits what they had to do with."""
+    if untraced():
+        raise StoreUnavailable("what was committed is still being looked through; ask again in a while")
+
+
 def events(kind: Kind, key: str, before: int | None = None, most: int = 20) -> tuple[list[Event], int | None]:
     """What commits before one did to it, the newest first, and the commit to go on before, None at the end. Raises
     JournalBroken, StoreUnavailable."""
@@ -97,7 +103,7 @@ def states_before(kind: Kind, keys: Iterable[str], seq: int) -> dict[str, Change
         for last, wanted in groupby(sorted(latest, key=latest.__getitem__), key=latest.__getitem__):
             asked, said = set(wanted), dict[str, Change]()
             for change in segment(last).changes:
-                if (change.get("put") or change.get("remove")) == kind and change[name] in asked:
+                if kind_of(change) == kind and change[name] in asked:
                     said[change[name]] = change
             found |= {key: change for key, change in said.items() if "put" in change}
             until |= dict.fromkeys(asked - said.keys(), last)  # which only came into a collection there
@@ -165,7 +171,7 @@ def _changes_at(kind: Kind, key: str, seq: int) -> tuple[str, list[Change]]:
 
 
 def _is_about(change: Change, kind: Kind, key: str) -> bool:
-    return (change.get("put") or change.get("remove")) in {kind, "member"} and change.get(_NAMES[kind]) == key
+    return kind_of(change) in {kind, "member"} and change.get(_NAMES[kind]) == key
 
 
 def _state(kind: Kind, changes: Iterable[Change]) -> Change | None:

@@ -18,8 +18,7 @@ from datetime import UTC, datetime, timedelta
 
 from django.db.models import Max
 
-from mezzotint.errors import StoreUnavailable
-from mezzotint.journal import Segment
+from mezzotint.journal import Segment, kind_of
 from mezzotint.names import is_ident
 from mezzotint.repository import history, standing
 from mezzotint.repository.models import Commit, Image, Removal
@@ -111,7 +110,7 @@ def moment(text: str, name: str) -> datetime:
 
 def page(asked: Harvest, reader: Reader) -> tuple[list[Record], Harvest | None]:
     """Some records, and what to go on with. Raises StoreUnavailable, JournalBroken."""
-    check_traced()
+    history.check_traced()
     found: list[Record] = []
     begun, past, last = time.monotonic(), asked.past, asked.after
     for segment, head in history.following(asked.after):
@@ -130,22 +129,14 @@ def page(asked: Harvest, reader: Reader) -> tuple[list[Record], Harvest | None]:
 
 def record(ident: str, reader: Reader) -> Record:
     """Raises OaiError."""
-    check_traced()
+    history.check_traced()
     traces = Trace.objects.filter(about=number_of("image", ident)) if is_ident(ident) else Trace.objects.none()
     seq = traces.aggregate(last=Max("seq"))["last"]
-    hidden = seq is not None and bool(
-        reader.hidden_images([ident]) | reader.gone_images([ident]) | reader.forgotten_images([ident])
-    )
+    hidden = seq is not None and bool(reader.unseen_images([ident]))
     if seq is None or hidden:
         raise OaiError("idDoesNotExist", "there is no such record")
     image = reader.images().filter(ident=ident).prefetch_related(reader.their_collections()).first()
     return Record(ident, Commit.objects.get(seq=seq).at, image)
-
-
-def check_traced() -> None:
-    """Raises StoreUnavailable."""
-    if history.untraced():
-        raise StoreUnavailable("what was committed is still being looked through; ask again in a while")
 
 
 def _records(segment: Segment, past: str, collection: str | None, reader: Reader) -> Iterator[Record]:
@@ -154,14 +145,14 @@ def _records(segment: Segment, past: str, collection: str | None, reader: Reader
     at, left = datetime.fromisoformat(segment.at), set[str]()
     idents = set[str]()
     for change in segment.changes:
-        if (change.get("put") or change.get("remove")) in {"image", "member"}:
+        if kind_of(change) in {"image", "member"}:
             idents.add(change["ident"])
         if change.get("remove") == "member" and change["slug"] == collection:
             left.add(change["ident"])
     some = sorted(ident for ident in idents if ident > past)
     for begin in range(0, len(some), PAGE):
         last = _last_of(some[begin : begin + PAGE], segment.seq)
-        hidden = reader.hidden_images(last) | reader.gone_images(last) | reader.forgotten_images(last)
+        hidden = reader.unseen_images(last)
         chosen = reader.images().filter(ident__in=last).prefetch_related(reader.their_collections())
         there = {image.ident: image for image in chosen}
         was_in = _were_in(collection, set(last) - there.keys()) | left

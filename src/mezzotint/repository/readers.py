@@ -71,11 +71,17 @@ class Reader:
         seen = set(self.collections().filter(slug__in=asked).values_list("slug", flat=True))
         return {ident for ident, slugs in of.items() if (slugs or self._sees_members_alone) and not slugs & seen}
 
-    def forgotten_images(self, idents: Iterable[str]) -> set[str]:
+    def _forgotten_images(self, asked: set[str]) -> set[str]:
         """Those of some that are gone for good, so that nobody can say who saw them."""
-        asked = set() if self.everything else set(idents)
         there = set(Image.objects.filter(ident__in=asked).values_list("ident", flat=True))
         return asked - there - set(Removal.objects.filter(ident__in=asked).values_list("ident", flat=True))
+
+    def unseen_images(self, idents: Iterable[str]) -> set[str]:
+        """Those of some that this reader is not told of: hidden, removed while they were, or gone for good."""
+        if self.everything:
+            return set()
+        asked = set(idents)
+        return self.hidden_images(asked) | self.gone_images(asked) | self._forgotten_images(asked)
 
     def sees(self, visibility: str | None) -> bool:
         """A collection of that visibility; not one of which nothing is known."""

@@ -6,7 +6,7 @@ from hashlib import blake2b
 
 from django.db import connection
 
-from mezzotint.journal import Segment
+from mezzotint.journal import Segment, kind_of
 
 _CHUNK = 400
 
@@ -22,7 +22,7 @@ def traced(segment: Segment) -> set[int]:
     """The numbers of all that a segment is about."""
     found = set()
     for change in segment.changes:
-        kind = change.get("put") or change.get("remove")
+        kind = kind_of(change)
         if kind in {"image", "member"}:
             found.add(number_of("image", change["ident"]))
         if kind in {"collection", "member"}:

@@ -6,8 +6,8 @@ from collections.abc import Iterable
 from contextlib import suppress
 from dataclasses import dataclass, field
 
-from mezzotint.errors import Conflict, NotFound, StoreUnavailable
-from mezzotint.journal import Change, Segment
+from mezzotint.errors import Conflict, NotFound
+from mezzotint.journal import Change, Segment, kind_of
 from mezzotint.repository import history, metadata, queries, services
 from mezzotint.repository.apply import is_new
 from mezzotint.repository.models import Collection, Image, Membership, UpdateSession
@@ -46,12 +46,11 @@ class Plan:
 def plan(seq: int) -> Plan:
     """What would take a commit back. What others have made of it since stays. Raises NotFound, JournalBroken,
     StoreUnavailable."""
-    if history.untraced():
-        raise StoreUnavailable("what was committed is still being looked through; ask again in a while")
+    history.check_traced()
     found, made = history.segment(seq), Plan()
     _images(found, made)
     _collections(found, made)
-    people = {change.get("put") or change.get("remove") for change in found.changes} & {"user", "group"}
+    people = {kind_of(change) for change in found.changes} & {"user", "group"}
     if people:
         made.kept.append("people, groups and what they may: set them in the admin")
     return made
@@ -83,7 +82,7 @@ def _fill(session: UpdateSession, made: Plan) -> None:
 
 
 def _images(found: Segment, made: Plan) -> None:
-    changes = [change for change in found.changes if (change.get("put") or change.get("remove")) == "image"]
+    changes = [change for change in found.changes if kind_of(change) == "image"]
     for begin in range(0, len(changes), _CHUNK):
         some = changes[begin : begin + _CHUNK]
         live = Image.objects.in_bulk([change["ident"] for change in some], field_name="ident")
@@ -132,7 +131,7 @@ def _bring_back(ident: str, made: Plan) -> None:
 def _collections(found: Segment, made: Plan) -> None:
     changes: dict[str, list[Change]] = {}
     for change in found.changes:
-        if (change.get("put") or change.get("remove")) in {"collection", "member"}:
+        if kind_of(change) in {"collection", "member"}:
             changes.setdefault(change["slug"], []).append(change)
     live = Collection.objects.in_bulk(list(changes), field_name="slug")
     for slug, some in changes.items():

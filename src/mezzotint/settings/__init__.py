@@ -21,7 +21,7 @@ from mezzotint.errors import InvalidInput
 from mezzotint.front.limits import Limits
 from mezzotint.host.files import place_secret
 from mezzotint.host.rates import Rate
-from mezzotint.settings import addresses, looks, machine
+from mezzotint.settings import addresses, appearance, machine
 from mezzotint.settings import parsing as p
 from mezzotint.settings.variables import check_names, value
 
@@ -49,14 +49,14 @@ class Settings:
     memory_cache: int = p.setting("MEZZOTINT_MEMORY_CACHE", p.parse_bytes, "32M")
     name: str | None = p.setting("MEZZOTINT_NAME", p.parse_name, None)
     logo: Path | None = p.setting("MEZZOTINT_LOGO", p.parse_path, None)
-    colours: tuple[str, str] | None = p.setting("MEZZOTINT_COLOURS", looks.parse_colours, None)
-    footer: str | None = p.setting("MEZZOTINT_FOOTER", looks.parse_footer, None)
+    colours: tuple[str, str] | None = p.setting("MEZZOTINT_COLOURS", appearance.parse_colours, None)
+    footer: str | None = p.setting("MEZZOTINT_FOOTER", appearance.parse_footer, None)
     viewers: tuple[tuple[str, str], ...] | None = p.setting("MEZZOTINT_VIEWERS", addresses.parse_viewers, None)
     public_read: bool = p.setting("MEZZOTINT_PUBLIC_READ", p.parse_bool, "true")
     cors_origins: tuple[str, ...] | None = p.setting("MEZZOTINT_CORS_ORIGINS", addresses.parse_origins, None)
-    told: tuple[str, ...] | None = p.setting("MEZZOTINT_WEBHOOKS", addresses.parse_addresses, None)
+    webhook_addresses: tuple[str, ...] | None = p.setting("MEZZOTINT_WEBHOOKS", addresses.parse_addresses, None)
     webhook_secret: str | None = p.setting("MEZZOTINT_WEBHOOK_SECRET", p.parse_secret, None)
-    look: bool = p.setting("MEZZOTINT_LOOKS", p.parse_bool, "true")
+    looks: bool = p.setting("MEZZOTINT_LOOKS", p.parse_bool, "true")
     private_bytes: bool = p.setting("MEZZOTINT_PRIVATE_BYTES", p.parse_bool, "false")
     max_pixels: int = p.setting("MEZZOTINT_MAX_PIXELS", p.parse_count, "250M")
     max_output_pixels: int = p.setting("MEZZOTINT_MAX_OUTPUT_PIXELS", p.parse_count, "64M")
@@ -239,9 +239,9 @@ class Settings:
     @property
     def webhooks(self) -> tuple[str, ...]:
         """Raises InvalidInput where there is nothing to sign with."""
-        if self.told and not self.webhook_secret:
+        if self.webhook_addresses and not self.webhook_secret:
             raise InvalidInput("MEZZOTINT_WEBHOOK_SECRET", "is missing", "what MEZZOTINT_WEBHOOKS are signed with")
-        return self.told or ()
+        return self.webhook_addresses or ()
 
     @property
     def limits(self) -> Limits:

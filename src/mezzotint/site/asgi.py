@@ -84,8 +84,8 @@ class Site:
         writes = not settings.read_only
         self._background = (
             Maintenance(prepare.again if prepare.late else None),
-            *([Looking()] if writes and settings.look else []),
-            *([Webhooks()] if writes and settings.told else []),
+            *([Looking()] if writes and settings.looks else []),
+            *([Webhooks()] if writes and settings.webhook_addresses else []),
             imagecloud.Background(),
             composites.Background(),
         )

@@ -33,7 +33,7 @@ def events(request: HttpRequest | Request, kind: history.Kind, key: str) -> tupl
         raise InvalidInput("before", f"cannot be {text!r:.40}", "the number of a commit")
     seen = reader(request)
     if kind == "image":
-        hidden = seen.hidden_images([parse_ident(key)]) | seen.gone_images([key]) | seen.forgotten_images([key])
+        hidden = seen.unseen_images([parse_ident(key)])
     elif "\x00" in key:
         raise NotFound("there is no such collection")
     else:
@@ -52,7 +52,7 @@ def _without_hidden(found: list[history.Event], kind: history.Kind, seen: Reader
     if kind == "image":
         hidden = seen.hidden_collections(others) | seen.gone_collections(others)
     else:
-        hidden = seen.hidden_images(others) | seen.gone_images(others) | seen.forgotten_images(others)
+        hidden = seen.unseen_images(others)
 
     def seen_of(keys: list[str]) -> list[str]:
         return [key for key in keys if key not in hidden]

@@ -10,7 +10,7 @@ from itertools import islice
 
 from django.utils import timezone
 
-from mezzotint.journal import Head
+from mezzotint.journal import Head, kind_of
 from mezzotint.repository import standing
 from mezzotint.repository.models import Commit, Membership
 from mezzotint.repository.readers import EVERYBODY
@@ -64,7 +64,7 @@ def _since(before: str | None, head: Head) -> tuple[set[str], set[str]] | None:
     images, collections = set(), set()
     for segment, _ in islice(engine().journal.follow(Head(seq, fingerprint)), head.seq - seq):
         for change in segment.changes:
-            if (change.get("put") or change.get("remove")) in {"image", "member"}:
+            if kind_of(change) in {"image", "member"}:
                 images.add(str(change["ident"]))
             if change.get("remove") == "collection":
                 collections.add(str(change["slug"]))
