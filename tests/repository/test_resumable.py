@@ -5,9 +5,11 @@ from __future__ import annotations
 import base64
 import io
 import os
+import socket
 import time
 from collections.abc import Callable
 from pathlib import Path
+from urllib.parse import urlsplit
 
 import httpx
 import pytest
@@ -20,6 +22,7 @@ from mezzotint.repository.intake import partial
 from mezzotint.wiring import Engine
 from tests import pictures
 from tests.conftest import Server
+from tests.waiting import until
 
 TUS = {"Tus-Resumable": "1.0.0"}
 
@@ -68,6 +71,29 @@ def test_a_picture_comes_in_pieces_and_is_in_the_session(server: Server, session
     assert server.writer.post(f"{session}commit/").status_code == 200
     image = server.http.get(f"/api/images/{ident}/").json()
     assert (image["title"], image["file_name"], image["collections"]) == ("Sent in pieces", "Ä photo.jpg", ["sent"])
+
+
+def test_what_came_before_a_piece_broke_off_is_kept(server: Server, session: str) -> None:
+    """Many clients send all in one piece, and go on where the server says it is."""
+    data = pictures.jpeg(900, 700, seed=34)
+    upload, half = begin(server, session, len(data)).headers["location"], len(data) // 2
+    lines = [f"PATCH {upload} HTTP/1.1", "Host: localhost", "Upload-Offset: 0", f"Content-Length: {len(data)}",
+             "Content-Type: application/offset+octet-stream", "Tus-Resumable: 1.0.0",
+             f"Authorization: {server.writer.headers['authorization']}"]  # fmt: skip
+    with socket.create_connection(("127.0.0.1", urlsplit(server.url).port)) as sent:
+        sent.sendall("\r\n".join([*lines, "", ""]).encode() + data[:half])
+    assert until(lambda: offset(server, upload) == half)
+    assert send(server, upload, half, data[half:]).headers["x-known"] == "false"
+
+
+def test_a_piece_of_nobody_known_that_breaks_off_leaves_nothing(server: Server, session: str) -> None:
+    upload = begin(server, session, 1000).headers["location"]
+    lines = [f"PATCH {upload} HTTP/1.1", "Host: localhost", "Upload-Offset: 0", "Content-Length: 1000",
+             "Content-Type: application/offset+octet-stream", "Tus-Resumable: 1.0.0"]  # fmt: skip
+    with socket.create_connection(("127.0.0.1", urlsplit(server.url).port)) as sent:
+        sent.sendall("\r\n".join([*lines, "", ""]).encode() + b"1" * 500)
+    assert send(server, upload, 0, b"2" * 500).status_code == 204  # later, on another connection
+    assert offset(server, upload) == 500
 
 
 def test_the_answer_to_the_last_piece_may_be_lost(server: Server, session: str) -> None:

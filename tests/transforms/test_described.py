@@ -117,6 +117,25 @@ def test_what_a_picture_says_is_filled_in_where_it_comes_in(repository: Engine, 
     assert (upload.fields["captured"], upload.fields["creator"]) == ("1901-07", "Said by hand")
 
 
+@pytest.mark.parametrize(
+    ("xmp", "fields", "title"),
+    [
+        ((XMP % "1901").encode(), {"file_name": "DSC_0042.JPG"}, "The harbour"),
+        (b"", {"file_name": "harbour_at_dusk.v2.jpg"}, "harbour at dusk.v2"),
+        (b"", {"file_name": "harbour.jpg", "title": ""}, ""),
+        (b"", {"file_name": ""}, ""),
+        (b"", {}, ""),
+    ],
+)
+def test_a_title_is_said_by_somebody_by_the_picture_or_by_its_files_name(
+    repository: Engine, xmp: bytes, fields: dict[str, str], title: str
+) -> None:
+    """In this order, whichever door it comes in by: an ingest gave all pictures the names of their files."""
+    base = repository.bases.add([encoded(format="JPEG", xmp=xmp)])
+    (upload,) = services.add_images(services.open_session("tester"), [services.Addition(base, fields, {})])
+    assert upload.fields.get("title", "") == title
+
+
 def test_iptc_of_a_jpeg_is_filled_in(repository: Engine) -> None:
     block = resources(IIM)
     plain = encoded(format="JPEG")

@@ -64,9 +64,9 @@ def add_images(session: UpdateSession, additions: Sequence[Addition]) -> list[Up
 
 def _addition_fields(addition: Addition) -> dict[str, Any]:
     facts, exif = addition.base.facts, addition.base.exif
-    said_by_the_file = told.fields(addition.base)
+    said = {name: value for name, value in told.fields(addition.base).items() if value}
     return {
-        "fields": {name: value for name, value in said_by_the_file.items() if value} | addition.fields,
+        "fields": told.titled(str(addition.fields.get("file_name", ""))) | said | addition.fields,
         "facts": {
             "width": facts.width,
             "height": facts.height,

@@ -4,13 +4,11 @@ from __future__ import annotations
 
 import asyncio
 import gc
-import os
+import re
 import tempfile
 from collections.abc import MutableMapping
 from typing import Any
 from urllib.parse import parse_qs
-
-os.environ.setdefault("DJANGO_SETTINGS_MODULE", "mezzotint.site.settings")
 
 import django
 from django.conf import settings
@@ -39,6 +37,7 @@ _COLLECT = 700, 10, 10
 """Python's own thresholds; the program raises them while it starts"""
 _STATIC = ["django.contrib.admin", "rest_framework", "drf_spectacular_sidecar", "mezzotint.browse", "mezzotint.desk"]
 _COMPOSITES = ("/customers/", "/collections/")
+_RESUMED = re.compile(r"/api/sessions/[^/]+/uploads/[^/]+/")
 _FORM_ROOM = 1 << 20
 """What a multipart form may weigh beside the file in it, in bytes."""
 _STRANGERS = 1 << 20
@@ -62,6 +61,22 @@ def _is_login(cookie: str) -> bool:
         return False
     finally:
         connections.close_all()
+
+
+def _ended_where_it_breaks_off(receive: Receive) -> Receive:
+    """What has come of a body is all of it where its client goes away: who sends it goes on from there (tus)."""
+    whole = broken = False
+
+    async def ended() -> MutableMapping[str, Any]:
+        nonlocal whole, broken
+        if broken:
+            await asyncio.Event().wait()  # nobody is to be told: the answer goes nowhere
+        event = await receive()
+        broken = event["type"] == "http.disconnect" and not whole
+        whole = whole or not event.get("more_body", False)
+        return {"type": "http.request", "body": b"", "more_body": False} if broken else event
+
+    return ended
 
 
 class Site:
@@ -157,6 +172,8 @@ class Site:
     async def _managed(self, scope: Scope, receive: Receive, send: Send) -> None:
         """Django, with a bound on the body before it is written anywhere."""
         started = False
+        if scope["method"] == "PATCH" and _RESUMED.fullmatch(scope["path"]):
+            receive = _ended_where_it_breaks_off(receive)
         refusal: MezzotintError | None = None
         received, limit = 0, _STRANGERS
 

@@ -129,8 +129,7 @@ def _take(
         return Refusal(path, str(error))
     except OSError as error:
         return Refusal(path, f"file: cannot be read, {error.strerror}")
-    named = {"title": told.short(path.stem.replace("_", " "), "title")}
-    return Taken(path, Addition(base, told.with_name(named | fields, path.name), collections), fields, wrong)
+    return Taken(path, Addition(base, told.with_name(fields, path.name), collections), fields, wrong)
 
 
 def _chunks(stream: BinaryIO, progress: Callable[[int], None]) -> Iterator[bytes]:

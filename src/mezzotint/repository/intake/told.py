@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import unicodedata
 from collections.abc import Sequence
+from pathlib import PurePosixPath
 
 from mezzotint.derivatives import Base
 from mezzotint.errors import InvalidInput
@@ -39,6 +40,12 @@ def _short_tags(said: Sequence[str]) -> list[str]:
 def with_name(fields: metadata.Fields, name: str) -> metadata.Fields:
     """An addition's fields with the name of the file that it comes from, where they say nothing of it."""
     return {"file_name": short(name.replace("\\", "/").rsplit("/", 1)[-1], "file_name")} | fields
+
+
+def titled(file_name: str) -> metadata.Fields:
+    """What a picture is called of which nobody says it, nor it itself: its file's name, without the ending."""
+    title = short(PurePosixPath(file_name).stem.replace("_", " "), "title")
+    return {"title": title} if title else {}
 
 
 def short(value: object, field: str) -> str:
