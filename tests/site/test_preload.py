@@ -13,7 +13,6 @@ from tests.waiting import PATIENCE
 
 PROBE = """
 import os
-os.environ["DJANGO_SETTINGS_MODULE"] = "mezzotint.site.settings"
 def opened():
     names = [f"/proc/self/fd/{number}" for number in os.listdir("/proc/self/fd")]
     found = {os.readlink(name) for name in names if os.path.exists(name)}
@@ -21,8 +20,8 @@ def opened():
     return {name for name in found if not name.endswith(".db") and not name.startswith("/dev/shm/pym-")}
 before = opened()
 from mezzotint import wiring
-from mezzotint.site import server
-server.preload()
+from mezzotint.site.preloading import preload
+preload()
 print(len(os.listdir("/proc/self/task")), opened() - before, wiring._engine)
 """
 
@@ -33,6 +32,15 @@ def test_what_is_imported_before_the_fork_starts_no_thread_and_opens_nothing(tmp
     command = [sys.executable, "-c", PROBE]
     done = subprocess.run(command, env=variables, capture_output=True, text=True, cwd=tmp_path, timeout=PATIENCE)
     assert (done.stdout, done.stderr) == ("1 set() None\n", "")
+
+
+def test_what_nobody_asks_for_is_not_there(tmp_path: Path) -> None:
+    """Clients of databases and services that are not set, which libraries bring along: tens of megabytes."""
+    probe = PROBE + "import sys\nprint({'psycopg', 'redis', 'dns', 'cryptography', 'jsonschema'} & set(sys.modules))"
+    variables = environment(tmp_path / "data", PROMETHEUS_MULTIPROC_DIR=str(tmp_path))
+    command = [sys.executable, "-c", probe]
+    done = subprocess.run(command, env=variables, capture_output=True, text=True, cwd=tmp_path, timeout=PATIENCE)
+    assert done.stdout.splitlines()[-1:] == ["set()"], done.stderr
 
 
 INTERRUPTED = """

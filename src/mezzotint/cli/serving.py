@@ -75,9 +75,9 @@ def _preload(settings: Settings) -> None:
     locks.take(f"metrics:{metrics.name}")  # held until this process and all of its workers have ended
     make_directory(metrics)
     os.environ["PROMETHEUS_MULTIPROC_DIR"] = str(metrics)  # it is read as its library is imported
-    from mezzotint.site import server
+    from mezzotint.site.preloading import preload
 
-    server.preload()
+    preload()
 
 
 def _prepared_apart() -> prepare.Ready:

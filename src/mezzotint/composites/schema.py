@@ -6,11 +6,9 @@ import json
 import re
 from collections.abc import Callable, Iterator
 from dataclasses import dataclass
-from functools import partial
+from functools import cache, partial
 from itertools import islice
 from typing import Any
-
-import jsonschema
 
 from mezzotint.composites import wording
 from mezzotint.errors import InvalidInput, printable
@@ -60,8 +58,6 @@ COLLECTION: dict[str, Any] = {
 }
 _UNSTORABLE = re.compile(r"(?<!\\)(?:\\\\)*\\u0000|[\ud800-\udfff]")
 """a NUL as JSON spells it, and half a surrogate pair"""
-_COLLECTION = jsonschema.Draft7Validator(COLLECTION)
-_MEMBER = jsonschema.Draft7Validator(MEMBER)
 
 
 @dataclass(frozen=True, slots=True)
@@ -83,7 +79,7 @@ def problems(request: Any) -> list[Wrong]:
 
 
 def _wrong(request: Any) -> Iterator[Wrong]:
-    collection = [_told(error, None) for error in islice(_COLLECTION.iter_errors(request), _MOST_ERRORS)]
+    collection = [_told(error, None) for error in islice(_validators()[0].iter_errors(request), _MOST_ERRORS)]
     yield from collection
     if isinstance(request, dict):
         about = {name: value for name, value in request.items() if name != "member"}
@@ -92,8 +88,16 @@ def _wrong(request: Any) -> Iterator[Wrong]:
         return
     for index, member in enumerate(request["member"][:MOST_MEMBERS]):
         wrong = list(_storable(member, index))
-        wrong = wrong or [_told(error, index) for error in islice(_MEMBER.iter_errors(member), _MOST_ERRORS)]
+        wrong = wrong or [_told(error, index) for error in islice(_validators()[1].iter_errors(member), _MOST_ERRORS)]
         yield from wrong or _beyond(member, index)
+
+
+@cache
+def _validators() -> tuple[Any, Any]:
+    """Of a collection and of a member. Where nobody sends one the library is not loaded."""
+    import jsonschema
+
+    return jsonschema.Draft7Validator(COLLECTION), jsonschema.Draft7Validator(MEMBER)
 
 
 def _storable(value: Any, index: int | None) -> Iterator[Wrong]:

@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import logging
-import os
 import secrets
 import sys
 from collections.abc import Callable, Iterator
@@ -54,7 +53,6 @@ class Ready:
 
 
 def django_setup() -> None:
-    os.environ.setdefault("DJANGO_SETTINGS_MODULE", "mezzotint.site.settings")
     import django
 
     django.setup()

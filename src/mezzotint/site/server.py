@@ -3,25 +3,11 @@
 from __future__ import annotations
 
 import ctypes
-import gc
-import importlib
 from contextlib import suppress
-
-import django
-from django.conf import settings
 
 from mezzotint.site.asgi import Site
 
 _ARENA_MAX = -8
-
-
-def preload() -> None:
-    """Imports what a worker runs, in the process that workers are forked from. Opens nothing, starts no thread."""
-    django.setup(set_prefix=False)
-    rooms = ("mezzotint.imagecloud.worker", "mezzotint.composites.worker", "mezzotint.repository.upkeep.maintenance")
-    for module in ("jwt", *rooms, settings.ROOT_URLCONF):
-        importlib.import_module(module)
-    gc.freeze()  # the collector would copy pages that all of them share
 
 
 class Server:
