@@ -277,3 +277,47 @@ def test_a_containers_memory_is_the_machines(tmp_path: Path) -> None:
     assert machine.memory((none, limit)) == 123456789
     assert Settings.read({"MEZZOTINT_RENDER_MEMORY": "1G"}).memory_for_renders == 1 << 30
     assert Settings.read({}).memory_for_renders >= 256 << 20
+
+
+@pytest.mark.parametrize(
+    ("toml", "told"),
+    [
+        ("[Place]", "lowercase letters"),
+        ("['custom.x']", "lowercase letters"),
+        ("place = 3", "a table for each field"),
+        ("[place]\nlabels = 'x'", "'labels'"),
+        ("[place]\nkind = 'colour'", "text, long, date"),
+        ("[place]\nkind = ['text']", "text, long, date"),
+        ("[place]\nkind = 'choice'", "choices where its kind is choice"),
+        ("[place]\nchoices = ['a']", "choices where its kind is choice"),
+        ("[place]\nkind = 'choice'\nchoices = ['a', 'a']", "different texts"),
+        ("[place]\nkind = 'choice'\nchoices = [3]", "different texts"),
+        ("[place]\nseveral = 'yes'", "true or false"),
+        ("[place]\nrequired = 'Shelf'", "true, or a list of slugs"),
+        ("[place]\ncollections = ['The shelf']", "a list of slugs"),
+        ("[place]\nlabel = {}", "a label"),
+        ("[place]\nlabel = {english = 'Place'}", "by language"),
+        ("[place]\nhelp = ''", "up to 200"),
+        ("[place", "a file of TOML"),
+        ("[place]\n[place]", "a file of TOML"),
+        ("".join(f"[p{number}]\n" for number in range(51)), "up to 50 fields"),
+    ],
+)
+def test_a_file_of_fields_that_is_wrong_ends_the_start_with_what_is_right(tmp_path: Path, toml: str, told: str) -> None:
+    path = tmp_path / "fields.toml"
+    path.write_text(toml)
+    with pytest.raises(InvalidInput) as refused:
+        Settings.read({"MEZZOTINT_FIELDS": str(path)})
+    assert refused.value.field == "MEZZOTINT_FIELDS" and told in str(refused.value)
+
+
+def test_a_file_of_fields_that_is_not_there_is_named(tmp_path: Path) -> None:
+    with pytest.raises(InvalidInput, match=r"none\.toml: No such file"):
+        Settings.read({"MEZZOTINT_FIELDS": str(tmp_path / "none.toml")})
+
+
+def test_fields_are_in_the_order_of_their_file(tmp_path: Path) -> None:
+    (tmp_path / "fields.toml").write_text("[b]\nlabel = {de = 'Bé', fr = 'Bée'}\n[a]\nkind = 'date'\nrequired = true\n")
+    b, a = Settings.read({"MEZZOTINT_FIELDS": str(tmp_path / "fields.toml")}).own_fields or ()
+    assert [b.label(language) for language in ("de-AT", "fr", "en", "")] == ["Bé", "Bée", "Bé", "Bé"]
+    assert (a.label(), a.kind, a.required, a.several, a.facet) == ("A", "date", True, False, False)

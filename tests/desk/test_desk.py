@@ -451,3 +451,13 @@ def test_what_stands_for_a_collection_is_chosen_and_kept(repository: Engine, edi
     assert f'value="{idents[1]}" checked' in page and "not in it stands for it" not in page
     wrong = editor.post("/desk/collections/other/", said | {"version": 1, "parent": "shelf", "cover": ""})
     assert wrong.status_code == 422 and "not within this collection" in wrong.content.decode()
+
+
+def test_tags_with_commas_are_as_they_were(editor: Client, repository: Engine) -> None:
+    """The form shows them as spreadsheets do, as JSON, and takes that back."""
+    ident = str(put_in(repository, 77, tags=["Paris, 1900", "sea"]))
+    page = editor.get(f"/desk/images/{ident}/").content.decode()
+    assert "[&quot;Paris, 1900&quot;, &quot;sea&quot;]" in page
+    was = {**form(ident), "was_tags": '["Paris, 1900", "sea"]', "tags": '["Paris, 1900", "sea", "ship"]'}
+    assert editor.post(f"/desk/images/{ident}/", was).status_code == 302
+    assert Image.objects.get(ident=ident).tags == ["Paris, 1900", "sea", "ship"]

@@ -14,7 +14,7 @@ def add_image(
     session: Any, base: Base, fields: Mapping[str, object], collections: Mapping[str, str] | None = None
 ) -> Upload:
     """`collections` maps slug to title."""
-    from mezzotint.repository import metadata, services
+    from mezzotint.repository import image_fields, services
 
-    addition = services.Addition(base, metadata.clean_image(fields), dict(collections or {}))
+    addition = services.Addition(base, image_fields.clean(fields), dict(collections or {}))
     return services.add_images(session, [addition])[0]

@@ -22,6 +22,7 @@ ODD = "écrit \U0001f4f7 \"quoted\" 'x'); DROP TABLE auth_user; -- %s {} \\ \n\t
 IMAGE: Change = {
     "put": "image", "ident": "a" * 64, "title": ODD, "description": ODD, "creator": "", "rights": ODD, "source": "",
     "tags": [ODD, "b"], "captured": "1839", "alt": ODD, "licence": "", "file_name": ODD,
+    "custom": {"place": ODD, "several": ["b"]},
     "exif": {"FNumber": 2.8, "Model": ODD, "nested": {"a": [1, None, True]}},
     "width": 1, "height": 2, "format": "png", "bytes": 5_000_000_000, "added": "2025-01-02T03:04:05.678901+00:00",
     "version": 3, "field_versions": {"title": 2},

@@ -6,10 +6,10 @@ from typing import Any
 from urllib.parse import urlencode
 
 from django.db.models import QuerySet
-from django.utils.translation import gettext
+from django.utils.translation import get_language, gettext
 
 from mezzotint.errors import GivenUp
-from mezzotint.repository import facets
+from mezzotint.repository import facets, image_fields
 from mezzotint.repository.models import Image
 from mezzotint.repository.readers import Reader
 
@@ -43,7 +43,7 @@ def context(asked: Asked, order: str, chosen: QuerySet[Image], reader: Reader) -
         "facets": _facets(asked, order, found) if found is not None else [],
         "chosen": [
             (
-                gettext(_LABELS.get(name, name)),
+                _label(name),
                 _in_words(name, value),
                 _query({other: asked[other] for other in asked if other != name}, order),
             )
@@ -52,6 +52,12 @@ def context(asked: Asked, order: str, chosen: QuerySet[Image], reader: Reader) -
         "asked": [(name, value) for name, value in asked.items() if name != "search"],
         "orders": [(name, gettext(label), name == order) for name, label in _ORDERS.items()],
     }
+
+
+def _label(name: str) -> str:
+    """Of a filter, in the visitor's language."""
+    own = image_fields.own().get(name)
+    return own.label(get_language() or "") if own is not None else gettext(_LABELS.get(name, name))
 
 
 def _count(number: int) -> str:
@@ -87,9 +93,10 @@ def _facets(asked: Asked, order: str, found: facets.Facets) -> list[dict[str, An
         ("Shape", "orientation", narrowed("orientation", found.orientations)),
         ("Format", "format", narrowed("format", found.formats)),
     ]
+    own = [(_label(name), name, narrowed(name, values)) for name, values in found.own.items()]
     return [
-        {"label": gettext(label), "values": values}
-        for label, name, values in groups
+        {"label": label, "values": values}
+        for label, name, values in [*((gettext(label), *rest) for label, *rest in groups), *own]
         if name not in asked and len(values) > 1
     ]
 

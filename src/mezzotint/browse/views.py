@@ -14,18 +14,19 @@ from django.http import HttpRequest, HttpResponse, HttpResponseBase
 from django.shortcuts import redirect, render
 from django.template.loader import render_to_string
 from django.templatetags.static import static
-from django.utils.translation import gettext
+from django.utils.translation import get_language, gettext
 from django.views.decorators.http import require_safe
 
 from mezzotint.browse import finding
 from mezzotint.errors import MezzotintError, NotFound
 from mezzotint.problems import problem_headers, status_of
-from mezzotint.repository import dates, filters, looks, nesting, paging, queries
+from mezzotint.repository import dates, filters, image_fields, looks, nesting, paging, queries
 from mezzotint.repository.api.problems import as_domain, plain
 from mezzotint.repository.api.reading import reader
 from mezzotint.repository.links import address_of, file_name, fitted, picture, ratio
 from mezzotint.repository.models import Collection, Image
 from mezzotint.repository.readers import Reader
+from mezzotint.settings.own_fields import OwnField
 from mezzotint.wiring import engine
 
 PAGE = 48
@@ -118,6 +119,7 @@ def image(request: HttpRequest, ident: str) -> HttpResponse:
         "image": shown,
         "near": cards(looks.near(shown, seen)),
         "captured": dates.in_words(shown.captured, gettext),
+        "own": _own(shown),
         "within": within,
         "previous": previous,
         "next": following,
@@ -129,6 +131,19 @@ def image(request: HttpRequest, ident: str) -> HttpResponse:
         **_viewers(request, f"images/{shown.ident}"),
     }
     return render(request, "browse/image.html", context)
+
+
+def _own(shown: Image) -> list[tuple[str, OwnField, list[tuple[str, str]]]]:
+    """The installation's own fields: what each is called, and its values with what finds their like."""
+    slugs, language = [one.slug for one in shown.collections.all()], get_language() or ""
+    return [
+        (own.label(language), own, [(text, _alike(own, text)) for text in said])
+        for own, said in image_fields.shown(shown, slugs, gettext)
+    ]
+
+
+def _alike(own: OwnField, text: str) -> str:
+    return "/?" + urlencode({f"{image_fields.CUSTOM}.{own.name}": text}) if own.facet else ""
 
 
 @_page_for_people

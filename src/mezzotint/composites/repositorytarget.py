@@ -13,7 +13,7 @@ from mezzotint.derivatives import Base
 from mezzotint.errors import Conflict, DocumentRefused
 from mezzotint.host.files import CHUNK
 from mezzotint.names import Ident
-from mezzotint.repository import metadata, queries, services
+from mezzotint.repository import image_fields, metadata, queries, services
 from mezzotint.repository.models import UpdateSession
 from mezzotint.repository.services import Addition
 from mezzotint.transforms.pdf import Document, Rendered
@@ -98,7 +98,7 @@ class RepositoryTarget:
             "source": self._origin[: metadata.TEXT_LIMITS["source"]],
             "captured": self._document.created[:10],
         }
-        return metadata.clean_image({name: value for name, value in fields.items() if value})
+        return image_fields.clean({name: value for name, value in fields.items() if value})
 
     def _description(self) -> str:
         """What the document says of itself, a line each, and its outline."""

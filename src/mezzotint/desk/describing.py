@@ -12,10 +12,10 @@ from django.http import HttpRequest, HttpResponse, QueryDict
 from django.shortcuts import redirect, render
 
 from mezzotint.desk.guard import desk_page
-from mezzotint.desk.labels import LABELS, LONG, beside
+from mezzotint.desk.labels import beside, is_long, label, labels
 from mezzotint.desk.sessions import PAGE, card, latest_of
 from mezzotint.errors import Conflict, Forbidden, InvalidInput, MezzotintError
-from mezzotint.repository import drafts, filters, metadata, paging, queries, services
+from mezzotint.repository import drafts, filters, image_fields, metadata, paging, queries, services
 from mezzotint.repository.api.auth import COMMIT, has, require, who
 from mezzotint.repository.api.reading import reader
 from mezzotint.repository.api.sessions import session_of
@@ -122,7 +122,7 @@ def images(request: HttpRequest) -> HttpResponse:
         "search": asked.get("search", ""),
         "cards": [card(_as_draft(image)) for image in found.items],
         **found.around(asked),
-        "fields": LABELS.items(),
+        "fields": labels().items(),
     }
     return render(request, "desk/images.html", context)
 
@@ -155,7 +155,7 @@ def _with_many(request: HttpRequest, session: UpdateSession, idents: list[str]) 
 def _cleaned(form: QueryDict) -> tuple[metadata.Fields, dict[str, str]]:
     """The fields of a form, and what is wrong with the others."""
     fields, wrong = metadata.Fields(), dict[str, str]()
-    for name, field in metadata.FIELDS.items():
+    for name, field in image_fields.known().items():
         try:
             fields[name] = field.clean(_lines(form.get(name, "")))
         except InvalidInput as error:
@@ -175,16 +175,18 @@ def _form(
     rows = [
         {
             "name": name,
-            "label": LABELS[name],
+            "label": label(name),
             "value": _kept(sent, name, as_cell(draft.fields[name])),
             "was": as_cell(draft.fields[name]),
             "help": field.help,
             "limit": field.limit,
-            "long": name in LONG,
+            "words": field.words,
+            "many": field.many,
+            "long": is_long(name),
             "wrong": (wrong or {}).get(name, "") or _overtaken(draft, name),
             "edited": name in draft.edited,
         }
-        for name, field in metadata.FIELDS.items()
+        for name, field in image_fields.known().items()
     ]
     context = {
         "draft": draft,
@@ -213,14 +215,15 @@ def _neighbours(session: UpdateSession, ident: str) -> tuple[str | None, str | N
 
 
 def _overtaken(draft: Draft, name: str) -> str:
-    if name not in draft.overtaken:
+    if name not in draft.overtaken or draft.live is None:
         return ""
-    return f"Somebody else has made this “{as_cell(getattr(draft.live, name))}” since; saving keeps what stands here."
+    now = as_cell(image_fields.value(draft.live, name))
+    return f"Somebody else has made this “{now}” since; saving keeps what stands here."
 
 
 def _was(form: QueryDict) -> dict[str, str]:
     """What the form showed before anybody wrote into it."""
-    return {name: _lines(form.get(f"was_{name}", "")) for name in metadata.FIELDS}
+    return {name: _lines(form.get(f"was_{name}", "")) for name in image_fields.known()}
 
 
 def _changed(fields: metadata.Fields, was: Mapping[str, str]) -> metadata.Fields:
@@ -229,7 +232,7 @@ def _changed(fields: metadata.Fields, was: Mapping[str, str]) -> metadata.Fields
     def same(name: str, value: Any) -> bool:
         now = as_cell(value)
         lines = was[name].split("\n")
-        return now == was[name] or (name not in LONG and now in {"".join(lines), " ".join(lines)})
+        return now == was[name] or (not is_long(name) and now in {"".join(lines), " ".join(lines)})
 
     return {name: value for name, value in fields.items() if not same(name, value)}
 
@@ -247,5 +250,4 @@ def _kept(sent: QueryDict | None, name: str, now: str) -> str:
 
 
 def _as_draft(image: Image) -> Draft:
-    fields = {name: getattr(image, name) for name in metadata.IMAGE_FIELDS}
-    return Draft(image.ident, image, fields, {"width": image.width, "height": image.height})
+    return Draft(image.ident, image, image_fields.values(image), {"width": image.width, "height": image.height})

@@ -9,11 +9,11 @@ from django.http import HttpRequest, HttpResponse
 from django.shortcuts import redirect, render
 
 from mezzotint.desk.guard import desk_page
-from mezzotint.desk.labels import LABELS
+from mezzotint.desk.labels import label
 from mezzotint.errors import NotFound
 from mezzotint.journal import Change, kind_of
 from mezzotint.names import parse_ident
-from mezzotint.repository import history, metadata, queries, services
+from mezzotint.repository import history, image_fields, queries, services
 from mezzotint.repository.api.auth import COMMIT, has, require, who
 from mezzotint.repository.api.past import events, undone
 from mezzotint.repository.api.reading import reader
@@ -21,6 +21,7 @@ from mezzotint.repository.api.sessions import ANY_CHANGE
 from mezzotint.repository.apply import is_new
 from mezzotint.repository.links import picture
 from mezzotint.repository.models import Collection, Commit, Image
+from mezzotint.repository.spreadsheets.exporting import as_cell
 
 _SHOWN, _TOLD = 200, 5
 
@@ -98,8 +99,8 @@ def set_back(request: HttpRequest, ident: str, seq: int) -> HttpResponse:
     state = history.states_before("image", [ident], seq + 1).get(ident)
     if state is None:
         raise NotFound(f"commit {seq} did not have {ident:.12}")
-    was = {name: state.get(name, nothing) for name, nothing in metadata.EMPTY.items()}
-    fields = {name: value for name, value in was.items() if getattr(image, name) != value}
+    was = image_fields.nothing() | {k: v for k, v in image_fields.flat(state).items() if k in image_fields.known()}
+    fields = {name: value for name, value in was.items() if image_fields.value(image, name) != value}
     if fields:
         version, note = request.POST.get("version"), f"As it was after commit {seq}"
         services.at_once(who(request), lambda mine: services.edit_image(mine, ident, version, fields), note)
@@ -109,7 +110,7 @@ def set_back(request: HttpRequest, ident: str, seq: int) -> HttpResponse:
 
 def _line(name: str, values: tuple[Any, Any]) -> tuple[str, str, str]:
     was, now = (", ".join(value) if isinstance(value, list) else value for value in values)
-    return LABELS.get(name, name.replace("_", " ").capitalize()), was, now
+    return label(name), was, now
 
 
 def _key(change: Change) -> str:
@@ -129,5 +130,6 @@ def _row(change: Change, at: str, there: bool) -> dict[str, Any]:
     if is_new(change, at):
         return row | {"what": "new"}
     now = [name for name, version in change["field_versions"].items() if version == change["version"]]
-    fields = {name: change[name] for name in now if name in metadata.FIELDS and name in change}
+    said = image_fields.flat(change)
+    fields = {label(name): as_cell(said[name]) for name in now if name in said}
     return row | {"what": "described", "fields": fields}

@@ -2,13 +2,35 @@
 
 from __future__ import annotations
 
+from django.utils.translation import get_language
+
 from mezzotint.errors import InvalidInput
-from mezzotint.repository import metadata
+from mezzotint.repository import image_fields
 
 _OTHERWISE = {"alt": "Alternative text", "captured": "Date"}
-LONG = {name for name, field in metadata.FIELDS.items() if (field.limit or 0) >= 2000}
-"""with room for lines"""
-LABELS = {name: _OTHERWISE.get(name, name.replace("_", " ").capitalize()) for name in metadata.FIELDS}
+_MUCH = 2000
+
+
+def labels() -> dict[str, str]:
+    """Of all fields that images have here."""
+    return {name: label(name) for name in image_fields.known()}
+
+
+def label(name: str) -> str:
+    if (own := image_fields.own().get(name)) is not None:
+        return own.label(get_language() or "")
+    bare = name.removeprefix(f"{image_fields.CUSTOM}.")
+    return _OTHERWISE.get(name, bare.replace("_", " ").capitalize())
+
+
+def is_long(name: str) -> bool:
+    """Whether it has room for lines."""
+    return (image_fields.known()[name].limit or 0) >= _MUCH and not _is_link(name)
+
+
+def _is_link(name: str) -> bool:
+    own = image_fields.own().get(name)
+    return own is not None and own.kind == "link"
 
 
 def beside(error: InvalidInput) -> str:

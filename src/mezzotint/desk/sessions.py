@@ -12,7 +12,7 @@ from django.shortcuts import redirect, render
 from django.views.decorators.csrf import csrf_exempt, csrf_protect
 
 from mezzotint.desk.guard import desk_page
-from mezzotint.desk.labels import LABELS
+from mezzotint.desk.labels import labels
 from mezzotint.errors import InvalidInput
 from mezzotint.repository import drafts, paging, services
 from mezzotint.repository.api.auth import COMMIT, has, require, who
@@ -71,7 +71,7 @@ def session(request: HttpRequest, pk: UUID) -> HttpResponse:
         "counts": counts,
         "sections": sections,
         "kind": kind,
-        "fields": LABELS.items(),
+        "fields": labels().items(),
         **found.around({"show": kind}),
         "drafts": [card(one) for one in drafts_of(shown, keys).values()] if kind != "collection" else [],
         "steps": found.items if kind == "collection" else [],

@@ -15,10 +15,11 @@ from django.utils.html import format_html
 from django.utils.safestring import SafeString
 
 from mezzotint.errors import GivenUp, InvalidInput, MezzotintError
-from mezzotint.repository import filters, metadata, services
+from mezzotint.repository import filters, image_fields, metadata, services
 from mezzotint.repository.api.auth import COMMIT, require
 from mezzotint.repository.links import picture
 from mezzotint.repository.models import Collection, Commit, Image, Removal, Snapshot, UpdateSession
+from mezzotint.repository.spreadsheets.exporting import as_cell
 
 _REFUSED = "mezzotint.refused"
 _MOST_PAGED = 10_000
@@ -74,12 +75,13 @@ class ImageForm(forms.ModelForm[Image]):
         super().__init__(*args, **kwargs)
         self.initial["seen_version"] = self.instance.version
         self.initial["tags"] = ", ".join(self.instance.tags)
+        self.initial.update({name: as_cell(image_fields.value(self.instance, name)) for name in image_fields.own()})
 
     def clean(self) -> dict[str, Any]:
         cleaned = super().clean() or {}
-        for name, check in metadata.IMAGE_FIELDS.items():
+        for name, field in image_fields.known().items():
             try:
-                cleaned[name] = check(cleaned.get(name, ""))
+                cleaned[name] = field.clean(cleaned.get(name, ""))
             except MezzotintError as error:
                 self.add_error(name, str(error))
         return cleaned
@@ -125,8 +127,16 @@ class ImageAdmin(CommittingAdmin):
     def has_add_permission(self, request: HttpRequest) -> bool:
         return False  # pictures come in by ingest and by the API
 
+    def get_form(self, request: HttpRequest, obj: Any | None = None, change: bool = False, **kwargs: Any) -> Any:
+        """With the installation's own fields."""
+        own = {
+            name: forms.CharField(required=False, label=field.label(), help_text=field.help)
+            for name, field in image_fields.own().items()
+        }
+        return super().get_form(request, obj, change, form=type("OwnImageForm", (ImageForm,), own), **kwargs)
+
     def save_model(self, request: HttpRequest, obj: Image, form: Any, change: bool) -> None:
-        fields = {name: form.cleaned_data[name] for name in form.changed_data if name in metadata.IMAGE_FIELDS}
+        fields = {name: form.cleaned_data[name] for name in form.changed_data if name in image_fields.known()}
         version = form.cleaned_data["seen_version"]
         if fields:
             self.commit(request, lambda s: services.edit_image(s, obj.ident, version, fields))

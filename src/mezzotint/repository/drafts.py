@@ -10,7 +10,7 @@ from django.db.models import Exists, OuterRef, Q, QuerySet
 
 from mezzotint.errors import InvalidInput, NotFound
 from mezzotint.names import is_ident
-from mezzotint.repository import metadata, services, sessions, slugs
+from mezzotint.repository import image_fields, metadata, services, sessions, slugs
 from mezzotint.repository.models import Image, SessionChange, UpdateSession
 
 Kind = SessionChange.Kind
@@ -126,11 +126,11 @@ class Work:
         name = "tags" if self.what in {"add", "take"} else self.field
         if self.what not in WORK:
             raise InvalidInput("what", f"cannot be {self.what!r:.40}", ", ".join(WORK))
-        if name not in metadata.FIELDS:
-            raise InvalidInput("field", f"cannot be {name!r:.40}", ", ".join(metadata.FIELDS))
+        if name not in image_fields.known():
+            raise InvalidInput("field", f"cannot be {name!r:.40}", ", ".join(image_fields.known()))
         if self.what != "set" and not self.value.strip():
             raise InvalidInput("value", "is missing", "what is added, taken away or replaced")
-        new = metadata.clean_image({name: self._made(name, fields[name])})
+        new = image_fields.clean({name: self._made(name, fields[name])})
         return {} if new[name] == fields[name] else new
 
     def _made(self, name: str, now: Any) -> Any:
@@ -140,7 +140,7 @@ class Work:
                 return [*now, *(tag for tag in given if tag not in now)]
             case "take":
                 return [tag for tag in now if tag not in given]
-            case "replace" if metadata.FIELDS[name].many:
+            case "replace" if image_fields.known()[name].many:
                 return [tag.replace(self.value, self.by) for tag in now]
             case "replace":
                 return now.replace(self.value, self.by)
@@ -154,9 +154,9 @@ def _draft(ident: str, pending: sessions.Pending, live: Image | None) -> Draft |
     if live is None:
         assert pending.added is not None
         facts = {name: pending.added[name] for name in sessions.FACTS}
-        fields = metadata.EMPTY | pending.added["fields"] | pending.edited
+        fields = image_fields.nothing() | pending.added["fields"] | pending.edited
         return Draft(ident, None, fields, facts, joins=joins, removed=pending.removed)
-    now = {name: getattr(live, name) for name in metadata.IMAGE_FIELDS}
+    now = image_fields.values(live)
     edited = [name for name, value in pending.edited.items() if now[name] != value]
     overtaken = [
         name for name in edited if not live.field_versions.get(name, 1) <= pending.seen.get(name, 0) <= live.version

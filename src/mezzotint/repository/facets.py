@@ -6,10 +6,11 @@ from __future__ import annotations
 from collections import Counter
 from collections.abc import Iterable, Sequence
 from dataclasses import dataclass
+from typing import Any
 
 from django.db.models import Count, QuerySet
 
-from mezzotint.repository import dates
+from mezzotint.repository import dates, image_fields
 from mezzotint.repository.models import Image, Membership
 from mezzotint.repository.patience import patient
 from mezzotint.repository.readers import Reader
@@ -38,12 +39,14 @@ class Facets:
     years: Values
     formats: Values
     orientations: Values
+    own: dict[str, Values]
+    """of those of the installation's own fields that are facets"""
 
 
 def of(chosen: QuerySet[Image], reader: Reader) -> Facets:
     """Raises GivenUp."""
     with patient(engine().settings.search_timeout, "MEZZOTINT_SEARCH_TIMEOUT"):
-        columns = ("pk", "creator", "captured_first", "format", "width", "height", "tags", "captured_last")
+        columns = ("pk", "creator", "captured_first", "format", "width", "height", "tags", "captured_last", "custom")
         rows = list(chosen.order_by("-added", "-ident").values_list(*columns)[: MOST + 1])
         total, rows = len(rows), rows[:MOST]
         slugs, titles = _collections([row[0] for row in rows], reader)
@@ -56,6 +59,11 @@ def of(chosen: QuerySet[Image], reader: Reader) -> Facets:
         sorted(_frequent(year for row in rows for year in _years(row[2], row[7]))),
         _frequent(row[3] for row in rows),
         _frequent(orientation(row[4], row[5]) for row in rows),
+        {
+            name: _frequent(text for row in rows for text in _texts(row[8].get(own.name)))
+            for name, own in image_fields.own().items()
+            if own.facet
+        },
     )
 
 
@@ -68,6 +76,10 @@ def _years(first: str, last: str) -> list[str]:
     """Those that a picture may be of, where that is not anything; of four digits."""
     found = dates.years((first, last))
     return [f"{year:04d}" for year in found if 0 <= year <= 9999] if len(found) <= _VAGUE else []
+
+
+def _texts(value: Any) -> list[str]:
+    return [value] if isinstance(value, str) else value or []
 
 
 def _frequent(values: Iterable[str]) -> Values:

@@ -14,11 +14,11 @@ from dataclasses import dataclass
 from typing import Any
 
 from django.db import connection
-from django.db.models import BooleanField, QuerySet
+from django.db.models import BooleanField, Q, QuerySet
 from django.db.models.expressions import RawSQL
 
 from mezzotint.errors import InvalidInput
-from mezzotint.repository import dates
+from mezzotint.repository import dates, image_fields
 from mezzotint.repository.fulltext import WORDS_OF, folded
 from mezzotint.repository.metadata import clean_captured, clean_text
 from mezzotint.repository.models import Image
@@ -39,6 +39,11 @@ FILTERS = (
     "search", "collection", "tag", "format", "creator", "orientation", "captured_after", "captured_before",
     *(f"{side}_{name}" for name in _RANGES for side in ("min", "max")),
 )  # fmt: skip
+
+
+def names() -> list[str]:
+    """All filters there are here: those of the installation's own fields are called as the fields are."""
+    return [*FILTERS, *image_fields.own()]
 
 
 @dataclass(frozen=True, slots=True)
@@ -69,13 +74,13 @@ class Condition:
 
 def given(parameters: Mapping[str, Any]) -> dict[str, str]:
     """Of an address's parameters those that are filters and say something."""
-    return {name: value for name in FILTERS if (value := str(parameters.get(name, "")).strip())}
+    return {name: value for name in names() if (value := str(parameters.get(name, "")).strip())}
 
 
 def images(parameters: Mapping[str, str], reader: Reader = EVERYTHING) -> QuerySet[Image]:
-    """Those that the reader sees and that meet all of the given FILTERS. Raises InvalidInput, GivenUp."""
+    """Those that the reader sees and that meet all of the given filters. Raises InvalidInput, GivenUp."""
     chosen = reader.images()
-    for name in FILTERS:
+    for name in names():
         value = clean_text(name, parameters.get(name, ""), 1000)
         if value:
             chosen = _filtered(chosen, name, value, reader)
@@ -109,6 +114,11 @@ def _filtered(chosen: QuerySet[Image], name: str, value: str, reader: Reader) ->
     if name == "collection":
         pk = reader.collections().filter(slug=value).values_list("pk", flat=True).first()
         return chosen.none() if pk is None else _narrowed(chosen, Condition.listed(_COLLECTED, pk))
+    if name in image_fields.own():
+        bare = name.removeprefix(f"{image_fields.CUSTOM}.")
+        if connection.vendor == "postgresql":
+            return chosen.filter(Q(custom__contains={bare: value}) | Q(custom__contains={bare: [value]}))
+        return _narrowed(chosen, Condition.listed(_CUSTOM, bare, value))
     if name == "tag" and connection.vendor == "postgresql":
         return chosen.filter(tags__contains=[value])
     if name == "tag":
@@ -151,6 +161,7 @@ def _narrowed(chosen: QuerySet[Image], condition: Condition) -> QuerySet[Image]:
 
 
 _TAGGED = "SELECT image_id FROM repository_image_tag WHERE value = %s"
+_CUSTOM = "SELECT image_id FROM repository_image_custom WHERE name = %s AND value = %s"
 _COLLECTED = "SELECT image_id FROM repository_membership WHERE collection_id = %s"
 _BEGUN = "SELECT id FROM repository_image WHERE ident >= %s AND ident < %s"
 _MATCHED = "SELECT rowid FROM repository_image_search WHERE repository_image_search MATCH %s"

@@ -25,8 +25,11 @@ _LETTERS = {
 }  # fmt: skip
 """what is written for letters where they are not at hand; accents that can be taken off are another matter"""
 _APOSTROPHES = ("'", "\N{RIGHT SINGLE QUOTATION MARK}", "\N{MODIFIER LETTER APOSTROPHE}")
-_PROSE = {"description", "alt"}
+_PROSE = {"description", "alt", "custom"}
 """which is full of them"""
+_COLUMNS = (*SEARCHED, "custom")
+_LONGEST = 200
+"""characters of a value of the installation's own fields that can be asked for"""
 
 
 def folded(text: str) -> str:
@@ -38,6 +41,8 @@ def folded(text: str) -> str:
 def _folded(row: str, column: str) -> str:
     """A column as it is indexed, in SQL: names are found with their apostrophes and without."""
     said = f"{row}.{column}"
+    if column == "custom":  # its values, without the names of the fields
+        said = f"(SELECT coalesce(group_concat(atom, ' '), '') FROM json_tree({said}) WHERE atom IS NOT NULL)"
     if column not in _PROSE:
         bare = said
         for mark in _APOSTROPHES:
@@ -52,19 +57,37 @@ def _quoted(text: str) -> str:
     return "'" + text.replace("'", "''") + "'"
 
 
-_COLUMNS = ", ".join(SEARCHED)
-_NEW, _OLD = (", ".join(_folded(row, column) for column in SEARCHED) for row in ("new", "old"))
-_ADD = f"INSERT INTO {_TABLE} (rowid, {_COLUMNS}) VALUES (new.id, {_NEW});"
-_REMOVE = f"INSERT INTO {_TABLE} ({_TABLE}, rowid, {_COLUMNS}) VALUES ('delete', old.id, {_OLD});"
-_TAG = "repository_image_tag"
-_ADD_TAGS = (
-    f"INSERT OR IGNORE INTO {_TAG} (value, image_id) "
-    "SELECT CAST(tag.value AS TEXT), new.id FROM json_each(new.tags) AS tag;"
+_LISTED = ", ".join(_COLUMNS)
+_NEW, _OLD = (", ".join(_folded(row, column) for column in _COLUMNS) for row in ("new", "old"))
+_ADD = f"INSERT INTO {_TABLE} (rowid, {_LISTED}) VALUES (new.id, {_NEW});"
+_REMOVE = f"INSERT INTO {_TABLE} ({_TABLE}, rowid, {_LISTED}) VALUES ('delete', old.id, {_OLD});"
+_TAG, _CUSTOM = "repository_image_tag", "repository_image_custom"
+_ALL = "repository_image AS new,"
+"""in the place of one row"""
+
+
+def _tags(row: str, images: str = "") -> str:
+    """Values and ids, in SQL."""
+    return f"SELECT CAST(tag.value AS TEXT), {row}.id FROM {images} json_each({row}.tags) AS tag"
+
+
+def _custom(row: str, images: str = "") -> str:
+    """Names, values and ids of the installation's own fields, those that can be asked for."""
+    each = "json_each(CASE own.type WHEN 'array' THEN own.value ELSE json_array(own.value) END)"
+    return (
+        f"SELECT own.key, CAST(one.value AS TEXT), {row}.id FROM {images} json_each({row}.custom) AS own, "
+        f"{each} AS one WHERE length(one.value) <= {_LONGEST}"
+    )
+
+
+_ADD_TAGS, _ALL_TAGS = (
+    f"INSERT OR IGNORE INTO {_TAG} (value, image_id) {_tags('new', images)};" for images in ("", _ALL)
 )
-_REMOVE_TAGS = (
-    f"DELETE FROM {_TAG} WHERE image_id = old.id "
-    "AND value IN (SELECT CAST(tag.value AS TEXT) FROM json_each(old.tags) AS tag);"
+_REMOVE_TAGS = f"DELETE FROM {_TAG} WHERE (value, image_id) IN ({_tags('old')});"
+_ADD_CUSTOM, _ALL_CUSTOM = (
+    f"INSERT OR IGNORE INTO {_CUSTOM} (name, value, image_id) {_custom('new', images)};" for images in ("", _ALL)
 )
+_REMOVE_CUSTOM = f"DELETE FROM {_CUSTOM} WHERE (name, value, image_id) IN ({_custom('old')});"
 _TRIGGERS = {
     f"{_TABLE}_add": ("INSERT", _ADD),
     f"{_TABLE}_remove": ("DELETE", _REMOVE),
@@ -72,10 +95,14 @@ _TRIGGERS = {
     f"{_TAG}_add": ("INSERT", _ADD_TAGS),
     f"{_TAG}_remove": ("DELETE", _REMOVE_TAGS),
     f"{_TAG}_change": ("UPDATE OF id, tags", _REMOVE_TAGS + _ADD_TAGS),
+    f"{_CUSTOM}_add": ("INSERT", _ADD_CUSTOM),
+    f"{_CUSTOM}_remove": ("DELETE", _REMOVE_CUSTOM),
+    f"{_CUSTOM}_change": ("UPDATE OF id, custom", _REMOVE_CUSTOM + _ADD_CUSTOM),
 }
 
 
-WORDS_OF = ", ".join(f"{name}::text" if FIELDS[name].many else name for name in SEARCHED)
+_TEXTS = """jsonb_path_query_array(custom, 'strict $.** ? (@.type() == "string")')::text"""
+WORDS_OF = ", ".join([*(f"{name}::text" if FIELDS[name].many else name for name in SEARCHED), _TEXTS])
 """what PostgreSQL's index is over, as an expression that it has to be asked by"""
 _one = {letter: other for letter, other in _LETTERS.items() if len(other) == 1}
 _two = {letter: other for letter, other in _LETTERS.items() if len(other) == 2}
@@ -122,10 +149,26 @@ def rebuild(database: BaseDatabaseWrapper) -> None:
                 cursor.execute(f"DROP TRIGGER IF EXISTS {name}")
         cursor.execute(f"DROP TABLE IF EXISTS {_TABLE}")
         cursor.execute(
-            f"CREATE VIRTUAL TABLE {_TABLE} USING fts5({_COLUMNS}, content = 'repository_image', content_rowid = 'id', "
+            f"CREATE VIRTUAL TABLE {_TABLE} USING fts5({_LISTED}, content = 'repository_image', content_rowid = 'id', "
             "tokenize = 'unicode61 remove_diacritics 2', prefix = '2 3')"
         )
-        cursor.execute(f"INSERT INTO {_TABLE} (rowid, {_COLUMNS}) SELECT new.id, {_NEW} FROM repository_image AS new")
+        cursor.execute(f"INSERT INTO {_TABLE} (rowid, {_LISTED}) SELECT new.id, {_NEW} FROM repository_image AS new")
+
+
+def is_follower(name: str) -> bool:
+    """Whether a trigger is one of those that keep words, tags and values in step, in whatever version."""
+    return name.startswith((_TABLE, _TAG, _CUSTOM))
+
+
+def refill(database: BaseDatabaseWrapper) -> None:
+    """Make all that is kept in step with the images anew, where they have come in without it."""
+    rebuild(database)
+    if database.vendor == "sqlite":
+        with database.cursor() as cursor:
+            for table, add_all in ((_TAG, _ALL_TAGS), (_CUSTOM, _ALL_CUSTOM)):
+                cursor.execute(f"DELETE FROM {table}")
+                cursor.execute(add_all)
+    install(database)
 
 
 def tidy() -> bool:

@@ -16,7 +16,7 @@ from django.db.models import QuerySet
 
 from mezzotint.errors import Conflict, JournalBroken, NotFound, StoreUnavailable
 from mezzotint.journal import Change, Head, Segment, kind_of
-from mezzotint.repository import metadata, standing
+from mezzotint.repository import image_fields, metadata, standing
 from mezzotint.repository.apply import is_new
 from mezzotint.repository.models import Commit, Installation
 from mezzotint.repository.tables import Trace
@@ -191,11 +191,22 @@ def _event(kind: Kind, commit: Commit, at: str, changes: list[Change], earlier: 
 
 
 def _set(kind: Kind, state: Change, earlier: Change | None, fresh: bool) -> Iterator[tuple[str, tuple[Any, Any]]]:
-    empty = metadata.EMPTY if kind == "image" else metadata.EMPTY_COLLECTION
-    was = empty if fresh or earlier is None else empty | earlier
-    versions = state.get("field_versions", {})
+    said, before = (_said(kind, one) for one in (state, {} if fresh or earlier is None else earlier))
+    empty = _nothing(kind, [*said, *before])
+    was, versions = empty | before, state.get("field_versions", {})
     for name, nothing in empty.items():
-        now = state.get(name, nothing)
+        now = said.get(name, nothing)
         mine = fresh or earlier is not None or kind == "collection" or versions.get(name) == state["version"]
         if now != was[name] and mine:
             yield name, (was[name], now)
+
+
+def _said(kind: Kind, state: Change) -> metadata.Fields:
+    return image_fields.flat(state) if kind == "image" else {k: state[k] for k in metadata.OF_COLLECTIONS if k in state}
+
+
+def _nothing(kind: Kind, names: Iterable[str]) -> metadata.Fields:
+    """What one is of which nothing is said, with fields that only these states know."""
+    if kind != "image":
+        return metadata.EMPTY_COLLECTION
+    return image_fields.nothing() | {name: image_fields.empty(name) for name in names}

@@ -6,7 +6,7 @@ from collections.abc import Mapping, Sequence
 
 from mezzotint.errors import InvalidInput, NotFound
 from mezzotint.names import is_ident, parse_ident
-from mezzotint.repository import metadata, queries, services
+from mezzotint.repository import image_fields, metadata, queries, services
 from mezzotint.repository.models import Image, SessionChange, UpdateSession
 
 MOST = 10_000
@@ -61,7 +61,7 @@ def _each(images: Sequence[object]) -> list[tuple[str, int | None, metadata.Fiel
         fields = {name: value for name, value in one.items() if name not in {"ident", "version"}}
         try:
             ident, version = str(parse_ident(str(one.get("ident", "")))), metadata.clean_version(one.get("version"))
-            edits.append((ident, version, metadata.clean_image(fields)))
+            edits.append((ident, version, image_fields.clean(fields)))
         except InvalidInput as error:
             raise InvalidInput(f"images[{number}].{error.field}", error.detail, error.limit) from None
     idents = [ident for ident, _, _ in edits]
@@ -74,8 +74,8 @@ def _each(images: Sequence[object]) -> list[tuple[str, int | None, metadata.Fiel
 def _alike(asked: Mapping[str, object]) -> list[tuple[str, int | None, metadata.Fields]]:
     said = asked.get("set", {})
     if not isinstance(said, dict):
-        raise InvalidInput("set", "is not an object", " ".join(metadata.IMAGE_FIELDS))
-    fields = metadata.clean_image(said)
+        raise InvalidInput("set", "is not an object", " ".join(image_fields.known()))
+    fields = image_fields.clean(said)
     come, go = (metadata.clean_tags(asked.get(name, [])) for name in ("add_tags", "remove_tags"))
     if not (fields or come or go):
         raise InvalidInput("set", "is missing", "what is to be said, add_tags, or remove_tags")
@@ -86,7 +86,7 @@ def _alike(asked: Mapping[str, object]) -> list[tuple[str, int | None, metadata.
         if come or go:
             tags = [tag for tag in fields.get("tags", image.tags) if tag not in go]
             new["tags"] = metadata.clean_tags([*tags, *(tag for tag in come if tag not in tags)])
-        new = {name: value for name, value in new.items() if getattr(image, name) != value}
+        new = {name: value for name, value in new.items() if image_fields.value(image, name) != value}
         if new:
             edits.append((ident, image.version, new))
     return edits

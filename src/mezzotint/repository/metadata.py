@@ -1,11 +1,12 @@
 """The fields that people edit, in one table: what may stand in them. Pure.
 
 The API, its documentation, CSV files, the admin, search and sessions derive from it. A new field is a row here, a
-column of `models.Image`, and a migration.
+column of `models.Image`, and a migration. What an installation adds to them is in `image_fields`.
 """
 
 from __future__ import annotations
 
+import json
 import re
 import unicodedata
 from collections.abc import Callable, Mapping
@@ -41,14 +42,30 @@ def clean_text(field: str, value: object, limit: int) -> str:
 
 
 def clean_tags(value: object) -> list[str]:
-    """A list of texts, or one text with commas; without doubles, in order."""
+    """As `clean_several`, of texts."""
+    return clean_several("tags", value, partial(clean_text, "tags", limit=MAX_TAG))
+
+
+def clean_several(field: str, value: object, clean_one: Callable[[object], str]) -> list[str]:
+    """A list of texts, or one text with commas, or with JSON, as a text has it some of whose parts have commas; without
+    doubles, in order. Raises InvalidInput."""
     if isinstance(value, str):
-        value = [tag for tag in value.split(",") if tag.strip()]
+        is_json = value.startswith(('["', "[\u201c", "[\u201e"))
+        value = _list_of_json(field, value) if is_json else [part for part in value.split(",") if part.strip()]
     if not isinstance(value, list | tuple):
-        raise InvalidInput("tags", f"is {_kind(value)}", "a list of texts, or one text with commas")
+        raise InvalidInput(field, f"is {_kind(value)}", "a list of texts, or one text with commas")
     if len(value) > MAX_TAGS:
-        raise InvalidInput("tags", f"has {len(value)} entries", f"up to {MAX_TAGS}")
-    return list(dict.fromkeys(tag for tag in (clean_text("tags", item, MAX_TAG) for item in value) if tag))
+        raise InvalidInput(field, f"has {len(value)} entries", f"up to {MAX_TAGS}")
+    return list(dict.fromkeys(text for text in map(clean_one, value) if text))
+
+
+def _list_of_json(field: str, text: str) -> object:
+    """Raises InvalidInput for what looks like it and is not."""
+    try:
+        return json.loads(text)
+    except (ValueError, RecursionError):
+        detail = f"looks like JSON, and is none: {text!r:.80}"
+        raise InvalidInput(field, detail, 'a, b, or ["a", "b, c"]') from None
 
 
 def clean_captured(value: object, name: str = "captured") -> str:
@@ -156,12 +173,8 @@ SEARCHED = tuple(name for name, field in FIELDS.items() if field.searched)
 TEXT_LIMITS = {name: field.limit for name, field in FIELDS.items() if field.limit is not None}
 
 
-def clean_image(fields: Mapping[str, object]) -> Fields:
-    """The editable fields of an image, checked. Raises InvalidInput, for unknown fields too."""
-    return _clean(fields, IMAGE_FIELDS)
-
-
 def clean_collection(fields: Mapping[str, object]) -> Fields:
+    """The editable fields of a collection, checked. Raises InvalidInput, for unknown fields too."""
     return _clean(fields, COLLECTION_FIELDS)
 
 

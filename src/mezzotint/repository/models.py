@@ -35,6 +35,7 @@ class Image(models.Model):
     alt = models.TextField(blank=True, default="", help_text="what is to be seen, for who does not see it")
     licence = models.TextField(blank=True, default="", help_text="its address, or its name")
     file_name = models.TextField(blank=True, default="", help_text="that it came in by")
+    custom = models.JSONField(default=dict, blank=True, editable=False, help_text="the installation's own fields")
     exif = models.JSONField(default=dict, editable=False)
     width = models.PositiveIntegerField(editable=False)
     height = models.PositiveIntegerField(editable=False)

@@ -11,9 +11,10 @@ from typing import Any
 from urllib.parse import quote, urlsplit
 
 from mezzotint.names import FORMATS
-from mezzotint.repository import dates
+from mezzotint.repository import dates, image_fields
 from mezzotint.repository.links import fitted
 from mezzotint.repository.models import Collection, Image
+from mezzotint.settings.own_fields import OwnField
 
 CONTEXT = "http://iiif.io/api/presentation/3/context.json"
 MEDIA_TYPE = f'application/ld+json;profile="{CONTEXT}"'
@@ -38,7 +39,7 @@ class Presentation:
             "id": f"{self._base}{ROOT}/images/{image.ident}/manifest.json",
             "type": "Manifest",
             "label": _said(_title(image)),
-            **self._described(image),
+            **self._described(image, [one.slug for one in image.collections.all()]),
             "thumbnail": [self._thumbnail(image)],
             "provider": [self._provider()],
             "homepage": [self._page(f"/image/{image.ident}/", _title(image))],
@@ -61,7 +62,7 @@ class Presentation:
             "provider": [self._provider()],
             "homepage": [self._page(f"/collection/{quote(collection.slug)}/", collection.title or collection.slug)],
             "seeAlso": [self._data(f"/api/collections/{quote(collection.slug)}/")],
-            "items": [self._canvas(image, at, described=True) for image in chosen],
+            "items": [self._canvas(image, at, within=collection.slug) for image in chosen],
         }
 
     def collections(self, found: Iterable[Collection], cursor: str, following: str | None) -> dict[str, Any]:
@@ -89,8 +90,8 @@ class Presentation:
     def _list(self, cursor: str) -> str:
         return f"{self._base}{ROOT}/collection.json" + (f"?cursor={quote(cursor)}" if cursor else "")
 
-    def _canvas(self, image: Image, at: str, *, described: bool = False) -> dict[str, Any]:
-        """`at`: the address of what it is in."""
+    def _canvas(self, image: Image, at: str, *, within: str | None = None) -> dict[str, Any]:
+        """`at`: the address of what it is in; `within` a collection it is described."""
         address = f"{at}/canvas/{image.ident}"
         return {
             "id": address,
@@ -98,7 +99,7 @@ class Presentation:
             "label": _said(_title(image)),
             "width": image.width,
             "height": image.height,
-            **(self._described(image) if described else {}),
+            **(self._described(image, [within]) if within is not None else {}),
             "thumbnail": [self._thumbnail(image)],
             "rendering": [self._original(image)],
             "seeAlso": [self._data(f"/api/images/{image.ident}/")],
@@ -119,7 +120,7 @@ class Presentation:
             ],
         }
 
-    def _described(self, image: Image) -> dict[str, Any]:
+    def _described(self, image: Image, slugs: Iterable[str]) -> dict[str, Any]:
         found: dict[str, Any] = {}
         if image.description.strip():
             found["summary"] = _said(image.description)
@@ -134,6 +135,7 @@ class Presentation:
             for english, german, values in facts
             if (said := [value for value in values if value.strip()])
         ]
+        metadata += [{"label": _labels(own), "value": {"none": said}} for own, said in image_fields.shown(image, slugs)]
         if metadata:
             found["metadata"] = metadata
         if _RIGHTS.fullmatch(rights := image.rights.strip()):
@@ -198,3 +200,8 @@ def _said(text: str) -> dict[str, list[str]]:
 
 def _title(image: Image) -> str:
     return image.title.strip() or f"{image.ident[:12]}"
+
+
+def _labels(own: OwnField) -> dict[str, list[str]]:
+    named = {language: [label] for language, label in own.labels.items() if language}
+    return named or {"none": [own.label()]}

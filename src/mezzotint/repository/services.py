@@ -12,7 +12,7 @@ from django.db import transaction
 from mezzotint.derivatives import Base
 from mezzotint.errors import Conflict, InvalidInput, NotFound
 from mezzotint.names import Ident, parse_ident
-from mezzotint.repository import metadata, nesting, queries, standing
+from mezzotint.repository import image_fields, metadata, nesting, queries, standing
 from mezzotint.repository.commits import commit
 from mezzotint.repository.intake import told
 from mezzotint.repository.models import Collection, Commit, Image, SessionChange, UpdateSession
@@ -80,9 +80,9 @@ def _addition_fields(addition: Addition) -> dict[str, Any]:
 
 def edit_image(session: UpdateSession, ident: str, version: object, fields: Mapping[str, object]) -> None:
     """Have the session set fields of an image, as seen at `version`."""
-    cleaned = metadata.clean_image(fields)
+    cleaned = image_fields.clean(fields)
     if not cleaned:
-        raise InvalidInput("fields", "are missing", " ".join(metadata.IMAGE_FIELDS))
+        raise InvalidInput("fields", "are missing", " ".join(image_fields.known()))
     live = _is_live(session, ident)
     seen = metadata.clean_version(version) if live or version is not None else None
     write_steps(session, [SessionChange(session=session, kind=Kind.EDIT, key=ident, fields=cleaned, seen_version=seen)])
@@ -155,7 +155,7 @@ def bring_back(session: UpdateSession, ident: str) -> None:
     collections that are still there. Raises NotFound."""
     state = removals.bring_back(ident)
     fields = {
-        "fields": {name: state.get(name, empty) for name, empty in metadata.EMPTY.items()},
+        "fields": image_fields.nothing() | image_fields.flat(state),
         "facts": {name: state[name] for name in FACTS},
         "collections": dict(
             Collection.objects.filter(slug__in=state.get("collections", [])).values_list("slug", "title")

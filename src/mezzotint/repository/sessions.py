@@ -9,7 +9,8 @@ from typing import Any
 
 from mezzotint.errors import Conflict
 from mezzotint.journal import Change
-from mezzotint.repository.metadata import COLLECTION_FIELDS, EMPTY, EMPTY_COLLECTION, IMAGE_FIELDS, PUBLIC, Fields
+from mezzotint.repository import image_fields, metadata, required
+from mezzotint.repository.metadata import COLLECTION_FIELDS, EMPTY_COLLECTION, PUBLIC, Fields
 from mezzotint.repository.models import Collection, Image, Membership, Removal, SessionChange, UpdateSession
 from mezzotint.repository.slugs import slug_of
 
@@ -85,12 +86,14 @@ def changes_of(session: UpdateSession, at: str) -> list[Change]:
     if conflicts:
         named = "; ".join(f"{key[:12]}: {', '.join(fields)}" for key, fields in list(conflicts.items())[:5])
         raise Conflict(f"somebody else has changed this meanwhile ({named}); nothing was committed", conflicts)
-    return [change for change in images if change is not None] + collections
+    made = [change for change in images if change is not None] + collections
+    required.check(made, live)
+    return made
 
 
 def state_of(image: Image) -> Change:
     """An image as the journal has it."""
-    names = (*IMAGE_FIELDS, *FACTS, "version", "field_versions")
+    names = (*image_fields.COLUMNS, *FACTS, "version", "field_versions")
     return {"put": "image", "ident": image.ident, "added": image.added.isoformat()} | {
         name: getattr(image, name) for name in names
     }
@@ -114,7 +117,7 @@ def _image_change(
             conflicts[ident] = ["removed"]
             return None
         return _new_image(ident, pending, removed, at)
-    edited = {name: value for name, value in pending.edited.items() if getattr(live, name) != value}
+    edited = {name: value for name, value in pending.edited.items() if image_fields.value(live, name) != value}
     overwritten = [
         name for name in edited if not live.field_versions.get(name, 1) <= pending.seen.get(name, 0) <= live.version
     ]
@@ -125,15 +128,16 @@ def _image_change(
         return None
     version = live.version + 1
     versions = live.field_versions | dict.fromkeys(edited, version)
-    return {**state_of(live), **edited, "version": version, "field_versions": versions}
+    said = image_fields.stored(edited, live.custom)
+    return {**state_of(live), **said, "version": version, "field_versions": versions}
 
 
 def _new_image(ident: str, pending: Pending, removed: Removal | None, at: str) -> Change:
     """One that was here before goes on from the version it had: an edit that saw that comes too late."""
     assert pending.added is not None
     version = 1 if removed is None else removed.state.get("version", 0) + 1
-    versions = dict.fromkeys(IMAGE_FIELDS, version) if removed is not None else {}
-    fields: Fields = EMPTY | pending.added["fields"] | pending.edited
+    versions = dict.fromkeys(image_fields.known(), version) if removed is not None else {}
+    fields = image_fields.stored(metadata.EMPTY | pending.added["fields"] | pending.edited)
     facts: dict[str, Any] = {name: pending.added[name] for name in FACTS}
     state: Change = {"put": "image", "ident": ident, "added": at, "version": version, "field_versions": versions}
     return state | fields | facts

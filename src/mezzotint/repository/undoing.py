@@ -8,7 +8,7 @@ from dataclasses import dataclass, field
 
 from mezzotint.errors import Conflict, NotFound
 from mezzotint.journal import Change, Segment, kind_of
-from mezzotint.repository import history, metadata, queries, services
+from mezzotint.repository import history, image_fields, metadata, queries, services
 from mezzotint.repository.apply import is_new
 from mezzotint.repository.models import Collection, Image, Membership, UpdateSession
 from mezzotint.repository.upkeep import removals
@@ -114,7 +114,9 @@ def _still(change: Change, live: Image, made: Plan) -> list[str]:
 def _set_back(edited: dict[str, tuple[int, list[str]]], before: dict[str, Change], made: Plan) -> None:
     for ident, (version, names) in edited.items():
         if (was := before.get(ident)) is not None:
-            made.edit.append((ident, version, {name: was.get(name, metadata.EMPTY[name]) for name in names}))
+            made.edit.append(
+                (ident, version, {name: image_fields.flat(was).get(name, image_fields.empty(name)) for name in names})
+            )
         else:
             made.kept.append(f"{ident[:12]}: what was there before is not known yet")
 

@@ -23,6 +23,7 @@ from mezzotint.host.files import place_secret
 from mezzotint.host.rates import Rate
 from mezzotint.settings import addresses, appearance, machine
 from mezzotint.settings import parsing as p
+from mezzotint.settings.own_fields import OwnField, parse_own_fields
 from mezzotint.settings.variables import check_names, value
 
 __all__ = ["Settings"]
@@ -51,6 +52,7 @@ class Settings:
     logo: Path | None = p.setting("MEZZOTINT_LOGO", p.parse_path, None)
     colours: tuple[str, str] | None = p.setting("MEZZOTINT_COLOURS", appearance.parse_colours, None)
     footer: str | None = p.setting("MEZZOTINT_FOOTER", appearance.parse_footer, None)
+    own_fields: tuple[OwnField, ...] | None = p.setting("MEZZOTINT_FIELDS", parse_own_fields, None)
     viewers: tuple[tuple[str, str], ...] | None = p.setting("MEZZOTINT_VIEWERS", addresses.parse_viewers, None)
     public_read: bool = p.setting("MEZZOTINT_PUBLIC_READ", p.parse_bool, "true")
     cors_origins: tuple[str, ...] | None = p.setting("MEZZOTINT_CORS_ORIGINS", addresses.parse_origins, None)

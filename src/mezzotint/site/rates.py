@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable
+from collections.abc import Callable, Sequence
 
 from django.conf import settings
 from django.http import HttpRequest, HttpResponse, HttpResponseBase
@@ -10,9 +10,9 @@ from django.http import HttpRequest, HttpResponse, HttpResponseBase
 from mezzotint.browse.views import error_page
 from mezzotint.errors import TooMuchForOne, Unauthorized
 from mezzotint.host.rates import client_network
+from mezzotint.repository import filters
 from mezzotint.repository.api.auth import shown_token
 from mezzotint.repository.api.problems import plain
-from mezzotint.repository.filters import FILTERS
 from mezzotint.wiring import engine
 
 _LOGINS = {"/login/", "/admin/login/"}
@@ -36,9 +36,9 @@ class Rated:
         return self._get_response(request)
 
 
-def _asked(path: str) -> tuple[str, ...]:
+def _asked(path: str) -> Sequence[str]:
     """What costs a search: the front page counts what any filter finds."""
-    return FILTERS if path == "/" else _ASKED
+    return filters.names() if path == "/" else _ASKED
 
 
 def address(request: HttpRequest) -> str:

@@ -50,6 +50,18 @@ def test_everything_comes_back_from_segments_and_from_a_checkpoint(repository: E
     assert [len(live[kind]) > 0 for kind in live] == [True] * len(live)
 
 
+@pytest.mark.parametrize("from_checkpoint", [False, True])
+def test_what_comes_back_is_found_as_it_was(repository: Engine, from_checkpoint: bool) -> None:
+    """Words however they are written, and tags: what is kept beside the images is made anew with them."""
+    ident = str(put_in(repository, 20, title="Straße in Łódź", tags=["bridge, old"]))
+    if from_checkpoint:
+        checkpoint()
+    with another_database():
+        restoring.restore()
+        for asked in ({"search": "strasse lodz"}, {"tag": "bridge, old"}):
+            assert [one.ident for one in filters.images(asked)] == [ident], asked
+
+
 def test_what_became_of_all_is_known_again_in_the_background(repository: Engine) -> None:
     furnish(repository)
     checkpoint()

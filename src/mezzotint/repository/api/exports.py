@@ -62,7 +62,7 @@ class ExportView(View):
 
     @staticmethod
     def _asked(request: Request) -> tuple[str, dict[str, str]]:
-        refuse_others(request, [*filters.FILTERS, _FORM])
+        refuse_others(request, [*filters.names(), _FORM])
         form = request.query_params.get(_FORM, "csv")
         if form not in exporting.FORMS:
             raise InvalidInput(_FORM, f"cannot be {form!r:.80}", " or ".join(exporting.FORMS))

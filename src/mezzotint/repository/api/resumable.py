@@ -17,7 +17,7 @@ from rest_framework.request import Request
 from rest_framework.response import Response
 
 from mezzotint.errors import InvalidInput
-from mezzotint.repository import metadata, services, slugs
+from mezzotint.repository import image_fields, services, slugs
 from mezzotint.repository.api.sessions import session_of
 from mezzotint.repository.api.views import PROBLEMS, View, added, may_put
 from mezzotint.repository.intake import partial, told
@@ -80,7 +80,7 @@ class UploadsView(_TusView):
         joined = slugs.joined([collection] if collection.strip() else [])
         for name_of_one in joined:
             may_put(request, slugs.slug_of(name_of_one))
-        fields = metadata.clean_image({key: value for key, value in said.items() if key not in _OF_CLIENTS})
+        fields = image_fields.clean({key: value for key, value in said.items() if key not in _OF_CLIENTS})
         begun = partial.begin(session.pk, name, length, told.with_name(fields, name), joined)
         return Response(status=201, headers={"Location": f"{request.path}{begun.id}/", **_state(begun)})
 

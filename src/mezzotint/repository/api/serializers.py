@@ -21,7 +21,7 @@ class ImageSerializer(serializers.ModelSerializer[Image]):
     class Meta:
         model = Image
         fields = [
-            "ident", *metadata.IMAGE_FIELDS, "exif", "width", "height", "format", "bytes", "added", "version",
+            "ident", *metadata.IMAGE_FIELDS, "custom", "exif", "width", "height", "format", "bytes", "added", "version",
             "collections", "url", "thumbnail",
         ]  # fmt: skip
 
@@ -34,6 +34,11 @@ class ImageSerializer(serializers.ModelSerializer[Image]):
 
 class MetadataSerializer(serializers.Serializer[Any]):
     """The editable fields of an image."""
+
+    custom = serializers.DictField(
+        required=False,
+        help_text="the installation's own fields, MEZZOTINT_FIELDS; one that is not named stays as it is",
+    )
 
     def get_fields(self) -> dict[str, Any]:
         return {name: _field(name) for name in metadata.IMAGE_FIELDS} | super().get_fields()

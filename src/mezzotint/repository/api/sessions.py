@@ -12,7 +12,7 @@ from rest_framework.request import Request
 from rest_framework.response import Response
 
 from mezzotint.errors import InvalidInput, NotFound
-from mezzotint.repository import many, metadata, paging, queries, services
+from mezzotint.repository import image_fields, many, paging, queries, services
 from mezzotint.repository.api import serializers as s
 from mezzotint.repository.api.auth import has, who
 from mezzotint.repository.api.uploads import uploaded_files
@@ -101,7 +101,7 @@ class SessionImagesView(UploadView):
             return Response(added, 200 if added["known"] else 201)
         images: list[dict[str, Any]] = []
         refused: list[dict[str, Any]] = []
-        metadata.clean_image(form_fields(request))
+        image_fields.clean(form_fields(request))
         for file in files:
             try:
                 images.append(self.add(session, self.addition(request, file)))

@@ -21,7 +21,7 @@ from rest_framework.views import APIView
 from mezzotint.errors import Forbidden, InvalidInput
 from mezzotint.names import base_key
 from mezzotint.problems import CONTENT_TYPE
-from mezzotint.repository import metadata, paging, queries, services, slugs, standing
+from mezzotint.repository import filters, image_fields, metadata, paging, queries, services, slugs, standing
 from mezzotint.repository.api import serializers as s
 from mezzotint.repository.api.auth import require
 from mezzotint.repository.api.uploads import SpooledFile, SpoolHandler
@@ -72,7 +72,8 @@ def listing(name: str, shape: type[Any], parameters: list[OpenApiParameter] = PA
     def decorated(view: F) -> F:
         @wraps(view)
         def checked(self: Any, request: Request, *args: Any, **kwargs: Any) -> Any:
-            refuse_others(request, known)
+            own = image_fields.own() if known.issuperset(filters.FILTERS) else ()
+            refuse_others(request, {*known, *own})
             return view(self, request, *args, **kwargs)
 
         shown = extend_schema(operation_id=name, parameters=parameters, responses={200: s.page_of(shape)} | PROBLEMS)
@@ -176,7 +177,7 @@ class UploadView(View):
     def addition(self, request: Request, file: SpooledFile) -> services.Addition:
         """The form's fields, checked before its file is stored: a store that may not be written to gets no bytes."""
         standing.check_writable()
-        fields, collections = metadata.clean_image(form_fields(request)), _form_collections(request)
+        fields, collections = image_fields.clean(form_fields(request)), _form_collections(request)
         for name in collections:
             may_put(request, slugs.slug_of(name))
         return services.Addition(file.keep(), told.with_name(fields, file.name or ""), collections)

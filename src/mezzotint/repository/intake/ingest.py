@@ -13,7 +13,7 @@ from mezzotint.errors import InvalidInput
 from mezzotint.host.files import CHUNK
 from mezzotint.names import Ident
 from mezzotint.names.formats import EXTENSIONS
-from mezzotint.repository import metadata, services, slugs
+from mezzotint.repository import image_fields, metadata, services, slugs
 from mezzotint.repository.intake import told
 from mezzotint.repository.intake.table import Described, File
 from mezzotint.repository.models import Image, UpdateSession
@@ -168,4 +168,4 @@ def _commit(taken: list[Taken | Refusal], by: str, report: IngestReport, *, upda
 
 
 def _differs(image: Image, fields: metadata.Fields) -> bool:
-    return any(getattr(image, name) != value for name, value in fields.items())
+    return any(image_fields.value(image, name) != value for name, value in fields.items())

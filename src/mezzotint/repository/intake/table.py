@@ -13,7 +13,7 @@ from dataclasses import dataclass, field
 from pathlib import Path
 
 from mezzotint.errors import InvalidInput
-from mezzotint.repository import metadata
+from mezzotint.repository import image_fields, metadata
 
 _BYTE_ORDER_MARKS = (codecs.BOM_UTF8, "utf-8-sig"), (codecs.BOM_UTF16_LE, "utf-16"), (codecs.BOM_UTF16_BE, "utf-16")
 _SEPARATORS = ",;\t"
@@ -40,7 +40,7 @@ class Described:
         row, fields, wrong = self.rows.get(path), metadata.Fields(), []
         for name, value in (row.fields if row is not None else {}).items():
             try:
-                fields |= metadata.clean_image({name: value}) if value else {}
+                fields |= image_fields.clean({name: value}) if value else {}
             except InvalidInput as error:
                 assert row is not None
                 wrong.append(f"line {row.line}: {error}; left out")
@@ -137,8 +137,8 @@ def _rows(text: str) -> list[Row]:
 
 
 def _check_columns(columns: list[str]) -> None:
-    known = {"file", *metadata.IMAGE_FIELDS}
+    known = {"file", *image_fields.known()}
     unknown = [name for name in columns if name not in known]
     if "file" not in columns or unknown:
         detail = f"has the unknown column {unknown[0]!r}" if unknown else "has no column `file`"
-        raise InvalidInput("metadata", detail, "file " + " ".join(metadata.IMAGE_FIELDS))
+        raise InvalidInput("metadata", detail, "file " + " ".join(image_fields.known()))

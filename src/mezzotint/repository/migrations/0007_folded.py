@@ -1,14 +1,9 @@
-"""Words are found however their letters are written, file names and alternative texts too: the index is made again."""
+"""Words are found however their letters are written, file names and alternative texts too. The index of them is made by
+0014, as each that comes after this one would make it anew."""
 
 from django.db import migrations
-
-from mezzotint.repository import fulltext
-
-
-def _rebuild(apps, schema_editor):
-    fulltext.rebuild(schema_editor.connection)
 
 
 class Migration(migrations.Migration):
     dependencies = [("repository", "0006_described")]
-    operations = [migrations.RunPython(_rebuild, migrations.RunPython.noop)]
+    operations = []

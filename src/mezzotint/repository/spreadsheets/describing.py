@@ -21,10 +21,10 @@ from django.db.models import Count
 
 from mezzotint.errors import InvalidInput
 from mezzotint.names.ident import is_ident
-from mezzotint.repository import metadata, services
+from mezzotint.repository import image_fields, metadata, services
 from mezzotint.repository.intake.table import decoded, separator_of
 from mezzotint.repository.models import Commit, Image, Membership
-from mezzotint.repository.spreadsheets.exporting import COLUMNS, as_cell
+from mezzotint.repository.spreadsheets.exporting import as_cell, columns
 
 BY = ("ident", "title", "source")
 _AT_ONCE = 500
@@ -140,16 +140,16 @@ def _compare(row: _Row, image: Image, slugs: list[str], found: Plan) -> None:
     wrong: list[str] = []
     seen = _version(row, image, wrong)
     for name, value in row.values.items() if seen is not None else ():
-        if name not in metadata.IMAGE_FIELDS:
+        if name not in image_fields.known():
             if name not in {"ident", "version"} and _differs(name, value, image, slugs):
                 wrong.append(f"{name} is not changed by describe; left out")
             continue
         try:
-            cleaned = metadata.clean_image({name: _untangled(name, value)})[name]
+            cleaned = image_fields.clean({name: value})[name]
         except InvalidInput as error:
             wrong.append(f"{error}; left out")
             continue
-        before = getattr(image, name)
+        before = image_fields.value(image, name)
         if _same(cleaned) == _same(before):
             continue
         if image.field_versions.get(name, 1) > (seen or 0):
@@ -176,16 +176,6 @@ def _same(value: Any) -> Any:
     if not isinstance(value, str):
         return value
     return unicodedata.normalize("NFC", value.replace("\r\n", "\n").replace("\r", "\n").strip())
-
-
-def _untangled(name: str, value: Any) -> Any:
-    """Tags with commas in them are written as JSON. Raises InvalidInput for what looks like it and is not."""
-    if not (metadata.FIELDS[name].many and isinstance(value, str) and value.startswith(('["', "[\u201c", "[\u201e"))):
-        return value
-    try:
-        return json.loads(value)
-    except (ValueError, RecursionError):
-        raise InvalidInput(name, f"looks like JSON, and is none: {value!r:.80}", 'a, b, or ["a", "b, c"]') from None
 
 
 def _version(row: _Row, image: Image, wrong: list[str]) -> int | None:
@@ -251,13 +241,13 @@ def _json_rows(text: str, name: str, by: str) -> Iterator[_Row]:
         yield _Row(number, one)
 
 
-def _check(columns: list[str], name: str, by: str) -> None:
+def _check(given: list[str], name: str, by: str) -> None:
     """Raises InvalidInput."""
-    double = next((column for column in columns if columns.count(column) > 1), None)
+    double = next((column for column in given if given.count(column) > 1), None)
     if double is not None:
         raise InvalidInput("file", f"{name} has the column {double!r:.80} twice", "each once")
-    unknown = next((column for column in columns if column not in COLUMNS), None)
+    unknown = next((column for column in given if column not in columns()), None)
     if unknown is not None:
-        raise InvalidInput("file", f"{name} has the unknown column {unknown!r:.80}", " ".join(COLUMNS))
-    if columns and by not in columns:
-        raise InvalidInput("file", f"{name} has no column {by!r}", " ".join(COLUMNS))
+        raise InvalidInput("file", f"{name} has the unknown column {unknown!r:.80}", " ".join(columns()))
+    if given and by not in given:
+        raise InvalidInput("file", f"{name} has no column {by!r}", " ".join(columns()))

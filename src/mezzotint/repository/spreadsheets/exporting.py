@@ -11,14 +11,13 @@ from typing import Any
 
 from django.db.models import Prefetch, QuerySet
 
-from mezzotint.repository.metadata import FIELDS
+from mezzotint.repository import image_fields
 from mezzotint.repository.models import Image
 from mezzotint.repository.patience import patient
 from mezzotint.repository.readers import EVERYTHING, Reader
 
 FORMS = ("csv", "json")
-COLUMNS = ("ident", *FIELDS, "collections", "width", "height", "format", "bytes", "added", "version")
-_OWN = tuple(name for name in COLUMNS if name not in {"collections", "added"})
+_FACTS = ("width", "height", "format", "bytes")
 _MARK = "\N{ZERO WIDTH NO-BREAK SPACE}"
 """at the beginning, by which spreadsheets know UTF-8"""
 _AT_ONCE, _PIECE, _SECONDS = 1000, 1 << 16, 30.0
@@ -36,19 +35,24 @@ def lines(form: str, chosen: QuerySet[Image], reader: Reader = EVERYTHING) -> It
     yield "".join(gathered)
 
 
+def columns() -> list[str]:
+    return ["ident", *image_fields.known(), "collections", *_FACTS, "added", "version"]
+
+
 def rows(chosen: QuerySet[Image], reader: Reader = EVERYTHING) -> Iterator[dict[str, Any]]:
     """By ident, with the collections that the reader sees. What is added or removed meanwhile may be there or not."""
     slugs = Prefetch("collections", reader.collections().order_by("slug").only("slug"))
-    after = ""
+    after, said, named = "", list(image_fields.known()), columns()
     while True:
         with patient(_SECONDS, "for 1,000 rows of an export"):
             following = chosen.filter(ident__gt=after).order_by("ident").defer("exif", "field_versions")
             some = list(following.prefetch_related(slugs)[:_AT_ONCE])
         for image in some:
-            row: dict[str, Any] = {name: getattr(image, name) for name in _OWN}
+            row: dict[str, Any] = {name: getattr(image, name) for name in ("ident", *_FACTS, "version")}
+            row |= image_fields.values(image, said)
             row["collections"] = [one.slug for one in image.collections.all()]
             row["added"] = image.added.isoformat()
-            yield {name: row[name] for name in COLUMNS}
+            yield {name: row[name] for name in named}
         if len(some) < _AT_ONCE:
             return
         after = some[-1].ident
@@ -63,7 +67,7 @@ def as_cell(value: Any) -> str:
 
 
 def _csv(chosen: QuerySet[Image], reader: Reader) -> Iterator[str]:
-    yield _MARK + _line(COLUMNS)
+    yield _MARK + _line(columns())
     for row in rows(chosen, reader):
         yield _line([as_cell(value) for value in row.values()])
 

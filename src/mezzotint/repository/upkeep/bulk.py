@@ -15,8 +15,8 @@ from django.db import connection
 
 from mezzotint.failpoints import failpoint
 from mezzotint.host.files import place, sync
+from mezzotint.repository import fulltext
 
-_SEARCH = "repository_image_search"
 _QUICKLY = (
     "PRAGMA journal_mode = OFF; PRAGMA synchronous = OFF; PRAGMA locking_mode = EXCLUSIVE; "
     "PRAGMA temp_store = MEMORY; PRAGMA threads = 2; PRAGMA cache_size = -131072;"
@@ -59,7 +59,8 @@ def filling() -> Iterator[None]:
 
 @contextmanager
 def without_indexes() -> Iterator[None]:
-    """Images go in without their indexes and triggers, which are made again at the end. Only while `filling`."""
+    """Images go in without their indexes and triggers. At the end these are made again, but for those that keep words,
+    tags and values in step: `fulltext.refill` makes them once all images are there. Only while `filling`."""
     if connection.vendor != "sqlite":
         yield
         return
@@ -72,9 +73,9 @@ def without_indexes() -> Iterator[None]:
         for kind, name, _ in made:
             cursor.execute(f'DROP {kind} "{name}"')
         yield
-        for _, _, statement in made:
-            cursor.execute(statement)
-        cursor.execute(f"INSERT INTO {_SEARCH} ({_SEARCH}) VALUES ('rebuild')")
+        for _, name, statement in made:
+            if not fulltext.is_follower(name):
+                cursor.execute(statement)
 
 
 @contextmanager

@@ -18,7 +18,7 @@ from mezzotint.errors import Conflict, InvalidInput, JournalBroken, NotFound
 from mezzotint.failpoints import failpoint
 from mezzotint.journal import Head, Schema, Segment
 from mezzotint.names.keys import checkpoint_seq
-from mezzotint.repository import standing
+from mezzotint.repository import fulltext, standing
 from mezzotint.repository.apply import apply
 from mezzotint.repository.intake import capture
 from mezzotint.repository.models import Commit, Image, UpdateSession
@@ -66,6 +66,8 @@ def restore(at: int | None = None, progress: Progress = lambda what, count: None
         progress("indexes", 0)
         leg.end()
         call_command("migrate", verbosity=0, interactive=False)
+        progress("words", 0)
+        fulltext.refill(connection)
         mine = standing.installation()
         mine.schema, mine.pinned, mine.traced = leg.schema, at, leg.untraced
         mine.save(update_fields=["schema", "pinned", "traced"])
