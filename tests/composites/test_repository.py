@@ -11,7 +11,7 @@ from pathlib import Path
 
 import pytest
 
-from tests.documents import anything, pdf, request, scan_page, text_page, text_pdf
+from tests.documents import anything, pdf, request, scan_page, text_page, text_pdf, with_objects
 from tests.origin import Origin
 from tests.servers import PROGRAM, Server, environment, rows, run
 from tests.waiting import PATIENCE, until
@@ -66,6 +66,48 @@ def test_a_document_becomes_a_collection_in_one_commit(
     again = run(data, "composite", "add", str(document), "--collection", "Annual report 2024", **variables)
     assert again.returncode == 0, again.stderr
     assert len(server.http.get("/api/images/").json()["results"]) == 4
+
+
+def test_an_outline_is_ranges_and_the_document_is_had_from_its_manifest(
+    tmp_path: Path, serve: Callable[..., Server], variables: dict[str, str]
+) -> None:
+    """Page n of these documents is object 2n + 2."""
+    data, document = tmp_path / "data", tmp_path / "book.pdf"
+    outline = {
+        50: b"<< /Type /Outlines /First 51 0 R /Last 53 0 R /Count 3 >>",
+        51: b"<< /Title (One) /Parent 50 0 R /Next 53 0 R /Dest [4 0 R /Fit] /First 52 0 R /Last 52 0 R /Count 1 >>",
+        52: b"<< /Title (Within) /Parent 51 0 R /Dest [6 0 R /Fit] >>",
+        53: b"<< /Title (Two) /Parent 50 0 R /Prev 51 0 R /Dest [8 0 R /Fit] >>",
+    }
+    document.write_bytes(with_objects(text_pdf(4, catalog=b"/Outlines 50 0 R"), outline))
+    assert run(data, "composite", "add", str(document), "--collection", "Buch: 1/2", **variables).returncode == 0
+    server = serve(data, **variables)
+    [slug] = [one["slug"] for one in server.http.get("/api/collections/").json()["results"]]
+    manifest = server.http.get(f"/iiif/presentation/3/collections/{slug}/manifest.json").json()
+    canvases = [canvas["id"] for canvas in manifest["items"]]
+    one, two = manifest["structures"]
+    assert (one["label"], two["label"]) == ({"none": ["One"]}, {"none": ["Two"]})
+    assert [item["id"] for item in one["items"][:1]] == canvases[:1] and one["items"][1]["label"] == {
+        "none": ["Within"]
+    }
+    assert [item["id"] for item in one["items"][1]["items"]] == canvases[1:2]
+    assert [item["id"] for item in two["items"]] == canvases[2:]
+    [rendering] = manifest["rendering"]
+    assert rendering["format"] == "application/pdf"
+    said = document.read_bytes()
+    whole = server.http.get(rendering["id"])
+    assert whole.content == said and whole.headers["content-type"] == "application/pdf"
+    assert whole.headers["content-disposition"].startswith('attachment; filename="Buch_ 1_2.pdf"')
+    part = server.http.get(rendering["id"], headers={"Range": "bytes=10-19"})
+    assert (part.status_code, part.content) == (206, said[10:20])
+    assert part.headers["content-range"] == f"bytes 10-19/{len(said)}"
+    assert server.http.get(rendering["id"], headers={"Range": f"bytes={len(said)}-"}).status_code == 416
+    assert server.http.get(rendering["id"], headers={"If-None-Match": whole.headers["etag"]}).status_code == 304
+    head = server.http.head(rendering["id"])
+    assert (head.status_code, head.headers["content-length"], head.content) == (200, str(len(said)), b"")
+    hidden = {"version": 1, "visibility": "login"}
+    assert server.writer.patch(f"/api/collections/{slug}/", json=hidden).status_code == 200
+    assert server.http.get(rendering["id"]).status_code == 404
 
 
 def test_a_document_over_http_needs_a_token_and_becomes_a_collection(

@@ -6,7 +6,7 @@ import io
 import threading
 from collections.abc import Callable
 from concurrent.futures import ThreadPoolExecutor
-from contextlib import ExitStack
+from contextlib import ExitStack, suppress
 from pathlib import Path
 
 import numpy
@@ -477,7 +477,7 @@ def test_one_that_takes_too_long_at_first_is_made_in_more_time(engine: Engine, m
 
     real = Renderer.sweep
     monkeypatch.setattr(Renderer, "sweep", slow)
-    with pytest.raises(GivenUp):
+    with suppress(GivenUp):  # or the second has begun already as this comes to wait, and it has its tile from that
         get(engine, ident, name_of_tile(tiles.Tile(0, 2, 2), facts))
     until(lambda: engine.manager.pyramids.has(ident, Kind.JPEG))
     assert len(sweeps) == 2

@@ -14,6 +14,7 @@ from tests import pictures
 from tests.browse import axe, chromium
 from tests.browse.chromium import Watched
 from tests.conftest import Server
+from tests.waiting import until
 
 pytestmark = chromium.needed
 WIDE, NARROW = {"width": 1280, "height": 900}, {"width": 390, "height": 800}
@@ -90,7 +91,7 @@ def test_the_walk_of_an_archivist(server: Server, watched: Watched, files: list[
     page.get_by_label("Date").fill("last summer")
     page.get_by_role("button", name="Save").first.click()
     assert "YYYY" in page.locator("#w-captured").inner_text()
-    assert page.evaluate("document.activeElement.id") == "f-captured"
+    assert until(lambda: page.evaluate("document.activeElement.id") == "f-captured")
     page.get_by_label("Date").fill("1901-07")
     page.get_by_label("Put it into the collection too").fill("Seas")
     page.get_by_role("button", name="Save").first.click()

@@ -15,7 +15,7 @@ from tests.conftest import Server
 ROOT = "/iiif/presentation/3"
 HOSTILE = "<script>alert(1)</script> \u202e \U0001f3de \" ' \\ &"
 MAPS = {"label", "summary", "value"}
-LISTS = {"metadata", "thumbnail", "provider", "homepage", "rendering", "seeAlso", "items", "service"}
+LISTS = {"metadata", "thumbnail", "provider", "homepage", "rendering", "seeAlso", "items", "service", "structures"}
 TYPES = {"Manifest", "Collection", "Canvas", "AnnotationPage", "Annotation", "Image", "ImageService3", "Agent", "Text",
          "Dataset"}  # fmt: skip
 

@@ -14,9 +14,9 @@ import pytest
 from mezzotint.errors import Busy, Conflict, InvalidInput
 from mezzotint.names import Ident
 from mezzotint.repository import services
-from mezzotint.repository.api import exports
 from mezzotint.repository.models import Commit, Image
 from mezzotint.repository.spreadsheets import describing, exporting
+from mezzotint.repository.streaming import Room
 from mezzotint.wiring import Engine
 from tests import pictures
 from tests.conftest import Server
@@ -256,17 +256,16 @@ def test_one_title_of_thousands_costs_a_count(repository: Engine, django_assert_
     assert found.wrong == ["line 2: title 'Scan' is that of 10 images"]
 
 
-def test_so_many_exports_go_on_at_once_and_no_more(repository: Engine, monkeypatch: pytest.MonkeyPatch) -> None:
-    places = [exports._Place() for _ in range(exports._AT_ONCE)]
-    with pytest.raises(Busy):
-        exports._Place()
+def test_so_many_exports_go_on_at_once_and_no_more() -> None:
+    room = Room("exports", 4)
+    places = [room.enter() for _ in range(4)]
+    with pytest.raises(Busy, match="4 exports"):
+        room.enter()
     places[0].leave()
     places[0].leave()
-    again = exports._Place()
+    again = room.enter()
     with pytest.raises(Busy):
-        exports._Place()
+        room.enter()
     del places[1:]
     again.leave()
-    assert all(exports._room.acquire(blocking=False) for _ in range(exports._AT_ONCE))
-    for _ in range(exports._AT_ONCE):
-        exports._room.release()
+    assert len([room.enter() for _ in range(4)]) == 4

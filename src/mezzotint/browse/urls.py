@@ -1,7 +1,7 @@
 from django.contrib.auth.views import LoginView, LogoutView
 from django.urls import path
 
-from mezzotint.browse import own, views
+from mezzotint.browse import documents, own, views
 
 _LOGIN = {"template_name": "browse/login.html", "redirect_authenticated_user": True}
 urlpatterns = [
@@ -12,6 +12,7 @@ urlpatterns = [
     path("", views.front, name="front"),
     path("image/<str:ident>/", views.image, name="image"),
     path("collection/", views.collections, name="collections"),
+    path("collection/<str:slug>/document.pdf", documents.document, name="document"),
     path("collection/<str:slug>/read/", views.reading, name="reading"),
     path("collection/<str:slug>/", views.collection, name="collection"),
 ]

@@ -82,7 +82,12 @@ class RepositoryTarget:
         additions = [Addition(_base(page), self._fields(page.number), {}) for page in first.values()]
         services.add_images(session, additions)
         live = queries.find_collection(self.slug)
-        fields = {"title": self._title(), "description": self._description()}
+        fields = {
+            "title": self._title(),
+            "description": self._description(),
+            "document": self._claim.member.document,
+            "ranges": self._ranges({page.number: page.ident for page in pages}),
+        }
         services.put_collection(
             session, self.slug, fields, version=live.version if live is not None else None, images=list(first)
         )
@@ -99,6 +104,18 @@ class RepositoryTarget:
             "captured": self._document.created[:10],
         }
         return image_fields.clean({name: value for name, value in fields.items() if value})
+
+    def _ranges(self, idents: dict[int, str]) -> list[dict[str, Any]]:
+        """The document's outline, as far as it leads to pages."""
+        return [
+            {
+                "label": label,
+                "ident": idents[one["page"]],
+                "level": min(int(one["level"]) + 1, metadata.MAX_LEVEL),
+            }
+            for one in self._document.outline
+            if one["page"] in idents and (label := "".join(c for c in one["title"] if c.isprintable()).strip()[:500])
+        ][: metadata.MAX_RANGES]
 
     def _description(self) -> str:
         """What the document says of itself, a line each, and its outline."""

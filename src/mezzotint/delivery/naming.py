@@ -34,6 +34,10 @@ def saved_as(answer: Answer, name: str) -> Answer:
     endings = _ENDINGS.get(dict(answer.headers).get(b"content-type", b""), ("bin",))
     if not name.lower().endswith(tuple(f".{ending}" for ending in endings)):
         name = f"{name}.{endings[0]}"
+    return replace(answer, headers=[*answer.headers, (b"content-disposition", disposition(name).encode())])
+
+
+def disposition(name: str) -> str:
+    """Of what is to be saved under a name."""
     plain = "".join(c if c.isascii() and c not in '"%' else "_" for c in name)
-    said = f"attachment; filename=\"{plain}\"; filename*=UTF-8''{quote(name, safe='')}"
-    return replace(answer, headers=[*answer.headers, (b"content-disposition", said.encode())])
+    return f"attachment; filename=\"{plain}\"; filename*=UTF-8''{quote(name, safe='')}"

@@ -43,10 +43,10 @@ def collection(request: HttpRequest, slug: str) -> HttpResponse:
         return _form(request, shown)
     require(request, "repository.add_collection" if new else _CHANGE)
     require(request, COMMIT)
-    fields: dict[str, Any] = {name: request.POST.get(name, "") for name in metadata.COLLECTION_FIELDS}
+    fields: dict[str, Any] = {name: request.POST[name] for name in metadata.COLLECTION_FIELDS if name in request.POST}
     fields["visibility"] = _visibility(request)
     try:
-        slug = slugs.slug_of(fields["title"]) if new else slug
+        slug = slugs.slug_of(fields.get("title", "")) if new else slug
         if new and queries.find_collection(slug) is not None:
             raise InvalidInput("title", f"is that of {slug}, which is there", "another title")
         order = _order(request, shown)

@@ -109,8 +109,13 @@ def set_back(request: HttpRequest, ident: str, seq: int) -> HttpResponse:
 
 
 def _line(name: str, values: tuple[Any, Any]) -> tuple[str, str, str]:
-    was, now = (", ".join(value) if isinstance(value, list) else value for value in values)
+    was, now = (", ".join(map(_part, value)) if isinstance(value, list) else value for value in values)
     return label(name), was, now
+
+
+def _part(value: Any) -> str:
+    """Of a list: a tag, or a heading of a collection."""
+    return str(value["label"] if isinstance(value, dict) else value)
 
 
 def _key(change: Change) -> str:

@@ -151,7 +151,7 @@ class CollectionForm(forms.ModelForm[Collection]):
 
     class Meta:
         model = Collection
-        fields = ["slug", *metadata.COLLECTION_FIELDS]
+        fields = ["slug", *(name for name in metadata.COLLECTION_FIELDS if name != "ranges")]
 
     def __init__(self, *args: Any, **kwargs: Any) -> None:
         super().__init__(*args, **kwargs)
@@ -168,7 +168,7 @@ class CollectionAdmin(CommittingAdmin):
         return ["slug"] if obj else []
 
     def save_model(self, request: HttpRequest, obj: Collection, form: Any, change: bool) -> None:
-        fields = {name: form.cleaned_data[name] for name in metadata.COLLECTION_FIELDS}
+        fields = {k: v for k, v in form.cleaned_data.items() if k in metadata.COLLECTION_FIELDS}
         slug = metadata.clean_slug(obj.slug)
         version = form.cleaned_data["seen_version"]
         self.commit(request, lambda s: services.put_collection(s, slug, fields, version))

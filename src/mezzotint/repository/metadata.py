@@ -21,6 +21,7 @@ from mezzotint.repository import dates
 
 MAX_TAGS, MAX_TAG = 100, 100
 MAX_SLUG = 100
+MAX_RANGES, MAX_LEVEL = 2000, 10
 _SLUG = re.compile(r"[a-z0-9]+(-[a-z0-9]+)*", re.ASCII)
 _DAY = re.compile(r"\d{4}-\d\d-\d\d", re.ASCII)
 PUBLIC, LOGIN, GROUP = "public", "login", "group:"
@@ -109,6 +110,37 @@ def clean_parent(value: object) -> str:
     return text
 
 
+def clean_document(value: object) -> str:
+    """The SHA-256 of the document that a collection's pages are of; or nothing."""
+    text = clean_text("document", value, 64)
+    if text and not is_ident(text):
+        raise InvalidInput("document", f"cannot be {text!r:.80}", "the SHA-256 of a document that was rasterised here")
+    return text
+
+
+def clean_ranges(value: object) -> list[dict[str, Any]]:
+    """A collection's headings, in order: each a label, the ident of the picture where it begins, and how deep it is
+    within others, from 1."""
+    if value in ("", None):
+        return []
+    if not isinstance(value, list) or len(value) > MAX_RANGES or not all(isinstance(one, dict) for one in value):
+        raise InvalidInput("ranges", "cannot be that", f"a list of up to {MAX_RANGES} objects: label, ident, level")
+    return [_clean_range(f"ranges[{number}]", one) for number, one in enumerate(value)]
+
+
+def _clean_range(name: str, one: Mapping[str, object]) -> dict[str, Any]:
+    if unknown := sorted(one.keys() - {"label", "ident", "level"}):
+        raise InvalidInput(f"{name}.{unknown[0]:.40}", "is not known", "label, ident, level")
+    label, ident, level = clean_text(f"{name}.label", one.get("label"), 500), one.get("ident"), one.get("level", 1)
+    if not label:
+        raise InvalidInput(f"{name}.label", "is empty", "what the part is called")
+    if not isinstance(ident, str) or not is_ident(ident):
+        raise InvalidInput(f"{name}.ident", f"cannot be {ident!r:.80}", "the ident of a picture of the collection")
+    if isinstance(level, bool) or not isinstance(level, int) or not 1 <= level <= MAX_LEVEL:
+        raise InvalidInput(f"{name}.level", f"cannot be {level!r:.40}", f"a whole number from 1 to {MAX_LEVEL}")
+    return {"label": label, "ident": ident, "level": level}
+
+
 @dataclass(frozen=True, slots=True)
 class Field:
     """`clean` makes what is kept of what was given, or raises InvalidInput. A field that is `searched` is found by its
@@ -161,13 +193,15 @@ OF_COLLECTIONS = {name: field for name, field in FIELDS.items() if field.of_coll
     "licence": FIELDS["licence"],
     "cover": Field(clean_cover, help="the ident of the picture that stands for it", limit=64, searched=False),
     "parent": Field(clean_parent, help="the slug of the collection that it is in", limit=MAX_SLUG, searched=False),
+    "document": Field(clean_document, help="the SHA-256 of the PDF that its pages are of", limit=64, searched=False),
+    "ranges": Field(clean_ranges, help="its headings, in order, each with the picture where it begins", searched=False),
     "visibility": Field(clean_visibility, help=_VISIBILITY, limit=200, searched=False),
 }
 """how it is read is as IIIF Presentation 3.0 has it (viewingDirection, 3.4; behavior, 3.5)"""
 IMAGE_FIELDS = {name: field.clean for name, field in FIELDS.items()}
 EMPTY: Fields = {name: [] if field.many else "" for name, field in FIELDS.items()}
 """what an image has that says nothing"""
-EMPTY_COLLECTION: Fields = dict.fromkeys(OF_COLLECTIONS, "") | {"visibility": PUBLIC}
+EMPTY_COLLECTION: Fields = dict.fromkeys(OF_COLLECTIONS, "") | {"ranges": [], "visibility": PUBLIC}
 COLLECTION_FIELDS = {name: field.clean for name, field in OF_COLLECTIONS.items()}
 SEARCHED = tuple(name for name, field in FIELDS.items() if field.searched)
 TEXT_LIMITS = {name: field.limit for name, field in FIELDS.items() if field.limit is not None}

@@ -77,6 +77,10 @@ class Collection(models.Model):
     parent = models.CharField(
         max_length=100, blank=True, default="", db_index=True, help_text="the slug of the collection that it is in"
     )
+    document = models.CharField(
+        max_length=64, blank=True, default="", help_text="the SHA-256 of the PDF that its pages are of"
+    )
+    ranges = models.JSONField(default=list, blank=True, editable=False, help_text="its headings, in order")
     version = models.PositiveIntegerField(default=1, editable=False)
     images = models.ManyToManyField(Image, through="Membership", related_name="collections")
 

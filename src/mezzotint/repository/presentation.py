@@ -14,6 +14,7 @@ from mezzotint.names import FORMATS
 from mezzotint.repository import dates, image_fields
 from mezzotint.repository.links import fitted
 from mezzotint.repository.models import Collection, Image
+from mezzotint.repository.structures import structures
 from mezzotint.settings.own_fields import OwnField
 
 CONTEXT = "http://iiif.io/api/presentation/3/context.json"
@@ -61,7 +62,9 @@ class Presentation:
             **({"behavior": [collection.behavior]} if collection.behavior else {}),
             "provider": [self._provider()],
             "homepage": [self._page(f"/collection/{quote(collection.slug)}/", collection.title or collection.slug)],
+            **({"rendering": [self._document(collection)]} if collection.document else {}),
             "seeAlso": [self._data(f"/api/collections/{quote(collection.slug)}/")],
+            **structures(collection.ranges, [image.ident for image in chosen], at),
             "items": [self._canvas(image, at, within=collection.slug) for image in chosen],
         }
 
@@ -179,6 +182,14 @@ class Presentation:
             "type": "Dataset",
             "label": {"en": ["All that is known of it"], "de": ["Alles, was dazu bekannt ist"]},
             "format": "application/json",
+        }
+
+    def _document(self, collection: Collection) -> dict[str, Any]:
+        return {
+            "id": f"{self._base}/collection/{quote(collection.slug)}/document.pdf",
+            "type": "Text",
+            "label": {"en": ["Document"], "de": ["Dokument"]},
+            "format": "application/pdf",
         }
 
     def _page(self, path: str, title: str) -> dict[str, Any]:

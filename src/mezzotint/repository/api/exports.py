@@ -3,12 +3,8 @@
 from __future__ import annotations
 
 import itertools
-import threading
-from collections.abc import AsyncIterator, Iterator
-from concurrent.futures import ThreadPoolExecutor
+from collections.abc import Iterator
 
-from asgiref.sync import sync_to_async
-from django.db import connections
 from django.http import HttpResponse, HttpResponseBase, StreamingHttpResponse
 from django.utils.cache import patch_vary_headers
 from django.utils.text import compress_sequence
@@ -16,18 +12,16 @@ from drf_spectacular.types import OpenApiTypes
 from drf_spectacular.utils import OpenApiParameter, extend_schema
 from rest_framework.request import Request
 
-from mezzotint.errors import Busy, InvalidInput
+from mezzotint.errors import InvalidInput
 from mezzotint.repository import filters
 from mezzotint.repository.api.reading import reader
 from mezzotint.repository.api.views import PROBLEMS, View, refuse_others
 from mezzotint.repository.spreadsheets import exporting
+from mezzotint.repository.streaming import Room
 
 _TYPES = {"csv": "text/csv; charset=utf-8", "json": "application/json"}
 _FORM = "as"
-_AT_ONCE = 4
-_room = threading.BoundedSemaphore(_AT_ONCE)
-_threads = ThreadPoolExecutor(_AT_ONCE, thread_name_prefix="export")
-"""of their own, so that a database that hangs holds up exports alone"""
+_room = Room("exports", 4)
 
 
 class ExportView(View):
@@ -46,12 +40,12 @@ class ExportView(View):
         form, headers = self._asked(request)
         seen = reader(request)
         pieces = exporting.lines(form, filters.images(filters.given(request.query_params), seen), seen)
-        place = _Place()
+        place = _room.enter()
         first = next(pieces)  # what is wrong shows here
         encoded: Iterator[bytes] = (piece.encode() for piece in itertools.chain([first], pieces))
         if "gzip" in request.headers.get("Accept-Encoding", ""):
             encoded, headers["Content-Encoding"] = compress_sequence(encoded), "gzip"
-        response = StreamingHttpResponse(_streamed(encoded, place), content_type=_TYPES[form], headers=headers)
+        response = StreamingHttpResponse(_room.stream(encoded, place), content_type=_TYPES[form], headers=headers)
         patch_vary_headers(response, ["Accept-Encoding"])
         return response
 
@@ -70,36 +64,3 @@ class ExportView(View):
             "Content-Disposition": f'attachment; filename="images.{form}"',
             "Cache-Control": "no-store",
         }
-
-
-class _Place:
-    """One of the exports that go on, until it is left, or nobody knows of it any more."""
-
-    def __init__(self) -> None:
-        """Raises Busy."""
-        self._held = _room.acquire(blocking=False)
-        if not self._held:
-            raise Busy(f"{_AT_ONCE} exports are going on here already")
-
-    def leave(self) -> None:
-        if self._held:
-            self._held = False
-            _room.release()
-
-    __del__ = leave
-
-
-async def _streamed(pieces: Iterator[bytes], place: _Place) -> AsyncIterator[bytes]:
-    step = sync_to_async(_next, thread_sensitive=False, executor=_threads)
-    try:
-        while (piece := await step(pieces)) is not None:
-            yield piece
-    finally:
-        place.leave()
-
-
-def _next(pieces: Iterator[bytes]) -> bytes | None:
-    try:
-        return next(pieces, None)
-    finally:
-        connections.close_all()

@@ -44,12 +44,20 @@ class MetadataSerializer(serializers.Serializer[Any]):
         return {name: _field(name) for name in metadata.IMAGE_FIELDS} | super().get_fields()
 
 
+class RangeSerializer(serializers.Serializer[Any]):
+    label = serializers.CharField(max_length=500)  # type: ignore[assignment]
+    ident = serializers.CharField(max_length=64, help_text="the picture where it begins")
+    level = serializers.IntegerField(min_value=1, max_value=metadata.MAX_LEVEL, default=1)
+
+
 def _field(name: str) -> serializers.Field[Any, Any, Any, Any]:
     """As the schema shows it; `metadata` checks what is sent."""
     field = metadata.OF_COLLECTIONS.get(name) or metadata.FIELDS[name]
     if field.many:
         tag = serializers.CharField(max_length=metadata.MAX_TAG)
         return serializers.ListField(child=tag, required=False, max_length=metadata.MAX_TAGS, help_text=field.help)
+    if name == "ranges":
+        return serializers.ListField(child=RangeSerializer(), required=False, max_length=metadata.MAX_RANGES)
     if field.words:
         return serializers.ChoiceField(field.words, required=False, allow_blank=True)
     return serializers.CharField(required=False, max_length=field.limit, help_text=field.help)
