@@ -57,7 +57,8 @@ check: .venv/dev.stamp ## lint, types, who may import whom, docs held to setting
 	@$(BIN)/mezzotint manage makemigrations --check --dry-run
 	@$(BIN)/pytest -q tests/test_docs.py tests/test_house.py
 
-docs: .venv/dev.stamp ## the documentation as a site, in build/docs; DOCS=serve shows it while it is written
+docs: .venv/dev.stamp .venv/pages.stamp ## the documentation as a site, in build/docs; DOCS=serve shows it, PICTURES=new takes README's anew
+	@test -f docs/pictures/front.webp -a -z "$(PICTURES)" || $(BIN)/python -m bench.showing
 	@$(BIN)/mkdocs $(or $(DOCS),build) --quiet
 
 image: ## the container image, by buildah where there is no Docker; needs root
