@@ -37,6 +37,8 @@ class Token:
     expires: int
     """seconds since the epoch"""
     issued: int = 0
+    person: str | None = None
+    """whose it is: where the database is asked, it may do what that person may; elsewhere it is of scope read"""
 
     @property
     def ends_in(self) -> float:
@@ -52,7 +54,7 @@ class Token:
             raise Forbidden(f"this token's scope is {self.scope}; {scope} is needed")
 
 
-def issue(secret: str, scope: Scope, days: int, name: str = "token") -> str:
+def issue(secret: str, scope: Scope, days: int, name: str = "token", person: str | None = None) -> str:
     """A new token. Raises InvalidInput."""
     if not 1 <= days <= MAX_DAYS:
         raise InvalidInput("days", f"cannot be {days}", f"1 to {MAX_DAYS}")
@@ -60,6 +62,7 @@ def issue(secret: str, scope: Scope, days: int, name: str = "token") -> str:
     import jwt  # late, with all its cryptography: few commands have to do with tokens
 
     claims = {"sub": name, "scope": scope, "iat": now, "exp": now + days * 86400, "jti": uuid.uuid4().hex}
+    claims |= {"person": person} if person is not None else {}
     return jwt.encode(claims, _key(secret), algorithm=_ALGORITHM)
 
 
@@ -78,7 +81,14 @@ def _verified(secret: str, text: str) -> Token:
 
     try:
         claims = jwt.decode(text, _key(secret), algorithms=[_ALGORITHM], options={"require": ["exp", "sub", "scope"]})
-        return Token(str(claims["sub"]), Scope(claims["scope"]), int(claims["exp"]), int(claims.get("iat", 0)))
+        person = claims.get("person")
+        return Token(
+            str(claims["sub"]),
+            Scope(claims["scope"]),
+            int(claims["exp"]),
+            int(claims.get("iat", 0)),
+            None if person is None else str(person),
+        )
     except jwt.ExpiredSignatureError:
         raise Unauthorized(_EXPIRED) from None
     except (jwt.InvalidTokenError, ValueError):

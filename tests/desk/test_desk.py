@@ -62,6 +62,7 @@ PAGES = (
     "/desk/collections/",
     "/desk/collections/shelf/",
     "/desk/spreadsheet/",
+    "/desk/tokens/",
     "/desk/removed/",
 )
 LET_IN = {

@@ -221,7 +221,8 @@ def test_axe_finds_nothing_on_any_page(server: Server, browser: Browser, files: 
     found += axe.violations(page)
     for path in (f"{session}abort/", "/desk/", "/desk/images/", f"/desk/images/{ident}/",
                  f"/desk/images/{ident}/remove/",
-                 "/desk/removed/", "/desk/spreadsheet/", "/desk/collections/", "/desk/collections/axe/",
+                 "/desk/removed/", "/desk/tokens/", "/desk/spreadsheet/", "/desk/collections/",
+                 "/desk/collections/axe/",
                  "/desk/collections/+/", "/desk/doing/", f"/desk/images/{ident}/history/",
                  "/desk/collections/axe/history/", "/desk/commits/1/"):  # fmt: skip
         page.goto(path if path.startswith("http") else f"{server.url}{path}")

@@ -15,7 +15,7 @@ from django.test import Client
 from mezzotint.errors import Conflict, InvalidInput
 from mezzotint.repository import facets, filters, history, image_fields, many, roles, services, undoing
 from mezzotint.repository.commits import commit
-from mezzotint.repository.models import Captured, Image
+from mezzotint.repository.models import Captured, Collection, Image
 from mezzotint.repository.presentation import Presentation
 from mezzotint.repository.readers import EVERYTHING
 from mezzotint.repository.spreadsheets import describing, exporting
@@ -104,6 +104,8 @@ def edit(ident: str, **fields: object) -> None:
         ("weight", 12, "12"),
         ("weight", -3.5, "-3.5"),
         ("weight", "007.10", "007.10"),
+        ("weight", 0.00001, "0.00001"),
+        ("weight", 1e16, "10000000000000000"),
         ("catalogue", "HTTPS://example.org", "HTTPS://example.org"),
         ("place", "", ""),
     ],
@@ -123,6 +125,7 @@ def test_what_is_said_is_kept(here: Engine, name: str, given: object, kept: obje
         ("weight", "heavy", "a number"),
         ("weight", "1e400", "a number"),
         ("weight", True, "custom.weight"),
+        ("weight", float("nan"), "custom.weight"),
         ("catalogue", "javascript:alert(1)", "http://"),
         ("catalogue", "https://", "http://"),
         ("place", "x" * 501, "500"),
@@ -175,6 +178,7 @@ def test_it_is_found_by_its_words_and_by_its_values(here: Engine) -> None:
         name: [one.ident for one in filters.images({"search": name})] for name in ("lodz", "albumen", "waxed", "7")
     }
     assert found == {word: [ident] for word in ("lodz", "albumen", "waxed", "7")}
+    assert [one.ident for one in filters.images({"search": "lines"})] == [ident], "behind the end of a line"
     assert [one.ident for one in filters.images({"search": "place"})] == [other], "names of fields are no words of it"
     assert [one.ident for one in filters.images({"custom.process": "Salt print, waxed"})] == [ident]
     assert [one.ident for one in filters.images({"custom.place": "Łódź", "custom.weight": "12.5"})] == [ident]
@@ -315,3 +319,72 @@ def test_the_desk_and_the_admin_have_a_place_for_it(here: Engine, editor: Client
     fields = {name: initial.get(name, "") for name in image_fields.known()}
     root.post(f"/admin/repository/image/{pk}/change/", fields | {"seen_version": 2, "custom.place": "Wilno"})
     assert custom(ident)["place"] == "Wilno"
+
+
+def other_fields(tmp_path: Path, toml: str) -> Any:
+    (tmp_path / "other.toml").write_text(toml)
+    return engine_on(tmp_path / "data", MEZZOTINT_FIELDS=str(tmp_path / "other.toml"))
+
+
+def form_of(ident: str) -> dict[str, Any]:
+    said = {k: exporting.as_cell(v) for k, v in image_fields.values(Image.objects.get(ident=ident)).items()}
+    return {"version": 1, "where": "live"} | said | {f"was_{name}": text for name, text in said.items()}
+
+
+def test_what_was_said_before_the_settings_changed_is_no_obstacle(here: Engine, editor: Client, tmp_path: Path) -> None:
+    """A choice that is none any more, and a text where there are numbers now, stay until somebody writes there."""
+    ident = put(here)
+    with other_fields(tmp_path, "[process]\nkind = 'choice'\nchoices = ['Cyanotype']\n[place]\nkind = 'number'\n"):
+        saved = editor.post(f"/desk/images/{ident}/", form_of(ident) | {"title": "Seen"})
+        assert saved.status_code == 302 and Image.objects.get(ident=ident).title == "Seen"
+        assert custom(ident) == SAID
+        written = form_of(ident) | {"version": 2, "custom.place": "Lwów"}
+        assert editor.post(f"/desk/images/{ident}/", written).status_code == 422
+
+
+def test_one_value_and_several_become_each_other(here: Engine, editor: Client, tmp_path: Path) -> None:
+    ident = put(here)
+    with other_fields(tmp_path, "[place]\nseveral = true\n[process]\n"):
+        image = Image.objects.get(ident=ident)
+        assert image_fields.value(image, "custom.place") == ["Łódź"]
+        assert image_fields.value(image, "custom.process") == "Albumen print, Salt print, waxed"
+        session = services.open_session("eve")
+        sent = {"ident": [ident], "what": "replace", "field": "custom.place", "value": "Ł", "by": "L"}
+        assert editor.post("/desk/images/many/", sent).status_code == 302
+        assert editor.get(f"/desk/sessions/{session.pk}/").status_code == 200
+
+
+def test_a_session_outlives_a_field(here: Engine, editor: Client, tmp_path: Path) -> None:
+    ident = put(here)
+    session = services.open_session("eve")
+    services.edit_image(session, ident, 1, {"custom.weight": "3"})
+    with other_fields(tmp_path, "[place]\n"):
+        for page in (f"/desk/sessions/{session.pk}/", f"/desk/sessions/{session.pk}/images/{ident}/"):
+            assert editor.get(page).status_code == 200
+        commit(session)
+        assert custom(ident) == SAID | {"weight": "3"}
+
+
+def test_two_who_change_one_field_meet_at_the_desk(here: Engine, editor: Client) -> None:
+    ident = put(here)
+    sent = form_of(ident) | {"custom.place": "Wilno"}
+    edit(ident, custom={"place": "Lwów"})
+    answer = editor.post(f"/desk/images/{ident}/", sent)
+    assert answer.status_code == 422 and "Lwów" in answer.content.decode() and "Wilno" in answer.content.decode()
+
+
+def test_choices_are_what_they_look_like(here: Engine, tmp_path: Path) -> None:
+    with other_fields(tmp_path, "[process]\nkind = 'choice'\nchoices = ['Photographie argente\u0301e']\n"):
+        assert image_fields.clean({"custom.process": "photographie argent\u00e9e"}) == {
+            "custom.process": "Photographie argent\u00e9e"
+        }
+
+
+def test_whose_document_it_is_says_rasterising_alone(here: Engine, editor: Client) -> None:
+    """Who knows the hash of a hidden collection's document would show it to everybody."""
+    put(here)
+    said = {"version": Collection.objects.get(slug="shelf").version, "document": "a" * 64}
+    answer = editor.patch("/api/collections/shelf/", said, content_type="application/json")
+    assert answer.status_code == 400 and "document" in answer.json()["detail"]
+    said["document"] = ""
+    assert editor.patch("/api/collections/shelf/", said, content_type="application/json").status_code == 200

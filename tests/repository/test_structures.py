@@ -42,6 +42,10 @@ def shape(ranges: list[dict[str, Any]]) -> list[Any]:
         ([heading("A", 0), heading("a", 0, 2)], [("A", [0], [("a", [0, 1, 2, 3, 4, 5], [])])]),
         ([heading("deep", 0, 3), heading("A", 1, 1)], [("deep", [0], []), ("A", [1, 2, 3, 4, 5], [])]),
         ([heading("B", 3), heading("A", 1)], [("B", [3], []), ("A", [1, 2, 3, 4, 5], [])]),
+        (
+            [heading("A", 0), heading("gone", 9), heading("of it", 3, 2)],
+            [("A", [0, 1, 2], []), ("of it", [3, 4, 5], [])],
+        ),
         ([heading("A", 0), heading("gone", 9), heading("B", 5)], [("A", [0, 1, 2, 3, 4], []), ("B", [5], [])]),
     ],
 )

@@ -190,3 +190,12 @@ def test_what_pillow_writes_has_the_same_pixels_and_always_the_same_bytes(
 def test_a_jp2_of_quality_100_keeps_every_pixel(tmp_path: Path) -> None:
     path = saved(tmp_path, file_of(photograph(200, 120), "PNG"))
     assert difference(Image.open(io.BytesIO(made(path, "-q100.jp2"))), photograph(200, 120)) == 0
+
+
+@pytest.mark.parametrize("size", [(300, 300), (499, 500), (1, 1), (3, 400)])
+@pytest.mark.parametrize("quality", [1, 85, 90, 91, 95, 100])
+def test_noise_is_a_jpeg_at_every_quality(tmp_path: Path, size: tuple[int, int], quality: int) -> None:
+    """It takes more bytes than an encoder may have reckoned with."""
+    noise = numpy.random.default_rng(3).integers(0, 256, (size[1], size[0], 3), "uint8")
+    found = derived(tmp_path, file_of(Image.fromarray(noise), "PNG"), f"-w{size[0]}-q{quality}.jpg")
+    assert found.size == size and found.format == "JPEG"

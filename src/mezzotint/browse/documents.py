@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+from collections.abc import Generator
+
 from django.http import HttpRequest, HttpResponse, HttpResponseBase, StreamingHttpResponse
 
 from mezzotint.browse.views import page_for_people
@@ -14,7 +16,8 @@ from mezzotint.repository.models import Collection
 from mezzotint.repository.streaming import Room
 from mezzotint.wiring import engine
 
-_room = Room("documents", 8)
+_room = Room("documents", 256, threads=8)
+"""slow readers among them"""
 
 
 @page_for_people
@@ -47,9 +50,13 @@ def document(request: HttpRequest, slug: str) -> HttpResponseBase:
         return HttpResponse(status=status, content_type="application/pdf", headers=headers)
     request.META.pop("HTTP_ACCEPT_ENCODING", None)  # it is compressed already, and ranges are of it as it is
     place = _room.enter()
-    found = store.get(key, start, length)
-    pieces = _room.stream(found.chunks(), place, found.close)
+    pieces = _room.stream(_pieces(key, start, length), place)
     return StreamingHttpResponse(pieces, status=status, content_type="application/pdf", headers=headers)
+
+
+def _pieces(key: str, start: int, length: int) -> Generator[bytes]:
+    with engine().store.get(key, start, length) as found:
+        yield from found.chunks()
 
 
 def _name(shown: Collection) -> str:

@@ -14,7 +14,7 @@ from rich.table import Table
 from mezzotint import tokens
 from mezzotint.cli.app import app
 from mezzotint.cli.output import out, say
-from mezzotint.errors import visible
+from mezzotint.errors import InvalidInput, NotFound, visible
 from mezzotint.settings import Settings
 
 if TYPE_CHECKING:
@@ -31,9 +31,18 @@ def token_issue(
     ] = tokens.Scope.READ,
     days: Annotated[int, typer.Option(help="How long it is valid.")] = 30,
     name: Annotated[str, typer.Option(help="Who it is for; commits are made in this name.")] = "token",
+    person: Annotated[
+        str | None, typer.Option(help="Whose it is: it may do what this login may, in its name; no --scope.")
+    ] = None,
 ) -> None:
     """Print a new token. It is shown this once: the list has its name and its end."""
-    text, listed = _registry().issue(scope, days, name)
+    if person is None:
+        text, listed = _registry().issue(scope, days, name)
+    else:
+        if scope is not tokens.Scope.READ:
+            raise InvalidInput("scope", f"cannot be {scope} with --person", "nothing: it may do what the person may")
+        _check_person(person)
+        text, listed = _registry().issue_for(person, name, days)
     print(text)
     if not listed:
         say("it is good, but not in the list: the object store cannot be written to")
@@ -49,10 +58,15 @@ def token_list(
         for about, revoked in found:
             print(json.dumps(asdict(about) | {"revoked": revoked}))
         return
-    table = Table("name", "scope", "issued", "ends", "")
+    table = Table("name", "may", "issued", "ends", "")
     for about, revoked in found:
         moments = (datetime.fromtimestamp(at, UTC).strftime("%Y-%m-%d %H:%M") for at in (about.issued, about.expires))
-        table.add_row(escape(visible(about.name)), about.scope, *moments, "revoked" if revoked else "")
+        table.add_row(
+            escape(visible(about.name)),
+            "as the person" if about.person else about.scope,
+            *moments,
+            "revoked" if revoked else "",
+        )
     out.print(table)
 
 
@@ -67,6 +81,17 @@ def token_revoke(
     registry.revoke(name)
     what = "1 token" if count == 1 else f"{count} tokens"
     say(f"{what} of {escape(visible(name))} in the list; all that were issued until now have ended")
+
+
+def _check_person(name: str) -> None:
+    """Raises NotFound."""
+    from mezzotint.site.prepare import django_setup
+
+    django_setup()
+    from django.contrib.auth.models import User
+
+    if not User.objects.filter(username=name, is_active=True).exists():
+        raise NotFound(f"there is no login {name}")
 
 
 def _registry() -> Registry:

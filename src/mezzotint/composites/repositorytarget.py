@@ -88,9 +88,8 @@ class RepositoryTarget:
             "document": self._claim.member.document,
             "ranges": self._ranges({page.number: page.ident for page in pages}),
         }
-        services.put_collection(
-            session, self.slug, fields, version=live.version if live is not None else None, images=list(first)
-        )
+        version = live.version if live is not None else None
+        services.put_collection(session, self.slug, fields, version, list(first), rasterised=True)
 
     def _title(self) -> str:
         return (self._claim.member.title or self._document.title or self.slug)[: metadata.TEXT_LIMITS["title"]]

@@ -46,7 +46,7 @@ def one(request: HttpRequest, pk: UUID, ident: str) -> HttpResponse:
     if wrong:
         return _form(request, draft, wrong, session=session, before=before, after=after)
     new = _changed(fields, _was(request.POST))
-    new |= {name: fields[name] for name in draft.overtaken}
+    new |= {name: fields.get(name, draft.fields[name]) for name in draft.overtaken}
     if draft.live is not None:
         require(request, _CHANGE)
     try:
@@ -86,7 +86,7 @@ def live(request: HttpRequest, ident: str) -> HttpResponse:
         services.at_once(who(request), lambda session: services.edit_image(session, ident, version, new))
     except Conflict as error:
         theirs = {
-            name: f"Somebody else has changed this meanwhile, to “{as_cell(getattr(image, name))}”. "
+            name: f"Somebody else has changed this meanwhile, to “{as_cell(image_fields.value(image, name))}”. "
             "Save again to have it as it stands here."
             for name in (error.fields or {}).get(ident, [])
         }
@@ -153,11 +153,15 @@ def _with_many(request: HttpRequest, session: UpdateSession, idents: list[str]) 
 
 
 def _cleaned(form: QueryDict) -> tuple[metadata.Fields, dict[str, str]]:
-    """The fields of a form, and what is wrong with the others."""
-    fields, wrong = metadata.Fields(), dict[str, str]()
+    """The fields of a form in which somebody has written, and what is wrong with the others. What was there before
+    stays, even where it could not be written now."""
+    fields, wrong, was = metadata.Fields(), dict[str, str](), _was(form)
     for name, field in image_fields.known().items():
+        text = _lines(form.get(name, ""))
+        if text == was[name]:
+            continue
         try:
-            fields[name] = field.clean(_lines(form.get(name, "")))
+            fields[name] = field.clean(text)
         except InvalidInput as error:
             wrong[name] = beside(error)
     return fields, wrong

@@ -1,6 +1,6 @@
 from django.urls import path
 
-from mezzotint.desk import collections, describing, doing, history, removing, sessions, spreadsheets
+from mezzotint.desk import collections, describing, doing, history, removing, sessions, spreadsheets, tokens
 
 urlpatterns = [
     path("", sessions.home, name="desk"),
@@ -24,6 +24,8 @@ urlpatterns = [
     path("removed/", removing.removed, name="desk-removed"),
     path("removed/<str:ident>/", removing.bring_back, name="desk-bring-back"),
     path("spreadsheet/", spreadsheets.spreadsheet, name="desk-spreadsheet"),
+    path("tokens/", tokens.tokens, name="desk-tokens"),
+    path("tokens/revoke/", tokens.revoke, name="desk-tokens-revoke"),
     path("collections/", collections.collections, name="desk-collections"),
     path("collections/<str:slug>/", collections.collection, name="desk-collection"),
     path("collections/<str:slug>/history/", history.of_collection, name="desk-collection-history"),

@@ -7,6 +7,7 @@ from typing import Any
 
 from django import forms
 from django.contrib import admin, messages
+from django.contrib.admin.widgets import AdminTextareaWidget
 from django.core.paginator import Paginator
 from django.db.models import Model, QuerySet
 from django.http import HttpRequest, HttpResponse
@@ -74,12 +75,14 @@ class ImageForm(forms.ModelForm[Image]):
     def __init__(self, *args: Any, **kwargs: Any) -> None:
         super().__init__(*args, **kwargs)
         self.initial["seen_version"] = self.instance.version
-        self.initial["tags"] = ", ".join(self.instance.tags)
-        self.initial.update({name: as_cell(image_fields.value(self.instance, name)) for name in image_fields.own()})
+        said = image_fields.values(self.instance, ("tags", *image_fields.own()))
+        self.initial.update({name: as_cell(value) for name, value in said.items()})
 
     def clean(self) -> dict[str, Any]:
         cleaned = super().clean() or {}
         for name, field in image_fields.known().items():
+            if name in image_fields.own() and name not in self.changed_data:
+                continue
             try:
                 cleaned[name] = field.clean(cleaned.get(name, ""))
             except MezzotintError as error:
@@ -127,11 +130,26 @@ class ImageAdmin(CommittingAdmin):
     def has_add_permission(self, request: HttpRequest) -> bool:
         return False  # pictures come in by ingest and by the API
 
+    @admin.display(description="Own fields")
+    def own_fields(self, image: Image) -> str:
+        said = image_fields.values(image, image_fields.own())
+        return "; ".join(f"{name}: {as_cell(value)}" for name, value in said.items() if value)
+
+    def get_readonly_fields(self, request: HttpRequest, obj: Any = None) -> list[str]:
+        own = [] if self.has_change_permission(request, obj) else ["own_fields"]
+        return [*self.readonly_fields, *own]
+
     def get_form(self, request: HttpRequest, obj: Any | None = None, change: bool = False, **kwargs: Any) -> Any:
         """With the installation's own fields."""
         own = {
-            name: forms.CharField(required=False, label=field.label(), help_text=field.help)
+            name: forms.CharField(
+                required=False,
+                label=field.label(),
+                help_text=field.help,
+                widget=AdminTextareaWidget({"rows": 4 if field.kind == "long" else 1}),
+            )
             for name, field in image_fields.own().items()
+            if self.has_change_permission(request, obj)
         }
         return super().get_form(request, obj, change, form=type("OwnImageForm", (ImageForm,), own), **kwargs)
 

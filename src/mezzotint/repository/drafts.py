@@ -43,7 +43,8 @@ class Draft:
     @property
     def differences(self) -> list[tuple[str, Any, Any]]:
         """Of an edit: the field, what is there now, and what would be."""
-        return [(name, getattr(self.live, name), self.fields[name]) for name in self.edited]
+        assert self.live is not None
+        return [(name, image_fields.value(self.live, name), self.fields[name]) for name in self.edited]
 
 
 @dataclass
@@ -157,7 +158,7 @@ def _draft(ident: str, pending: sessions.Pending, live: Image | None) -> Draft |
         fields = image_fields.nothing() | pending.added["fields"] | pending.edited
         return Draft(ident, None, fields, facts, joins=joins, removed=pending.removed)
     now = image_fields.values(live)
-    edited = [name for name, value in pending.edited.items() if now[name] != value]
+    edited = [name for name, value in pending.edited.items() if image_fields.value(live, name) != value]
     overtaken = [
         name for name in edited if not live.field_versions.get(name, 1) <= pending.seen.get(name, 0) <= live.version
     ]

@@ -9,6 +9,7 @@ from dataclasses import dataclass
 from typing import Any
 
 from django.db.models import Count, QuerySet
+from django.db.models.fields.json import KeyTransform
 
 from mezzotint.repository import dates, image_fields
 from mezzotint.repository.models import Image, Membership
@@ -46,8 +47,9 @@ class Facets:
 def of(chosen: QuerySet[Image], reader: Reader) -> Facets:
     """Raises GivenUp."""
     with patient(engine().settings.search_timeout, "MEZZOTINT_SEARCH_TIMEOUT"):
-        columns = ("pk", "creator", "captured_first", "format", "width", "height", "tags", "captured_last", "custom")
-        rows = list(chosen.order_by("-added", "-ident").values_list(*columns)[: MOST + 1])
+        columns = ("pk", "creator", "captured_first", "format", "width", "height", "tags", "captured_last")
+        own = [(name, KeyTransform(field.name, "custom")) for name, field in image_fields.own().items() if field.facet]
+        rows = list(chosen.order_by("-added", "-ident").values_list(*columns, *(key for _, key in own))[: MOST + 1])
         total, rows = len(rows), rows[:MOST]
         slugs, titles = _collections([row[0] for row in rows], reader)
     return Facets(
@@ -60,9 +62,8 @@ def of(chosen: QuerySet[Image], reader: Reader) -> Facets:
         _frequent(row[3] for row in rows),
         _frequent(orientation(row[4], row[5]) for row in rows),
         {
-            name: _frequent(text for row in rows for text in _texts(row[8].get(own.name)))
-            for name, own in image_fields.own().items()
-            if own.facet
+            name: _frequent(text for row in rows for text in _texts(row[place]))
+            for place, (name, _) in enumerate(own, len(columns))
         },
     )
 

@@ -101,7 +101,11 @@ _TRIGGERS = {
 }
 
 
-_TEXTS = """jsonb_path_query_array(custom, 'strict $.** ? (@.type() == "string")')::text"""
+_TEXTS = (
+    """regexp_replace(jsonb_path_query_array(custom, 'strict $.** ? (@.type() == "string")')::text, """
+    r"""'\\[nrtbf]', ' ', 'g')"""
+)
+"""as JSON, in which ends of lines are two characters"""
 WORDS_OF = ", ".join([*(f"{name}::text" if FIELDS[name].many else name for name in SEARCHED), _TEXTS])
 """what PostgreSQL's index is over, as an expression that it has to be asked by"""
 _one = {letter: other for letter, other in _LETTERS.items() if len(other) == 1}
@@ -165,6 +169,8 @@ def refill(database: BaseDatabaseWrapper) -> None:
     rebuild(database)
     if database.vendor == "sqlite":
         with database.cursor() as cursor:
+            for name in _TRIGGERS:
+                cursor.execute(f"DROP TRIGGER IF EXISTS {name}")
             for table, add_all in ((_TAG, _ALL_TAGS), (_CUSTOM, _ALL_CUSTOM)):
                 cursor.execute(f"DELETE FROM {table}")
                 cursor.execute(add_all)

@@ -7,17 +7,21 @@ bare names, and only what is not empty. What is there of a field that is no long
 
 from __future__ import annotations
 
+import math
 import re
 from collections.abc import Callable, Iterable, Mapping
+from decimal import Decimal
 from functools import lru_cache, partial
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
 from mezzotint.errors import InvalidInput
 from mezzotint.repository import dates, metadata
 from mezzotint.repository.metadata import FIELDS, Field, Fields
-from mezzotint.repository.models import Image
 from mezzotint.settings.own_fields import OwnField
 from mezzotint.wiring import engine
+
+if TYPE_CHECKING:
+    from mezzotint.repository.models import Image
 
 CUSTOM = "custom"
 COLUMNS = (*FIELDS, CUSTOM)
@@ -64,9 +68,13 @@ def nothing() -> Fields:
 
 def value(image: Image, name: str) -> Any:
     """What is said of it in one field."""
-    if name.startswith(_PREFIX):
-        return image.custom.get(name.removeprefix(_PREFIX), empty(name))
-    return getattr(image, name)
+    if not name.startswith(_PREFIX):
+        return getattr(image, name)
+    said = image.custom.get(name.removeprefix(_PREFIX), empty(name))
+    field = known().get(name)
+    if field is not None and field.many and isinstance(said, str):  # it had one value, before the settings said more
+        return [said] if said else []
+    return ", ".join(said) if field is not None and not field.many and isinstance(said, list) else said
 
 
 def values(image: Image, names: Iterable[str] | None = None) -> Fields:
@@ -129,7 +137,8 @@ def _field(own: OwnField) -> Field:
 
 def _clean_number(name: str, value: object) -> str:
     """As it is written, with a point: what comes as a number of JSON too."""
-    given = str(value) if isinstance(value, int | float) and not isinstance(value, bool) else value
+    is_number = isinstance(value, int | float) and not isinstance(value, bool) and math.isfinite(value)
+    given = format(Decimal(repr(value)), "f") if is_number else value
     text = metadata.clean_text(name, given, _LIMITS["number"])
     if text and not _NUMBER.fullmatch(text):
         raise InvalidInput(name, f"cannot be {text!r}", "a number, as 12 or -3.5")

@@ -165,9 +165,16 @@ def bring_back(session: UpdateSession, ident: str) -> None:
 
 
 def put_collection(
-    session: UpdateSession, slug: str, fields: Mapping[str, object], version: object = None, images: object = None
+    session: UpdateSession,
+    slug: str,
+    fields: Mapping[str, object],
+    version: object = None,
+    images: object = None,
+    *,
+    rasterised: bool = False,
 ) -> None:
-    """Have the session make a collection or change it; `images` is all of its idents in order.
+    """Have the session make a collection or change it; `images` is all of its idents in order. What document it
+    is of says only what has `rasterised` that: who knows a document's hash may not have seen it.
 
     Changing one that is live names the version that was seen.
     """
@@ -175,6 +182,9 @@ def put_collection(
     _check_group(cleaned.get("visibility", ""))
     nesting.check(session, slug, cleaned)
     live = queries.find_collection(slug)
+    known = {"", live.document if live is not None else ""}
+    if not rasterised and cleaned.get("document", "") not in known:
+        raise InvalidInput("document", "is that of another collection, or of none", "nothing, or what it is")
     seen = metadata.clean_version(version) if live is not None else None
     if live is None:
         cleaned.setdefault("title", slug)

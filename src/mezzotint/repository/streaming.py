@@ -3,23 +3,24 @@ database or a store that hangs, a client that reads slowly) holds up its own kin
 
 from __future__ import annotations
 
+import asyncio
+import contextvars
 import threading
-from collections.abc import AsyncIterator, Callable, Iterator
+from collections.abc import AsyncIterator, Callable, Generator, Iterator
 from concurrent.futures import ThreadPoolExecutor
 
-from asgiref.sync import sync_to_async
 from django.db import connections
 
 from mezzotint.errors import Busy
 
 
 class Room:
-    """For so many of what is called `name`, in the plural."""
+    """For so many of what is called `name`, in the plural, made by so many threads."""
 
-    def __init__(self, name: str, size: int) -> None:
+    def __init__(self, name: str, size: int, threads: int | None = None) -> None:
         self._name, self._size = name, size
         self._free = threading.BoundedSemaphore(size)
-        self._threads = ThreadPoolExecutor(size, thread_name_prefix=name)
+        self._threads = ThreadPoolExecutor(threads or size, thread_name_prefix=name)
 
     def enter(self) -> Place:
         """Raises Busy."""
@@ -27,16 +28,23 @@ class Room:
             raise Busy(f"{self._size} {self._name} are going on here already")
         return Place(self._free.release)
 
-    async def stream(
-        self, pieces: Iterator[bytes], place: Place, close: Callable[[], None] = lambda: None
-    ) -> AsyncIterator[bytes]:
-        step = sync_to_async(_next, thread_sensitive=False, executor=self._threads)
+    async def stream(self, pieces: Iterator[bytes], place: Place) -> AsyncIterator[bytes]:
+        """What is under way as the client goes is waited for by nobody, and has its place until its end."""
+        step: asyncio.Future[bytes | None] | None = None
+        run = asyncio.get_running_loop().run_in_executor
         try:
-            while (piece := await step(pieces)) is not None:
+            while True:
+                step = run(self._threads, contextvars.copy_context().run, _next, pieces)
+                piece = await asyncio.shield(step)
+                if piece is None:
+                    return
                 yield piece
         finally:
-            place.leave()
-            close()
+
+            def leave(_: object) -> None:
+                self._threads.submit(_close, pieces, place)
+
+            leave(None) if step is None or step.done() else step.add_done_callback(leave)
 
 
 class Place:
@@ -51,6 +59,14 @@ class Place:
             release()
 
     __del__ = leave
+
+
+def _close(pieces: Iterator[bytes], place: Place) -> None:
+    try:
+        if isinstance(pieces, Generator):
+            pieces.close()
+    finally:
+        place.leave()
 
 
 def _next(pieces: Iterator[bytes]) -> bytes | None:

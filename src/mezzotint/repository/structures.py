@@ -11,21 +11,24 @@ def structures(headings: Sequence[dict[str, Any]], idents: Sequence[str], at: st
     next one does, and the ranges within it; a page on which several begin is in each of them. A heading whose page is
     not there any more is left out."""
     places = {ident: place for place, ident in enumerate(idents)}
-    found = [(one, places[one["ident"]]) for one in headings if one["ident"] in places]
+    there = [places[one["ident"]] for one in headings if one["ident"] in places]
     made: list[dict[str, Any]] = []
-    above: list[tuple[int, dict[str, Any]]] = []
-    for number, (one, begin) in enumerate(found):
-        end = max(begin + 1, found[number + 1][1] if number + 1 < len(found) else len(idents))
-        shown = {
-            "id": f"{at}/range/{number + 1}",
-            "type": "Range",
-            "label": {"none": [one["label"]]},
-            "items": [
-                {"id": f"{at}/canvas/{ident}", "type": "Canvas"} for ident in idents[begin : max(end, begin + 1)]
-            ],
-        }
-        while above and above[-1][0] >= one["level"]:
+    above: list[tuple[int, list[dict[str, Any]]]] = [(0, made)]
+    number = 0
+    for one in headings:
+        while above[-1][0] >= one["level"]:
             above.pop()
-        (above[-1][1]["items"] if above else made).append(shown)
-        above.append((one["level"], shown))
+        within = above[-1][1]
+        if (begin := places.get(one["ident"])) is not None:
+            number += 1
+            end = max(begin + 1, there[number] if number < len(there) else len(idents))
+            shown: dict[str, Any] = {
+                "id": f"{at}/range/{number}",
+                "type": "Range",
+                "label": {"none": [one["label"]]},
+                "items": [{"id": f"{at}/canvas/{ident}", "type": "Canvas"} for ident in idents[begin:end]],
+            }
+            within.append(shown)
+            within = shown["items"]
+        above.append((one["level"], within))
     return {"structures": made} if made else {}

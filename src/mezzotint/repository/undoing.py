@@ -76,7 +76,7 @@ def _fill(session: UpdateSession, made: Plan) -> None:
         with suppress(NotFound):  # the trash was emptied of it meanwhile: the review shows what comes
             services.bring_back(session, ident)
     for slug, fields, version, members in made.put:
-        services.put_collection(session, slug, fields, version, members)
+        services.put_collection(session, slug, fields, version, members, rasterised=True)
     for slug in made.remove_collections:
         services.remove_collection(session, slug)
 

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import re
 import tomllib
+import unicodedata
 from collections.abc import Callable, Mapping
 from dataclasses import dataclass, field
 from pathlib import Path
@@ -78,7 +79,7 @@ def _read(name: str, said: Any) -> OwnField:
         name,
         kind,
         _labels(said, name),
-        tuple(choices),
+        tuple(unicodedata.normalize("NFC", choice) for choice in choices),
         several,
         _checked(said, name, "facet", kind == "choice" or several, _is_bool, "true or false"),
         frozenset(collections) if collections is not None else None,
@@ -122,4 +123,6 @@ def _are_slugs(value: Any) -> bool:
 def _are_choices(value: Any) -> bool:
     if not isinstance(value, list) or not 0 < len(value) <= _MOST_CHOICES:
         return False
-    return all(_is_line(one) and one == one.strip() for one in value) and len(set(value)) == len(value)
+    if not all(_is_line(one) and one == one.strip() for one in value):
+        return False
+    return len({unicodedata.normalize("NFC", one) for one in value}) == len(value)

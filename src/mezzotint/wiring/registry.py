@@ -26,7 +26,7 @@ log = logging.getLogger(__name__)
 EVERY = 10.0
 FILE = "revoked.json"
 _LONGEST = tokens.MAX_DAYS * 86_400
-_MOST_OF_A_NAME = 200
+_MOST_OF_A_NAME, _MOST_OF_A_LABEL = 300, 100
 
 
 @dataclass(frozen=True, slots=True)
@@ -38,6 +38,8 @@ class Issued:
     scope: str
     issued: int
     expires: int
+    person: str = ""
+    """whose it is; nothing where it is nobody's but a program's"""
 
 
 class Registry:
@@ -54,7 +56,13 @@ class Registry:
             raise Unauthorized("this token was revoked")
         return token
 
-    def issue(self, scope: tokens.Scope, days: int, name: str) -> tuple[str, bool]:
+    def issue_for(self, person: str, label: str, days: int) -> tuple[str, bool]:
+        """As `issue`, of a person's own: it may do what the person may. Raises InvalidInput."""
+        if not label or len(label) > _MOST_OF_A_LABEL or not label.isprintable():
+            raise InvalidInput("label", f"cannot be {label!r:.80}", f"1 to {_MOST_OF_A_LABEL} printable characters")
+        return self.issue(tokens.Scope.READ, days, f"{person}: {label}", person)
+
+    def issue(self, scope: tokens.Scope, days: int, name: str, person: str | None = None) -> tuple[str, bool]:
         """A new token, and whether it is in the list now: it is not where the store cannot be written to. Raises
         InvalidInput."""
         if not name.strip() or len(name) > _MOST_OF_A_NAME or not name.isprintable():
@@ -65,9 +73,9 @@ class Registry:
             ended = -1
         while ended >= int(time.time()):
             time.sleep(0.05)  # a token of the second in which others were revoked would be one of them
-        text = tokens.issue(self._secret, scope, days, name)
+        text = tokens.issue(self._secret, scope, days, name, person)
         token = tokens.verify(self._secret, text)
-        about = Issued(uuid.uuid4().hex, name, str(scope), token.issued, token.expires)
+        about = Issued(uuid.uuid4().hex, name, str(scope), token.issued, token.expires, person or "")
         try:
             self._store.put(f"{ISSUED}{about.id}.json", json.dumps(asdict(about)).encode(), "application/json")
         except MezzotintError as error:

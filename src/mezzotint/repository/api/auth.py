@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from dataclasses import dataclass
+from datetime import UTC, datetime
 from typing import TYPE_CHECKING, Any
 
 from django.http import HttpRequest
@@ -42,12 +43,27 @@ def shown_token(request: HttpRequest | Request) -> tokens.Token | None:
 
 
 class TokenAuthentication(BaseAuthentication):
-    def authenticate(self, request: Request) -> tuple[Any, tokens.Token] | None:
+    def authenticate(self, request: Request) -> tuple[Any, tokens.Token | None] | None:
+        """A person's own token is as the person's login."""
         token = shown_token(request)
-        return None if token is None else (Machine(token.name), token)
+        if token is None:
+            return None
+        return (Machine(token.name), token) if token.person is None else (_person(token), None)
 
     def authenticate_header(self, request: Request) -> str:
         return 'Bearer realm="mezzotint"'
+
+
+def _person(token: tokens.Token) -> Any:
+    """Raises Unauthorized where the token's person has no login any more; another who goes by that name since is not
+    the one."""
+    from django.contrib.auth.models import User  # models, which are not there yet as the settings name this module
+
+    since = datetime.fromtimestamp(token.issued + 1, UTC)
+    found = User.objects.filter(username=token.person, is_active=True, date_joined__lt=since).first()
+    if found is None:
+        raise Unauthorized("whose token this is has no login here any more")
+    return found
 
 
 class ReadOrWrite(BasePermission):

@@ -5,6 +5,7 @@ from __future__ import annotations
 import io
 import time
 from collections.abc import Callable
+from contextlib import suppress
 from typing import Any
 
 from PIL import Image
@@ -32,14 +33,25 @@ def _jpg(image: Any, quality: Any) -> Any:
     The small ones by Pillow's libjpeg-turbo: the same bytes but for their tables, in half to two thirds of the time
     that libvips's binary build takes, whose encoder is made for small files and not for speed.
     """
-    subsampled = (quality or 0) <= FINE
-    if image.width * image.height < PROGRESSIVE_FROM and image.bands in {1, 3}:
-        mode, buffer = MODES[image.bands], io.BytesIO()
-        pixels = Image.frombuffer(mode, (image.width, image.height), image.write_to_memory(), "raw", mode, 0, 1)
-        pixels.save(buffer, "JPEG", quality=quality, optimize=True, subsampling=2 if subsampled else 0)
-        return buffer.getvalue()
-    subsample = "on" if subsampled else "off"
-    return image.jpegsave_buffer(Q=quality, keep="none", subsample_mode=subsample, optimize_coding=True, interlace=True)
+    subsampled, progressive = (quality or 0) <= FINE, image.width * image.height >= PROGRESSIVE_FROM
+    if subsampled and not progressive and image.bands in {1, 3}:
+        image = image.copy_memory()
+        with suppress(OSError):  # it has room for so many bytes a pixel, of which noise takes more
+            return _by_turbo(image, quality)
+    return image.jpegsave_buffer(
+        Q=quality,
+        keep="none",
+        subsample_mode="on" if subsampled else "off",
+        optimize_coding=True,
+        interlace=progressive,
+    )
+
+
+def _by_turbo(image: Any, quality: Any) -> bytes:
+    mode, buffer = MODES[image.bands], io.BytesIO()
+    pixels = Image.frombuffer(mode, (image.width, image.height), image.write_to_memory(), "raw", mode, 0, 1)
+    pixels.save(buffer, "JPEG", quality=quality, optimize=True, subsampling=2)
+    return buffer.getvalue()
 
 
 def _png(image: Any, quality: Any) -> Any:
