@@ -174,6 +174,8 @@ class StorageFull(MezzotintError):
 
 class StoreUnavailable(MezzotintError):
     title = "Store unavailable"
+    pause: float = 0.0
+    """seconds that it has asked to be left alone for"""
 
 
 class StoreRefused(StoreUnavailable):

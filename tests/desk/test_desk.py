@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import html
 import re
 import uuid
 from functools import partial
@@ -101,6 +102,47 @@ def test_login_leads_back_and_nowhere_else(repository: Engine) -> None:
     client.force_login(User.objects.get())
     assert client.post("/desk/sessions/").status_code == 403
     assert client.post("/logout/").status_code == 403
+
+
+def held(page: Any) -> dict[str, str]:
+    """What the page would send again."""
+    found = re.findall(r'<textarea hidden name="([^"]+)">\n(.*?)</textarea>', page.content.decode(), re.S)
+    token = re.search(r'name="csrfmiddlewaretoken" value="([^"]+)"', page.content.decode())
+    return {name: html.unescape(value) for name, value in found} | ({"csrfmiddlewaretoken": token[1]} if token else {})
+
+
+def test_what_was_written_as_the_login_ended_is_kept(repository: Engine) -> None:
+    """And sent again once there is another login, which makes the form's own token stale."""
+    ident = str(put_in(repository, 90, title="Old"))
+    person("editor")
+    browser = Client(enforce_csrf_checks=True, headers={"Sec-Fetch-Site": "same-origin"})
+    browser.force_login(User.objects.get())
+    address = f"/desk/images/{ident}/"
+    stale = held(browser.get(address))["csrfmiddlewaretoken"]
+    browser.cookies.pop("sessionid")
+    sent = form(ident, title="New & <old>", description="two\nlines") | {"csrfmiddlewaretoken": stale}
+    first = browser.post(address, sent)
+    assert first.status_code == 403 and b"has ended" in first.content and "no-store" in first["Cache-Control"]
+    kept = held(first)
+    assert (kept["title"], kept["description"], kept["was_title"]) == ("New & <old>", "two\nlines", "Old")
+    credentials = {"username": "eve", "password": "a long enough one 7"}
+    login = browser.post(
+        "/login/", credentials | {"csrfmiddlewaretoken": held(browser.get("/login/"))["csrfmiddlewaretoken"]}
+    )
+    assert login.status_code == 302
+    second = browser.post(address, kept)
+    assert second.status_code == 403 and b"has changed" in second.content
+    assert browser.post(address, held(second)).status_code == 302
+    assert Image.objects.get(ident=ident).title == "New & <old>"
+
+
+@pytest.mark.parametrize("headers", [{"Sec-Fetch-Site": "cross-site"}, {"Origin": "https://evil.example"}, {}])
+def test_what_another_site_sends_is_not_offered_to_be_sent_again(repository: Engine, headers: dict[str, str]) -> None:
+    person("editor")
+    browser = Client(enforce_csrf_checks=True, headers=headers)
+    browser.force_login(User.objects.get())
+    answer = browser.post("/desk/sessions/", {"note": "from elsewhere"})
+    assert answer.status_code == 403 and b"from elsewhere" not in answer.content
 
 
 def test_a_contributor_fills_sessions_and_an_editor_commits_them(repository: Engine) -> None:

@@ -9,13 +9,14 @@ from pathlib import Path
 from typing import BinaryIO
 
 import pytest
+from swiftclient.exceptions import ClientException
 
 from mezzotint.errors import NotFound, StorageFull, StoreUnavailable
 from mezzotint.host.files import remove_abandoned
 from mezzotint.objects import DirectoryStore, ObjectStore
 from mezzotint.objects.registry import open_store
 from mezzotint.objects.s3 import S3Reader
-from mezzotint.objects.swift import SwiftReader
+from mezzotint.objects.swift import SwiftReader, _answering
 from mezzotint.settings import Settings
 from tests.backends.swift import SwiftCluster
 from tests.contracts.stores import KEY, bare, keys
@@ -152,3 +153,14 @@ def test_what_killed_writers_left_goes_after_a_day(tmp_path: Path) -> None:
         os.utime(tmp_path / name, (then, then))
     remove_abandoned(tmp_path)
     assert {path.name for path in tmp_path.iterdir()} == {".new.part", "old.jpg"}
+
+
+@pytest.mark.parametrize(
+    ("said", "seconds"),
+    [("3", 3.0), ("0", 0.0), ("", 0.0), ("soon", 0.0), ("-1", 0.0), ("9" * 400, 0.0), ("\u0663", 0.0)],
+)
+def test_a_pause_that_swift_asks_for_is_known(said: str, seconds: float) -> None:
+    refusal = ClientException("busy", http_status=503, http_response_headers={"retry-after": said})
+    with pytest.raises(StoreUnavailable) as told, _answering(KEY):
+        raise refusal
+    assert told.value.pause == seconds

@@ -10,7 +10,7 @@ from typing import Any
 import pytest
 
 from mezzotint.errors import InvalidInput, NotFound, StoreUnavailable
-from mezzotint.objects import Bounded, MemoryStore, ObjectStore, Retrying
+from mezzotint.objects import Bounded, MemoryStore, ObjectInfo, ObjectStore, Retrying
 from tests.contracts.stores import KEY, OTHER, got, keys
 from tests.faults import Fault, FaultyStore, Rates
 
@@ -85,6 +85,22 @@ def test_pauses_grow_up_to_a_bound_and_are_random() -> None:
     for column, limit in zip(columns, limits, strict=True):
         assert limit * 0.8 < max(column) <= limit
         assert min(column) < limit * 0.2
+
+
+@pytest.mark.parametrize(("asked", "least"), [(0.0, 0.0), (3.0, 3.0), (9_999.0, 10.0)])
+def test_a_store_that_asks_to_be_left_alone_for_a_while_is(asked: float, least: float) -> None:
+    """Retry-After; nobody is held for longer than ten seconds by it."""
+    pauses: list[float] = []
+
+    class Busy(MemoryStore):
+        def stat(self, key: str) -> ObjectInfo:
+            error = StoreUnavailable("busy")
+            error.pause = asked
+            raise error
+
+    with pytest.raises(StoreUnavailable):
+        patient(Busy(), pauses.append, attempts=4).stat(KEY)
+    assert len(pauses) == 3 and all(least <= pause <= least + 1 for pause in pauses)
 
 
 @pytest.mark.parametrize(("start", "length"), [(0, None), (700, None), (3, 5_000), (9_000, 99_999), (20_000, None)])

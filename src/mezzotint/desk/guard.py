@@ -10,12 +10,12 @@ from urllib.parse import urlencode
 from django.contrib import messages
 from django.db import DatabaseError
 from django.http import HttpRequest, HttpResponseBase
-from django.shortcuts import redirect
+from django.shortcuts import redirect, render
 from django.views.decorators.cache import never_cache
 from django.views.decorators.http import require_http_methods
 
 from mezzotint.browse.views import error_page, told
-from mezzotint.errors import Conflict, InvalidInput, MezzotintError
+from mezzotint.errors import Conflict, Forbidden, InvalidInput, MezzotintError
 from mezzotint.repository.api.auth import has, require
 from mezzotint.repository.api.sessions import ANY_CHANGE
 
@@ -32,9 +32,10 @@ def desk_page(*needed: str, writes: bool = False) -> Callable[[View], View]:
         @wraps(view)
         def shown(request: HttpRequest, *args: Any, **kwargs: Any) -> HttpResponseBase:
             try:
+                if not request.user.is_authenticated and request.method == "POST":
+                    return _held(request)
                 if not request.user.is_authenticated:
-                    here = "/desk/" if writes else request.get_full_path()
-                    return redirect(f"/login/?{urlencode({'next': here})}")
+                    return redirect(f"/login/?{urlencode({'next': request.get_full_path()})}")
                 if request.path == "/desk/" and not has(request, *ANY_CHANGE):
                     return redirect("/")  # who has just logged in to look
                 require(request, *(needed or ANY_CHANGE))
@@ -51,3 +52,26 @@ def desk_page(*needed: str, writes: bool = False) -> Callable[[View], View]:
         return shown
 
     return decorated
+
+
+def csrf_failed(request: HttpRequest, reason: str = "") -> HttpResponseBase:
+    """Where it comes from one of our own pages, the login has changed since that was opened: a form of the desk is
+    kept, to be sent again. What other sites send is refused."""
+    if request.path.startswith("/desk/") and _is_from_here(request):
+        return _held(request)
+    return error_page(request, Forbidden("this form was not sent from here, or your login has changed: open it again"))
+
+
+def _held(request: HttpRequest) -> HttpResponseBase:
+    context = {
+        "known": request.user.is_authenticated,
+        "fields": [(k, v) for k, some in request.POST.lists() for v in some if k != "csrfmiddlewaretoken"],
+        "files": bool(request.FILES),
+    }
+    return render(request, "desk/held.html", context, status=403)
+
+
+def _is_from_here(request: HttpRequest) -> bool:
+    """As the browser says, which scripts cannot have say otherwise (Fetch Metadata; Origin where there is none)."""
+    site, origin = request.headers.get("Sec-Fetch-Site"), request.headers.get("Origin")
+    return site == "same-origin" if site is not None else origin == f"{request.scheme}://{request.get_host()}"

@@ -20,8 +20,8 @@ T = TypeVar("T")
 _REFUSALS = 2
 _REMEMBERED, _SETTLES, _LATE = 10_000, 60.0, 3
 """keys, seconds in which what was put may not be seen yet, and how often it is looked for again"""
-_FIRST_PAUSE, _LONGEST_PAUSE = 0.1, 5.0
-"""seconds"""
+_FIRST_PAUSE, _LONGEST_PAUSE, _LONGEST_ASKED = 0.1, 5.0, 10.0
+"""seconds; the last of what a store may ask for"""
 
 
 class Retrying(ObjectStore):
@@ -104,12 +104,14 @@ class Retrying(ObjectStore):
         return self._store.local_path(key)
 
     def rest(self, failures: int, error: StoreUnavailable) -> None:
-        """Pause after this many failures in a row. Raises the error where it was the last attempt."""
+        """Pause after this many failures in a row, at least for as long as the store has asked for. Raises the error
+        where it was the last attempt."""
         refused = isinstance(error, StoreRefused)  # seldom for a moment only: while Keystone restarts, say
         if failures >= (_REFUSALS if refused else self._attempts):
             raise error
         log.log(logging.DEBUG if refused else logging.INFO, "asking the store again: %s", error)
-        self._pause(random.uniform(0, min(_LONGEST_PAUSE, _FIRST_PAUSE * 2**failures)))
+        jitter = random.uniform(0, min(_LONGEST_PAUSE, _FIRST_PAUSE * 2**failures))
+        self._pause(min(error.pause, _LONGEST_ASKED) + jitter)
 
     def _note(self, key: str) -> None:
         self._put[key] = time.monotonic()

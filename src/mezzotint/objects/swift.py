@@ -271,8 +271,16 @@ def _answering(key: str) -> Iterator[None]:
         said = f"{error.http_status or ''} {error.msg}".strip()
         if error.http_status in {401, 403}:
             raise StoreRefused(f"Swift refuses the credentials: {said}", _CREDENTIALS) from error
-        raise StoreUnavailable(f"Swift does not answer as it should: {said}") from error
+        unavailable = StoreUnavailable(f"Swift does not answer as it should: {said}")
+        unavailable.pause = _pause(error)
+        raise unavailable from error
     except KeystoneRefusal as error:
         raise StoreRefused("Keystone refuses the credentials", _CREDENTIALS) from error
     except (requests.RequestException, BrokenOff, KeystoneError, OSError) as error:
         raise StoreUnavailable(f"Swift does not answer: {type(error).__name__}") from error
+
+
+def _pause(error: ClientException) -> float:
+    """Seconds that an answer asks for (Retry-After, RFC 9110 section 10.2.3). Swift names no dates there."""
+    text = str((error.http_response_headers or {}).get("retry-after", ""))
+    return float(text) if text.isascii() and text.isdecimal() and len(text) < 6 else 0.0

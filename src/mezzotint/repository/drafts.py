@@ -12,6 +12,7 @@ from mezzotint.errors import InvalidInput, NotFound
 from mezzotint.names import is_ident
 from mezzotint.repository import image_fields, metadata, services, sessions, slugs
 from mezzotint.repository.models import Image, SessionChange, UpdateSession
+from mezzotint.repository.spreadsheets.exporting import as_cell
 
 Kind = SessionChange.Kind
 WORK = ("set", "add", "take", "replace")
@@ -41,10 +42,11 @@ class Draft:
         return self.fields["title"] or self.fields["file_name"] or "Untitled"
 
     @property
-    def differences(self) -> list[tuple[str, Any, Any]]:
-        """Of an edit: the field, what is there now, and what would be."""
+    def differences(self) -> list[tuple[str, str, str]]:
+        """Of an edit: the field, what is there now, and what would be, as a table has it."""
         assert self.live is not None
-        return [(name, image_fields.value(self.live, name), self.fields[name]) for name in self.edited]
+        now = image_fields.values(self.live, self.edited)
+        return [(name, as_cell(now[name]), as_cell(self.fields[name])) for name in self.edited]
 
 
 @dataclass

@@ -29,6 +29,7 @@ if "AWS_ACCESS_KEY_ID" not in os.environ:  # those of a `.env`, for libraries th
 SECRET_KEY = _settings.secret_key
 DEBUG = _settings.debug
 ALLOWED_HOSTS = ["*"]  # no address that anybody else is shown is built from the Host header
+CSRF_FAILURE_VIEW = "mezzotint.desk.guard.csrf_failed"
 CSRF_TRUSTED_ORIGINS = [_settings.public_url] if _settings.public_url else []
 SESSION_COOKIE_SECURE = CSRF_COOKIE_SECURE = bool(_settings.public_url and _settings.public_url.startswith("https:"))
 if SESSION_COOKIE_SECURE:
