@@ -9,28 +9,19 @@ from functools import partial
 from typing import Any
 
 import pytest
-from django.contrib.auth.models import Group, Permission, User
+from django.contrib.auth.models import Permission, User
 from django.core.files.uploadedfile import SimpleUploadedFile
 from django.test import Client
 
-from mezzotint.repository import commits, metadata, roles, services
+from mezzotint.repository import commits, metadata, services
 from mezzotint.repository.models import Collection, Image, SessionChange, UpdateSession
 from mezzotint.wiring import Engine
 from tests import pictures
 from tests.repository.adding import add_image
 from tests.repository.keeping import put_in
+from tests.repository.people import person
 
 HOSTILE = "<script>alert(1)</script> \"' & {{ 7*7 }} {% now %} \u202etxt.exe \N{PILE OF POO} مرحبا"
-
-
-def person(role: str | None, name: str = "eve") -> Client:
-    user = User.objects.create_user(name, password="a long enough one 7")
-    if role is not None:
-        roles.make()
-        user.groups.add(Group.objects.get(name=role))
-    client = Client(enforce_csrf_checks=False)
-    client.force_login(user)
-    return client
 
 
 @pytest.fixture

@@ -7,25 +7,16 @@ from datetime import timedelta
 from typing import Any
 
 import pytest
-from django.contrib.auth.models import Group, User
+from django.contrib.auth.models import User
 from django.test import Client
 from django.utils import timezone
 
 from mezzotint import wiring
 from mezzotint.errors import InvalidInput
-from mezzotint.repository import roles
 from mezzotint.repository.models import Commit
 from mezzotint.wiring import Engine
 from tests.repository.keeping import put_in
-
-
-def person(role: str, name: str) -> Client:
-    roles.make()
-    user = User.objects.create_user(name, password="a long enough one 7")
-    user.groups.add(Group.objects.get(name=role))
-    client = Client()
-    client.force_login(user)
-    return client
+from tests.repository.people import person
 
 
 def make(client: Client, label: str = "laptop", days: str = "30") -> Any:

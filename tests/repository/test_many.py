@@ -5,28 +5,23 @@ from __future__ import annotations
 from typing import Any
 
 import pytest
-from django.contrib.auth.models import Group, User
 from django.test import Client
 from hypothesis import given
 from hypothesis import strategies as st
 
 from mezzotint.errors import Conflict
-from mezzotint.repository import many, roles, services
+from mezzotint.repository import many, services
 from mezzotint.repository.commits import commit
 from mezzotint.repository.models import Collection, Commit, Image, Membership, UpdateSession
 from mezzotint.repository.sessions import moved
 from mezzotint.wiring import Engine
 from tests.repository.keeping import put_in
+from tests.repository.people import person
 
 
 @pytest.fixture
 def editor(repository: Engine) -> Client:
-    roles.make()
-    user = User.objects.create_user("eve", password="a long enough one 7")
-    user.groups.add(Group.objects.get(name="editor"))
-    client = Client()
-    client.force_login(user)
-    return client
+    return person("editor")
 
 
 @pytest.fixture

@@ -9,11 +9,11 @@ from pathlib import Path
 from typing import Any
 
 import pytest
-from django.contrib.auth.models import Group, User
+from django.contrib.auth.models import User
 from django.test import Client
 
 from mezzotint.errors import Conflict, InvalidInput
-from mezzotint.repository import facets, filters, history, image_fields, many, roles, services, undoing
+from mezzotint.repository import facets, filters, history, image_fields, many, services, undoing
 from mezzotint.repository.commits import commit
 from mezzotint.repository.models import Captured, Collection, Image
 from mezzotint.repository.presentation import Presentation
@@ -25,6 +25,7 @@ from tests import pictures
 from tests.conftest import engine_on
 from tests.repository.adding import add_image
 from tests.repository.keeping import emptied_database, put_in
+from tests.repository.people import person
 
 FIELDS = """
 [place]
@@ -73,12 +74,7 @@ def here(transactional_db: None, tmp_path: Path) -> Iterator[Engine]:
 
 @pytest.fixture
 def editor(here: Engine) -> Client:
-    roles.make()
-    user = User.objects.create_user("eve", password="a long enough one 7")
-    user.groups.add(Group.objects.get(name="editor"))
-    client = Client()
-    client.force_login(user)
-    return client
+    return person("editor")
 
 
 def put(here: Engine, seed: int = 1, **custom: object) -> str:
