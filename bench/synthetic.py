@@ -51,7 +51,7 @@ def image(number: int) -> Change:
         "exif": {"Model": "X-100", "FNumber": 5.6, "ISOSpeedRatings": 200.0},
         "width": 4000 + number % 100,
         "height": 3000,
-        "format": "jpeg",
+        "format": "jpg",
         "bytes": 3,
         "added": taken.isoformat(),
         "version": 1,

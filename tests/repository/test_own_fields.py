@@ -4,12 +4,13 @@ in the journal, and required where it says so."""
 from __future__ import annotations
 
 import json
+import re
 from collections.abc import Iterator
 from pathlib import Path
 from typing import Any
 
 import pytest
-from django.contrib.auth.models import User
+from django.contrib.auth.models import Permission, User
 from django.test import Client
 
 from mezzotint.errors import Conflict, InvalidInput
@@ -384,3 +385,22 @@ def test_whose_document_it_is_says_rasterising_alone(here: Engine, editor: Clien
     assert answer.status_code == 400 and "document" in answer.json()["detail"]
     said["document"] = ""
     assert editor.patch("/api/collections/shelf/", said, content_type="application/json").status_code == 200
+
+
+def test_who_may_only_view_sees_it_in_the_admin(here: Engine) -> None:
+    ident = put(here)
+    viewer = person("viewer", "vic")
+    User.objects.filter(username="vic").update(is_staff=True)
+    User.objects.get(username="vic").user_permissions.add(Permission.objects.get(codename="view_image"))
+    page = viewer.get(f"/admin/repository/image/{Image.objects.get(ident=ident).pk}/change/")
+    assert page.status_code == 200 and "custom.place: Łódź" in page.content.decode()
+
+
+def test_lines_stay_lines_in_the_admin(here: Engine) -> None:
+    """A field of one line would lose them, and change what nobody has touched."""
+    ident = put(here)
+    User.objects.create_superuser("root", password="a long enough one 7")
+    root = Client()
+    root.force_login(User.objects.get(username="root"))
+    page = root.get(f"/admin/repository/image/{Image.objects.get(ident=ident).pk}/change/").content.decode()
+    assert re.search(r'<textarea name="custom.notes"[^>]*>\s*two\nlines</textarea>', page)
