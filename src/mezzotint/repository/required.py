@@ -7,49 +7,55 @@ from __future__ import annotations
 
 from collections import defaultdict
 from collections.abc import Mapping, Sequence
+from typing import Any
 
 from mezzotint.errors import InvalidInput
 from mezzotint.journal import Change
 from mezzotint.repository import image_fields
 from mezzotint.repository.models import Image, Membership
+from mezzotint.settings.own_fields import OwnField
 
 _TOLD, _CHUNK = 5, 500
 
 
-def check(changes: Sequence[Change], live: Mapping[str, Image]) -> None:
-    """Of a commit's changes, with the images that are live before it. Raises InvalidInput, which names the field and
-    some of the images."""
+def check(images: Sequence[Change], collections: Sequence[Change]) -> None:
+    """Of a commit's changes of images and of collections. Raises InvalidInput, which names the field and some of the
+    images."""
     wanted = {name: own for name, own in image_fields.own().items() if own.required}
     if not wanted:
         return
-    put = {change["ident"]: change for change in changes if change.get("put") == "image"}
+    put = {change["ident"]: change["custom"] for change in images if "put" in change}
     joined = defaultdict[str, set[str]](set)
-    for change in changes:
+    for change in collections:
         if change.get("put") == "member":
             joined[change["ident"]].add(change["slug"])
     idents = [*put, *(ident for ident in joined if ident not in put)]
-    there = _collections(idents)
-    others = Image.objects.in_bulk([ident for ident in idents if ident not in live], field_name="ident")
-    for name, own in wanted.items():
-        lacking = []
-        for ident in idents:
-            image = live.get(ident) or others.get(ident)
-            before = there[ident] if image is not None else set[str]()
-            said = put[ident]["custom"] if ident in put else image.custom if image is not None else {}
-            is_new = image is None or own.name in image.custom
-            after = before | joined[ident]
-            comes = own.is_required_in(frozenset(after)) and not own.is_required_in(frozenset(before))
-            if own.name not in said and (comes or (is_new and own.is_required_in(frozenset(after)))):
-                lacking.append(ident[:12])
-        if lacking:
-            some = ", ".join(lacking[:_TOLD]) + (", …" if len(lacking) > _TOLD else "")
-            raise InvalidInput(name, f"is missing in {len(lacking)} images: {some}", "it is required; say it first")
+    lacking: dict[str, list[str]] = {name: [] for name in wanted}
+    for begin in range(0, len(idents), _CHUNK):
+        some = idents[begin : begin + _CHUNK]
+        said = dict(Image.objects.filter(ident__in=some).values_list("ident", "custom"))
+        there = _collections(some)
+        for ident in some:
+            now, before = put.get(ident, said.get(ident, {})), said.get(ident)
+            for name, own in wanted.items():
+                if own.name not in now and _has_to_say(own, before, there[ident], joined[ident]):
+                    lacking[name].append(ident[:12])
+    for name, found in lacking.items():
+        if found:
+            named = ", ".join(found[:_TOLD]) + (", …" if len(found) > _TOLD else "")
+            raise InvalidInput(name, f"is missing in {len(found)} images: {named}", "it is required; say it first")
+
+
+def _has_to_say(own: OwnField, before: Mapping[str, Any] | None, there: set[str], joined: set[str]) -> bool:
+    """An image that is new, that comes to where it is required, or that has said it until now."""
+    if not own.is_required_in(frozenset(there | joined)):
+        return False
+    return before is None or own.name in before or not own.is_required_in(frozenset(there))
 
 
 def _collections(idents: Sequence[str]) -> dict[str, set[str]]:
     found = defaultdict[str, set[str]](set)
-    for begin in range(0, len(idents), _CHUNK):
-        members = Membership.objects.filter(image__ident__in=idents[begin : begin + _CHUNK])
-        for ident, slug in members.values_list("image__ident", "collection__slug"):
-            found[ident].add(slug)
+    members = Membership.objects.filter(image__ident__in=idents)
+    for ident, slug in members.values_list("image__ident", "collection__slug"):
+        found[ident].add(slug)
     return found

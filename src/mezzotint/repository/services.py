@@ -2,8 +2,9 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Mapping, Sequence
+from collections.abc import Callable, Iterable, Mapping, Sequence
 from dataclasses import dataclass
+from itertools import islice
 from typing import Any
 
 from django.contrib.auth.models import Group
@@ -93,10 +94,10 @@ def edit_images(session: UpdateSession, edits: Sequence[tuple[str, int | None, m
     it, at the cost of a few queries."""
     write_steps(
         session,
-        [
+        (
             SessionChange(session=session, kind=Kind.EDIT, key=ident, fields=fields, seen_version=version)
             for ident, version, fields in edits
-        ],
+        ),
     )
 
 
@@ -238,13 +239,15 @@ def at_once(by: str, work: Callable[[UpdateSession], Any], note: str = "") -> tu
         raise
 
 
-def write_steps(session: UpdateSession, steps: list[SessionChange]) -> None:
+def write_steps(session: UpdateSession, steps: Iterable[SessionChange]) -> None:
     """Add steps to a session that is open now: somebody may have committed it since this request began. Raises
     Conflict, ReadOnly."""
     standing.check_writable()
     with transaction.atomic():
         check_open(UpdateSession.objects.select_for_update().get(pk=session.pk))
-        SessionChange.objects.bulk_create(steps, batch_size=_CHUNK)
+        following = iter(steps)
+        while some := list(islice(following, _CHUNK)):
+            SessionChange.objects.bulk_create(some)
 
 
 def check_open(session: UpdateSession) -> None:

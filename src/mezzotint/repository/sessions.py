@@ -75,20 +75,22 @@ def fold(session: UpdateSession, keys: Iterable[str] | None = None) -> Work:
 def changes_of(session: UpdateSession, at: str) -> list[Change]:
     """The journal changes that make the session live. Raises Conflict."""
     work = fold(session)
-    live = Image.objects.in_bulk(work.images, field_name="ident")
     conflicts: dict[str, list[str]] = {}
-    removed = Removal.objects.in_bulk(work.images.keys() - live.keys(), field_name="ident")
-    images = [
-        _image_change(ident, pending, live.get(ident), removed.get(ident), at, conflicts)
-        for ident, pending in work.images.items()
-    ]
+    images: list[Change] = []
+    idents = list(work.images)
+    for begin in range(0, len(idents), _CHUNK):  # rows of some at a time: a session may have 100,000
+        some = idents[begin : begin + _CHUNK]
+        live = Image.objects.in_bulk(some, field_name="ident")
+        removed = Removal.objects.in_bulk([ident for ident in some if ident not in live], field_name="ident")
+        for ident in some:
+            change = _image_change(ident, work.images[ident], live.get(ident), removed.get(ident), at, conflicts)
+            images += [change] if change is not None else []
     collections = _collection_changes(work, conflicts)
     if conflicts:
         named = "; ".join(f"{key[:12]}: {', '.join(fields)}" for key, fields in list(conflicts.items())[:5])
         raise Conflict(f"somebody else has changed this meanwhile ({named}); nothing was committed", conflicts)
-    made = [change for change in images if change is not None] + collections
-    required.check(made, live)
-    return made
+    required.check(images, collections)
+    return images + collections
 
 
 def state_of(image: Image) -> Change:
