@@ -38,7 +38,9 @@ class Token:
     """seconds since the epoch"""
     issued: int = 0
     person: str | None = None
-    """whose it is: where the database is asked, it may do what that person may; elsewhere it is of scope read"""
+    joined: str = ""
+    """whose it is: where the database is asked, it may do what that person may, who has a login since `joined`;
+    elsewhere it is of scope read"""
 
     @property
     def ends_in(self) -> float:
@@ -54,7 +56,7 @@ class Token:
             raise Forbidden(f"this token's scope is {self.scope}; {scope} is needed")
 
 
-def issue(secret: str, scope: Scope, days: int, name: str = "token", person: str | None = None) -> str:
+def issue(secret: str, scope: Scope, days: int, name: str = "token", person: tuple[str, str] | None = None) -> str:
     """A new token. Raises InvalidInput."""
     if not 1 <= days <= MAX_DAYS:
         raise InvalidInput("days", f"cannot be {days}", f"1 to {MAX_DAYS}")
@@ -62,7 +64,7 @@ def issue(secret: str, scope: Scope, days: int, name: str = "token", person: str
     import jwt  # late, with all its cryptography: few commands have to do with tokens
 
     claims = {"sub": name, "scope": scope, "iat": now, "exp": now + days * 86400, "jti": uuid.uuid4().hex}
-    claims |= {"person": person} if person is not None else {}
+    claims |= {"person": person[0], "joined": person[1]} if person is not None else {}
     return jwt.encode(claims, _key(secret), algorithm=_ALGORITHM)
 
 
@@ -88,6 +90,7 @@ def _verified(secret: str, text: str) -> Token:
             int(claims["exp"]),
             int(claims.get("iat", 0)),
             None if person is None else str(person),
+            str(claims.get("joined", "")),
         )
     except jwt.ExpiredSignatureError:
         raise Unauthorized(_EXPIRED) from None

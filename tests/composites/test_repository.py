@@ -108,6 +108,7 @@ def test_an_outline_is_ranges_and_the_document_is_had_from_its_manifest(
     hidden = {"version": 1, "visibility": "login"}
     assert server.writer.patch(f"/api/collections/{slug}/", json=hidden).status_code == 200
     assert server.http.get(rendering["id"]).status_code == 404
+    assert server.writer.get(rendering["id"]).content == said, "a token sees it as a login does"
 
 
 def test_a_document_over_http_needs_a_token_and_becomes_a_collection(

@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import re
-from datetime import timedelta
 from typing import Any
 
 import pytest
@@ -13,6 +12,7 @@ from django.utils import timezone
 
 from mezzotint import wiring
 from mezzotint.errors import InvalidInput
+from mezzotint.names.keys import REVOKED_KEY
 from mezzotint.repository.models import Commit
 from mezzotint.wiring import Engine
 from tests.repository.keeping import put_in
@@ -65,14 +65,14 @@ def test_it_ends_with_the_persons_login(repository: Engine) -> None:
     assert api_of_eve.get("/api/sessions/").status_code == 401
     User.objects.filter(username="eve").delete()
     assert api_of_eve.get("/api/images/").status_code == 401
-    User.objects.create_user("eve", date_joined=timezone.now() + timedelta(seconds=2), is_superuser=True)
+    User.objects.create_user("eve", is_superuser=True)
     assert api_of_eve.get("/api/images/").status_code == 401, "another of the same name"
 
 
 def test_nobody_revokes_what_is_not_theirs(repository: Engine) -> None:
     eve, bob = person("editor", "eve"), person("editor", "bob")
     token = shown(make(eve))
-    wiring.engine().tokens.issue_for("eve: x", "laptop", 5)
+    wiring.engine().tokens.issue_for("eve: x", timezone.now(), "laptop", 5)
     for name in ("eve: laptop", "eve: x: laptop", "first", ""):
         assert bob.post("/desk/tokens/revoke/", {"name": name}).status_code == 404
     assert eve.post("/desk/tokens/revoke/", {"name": "eve: x: laptop"}).status_code == 404
@@ -101,8 +101,8 @@ def test_what_cannot_be_is_said_beside_its_field(repository: Engine, label: str,
 def test_who_has_many_revokes_some_first(repository: Engine) -> None:
     eve = person("editor", "eve")
     for number in range(50):
-        wiring.engine().tokens.issue_for("eve", f"no. {number}", 5)
-    assert "revoke some" in make(eve).content.decode()
+        wiring.engine().tokens.issue_for("eve", timezone.now(), f"no. {number}", 5)
+    assert "50 that have not ended" in make(eve).content.decode()
 
 
 def test_who_may_change_nothing_has_no_desk_and_no_tokens(repository: Engine) -> None:
@@ -111,4 +111,28 @@ def test_who_may_change_nothing_has_no_desk_and_no_tokens(repository: Engine) ->
 
 def test_a_label_is_printable(repository: Engine) -> None:
     with pytest.raises(InvalidInput, match="label"):
-        wiring.engine().tokens.issue_for("eve", "\u202e", 5)
+        wiring.engine().tokens.issue_for("eve", timezone.now(), "\u202e", 5)
+
+
+def test_who_takes_the_name_of_another_does_not_take_the_tokens(repository: Engine) -> None:
+    of_eve = api(shown(make(person("editor", "eve"))))
+    person("admin", "ada")
+    User.objects.filter(username="eve").update(username="eve-old")
+    User.objects.filter(username="ada").update(username="eve")
+    assert of_eve.get("/api/sessions/").status_code == 401
+
+
+def test_two_who_revoke_at_once_both_do(repository: Engine) -> None:
+    tokens = [shown(make(person("editor", name))) for name in ("eve", "bob")]
+    registry = wiring.engine().tokens
+    before = repository.store.read(REVOKED_KEY) if registry.revoked() else b"{}"
+    registry.revoke("eve: laptop")
+    repository.store.put(REVOKED_KEY, before)  # as the other had read it
+    registry.revoke("bob: laptop")
+    registry._note(registry._read())
+    assert [api(token).get("/api/sessions/").status_code for token in tokens] == [401, 401]
+
+
+def test_a_token_opens_no_login(repository: Engine) -> None:
+    token = shown(make(person("editor", "eve")))
+    assert not api(token).get("/api/images/").cookies

@@ -12,7 +12,7 @@ urlpatterns = [
     path("", views.front, name="front"),
     path("image/<str:ident>/", views.image, name="image"),
     path("collection/", views.collections, name="collections"),
-    path("collection/<str:slug>/document.pdf", documents.document, name="document"),
+    path("collection/<str:slug>/document.pdf", documents.DocumentView.as_view(), name="document"),
     path("collection/<str:slug>/read/", views.reading, name="reading"),
     path("collection/<str:slug>/", views.collection, name="collection"),
 ]

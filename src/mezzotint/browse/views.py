@@ -39,7 +39,7 @@ _THUMBNAIL, _COVER = "-fit400x400.jpg", "-cover480x320.jpg"
 _FEW, _MANY = 12, 1000
 
 
-def page_for_people(view: Callable[..., HttpResponseBase]) -> Callable[..., HttpResponseBase]:
+def _page_for_people(view: Callable[..., HttpResponseBase]) -> Callable[..., HttpResponseBase]:
     """Reading as MEZZOTINT_PUBLIC_READ says; domain errors as pages."""
 
     @require_safe
@@ -55,7 +55,7 @@ def page_for_people(view: Callable[..., HttpResponseBase]) -> Callable[..., Http
     return shown
 
 
-@page_for_people
+@_page_for_people
 def front(request: HttpRequest) -> HttpResponse:
     """The newest, or what is found: with how many, what they have in common, and an order to choose."""
     asked = filters.given(request.GET)
@@ -78,7 +78,7 @@ def front(request: HttpRequest) -> HttpResponse:
     )
 
 
-@page_for_people
+@_page_for_people
 def collections(request: HttpRequest) -> HttpResponse:
     """Those that are in no other one that is seen."""
     seen = reader(request)
@@ -86,7 +86,7 @@ def collections(request: HttpRequest) -> HttpResponse:
     return render(request, "browse/collections.html", {"collections": _covers(found.items, seen), **found.around()})
 
 
-@page_for_people
+@_page_for_people
 def collection(request: HttpRequest, slug: str) -> HttpResponse:
     seen = reader(request)
     shown = queries.collection(slug, seen)
@@ -104,7 +104,7 @@ def collection(request: HttpRequest, slug: str) -> HttpResponse:
     return render(request, "browse/collection.html", context)
 
 
-@page_for_people
+@_page_for_people
 def image(request: HttpRequest, ident: str) -> HttpResponse:
     """Between the ones beside it: in the collection `?in=`, or in the order in which they came in."""
     seen = reader(request)
@@ -146,7 +146,7 @@ def _alike(own: OwnField, text: str) -> str:
     return "/?" + urlencode({f"{image_fields.CUSTOM}.{own.name}": text}) if own.facet else ""
 
 
-@page_for_people
+@_page_for_people
 def reading(request: HttpRequest, slug: str) -> HttpResponse:
     """A collection's pictures one after the other: `?canvas=` is the ident of the one that is shown, the first where
     nothing is said."""

@@ -41,8 +41,7 @@ def token_issue(
     else:
         if scope is not tokens.Scope.READ:
             raise InvalidInput("scope", f"cannot be {scope} with --person", "nothing: it may do what the person may")
-        _check_person(person)
-        text, listed = _registry().issue_for(person, name, days)
+        text, listed = _registry().issue_for(person, _joined(person), name, days)
     print(text)
     if not listed:
         say("it is good, but not in the list: the object store cannot be written to")
@@ -83,15 +82,17 @@ def token_revoke(
     say(f"{what} of {escape(visible(name))} in the list; all that were issued until now have ended")
 
 
-def _check_person(name: str) -> None:
-    """Raises NotFound."""
+def _joined(name: str) -> datetime:
+    """Since when that person has a login. Raises NotFound."""
     from mezzotint.site.prepare import django_setup
 
     django_setup()
     from django.contrib.auth.models import User
 
-    if not User.objects.filter(username=name, is_active=True).exists():
+    found = User.objects.filter(username=name, is_active=True).first()
+    if found is None:
         raise NotFound(f"there is no login {name}")
+    return found.date_joined
 
 
 def _registry() -> Registry:

@@ -7,6 +7,7 @@ from functools import wraps
 from typing import Any
 from urllib.parse import urlencode
 
+from django.conf import settings
 from django.contrib import messages
 from django.db import DatabaseError
 from django.http import HttpRequest, HttpResponseBase
@@ -54,11 +55,15 @@ def desk_page(*needed: str, writes: bool = False) -> Callable[[View], View]:
     return decorated
 
 
+@never_cache
 def csrf_failed(request: HttpRequest, reason: str = "") -> HttpResponseBase:
     """Where it comes from one of our own pages, the login has changed since that was opened: a form of the desk is
     kept, to be sent again. What other sites send is refused."""
-    if request.path.startswith("/desk/") and _is_from_here(request):
-        return _held(request)
+    try:
+        if request.path.startswith("/desk/") and _is_from_here(request):
+            return _held(request)
+    except DatabaseError as error:
+        return told(request, error)
     return error_page(request, Forbidden("this form was not sent from here, or your login has changed: open it again"))
 
 
@@ -74,4 +79,5 @@ def _held(request: HttpRequest) -> HttpResponseBase:
 def _is_from_here(request: HttpRequest) -> bool:
     """As the browser says, which scripts cannot have say otherwise (Fetch Metadata; Origin where there is none)."""
     site, origin = request.headers.get("Sec-Fetch-Site"), request.headers.get("Origin")
-    return site == "same-origin" if site is not None else origin == f"{request.scheme}://{request.get_host()}"
+    own = {f"{request.scheme}://{request.get_host()}", *settings.CSRF_TRUSTED_ORIGINS}
+    return site == "same-origin" if site is not None else origin in own

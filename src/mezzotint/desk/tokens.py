@@ -5,12 +5,13 @@ from __future__ import annotations
 from datetime import UTC, datetime
 
 from django.contrib import messages
+from django.contrib.auth.models import User
 from django.http import HttpRequest, HttpResponse
 from django.shortcuts import redirect, render
 
 from mezzotint.desk.guard import desk_page
 from mezzotint.desk.labels import beside
-from mezzotint.errors import InvalidInput, NotFound
+from mezzotint.errors import InvalidInput, NotFound, StoreUnavailable
 from mezzotint.repository.api.auth import who
 from mezzotint.wiring import engine
 from mezzotint.wiring.registry import Issued
@@ -26,9 +27,11 @@ def tokens(request: HttpRequest) -> HttpResponse:
         return _page(request)
     try:
         label, days = request.POST.get("label", "").strip(), _days(request.POST.get("days", ""))
-        if len(_own(request)) >= _MOST:
-            raise InvalidInput("label", f"would be the {_MOST + 1}st", f"{_MOST} at once; revoke some")
-        text, _ = engine().tokens.issue_for(who(request), label, days)
+        if len(_own(request, revoked=True)) >= _MOST:
+            raise InvalidInput("label", f"would be the {_MOST + 1}st", f"{_MOST} that have not ended, revoked or not")
+        text, listed = engine().tokens.issue_for(who(request), _joined(request), label, days)
+        if not listed:  # nobody could revoke it here: it is thrown away
+            raise StoreUnavailable("the object store cannot be written to: no token was made")
     except InvalidInput as error:
         return _page(request, wrong={error.field: beside(error)})
     return _page(request, made=text)
@@ -67,9 +70,15 @@ def _page(request: HttpRequest, made: str = "", wrong: dict[str, str] | None = N
     return render(request, "desk/tokens.html", context, status=422 if wrong else 200)
 
 
-def _own(request: HttpRequest) -> list[Issued]:
-    """The last to end first."""
-    found = [one for one, revoked in engine().tokens.issued() if one.person == who(request) and not revoked]
+def _joined(request: HttpRequest) -> datetime:
+    assert isinstance(request.user, User)
+    return request.user.date_joined
+
+
+def _own(request: HttpRequest, *, revoked: bool = False) -> list[Issued]:
+    """The last to end first; those that are `revoked` too."""
+    mine = ((one, ended) for one, ended in engine().tokens.issued() if one.person == who(request))
+    found = [one for one, ended in mine if revoked or not ended]
     return sorted(found, key=lambda one: -one.expires)
 
 

@@ -36,6 +36,7 @@ REMOTE = "remote/"
 TRASH = "trash/images/"
 ISSUED = "tokens/issued/"
 REVOKED_KEY = "tokens/revoked.json"
+REVOKED = "tokens/revoked/"
 DAMAGED = "trash/damaged/"
 
 

@@ -103,15 +103,18 @@ class Retrying(ObjectStore):
     def local_path(self, key: str) -> Path | None:
         return self._store.local_path(key)
 
-    def rest(self, failures: int, error: StoreUnavailable) -> None:
+    def rest(self, failures: int, error: StoreUnavailable, until: float = math.inf) -> None:
         """Pause after this many failures in a row, at least for as long as the store has asked for. Raises the error
-        where it was the last attempt."""
+        where it was the last attempt, or another would come after `until`."""
         refused = isinstance(error, StoreRefused)  # seldom for a moment only: while Keystone restarts, say
         if failures >= (_REFUSALS if refused else self._attempts):
             raise error
+        pause = min(error.pause, _LONGEST_ASKED)
+        pause += random.uniform(0, min(_LONGEST_PAUSE, _FIRST_PAUSE * 2**failures))
+        if time.monotonic() + pause > until:
+            raise error
         log.log(logging.DEBUG if refused else logging.INFO, "asking the store again: %s", error)
-        jitter = random.uniform(0, min(_LONGEST_PAUSE, _FIRST_PAUSE * 2**failures))
-        self._pause(min(error.pause, _LONGEST_ASKED) + jitter)
+        self._pause(pause)
 
     def _note(self, key: str) -> None:
         self._put[key] = time.monotonic()
@@ -136,9 +139,7 @@ class Retrying(ObjectStore):
                 return work()
             except StoreUnavailable as error:
                 failures += 1
-                if time.monotonic() > until:
-                    raise
-                self.rest(failures, error)
+                self.rest(failures, error, until)
 
 
 class _Resuming(ObjectReader):

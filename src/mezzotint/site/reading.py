@@ -6,6 +6,7 @@ from collections.abc import Callable
 from contextlib import suppress
 
 from django.conf import settings
+from django.contrib.auth import SESSION_KEY
 from django.http import HttpRequest, HttpResponseBase
 
 from mezzotint import tokens
@@ -26,7 +27,7 @@ class ReadingCookie:
         if engine().settings.public_bytes:
             return response
         held = request.COOKIES.get(tokens.COOKIE, "")
-        if request.user.is_authenticated:
+        if request.session.get(SESSION_KEY) and request.user.is_authenticated:  # by a login, not by a token
             name = request.user.get_username()
             if not _is_good(held, name):
                 response.set_cookie(

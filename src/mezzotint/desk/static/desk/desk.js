@@ -15,6 +15,13 @@ addEventListener("keydown", (event) => {
   if (link) { event.preventDefault(); location.assign(link.href); }
 });
 
+// A page that was open while somebody logged in anew sends what is good now.
+addEventListener("submit", (event) => {
+  const field = event.target.querySelector("input[name=csrfmiddlewaretoken]");
+  const now = /(?:^|; )csrftoken=([^;]+)/.exec(document.cookie);
+  if (field && now) field.value = now[1];
+});
+
 // Choosing many: all of a page, and from one to another with the shift key.
 const chosen = document.querySelector("#chosen");
 if (chosen) {
