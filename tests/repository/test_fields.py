@@ -17,8 +17,8 @@ def test_every_field_is_a_column_is_documented_and_sent() -> None:
     assert set(metadata.FIELDS) <= columns
     assert set(MetadataSerializer().fields) == {*metadata.FIELDS, "custom"}
     assert {*metadata.FIELDS, "custom"} <= set(ImageSerializer().fields)
-    assert set(metadata.COLLECTION_FIELDS) <= {field.name for field in Collection._meta.get_fields()}
-    assert set(CollectionInputSerializer().fields) == {*metadata.COLLECTION_FIELDS, "slug", "images", "version"}
+    assert set(metadata.OF_COLLECTIONS) <= {field.name for field in Collection._meta.get_fields()}
+    assert set(CollectionInputSerializer().fields) == {*metadata.OF_COLLECTIONS, "slug", "images", "version"}
     searched = {"title", "description", "creator", "rights", "source", "tags", "alt", "licence", "file_name"}
     assert set(metadata.SEARCHED) == searched, "as the last migration that rebuilds the index has it"
     assert queries.ORDERINGS == ("added", "title", "captured", "bytes", "width", "height")

@@ -12,6 +12,7 @@ from mezzotint.delivery.conditional import Unsatisfiable, byte_range
 from mezzotint.delivery.naming import disposition
 from mezzotint.errors import NotFound
 from mezzotint.host.files import CHUNK
+from mezzotint.names.keys import DOCUMENTS
 from mezzotint.repository import queries
 from mezzotint.repository.api.reading import reader
 from mezzotint.repository.api.views import View
@@ -30,7 +31,7 @@ class DocumentView(View):
         shown = queries.collection(slug, reader(request))
         if not shown.document:
             raise NotFound(f"the collection {slug} is of no document")
-        key, etag = f"documents/{shown.document}.pdf", f'"{shown.document}"'
+        key, etag = f"{DOCUMENTS}{shown.document}.pdf", f'"{shown.document}"'
         size = engine().store.stat(key).size
         headers = {
             "Accept-Ranges": "bytes",

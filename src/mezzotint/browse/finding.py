@@ -6,7 +6,7 @@ from typing import Any
 from urllib.parse import urlencode
 
 from django.db.models import QuerySet
-from django.utils.translation import get_language, gettext
+from django.utils.translation import gettext
 
 from mezzotint.errors import GivenUp
 from mezzotint.repository import facets, image_fields
@@ -57,7 +57,7 @@ def context(asked: Asked, order: str, chosen: QuerySet[Image], reader: Reader) -
 def _label(name: str) -> str:
     """Of a filter, in the visitor's language."""
     own = image_fields.own().get(name)
-    return own.label(get_language() or "") if own is not None else gettext(_LABELS.get(name, name))
+    return image_fields.called(own) if own is not None else gettext(_LABELS.get(name, name))
 
 
 def _count(number: int) -> str:

@@ -14,7 +14,7 @@ from django.http import HttpRequest, HttpResponse, HttpResponseBase
 from django.shortcuts import redirect, render
 from django.template.loader import render_to_string
 from django.templatetags.static import static
-from django.utils.translation import get_language, gettext
+from django.utils.translation import gettext
 from django.views.decorators.http import require_safe
 
 from mezzotint.browse import finding
@@ -135,9 +135,9 @@ def image(request: HttpRequest, ident: str) -> HttpResponse:
 
 def _own(shown: Image) -> list[tuple[str, OwnField, list[tuple[str, str]]]]:
     """The installation's own fields: what each is called, and its values with what finds their like."""
-    slugs, language = [one.slug for one in shown.collections.all()], get_language() or ""
+    slugs = [one.slug for one in shown.collections.all()]
     return [
-        (own.label(language), own, [(text, _alike(own, text)) for text in said])
+        (image_fields.called(own), own, [(text, _alike(own, text)) for text in said])
         for own, said in image_fields.shown(shown, slugs, gettext)
     ]
 

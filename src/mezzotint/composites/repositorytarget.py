@@ -13,6 +13,7 @@ from mezzotint.derivatives import Base
 from mezzotint.errors import Conflict, DocumentRefused
 from mezzotint.host.files import CHUNK
 from mezzotint.names import Ident
+from mezzotint.names.keys import DOCUMENTS
 from mezzotint.repository import image_fields, metadata, queries, services
 from mezzotint.repository.models import UpdateSession
 from mezzotint.repository.services import Addition
@@ -43,8 +44,8 @@ class RepositoryTarget:
         digest = self._claim.member.document
         facts = {"pages": self._document.pages, "origin": self._origin} | asdict(self._document)
         store, said = engine().store, json.dumps(facts, ensure_ascii=False).encode()
-        store.put(f"documents/{digest}.json", said, "application/json")
-        store.put(f"documents/{digest}.pdf", self._path, "application/pdf")
+        store.put(f"{DOCUMENTS}{digest}.json", said, "application/json")
+        store.put(f"{DOCUMENTS}{digest}.pdf", self._path, "application/pdf")
         self._check_collection()
         for count in range(1, _TRIES + 1):
             self._claim.own()

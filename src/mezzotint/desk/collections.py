@@ -43,7 +43,7 @@ def collection(request: HttpRequest, slug: str) -> HttpResponse:
         return _form(request, shown)
     require(request, "repository.add_collection" if new else _CHANGE)
     require(request, COMMIT)
-    fields: dict[str, Any] = {name: request.POST[name] for name in metadata.COLLECTION_FIELDS if name in request.POST}
+    fields: dict[str, Any] = {name: request.POST[name] for name in metadata.OF_COLLECTIONS if name in request.POST}
     fields["visibility"] = _visibility(request)
     try:
         slug = slugs.slug_of(fields.get("title", "")) if new else slug
@@ -127,7 +127,7 @@ def _form(request: HttpRequest, shown: Collection, wrong: dict[str, str] | None 
         for place, member in enumerate(members[:_MOST], 1)
     ]
     visibility = _visibility(request) if sent is not None else shown.visibility
-    values = {name: getattr(shown, name) if sent is None else sent.get(name, "") for name in metadata.COLLECTION_FIELDS}
+    values = {name: getattr(shown, name) if sent is None else sent.get(name, "") for name in metadata.OF_COLLECTIONS}
     context = {
         "collection": shown,
         "values": values,

@@ -2,8 +2,6 @@
 
 from __future__ import annotations
 
-from django.utils.translation import get_language
-
 from mezzotint.errors import InvalidInput
 from mezzotint.repository import image_fields
 
@@ -18,9 +16,8 @@ def labels() -> dict[str, str]:
 
 def label(name: str) -> str:
     if (own := image_fields.own().get(name)) is not None:
-        return own.label(get_language() or "")
-    bare = name.removeprefix(f"{image_fields.CUSTOM}.")
-    return _OTHERWISE.get(name, bare.replace("_", " ").capitalize())
+        return image_fields.called(own)
+    return _OTHERWISE.get(name, image_fields.bare(name).replace("_", " ").capitalize())
 
 
 def is_long(name: str) -> bool:

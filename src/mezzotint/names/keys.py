@@ -37,6 +37,8 @@ TRASH = "trash/images/"
 ISSUED = "tokens/issued/"
 REVOKED_KEY = "tokens/revoked.json"
 REVOKED = "tokens/revoked/"
+DOCUMENTS = "documents/"
+"""PDFs that were rasterised here, by their SHA-256, and what each says of itself"""
 DAMAGED = "trash/damaged/"
 
 

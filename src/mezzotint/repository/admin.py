@@ -70,7 +70,7 @@ class ImageForm(forms.ModelForm[Image]):
 
     class Meta:
         model = Image
-        fields = list(metadata.IMAGE_FIELDS)
+        fields = list(metadata.FIELDS)
 
     def __init__(self, *args: Any, **kwargs: Any) -> None:
         super().__init__(*args, **kwargs)
@@ -169,7 +169,7 @@ class CollectionForm(forms.ModelForm[Collection]):
 
     class Meta:
         model = Collection
-        fields = ["slug", *(name for name in metadata.COLLECTION_FIELDS if name != "ranges")]
+        fields = ["slug", *(name for name in metadata.OF_COLLECTIONS if name != "ranges")]
 
     def __init__(self, *args: Any, **kwargs: Any) -> None:
         super().__init__(*args, **kwargs)
@@ -186,7 +186,7 @@ class CollectionAdmin(CommittingAdmin):
         return ["slug"] if obj else []
 
     def save_model(self, request: HttpRequest, obj: Collection, form: Any, change: bool) -> None:
-        fields = {k: v for k, v in form.cleaned_data.items() if k in metadata.COLLECTION_FIELDS}
+        fields = {k: v for k, v in form.cleaned_data.items() if k in metadata.OF_COLLECTIONS}
         slug = metadata.clean_slug(obj.slug)
         version = form.cleaned_data["seen_version"]
         self.commit(request, lambda s: services.put_collection(s, slug, fields, version))

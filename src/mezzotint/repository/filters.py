@@ -115,7 +115,7 @@ def _filtered(chosen: QuerySet[Image], name: str, value: str, reader: Reader) ->
         pk = reader.collections().filter(slug=value).values_list("pk", flat=True).first()
         return chosen.none() if pk is None else _narrowed(chosen, Condition.listed(_COLLECTED, pk))
     if name in image_fields.own():
-        bare = name.removeprefix(f"{image_fields.CUSTOM}.")
+        bare = image_fields.bare(name)
         if connection.vendor == "postgresql":
             return chosen.filter(Q(custom__contains={bare: value}) | Q(custom__contains={bare: [value]}))
         return _narrowed(chosen, Condition.listed(_CUSTOM, bare, value))

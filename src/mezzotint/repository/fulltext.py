@@ -141,39 +141,30 @@ def install(database: BaseDatabaseWrapper) -> None:
             cursor.execute(f"INSERT INTO {_TABLE} ({_TABLE}, rank) VALUES ('automerge', 0)")
 
 
-def rebuild(database: BaseDatabaseWrapper) -> None:
-    """Make the index of SEARCHED, over whatever an earlier version made."""
-    with database.cursor() as cursor:
-        if database.vendor != "sqlite":
-            for statement in _ON_POSTGRESQL:
-                cursor.execute(statement)
-            return
-        for name in _TRIGGERS:
-            if name.startswith(_TABLE):
-                cursor.execute(f"DROP TRIGGER IF EXISTS {name}")
-        cursor.execute(f"DROP TABLE IF EXISTS {_TABLE}")
-        cursor.execute(
-            f"CREATE VIRTUAL TABLE {_TABLE} USING fts5({_LISTED}, content = 'repository_image', content_rowid = 'id', "
-            "tokenize = 'unicode61 remove_diacritics 2', prefix = '2 3')"
-        )
-        cursor.execute(f"INSERT INTO {_TABLE} (rowid, {_LISTED}) SELECT new.id, {_NEW} FROM repository_image AS new")
-
-
 def is_follower(name: str) -> bool:
     """Whether a trigger is one of those that keep words, tags and values in step, in whatever version."""
     return name.startswith((_TABLE, _TAG, _CUSTOM))
 
 
 def refill(database: BaseDatabaseWrapper) -> None:
-    """Make all that is kept in step with the images anew, where they have come in without it."""
-    rebuild(database)
-    if database.vendor == "sqlite":
-        with database.cursor() as cursor:
-            for name in _TRIGGERS:
-                cursor.execute(f"DROP TRIGGER IF EXISTS {name}")
-            for table, add_all in ((_TAG, _ALL_TAGS), (_CUSTOM, _ALL_CUSTOM)):
-                cursor.execute(f"DELETE FROM {table}")
-                cursor.execute(add_all)
+    """Make all that is kept in step with the images anew: over what an earlier version made, or where they have come
+    in without it."""
+    with database.cursor() as cursor:
+        if database.vendor != "sqlite":
+            for statement in _ON_POSTGRESQL:
+                cursor.execute(statement)
+            return
+        for name in _TRIGGERS:
+            cursor.execute(f"DROP TRIGGER IF EXISTS {name}")
+        cursor.execute(f"DROP TABLE IF EXISTS {_TABLE}")
+        cursor.execute(
+            f"CREATE VIRTUAL TABLE {_TABLE} USING fts5({_LISTED}, content = 'repository_image', content_rowid = 'id', "
+            "tokenize = 'unicode61 remove_diacritics 2', prefix = '2 3')"
+        )
+        cursor.execute(f"INSERT INTO {_TABLE} (rowid, {_LISTED}) SELECT new.id, {_NEW} FROM repository_image AS new")
+        for table, add_all in ((_TAG, _ALL_TAGS), (_CUSTOM, _ALL_CUSTOM)):
+            cursor.execute(f"DELETE FROM {table}")
+            cursor.execute(add_all)
     install(database)
 
 

@@ -14,6 +14,8 @@ from decimal import Decimal
 from functools import lru_cache, partial
 from typing import TYPE_CHECKING, Any
 
+from django.utils.translation import get_language
+
 from mezzotint.errors import InvalidInput
 from mezzotint.repository import dates, metadata
 from mezzotint.repository.metadata import FIELDS, Field, Fields
@@ -34,7 +36,17 @@ _LINK = re.compile(r"https?://[^\s/<>\"]+(/[^\s<>\"]*)?", re.IGNORECASE)
 
 def own() -> Mapping[str, OwnField]:
     """By their whole names, in the order of the settings."""
-    return {f"{_PREFIX}{one.name}": one for one in engine().settings.own_fields or ()}
+    return _own(engine().settings.own_fields or ())
+
+
+def called(field: OwnField) -> str:
+    """Its label, in the visitor's language."""
+    return field.label(get_language() or "")
+
+
+def bare(name: str) -> str:
+    """As journal, database and settings have it."""
+    return name.removeprefix(_PREFIX)
 
 
 def known() -> Mapping[str, Field]:
@@ -50,10 +62,7 @@ def clean(given: Mapping[str, object]) -> Fields:
     if not isinstance(nested, dict):
         raise InvalidInput(CUSTOM, "is not an object", "{name: value}, the names without `custom.`")
     said |= {f"{_PREFIX}{name}": value for name, value in nested.items()}
-    fields = known()
-    if unknown := sorted(said.keys() - fields.keys()):
-        raise InvalidInput(unknown[0][:100], "is not a field that can be set", " ".join(fields))
-    return {name: fields[name].clean(value) for name, value in said.items()}
+    return metadata.clean(said, known())
 
 
 def empty(name: str) -> Any:
@@ -70,7 +79,7 @@ def value(image: Image, name: str) -> Any:
     """What is said of it in one field."""
     if not name.startswith(_PREFIX):
         return getattr(image, name)
-    said = image.custom.get(name.removeprefix(_PREFIX), empty(name))
+    said = image.custom.get(bare(name), empty(name))
     field = known().get(name)
     if field is not None and field.many and isinstance(said, str):  # it had one value, before the settings said more
         return [said] if said else []
@@ -107,11 +116,16 @@ def stored(said: Mapping[str, Any], before: Mapping[str, Any] | None = None) -> 
     custom = dict(before or {})
     for name, value in said.items():
         if name.startswith(_PREFIX):
-            custom.pop(name.removeprefix(_PREFIX), None)
+            custom.pop(bare(name), None)
             if value not in ("", []):
-                custom[name.removeprefix(_PREFIX)] = value
+                custom[bare(name)] = value
     plain = {name: value for name, value in said.items() if not name.startswith(_PREFIX)}
     return plain | {CUSTOM: dict(sorted(custom.items()))}
+
+
+@lru_cache(4)
+def _own(added: tuple[OwnField, ...]) -> Mapping[str, OwnField]:
+    return {f"{_PREFIX}{one.name}": one for one in added}
 
 
 @lru_cache(4)

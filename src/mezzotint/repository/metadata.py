@@ -198,18 +198,16 @@ OF_COLLECTIONS = {name: field for name, field in FIELDS.items() if field.of_coll
     "visibility": Field(clean_visibility, help=_VISIBILITY, limit=200, searched=False),
 }
 """how it is read is as IIIF Presentation 3.0 has it (viewingDirection, 3.4; behavior, 3.5)"""
-IMAGE_FIELDS = {name: field.clean for name, field in FIELDS.items()}
 EMPTY: Fields = {name: [] if field.many else "" for name, field in FIELDS.items()}
 """what an image has that says nothing"""
 EMPTY_COLLECTION: Fields = dict.fromkeys(OF_COLLECTIONS, "") | {"ranges": [], "visibility": PUBLIC}
-COLLECTION_FIELDS = {name: field.clean for name, field in OF_COLLECTIONS.items()}
 SEARCHED = tuple(name for name, field in FIELDS.items() if field.searched)
 TEXT_LIMITS = {name: field.limit for name, field in FIELDS.items() if field.limit is not None}
 
 
 def clean_collection(fields: Mapping[str, object]) -> Fields:
     """The editable fields of a collection, checked. Raises InvalidInput, for unknown fields too."""
-    return _clean(fields, COLLECTION_FIELDS)
+    return clean(fields, OF_COLLECTIONS)
 
 
 def clean_slug(name: object) -> str:
@@ -236,11 +234,12 @@ def clean_version(value: object) -> int:
     return value
 
 
-def _clean(fields: Mapping[str, object], known: Mapping[str, Callable[[object], Any]]) -> Fields:
+def clean(fields: Mapping[str, object], known: Mapping[str, Field]) -> Fields:
+    """What is said in known fields, checked. Raises InvalidInput, for unknown ones too."""
     unknown = sorted(set(fields) - set(known))
     if unknown:
         raise InvalidInput(unknown[0][:100], "is not a field that can be set", " ".join(known))
-    return {name: known[name](value) for name, value in fields.items()}
+    return {name: known[name].clean(value) for name, value in fields.items()}
 
 
 def _kind(value: object) -> str:

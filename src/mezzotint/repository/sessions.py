@@ -10,7 +10,7 @@ from typing import Any
 from mezzotint.errors import Conflict
 from mezzotint.journal import Change
 from mezzotint.repository import image_fields, metadata, required
-from mezzotint.repository.metadata import COLLECTION_FIELDS, EMPTY_COLLECTION, PUBLIC, Fields
+from mezzotint.repository.metadata import EMPTY_COLLECTION, OF_COLLECTIONS, PUBLIC, Fields
 from mezzotint.repository.models import Collection, Image, Membership, Removal, SessionChange, UpdateSession
 from mezzotint.repository.slugs import slug_of
 
@@ -203,7 +203,7 @@ def _put_collection(slug: str, step: SessionChange | None, existing: Collection 
     if existing is None:
         state = EMPTY_COLLECTION | {"title": title, "version": 1}
     elif step is not None:
-        state = {name: getattr(existing, name) for name in COLLECTION_FIELDS} | {"version": existing.version + 1}
+        state = {name: getattr(existing, name) for name in OF_COLLECTIONS} | {"version": existing.version + 1}
     else:
         return []
     fields = {k: v for k, v in step.fields.items() if k not in _MEMBERS} if step is not None else {}

@@ -17,6 +17,7 @@ from collections.abc import Iterator, Mapping
 from contextlib import suppress
 from dataclasses import asdict, dataclass
 from datetime import datetime
+from functools import lru_cache
 from pathlib import Path
 
 from mezzotint import tokens
@@ -163,6 +164,7 @@ class Registry:
                 log.warning("this host does not remember which tokens were revoked: %s", error)
 
 
+@lru_cache(1024)
 def _mark(name: str) -> str:
     return hashlib.sha256(name.encode("utf-8", "surrogatepass")).hexdigest()[:32]
 

@@ -21,7 +21,7 @@ class ImageSerializer(serializers.ModelSerializer[Image]):
     class Meta:
         model = Image
         fields = [
-            "ident", *metadata.IMAGE_FIELDS, "custom", "exif", "width", "height", "format", "bytes", "added", "version",
+            "ident", *metadata.FIELDS, "custom", "exif", "width", "height", "format", "bytes", "added", "version",
             "collections", "url", "thumbnail",
         ]  # fmt: skip
 
@@ -41,7 +41,7 @@ class MetadataSerializer(serializers.Serializer[Any]):
     )
 
     def get_fields(self) -> dict[str, Any]:
-        return {name: _field(name) for name in metadata.IMAGE_FIELDS} | super().get_fields()
+        return {name: _field(name) for name in metadata.FIELDS} | super().get_fields()
 
 
 class RangeSerializer(serializers.Serializer[Any]):
@@ -119,7 +119,7 @@ class UndoneSerializer(SessionSerializer):
 class CollectionSerializer(serializers.ModelSerializer[Collection]):
     class Meta:
         model = Collection
-        fields = ["slug", *metadata.COLLECTION_FIELDS, "version"]
+        fields = ["slug", *metadata.OF_COLLECTIONS, "version"]
 
 
 class CollectionInputSerializer(serializers.Serializer[Any]):
@@ -130,7 +130,7 @@ class CollectionInputSerializer(serializers.Serializer[Any]):
     version = serializers.IntegerField(required=False, min_value=1, help_text="needed to change one that exists")
 
     def get_fields(self) -> dict[str, Any]:
-        return super().get_fields() | {name: _field(name) for name in metadata.COLLECTION_FIELDS}
+        return super().get_fields() | {name: _field(name) for name in metadata.OF_COLLECTIONS}
 
 
 class MembersSerializer(serializers.Serializer[Any]):

@@ -246,8 +246,9 @@ def _check(given: list[str], name: str, by: str) -> None:
     double = next((column for column in given if given.count(column) > 1), None)
     if double is not None:
         raise InvalidInput("file", f"{name} has the column {double!r:.80} twice", "each once")
-    unknown = next((column for column in given if column not in columns()), None)
+    known = columns()
+    unknown = next((column for column in given if column not in known), None)
     if unknown is not None:
-        raise InvalidInput("file", f"{name} has the unknown column {unknown!r:.80}", " ".join(columns()))
+        raise InvalidInput("file", f"{name} has the unknown column {unknown!r:.80}", " ".join(known))
     if given and by not in given:
-        raise InvalidInput("file", f"{name} has no column {by!r}", " ".join(columns()))
+        raise InvalidInput("file", f"{name} has no column {by!r}", " ".join(known))

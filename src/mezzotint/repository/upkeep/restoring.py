@@ -65,9 +65,11 @@ def restore(at: int | None = None, progress: Progress = lambda what, count: None
             raise InvalidInput("at", f"cannot be {at}", f"1 to {head.seq}, what was committed here")
         progress("indexes", 0)
         leg.end()
+        filled = _FILLS in MigrationRecorder(connection).applied_migrations()
         call_command("migrate", verbosity=0, interactive=False)
-        progress("words", 0)
-        fulltext.refill(connection)
+        if filled:  # when there were no images yet
+            progress("words", 0)
+            fulltext.refill(connection)
         mine = standing.installation()
         mine.schema, mine.pinned, mine.traced = leg.schema, at, leg.untraced
         mine.save(update_fields=["schema", "pinned", "traced"])
@@ -156,6 +158,8 @@ def _readable(head: Head) -> Iterator[tuple[Segment, Head]]:
         log.error("the journal cannot be followed to its end: %s", error)
 
 
+_FILLS = ("repository", "0014_custom")
+"""the migration that makes what `fulltext` keeps"""
 FORMAT_1_SCHEMA = {
     "contenttypes": "0002_remove_content_type_name",
     "auth": "0012_alter_user_first_name_max_length",
